@@ -1,0 +1,22 @@
+//! cgroup v2 memory: discover, read, reclaim.
+//!
+//! [`Mount`] is where the hierarchy is, [`Mount::walk`] visits all of it, [`Cgroup`] is one directory held open: what
+//! is read and written through it belongs to that cgroup and to no other that took its path since.
+
+mod cgroup;
+mod error;
+mod memory;
+mod mount;
+mod mountinfo;
+mod own;
+mod reclaim;
+mod walk;
+
+pub use cgroup::Cgroup;
+pub use error::{Error, Result};
+pub use memory::parse_stat;
+pub use mount::Mount;
+pub use mountinfo::mount_point;
+pub use own::{own_path, parse_own_path};
+pub use reclaim::{CHUNK, Request};
+pub use walk::{Descend, Walked};

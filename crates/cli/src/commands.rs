@@ -1,0 +1,25 @@
+//! What each command does.
+
+mod check;
+mod daemon;
+
+use std::process::ExitCode;
+
+use crate::options::{Arguments, Command};
+
+/// `EX_CONFIG` of sysexits.h: systemd's `RestartPreventExitStatus=` and scripts tell it from a crash.
+const BAD_CONFIG: u8 = 78;
+
+/// Does what was asked. Errors that have no exit status of their own are returned.
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let root = &arguments.root;
+    match &arguments.command {
+        Command::Run { config } => daemon::run(root, config),
+        Command::Check { config, environment, deny_warnings } => {
+            Ok(check::run(root, config, *environment, *deny_warnings))
+        }
+        Command::Status { daemon, json } => daemon::status(daemon, *json),
+        Command::Explain { cgroup, daemon, json } => daemon::explain(cgroup, daemon, *json),
+        Command::Restore { config } => daemon::restore(root, config),
+    }
+}

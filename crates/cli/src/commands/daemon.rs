@@ -1,0 +1,103 @@
+//! The daemon, and what is asked of it.
+
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use anyhow::Context;
+use lowtide_daemon::{
+    Options, RunError,
+    control::{self, Request},
+    knobs::Outcome,
+};
+
+use super::BAD_CONFIG;
+use crate::{
+    logging,
+    options::{ConfigFile, DaemonAddress},
+};
+
+/// Requests to the kernel that run at once. Each holds a thread; more of them would only queue on the same swap
+/// device and compress on more of the tenants' cores.
+const RECLAIM_THREADS: usize = 4;
+/// Reclaim requests need little stack, and all of it is locked in memory.
+const STACK_BYTES: usize = 256 << 10;
+
+pub(crate) fn run(root: &Path, config: &ConfigFile) -> anyhow::Result<ExitCode> {
+    logging::start();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(RECLAIM_THREADS)
+        .thread_stack_size(STACK_BYTES)
+        .build()
+        .context("cannot start the runtime")?;
+    finish(runtime.block_on(lowtide_daemon::run(&options(root, config))).map(|()| ExitCode::SUCCESS))
+}
+
+pub(crate) fn restore(root: &Path, config: &ConfigFile) -> anyhow::Result<ExitCode> {
+    finish(lowtide_daemon::restore(&options(root, config)).map(|outcomes| {
+        if outcomes.is_empty() {
+            println!("nothing to put back: lowtide has changed no kernel setting");
+        }
+        let failed = outcomes.iter().any(|(_, outcome)| matches!(outcome, Outcome::Refused(_)));
+        for (path, outcome) in &outcomes {
+            println!("/{}: {}", path.display(), in_words(outcome));
+        }
+        if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    }))
+}
+
+fn in_words(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Unchanged => "has its original value already".to_owned(),
+        Outcome::Written { from } => format!("put back (it was `{from}`)"),
+        Outcome::Missing => "is gone, and its value with it".to_owned(),
+        Outcome::Drifted { found, written } => {
+            format!("left as it is: lowtide wrote `{written}`, somebody else `{found}` since")
+        }
+        Outcome::Refused(error) => format!("NOT put back, still in the journal: {error}"),
+    }
+}
+
+fn options(root: &Path, config: &ConfigFile) -> Options {
+    Options { config: config.config.clone(), root: root.to_owned() }
+}
+
+/// A wrong configuration has an exit status of its own.
+fn finish(outcome: Result<ExitCode, RunError>) -> anyhow::Result<ExitCode> {
+    match outcome {
+        Err(RunError::Config(problems)) => {
+            eprintln!("{problems}");
+            Ok(ExitCode::from(BAD_CONFIG))
+        }
+        other => Ok(other?),
+    }
+}
+
+pub(crate) fn status(daemon: &DaemonAddress, json: bool) -> anyhow::Result<ExitCode> {
+    ask(daemon, &Request::Status { json })
+}
+
+pub(crate) fn explain(cgroup: &str, daemon: &DaemonAddress, json: bool) -> anyhow::Result<ExitCode> {
+    // As it is typed with completion on the file system, too.
+    let path = cgroup.strip_prefix("/sys/fs/cgroup").filter(|rest| rest.starts_with('/')).unwrap_or(cgroup);
+    let path = if path.len() > 1 { path.trim_end_matches('/') } else { path };
+    ask(daemon, &Request::Explain { cgroup: path.to_owned(), json })
+}
+
+fn ask(daemon: &DaemonAddress, request: &Request) -> anyhow::Result<ExitCode> {
+    let answer = control::ask(&socket(daemon)?, request)?;
+    println!("{}", answer.trim_end());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The socket that was given, or the configured one.
+fn socket(daemon: &DaemonAddress) -> anyhow::Result<PathBuf> {
+    if let Some(socket) = &daemon.socket {
+        return Ok(socket.clone());
+    }
+    let loaded = lowtide_policy::load(&daemon.config.config)
+        .context("the configuration says where the daemon listens, and it is wrong (or give --socket)")?;
+    Ok(loaded.config.control_socket)
+}

@@ -1,0 +1,75 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Keeps each cgroup's hot memory in DRAM and lets the rest settle into cheaper tiers.
+#[derive(Debug, Parser)]
+#[command(name = "lowtide", version, max_term_width = 100)]
+pub(crate) struct Arguments {
+    /// Read and write the kernel's files under this directory instead of / (for tests and fixtures).
+    #[arg(long, global = true, value_name = "DIR", default_value = "/")]
+    pub(crate) root: PathBuf,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the daemon in the foreground. Reloads its configuration on SIGHUP and when a file changes.
+    Run {
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+    /// Validate the configuration. Exits 0, or 78 with file, line and column of every problem.
+    Check {
+        #[command(flatten)]
+        config: ConfigFile,
+        /// Also against this host: does each policy match a cgroup, can this kernel do what is asked?
+        #[arg(long)]
+        environment: bool,
+        /// Treat warnings as errors.
+        #[arg(long)]
+        deny_warnings: bool,
+    },
+    /// Show what the daemon sees: the host, its tiers, every target and the last decision about it.
+    Status {
+        #[command(flatten)]
+        daemon: DaemonAddress,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say why the daemon last did, or did not, act on a cgroup.
+    Explain {
+        /// The cgroup's path, as in `status`: /system.slice/web.service.
+        cgroup: String,
+        #[command(flatten)]
+        daemon: DaemonAddress,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Put every kernel setting back that lowtide changed. Only with the daemon stopped; safe to run twice.
+    Restore {
+        #[command(flatten)]
+        config: ConfigFile,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConfigFile {
+    /// The host's configuration; policies are read from policies.d/*.yaml beside it too.
+    #[arg(long, value_name = "FILE", default_value = "/etc/lowtide/lowtide.yaml")]
+    pub(crate) config: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DaemonAddress {
+    #[command(flatten)]
+    pub(crate) config: ConfigFile,
+    /// The daemon's control socket, if it is not the one in the configuration.
+    #[arg(long, value_name = "SOCKET")]
+    pub(crate) socket: Option<PathBuf>,
+}

@@ -1,0 +1,184 @@
+//! What was decided, why, and from which figures: the one record that logs, metrics, `explain` and reports print.
+
+use std::sync::Arc;
+
+use crate::{
+    observation::CgroupId,
+    units::{Bytes, Ratio},
+};
+
+/// One decision about one cgroup.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct Decision {
+    /// Which cgroup.
+    pub id: CgroupId,
+    /// Where it was.
+    pub path: Arc<str>,
+    /// The policy it is held to.
+    pub policy: Arc<str>,
+    /// What is to be done.
+    pub action: Action,
+    /// Why this and not more: what bound.
+    pub reason: Reason,
+    /// Why anonymous memory was left out, where the policy would have allowed it.
+    pub file_only: Option<Reason>,
+    /// The figures it was made from.
+    pub figures: Figures,
+}
+
+/// What is to be done with a cgroup now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Action {
+    /// Nothing.
+    Hold,
+    /// Ask the kernel to reclaim.
+    Reclaim {
+        /// This much.
+        amount: Bytes,
+        /// Of what.
+        scope: Scope,
+    },
+}
+
+impl Action {
+    /// The label in `lowtide_decisions_total`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Hold => "hold",
+            Self::Reclaim { .. } => "reclaim",
+        }
+    }
+}
+
+/// Which memory a reclaim request may take.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// Page cache only: `swappiness=0`, or there is no swap.
+    File,
+    /// Whatever the kernel finds coldest.
+    Any,
+}
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $name:ident = $number:literal, $label:literal, $sentence:literal;)*) => {
+        /// Why something was decided. Numbers and names are an interface: they are never reused.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+        #[serde(rename_all = "snake_case")]
+        #[repr(u8)]
+        pub enum Reason {
+            $($(#[$doc])* $name = $number,)*
+        }
+
+        impl Reason {
+            /// Every reason, in the order of their numbers.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// The label in metrics and JSON.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$name => $label,)* }
+            }
+
+            /// One sentence for an operator.
+            #[must_use]
+            pub const fn sentence(self) -> &'static str {
+                match self { $(Self::$name => $sentence,)* }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// Everything is below the SLO.
+    Headroom = 1, "headroom", "pressure, refaults and promotions are under the SLO: cold memory may go";
+    /// The mode is observe.
+    ObserveMode = 2, "observe_mode", "the policy only observes";
+    /// Watched for less than cold_after.
+    WarmingUp = 3, "warming_up", "watched for less than cold_after, so nothing can be known to be cold yet";
+    /// Memory pressure is over the SLO.
+    MemoryPressure = 4, "memory_pressure", "tasks stall on memory more than the SLO allows";
+    /// I/O pressure is over the SLO.
+    IoPressure = 5, "io_pressure", "tasks stall on I/O more than the SLO allows";
+    /// Too much is faulted back.
+    PromotionRate = 6, "promotion_rate", "more of the memory is faulted back per minute than the SLO allows";
+    /// A pressure trigger fired.
+    Trigger = 7, "trigger", "a pressure trigger fired: stopped at once until pressure is back under the SLO";
+    /// Just after one of the above.
+    CoolingDown = 8, "cooling_down", "the SLO was broken a moment ago: waiting until it has held for a while";
+    /// At the floor.
+    Floor = 9, "floor", "memory in DRAM is at or near the policy's floor";
+    /// memory.min or memory.low.
+    Protected = 10, "protected", "memory in DRAM is within the cgroup's own memory.min or memory.low";
+    /// The per-minute limit is used up.
+    PerMinute = 11, "per_minute", "the policy's share per minute has gone already";
+    /// The CPU budget is used up.
+    ReclaimCpu = 12, "reclaim_cpu", "reclaim for this cgroup has used its CPU budget";
+    /// The host's swap-out budget is used up.
+    SwapOut = 13, "swap_out", "the host's budget for swapping out is used up";
+    /// Swap is as full as it may get.
+    SwapReserve = 14, "swap_reserve", "swap is full up to the reserve: anonymous memory stays";
+    /// There is no swap.
+    NoSwap = 15, "no_swap", "there is no swap: anonymous memory stays";
+    /// memory.swap.max is reached.
+    SwapMax = 16, "swap_max", "the cgroup's own memory.swap.max is reached: anonymous memory stays";
+    /// The host is short of free memory.
+    LowWatermark = 17, "low_watermark", "the host's free memory is at the low watermark: anonymous memory stays";
+    /// Tasks on the host reclaim directly.
+    DirectReclaim = 18, "direct_reclaim", "tasks on the host reclaim for themselves: lowtide only watches";
+    /// No page cache and no anonymous memory that may go.
+    NothingReclaimable = 19, "nothing_reclaimable", "there is nothing left that may be reclaimed";
+    /// The last request is still running.
+    InFlight = 20, "in_flight", "the last reclaim request is still running";
+    /// The last requests freed next to nothing.
+    Ineffective = 21, "ineffective", "the last requests freed next to nothing: waiting longer before the next";
+    /// No process lives there.
+    Unpopulated = 22, "unpopulated", "no process lives in the cgroup";
+    /// The kernel cannot be asked for page cache alone.
+    FileOnlyUnsupported = 23, "file_only_unsupported", "this kernel's memory.reclaim has no swappiness=, so page cache alone cannot be asked for";
+    /// The mode is file.
+    FileMode = 24, "file_mode", "the policy allows page cache only";
+    /// The first sample of a cgroup: no rate is known.
+    FirstSample = 25, "first_sample", "seen for the first time: no rates are known yet";
+    /// The step is smaller than the kernel's unit of work.
+    StepTooSmall = 26, "step_too_small", "what may go now is less than one batch of pages: saved up for later";
+}
+
+impl std::fmt::Display for Reason {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// The numbers a decision was made from. Rates are those of the last interval unless they say otherwise.
+#[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize)]
+pub struct Figures {
+    /// DRAM charged to the cgroup.
+    pub current: Bytes,
+    /// In DRAM and offloaded.
+    pub footprint: Bytes,
+    /// Uncompressed bytes offloaded.
+    pub offloaded: Bytes,
+    /// Share of the last interval with some task stalled on memory; `None` without PSI.
+    pub memory_pressure: Option<Ratio>,
+    /// The same over the last minute.
+    pub memory_pressure_minute: Option<Ratio>,
+    /// Share of the last interval with some task stalled on I/O.
+    pub io_pressure: Option<Ratio>,
+    /// Bytes faulted back over the last minute, as a share of what is in DRAM.
+    pub promotion_rate: Ratio,
+    /// Of what was offloaded in the last minutes, the share that stayed away: one is perfect.
+    pub accuracy: Ratio,
+    /// Distance to the nearest SLO: one with no harm at all, zero at the SLO.
+    pub headroom: Ratio,
+    /// Today's price, as a share of the fastest pace that the policy allows.
+    pub price: Ratio,
+    /// What price and headroom would have asked for, before floors and budgets.
+    pub wanted: Bytes,
+    /// What may still go this minute.
+    pub minute_left: Bytes,
+    /// CPU share of one core spent on reclaim over the last minute.
+    pub reclaim_cpu: Ratio,
+}

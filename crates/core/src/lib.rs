@@ -1,0 +1,30 @@
+//! The decisions of lowtide: plain data in, decisions with their reasons out.
+//!
+//! [`tick`] is a pure function of state, observation, policy and time. It opens no file, reads no clock and
+//! spawns no task, so the daemon, the simulator and the property tests all call the same function.
+//!
+//! ```text
+//! kernel files → Observation → tick → Decision → kernel → Effect → (next) Observation
+//! ```
+
+pub mod decision;
+mod harm;
+mod history;
+pub mod observation;
+mod pace;
+pub mod policy;
+mod room;
+pub mod savings;
+mod state;
+mod tick;
+pub mod units;
+
+pub use decision::{Action, Decision, Figures, Reason, Scope};
+pub use observation::{
+    CgroupId, CgroupObservation, Effect, HostObservation, Memory, MemoryStat, Observation, Stall, SwapRoom,
+    Tier, TierKind,
+};
+pub use policy::{Budgets, Limits, Mode, Policy, Slo};
+pub use state::State;
+pub use tick::tick;
+pub use units::{ByteRate, Bytes, Limit, Ratio};

@@ -1,0 +1,283 @@
+//! What was seen: the plain data that the kernel crates produce and the decisions are made from.
+//!
+//! Counters are cumulative, as the kernel keeps them; rates are made in the state from two observations, so
+//! that a late tick spoils nothing. `None` is a file or field that this kernel does not have: a capability, not an
+//! error.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::units::{Bytes, Limit, Ratio};
+
+/// A cgroup's identity: the inode of its directory. The path is only where it was last seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(transparent)]
+pub struct CgroupId(pub u64);
+
+/// Everything that one tick looks at.
+#[derive(Debug, Clone, Default, serde::Serialize)]
+pub struct Observation {
+    /// The host as a whole.
+    pub host: HostObservation,
+    /// The cgroups that a policy names, each with the index of that policy.
+    pub cgroups: Vec<CgroupObservation>,
+}
+
+/// The host's own state.
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize)]
+pub struct HostObservation {
+    /// All memory the kernel manages (MemTotal).
+    pub total: Bytes,
+    /// Free memory (MemFree).
+    pub free: Bytes,
+    /// Sum of the zones' low watermarks, in /proc/zoneinfo.
+    pub low_watermark: Option<Bytes>,
+    /// Pages reclaimed by allocating tasks themselves since boot (`pgsteal_direct`), as bytes.
+    pub direct_reclaim: Option<Bytes>,
+    /// Where offloaded pages can live: each active swap device, and zswap if it is on or still holds pages.
+    pub tiers: Vec<Tier>,
+    /// Whether `memory.reclaim` takes `swappiness=` (from 6.12), so that page cache alone can be asked for.
+    pub reclaim_takes_swappiness: bool,
+}
+
+/// What kind of place a tier is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TierKind {
+    /// Compressed RAM in front of a swap device.
+    Zswap,
+    /// A compressed RAM disk used as swap.
+    Zram,
+    /// A swap partition or file on a block device.
+    Disk,
+}
+
+impl TierKind {
+    /// The label in metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Zswap => "zswap",
+            Self::Zram => "zram",
+            Self::Disk => "disk",
+        }
+    }
+}
+
+/// One tier as it is now.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Tier {
+    /// What kind of place it is.
+    pub kind: TierKind,
+    /// The swap device or file as /proc/swaps names it (`/dev/zram0`); `zswap` for zswap.
+    pub device: Arc<str>,
+    /// Swap priority; higher is used first. `None` for zswap, which is in front of all devices.
+    pub priority: Option<i32>,
+    /// What it holds when full, uncompressed: swap slots. For zswap the DRAM that its pool may take.
+    pub capacity: Bytes,
+    /// Swap slots taken. For zswap the uncompressed bytes stored.
+    pub used: Bytes,
+    /// Uncompressed bytes whose data this tier holds now: for zram less than `used` after writeback to a backing
+    /// device, for a disk under zswap less than `used` by what zswap still holds where that is known.
+    pub stored: Bytes,
+    /// DRAM that it takes for what it stores; zero for a disk.
+    pub resident: Bytes,
+    /// zram's mem_limit, if one is set.
+    pub resident_limit: Option<Bytes>,
+}
+
+/// Room in swap.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct SwapRoom {
+    /// What the devices hold when full.
+    pub total: Bytes,
+    /// What they can still take.
+    pub free: Bytes,
+}
+
+impl Tier {
+    /// Share of its DRAM cost in what it stores: 0 for a disk, the compressed share for zram and zswap.
+    #[must_use]
+    pub fn resident_share(&self) -> Ratio {
+        self.resident.share_of(self.stored).clamped()
+    }
+
+    /// Uncompressed bytes that it can still take: free slots, or what fits below the memory limit at today's
+    /// compression, if that is less.
+    #[must_use]
+    pub fn room(&self) -> Bytes {
+        let slots = self.capacity - self.used;
+        let Some(limit) = self.resident_limit else { return slots };
+        let share = if self.stored.is_zero() { Ratio::ONE } else { self.resident_share() };
+        let below_limit = limit - self.resident;
+        if share == Ratio::ZERO { slots } else { slots.min(below_limit.scale(Ratio::ONE.over(share))) }
+    }
+}
+
+impl HostObservation {
+    /// All swap devices together; `None` if there is no swap. zswap needs a slot on a device for each page it
+    /// stores, so it adds no room.
+    #[must_use]
+    pub fn swap(&self) -> Option<SwapRoom> {
+        let devices = || self.tiers.iter().filter(|tier| tier.kind != TierKind::Zswap);
+        devices().next()?;
+        Some(SwapRoom {
+            total: devices().map(|tier| tier.capacity).sum(),
+            free: devices().map(Tier::room).sum(),
+        })
+    }
+}
+
+/// One cgroup at one moment.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct CgroupObservation {
+    /// Its inode.
+    pub id: CgroupId,
+    /// Where it is, from the cgroup root: `/web/api`.
+    pub path: Arc<str>,
+    /// Index into the policies that the tick is called with.
+    pub policy: usize,
+    /// Whether any process lives in it or below.
+    pub populated: bool,
+    /// Its memory.
+    pub memory: Memory,
+    /// Pressure on memory; `None` if PSI is off.
+    pub memory_pressure: Option<Stall>,
+    /// Pressure on I/O; `None` if PSI is off.
+    pub io_pressure: Option<Stall>,
+    /// A pressure trigger fired since the last tick.
+    pub alarm: bool,
+    /// A reclaim request is still being written.
+    pub in_flight: bool,
+    /// Requests that ended since the last tick.
+    pub effects: Vec<Effect>,
+}
+
+/// Cumulative stall time, as `total=` in a pressure file.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Stall {
+    /// Some task was stalled.
+    pub some: Duration,
+    /// All non-idle tasks were stalled at once; absent from the host's cpu file on older kernels.
+    pub full: Option<Duration>,
+}
+
+/// A cgroup's memory: sizes now, counters since its creation.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Memory {
+    /// memory.current: DRAM charged to it, zswap's pool included.
+    pub current: Bytes,
+    /// memory.swap.current: swap slots charged to it, whatever tier they are in.
+    pub swap_current: Option<Bytes>,
+    /// memory.min: never reclaimed by the kernel.
+    pub min: Bytes,
+    /// memory.low: reclaimed only if nothing else is left.
+    pub low: Bytes,
+    /// memory.swap.max.
+    pub swap_max: Option<Limit>,
+    /// memory.zswap.current: compressed bytes in DRAM.
+    pub zswap_current: Option<Bytes>,
+    /// memory.stat.
+    pub stat: MemoryStat,
+}
+
+/// The fields of memory.stat that decisions are made from. Counters of pages are given as bytes.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct MemoryStat {
+    /// Anonymous memory in DRAM.
+    pub anon: Bytes,
+    /// Page cache, tmpfs and shared memory included.
+    pub file: Bytes,
+    /// tmpfs and shared anonymous memory: counted as file, reclaimed as anonymous.
+    pub shmem: Bytes,
+    /// Kernel memory of every kind.
+    pub kernel: Option<Bytes>,
+    /// Least recently used lists.
+    pub inactive_anon: Bytes,
+    /// See `inactive_anon`.
+    pub active_anon: Bytes,
+    /// See `inactive_anon`.
+    pub inactive_file: Bytes,
+    /// See `inactive_anon`.
+    pub active_file: Bytes,
+    /// Locked or otherwise pinned.
+    pub unevictable: Bytes,
+    /// Page cache that must be written before it can go.
+    pub file_dirty: Bytes,
+    /// Slab that no shrinker frees.
+    pub slab_unreclaimable: Bytes,
+    /// Pages that are in DRAM and keep their swap slot.
+    pub swap_cached: Option<Bytes>,
+    /// Uncompressed bytes stored in zswap.
+    pub zswapped: Option<Bytes>,
+    /// Counter: anonymous pages faulted back (on 6.12 zswap's writeback is in it: subtract `zswap_writeback`).
+    pub refault_anon: Option<Bytes>,
+    /// Counter: page cache faulted back.
+    pub refault_file: Option<Bytes>,
+    /// Counter: of those faulted back, the ones that were part of the working set.
+    pub activate_anon: Option<Bytes>,
+    /// See `activate_anon`.
+    pub activate_file: Option<Bytes>,
+    /// Counter: pages read from zswap.
+    pub zswap_in: Option<Bytes>,
+    /// Counter: pages stored in zswap.
+    pub zswap_out: Option<Bytes>,
+    /// Counter: pages that zswap wrote on to its swap device.
+    pub zswap_writeback: Option<Bytes>,
+    /// Counter: pages read from swap devices (memory.stat has it from 6.14).
+    pub swap_in: Option<Bytes>,
+    /// Counter: pages written to swap devices (memory.stat has it from 6.14).
+    pub swap_out: Option<Bytes>,
+    /// Counter: pages scanned by reclaim.
+    pub scanned: Option<Bytes>,
+    /// Counter: pages reclaimed.
+    pub stolen: Option<Bytes>,
+}
+
+impl Memory {
+    /// Uncompressed bytes that live outside DRAM, or compressed in it: slots less those whose page is in DRAM too.
+    #[must_use]
+    pub fn offloaded(&self) -> Bytes {
+        self.swap_current.unwrap_or_default() - self.stat.swap_cached.unwrap_or_default()
+    }
+
+    /// All that the cgroup has, in DRAM and offloaded: what shares of its memory are shares of.
+    ///
+    /// zswap's pool is charged to the cgroup and holds offloaded pages, so it is not counted twice.
+    #[must_use]
+    pub fn footprint(&self) -> Bytes {
+        self.current - self.zswap_current.unwrap_or_default() + self.offloaded()
+    }
+
+    /// Counter: bytes faulted back because they had been reclaimed, from swap and page cache.
+    ///
+    /// Only page cache that had been part of the working set counts (`workingset_activate_file`): a stream that is
+    /// read twice refaults without anyone being harmed.
+    #[must_use]
+    pub fn promoted(&self) -> Bytes {
+        let stat = &self.stat;
+        // KERNEL.md §8: workingset_refault_anon counts the pages zswap reads in order to write them back.
+        let anon = stat.refault_anon.unwrap_or_default() - stat.zswap_writeback.unwrap_or_default();
+        anon + stat.activate_file.unwrap_or_default()
+    }
+}
+
+/// What one reclaim request did, measured around the writes themselves.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Effect {
+    /// Bytes asked of the kernel; less than decided if the request was stopped between two chunks.
+    pub requested: Bytes,
+    /// By how much memory.current fell; zero if it rose, since the tenant goes on allocating meanwhile.
+    pub freed: Bytes,
+    /// By how much the offloaded bytes rose.
+    pub offloaded: Bytes,
+    /// Kernel CPU that the writing thread spent.
+    pub cpu: Duration,
+    /// Time that the writes took on the wall.
+    pub wall: Duration,
+    /// The kernel answered EAGAIN: less than asked could be found.
+    pub partial: bool,
+    /// The request was cut short by a pressure trigger or by refaults seen between two chunks.
+    pub stopped: bool,
+    /// The cgroup was gone.
+    pub vanished: bool,
+}

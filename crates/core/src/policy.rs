@@ -1,0 +1,113 @@
+//! The checked policy: what an operator asked for, with every default filled in and every range enforced.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::units::{ByteRate, Bytes, Ratio};
+
+/// How far lowtide may go with a cgroup.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// Measure and say what would be done; write nothing.
+    Observe,
+    /// Page cache only.
+    File,
+    /// Page cache and anonymous memory.
+    Full,
+}
+
+/// Harm that the tenant's owner accepts.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+pub struct Slo {
+    /// Share of time in which some task of the cgroup stalls on memory.
+    pub memory_pressure: Ratio,
+    /// Share of time in which some task of the cgroup stalls on I/O.
+    pub io_pressure: Ratio,
+    /// Bytes faulted back per minute, as a share of the cgroup's memory in DRAM: the nearest to its working set that is
+    /// known without an idle-age source.
+    pub promotion_rate: Ratio,
+}
+
+impl Default for Slo {
+    fn default() -> Self {
+        Self {
+            memory_pressure: Ratio::percent(0.1),
+            io_pressure: Ratio::percent(1.0),
+            promotion_rate: Ratio::percent(0.2),
+        }
+    }
+}
+
+/// How much of a cgroup's memory may go, and how fast.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+pub struct Limits {
+    /// Never reclaim a cgroup whose memory in DRAM is at or below this.
+    pub floor: Bytes,
+    /// Share of the cgroup's memory, in DRAM and offloaded, that may leave DRAM in a minute.
+    pub per_minute: Ratio,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { floor: Bytes::mib(16), per_minute: Ratio::percent(5.0) }
+    }
+}
+
+/// What one cgroup is held to.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct Policy {
+    /// The name that decisions, metrics and reports carry.
+    pub name: Arc<str>,
+    /// How far lowtide may go.
+    pub mode: Mode,
+    /// Harm that is accepted.
+    pub slo: Slo,
+    /// Memory younger than this is never a candidate. Without an idle-age source, a cgroup is left alone until it
+    /// has been watched for so long.
+    pub cold_after: Duration,
+    /// How much, how fast.
+    pub limits: Limits,
+}
+
+impl Policy {
+    /// A policy called `name` that only watches, with every default.
+    #[must_use]
+    pub fn observe(name: &str) -> Self {
+        Self {
+            name: name.into(),
+            mode: Mode::Observe,
+            slo: Slo::default(),
+            cold_after: Duration::from_mins(5),
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// Budgets that hold for the host, whatever a cgroup's policy says. Each appears as a reason when it binds.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+pub struct Budgets {
+    /// Kernel CPU spent on reclaim for one cgroup, as a share of one core over the last minute.
+    pub reclaim_cpu: Ratio,
+    /// Swapped out by lowtide's requests, all cgroups together.
+    pub swap_out: ByteRate,
+    /// Share of all swap that lowtide leaves free.
+    pub swap_reserve: Ratio,
+    /// Free memory above the low watermarks, as a share of the host's memory, below which nothing anonymous is
+    /// offloaded: kswapd is about to need the same swap bandwidth itself. The default is small because a healthy
+    /// server lets page cache fill all but the watermarks.
+    pub watermark_distance: Ratio,
+    /// Direct reclaim of the whole host above which lowtide only watches.
+    pub direct_reclaim: ByteRate,
+}
+
+impl Default for Budgets {
+    fn default() -> Self {
+        Self {
+            reclaim_cpu: Ratio::percent(10.0),
+            swap_out: ByteRate::per_second(Bytes::mib(64)),
+            swap_reserve: Ratio::percent(10.0),
+            watermark_distance: Ratio::percent(0.02),
+            direct_reclaim: ByteRate::per_second(Bytes::mib(1)),
+        }
+    }
+}

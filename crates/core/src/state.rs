@@ -1,0 +1,130 @@
+//! What is remembered from tick to tick.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use crate::{
+    history::{History, Sample},
+    observation::{CgroupId, CgroupObservation, Effect},
+    pace::Pace,
+    room::HostHistory,
+    units::{Bytes, Ratio},
+};
+
+/// All that the loop remembers. Cgroups that are not observed any more are forgotten.
+#[derive(Debug, Default)]
+pub struct State {
+    pub(crate) host: HostHistory,
+    pub(crate) cgroups: HashMap<CgroupId, CgroupState>,
+    /// Counts the ticks.
+    pub(crate) turn: usize,
+}
+
+impl State {
+    /// How many cgroups are remembered.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.cgroups.len()
+    }
+
+    /// True if no cgroup is remembered.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.cgroups.is_empty()
+    }
+}
+
+/// What is remembered of one cgroup.
+#[derive(Debug)]
+pub(crate) struct CgroupState {
+    pub(crate) policy: Arc<str>,
+    pub(crate) first_seen: Duration,
+    pub(crate) last_seen: Duration,
+    pub(crate) history: History,
+    pub(crate) pace: Pace,
+    /// Part of the SLO was broken at the last tick: the price is lowered once per breach, not once per tick.
+    pub(crate) was_broken: bool,
+    /// No request before this, after a trigger.
+    pub(crate) calm_from: Duration,
+    /// Requests in a row that freed next to nothing, and when the next may be made.
+    pub(crate) fruitless: u32,
+    pub(crate) retry_from: Duration,
+    /// Allowed by price and headroom but too small for a request of its own.
+    pub(crate) credit: Bytes,
+    /// Swap that the request in flight may still fill.
+    pub(crate) promised: Bytes,
+    reclaimed: Bytes,
+    cpu: Duration,
+    promoted: Bytes,
+}
+
+/// The longest wait after requests that freed nothing.
+const LONGEST_RETRY: Duration = Duration::from_mins(10);
+/// A request that frees less than this share of what was asked is fruitless.
+const FRUITFUL: Ratio = Ratio::new(0.1);
+
+impl CgroupState {
+    pub(crate) fn new(seen: &CgroupObservation, policy: &Arc<str>, now: Duration) -> Self {
+        Self {
+            policy: Arc::clone(policy),
+            first_seen: now,
+            last_seen: now,
+            history: History::default(),
+            pace: Pace::default(),
+            was_broken: false,
+            calm_from: Duration::ZERO,
+            fruitless: 0,
+            retry_from: Duration::ZERO,
+            credit: Bytes::ZERO,
+            promised: Bytes::ZERO,
+            reclaimed: Bytes::ZERO,
+            cpu: Duration::ZERO,
+            promoted: seen.memory.promoted(),
+        }
+    }
+
+    /// Takes in one observation; returns the time since the last one.
+    pub(crate) fn learn(&mut self, seen: &CgroupObservation, now: Duration) -> Duration {
+        let elapsed = now.saturating_sub(self.last_seen);
+        let taken: Bytes = seen.effects.iter().map(taken).sum();
+        self.reclaimed += taken;
+        self.cpu = seen.effects.iter().fold(self.cpu, |sum, effect| sum.saturating_add(effect.cpu));
+        let promoted = seen.memory.promoted();
+        self.pace.learn(taken, promoted - self.promoted, elapsed);
+        self.promoted = promoted;
+        if !seen.in_flight {
+            self.promised = Bytes::ZERO;
+        }
+        for effect in &seen.effects {
+            self.judge(effect, now, elapsed);
+        }
+        let sample = Sample::of(seen, self.reclaimed, self.cpu, now);
+        self.history.push(sample.carried_on_from(self.history.last()));
+        self.last_seen = now;
+        elapsed
+    }
+
+    /// Did it work? A write that succeeded is no evidence.
+    fn judge(&mut self, effect: &Effect, now: Duration, interval: Duration) {
+        if effect.stopped || effect.vanished || effect.requested.is_zero() {
+            return;
+        }
+        if taken(effect) >= effect.requested.scale(FRUITFUL) {
+            self.fruitless = 0;
+            return;
+        }
+        self.fruitless = self.fruitless.saturating_add(1);
+        let wait = interval.saturating_mul(1 << self.fruitless.min(10)).min(LONGEST_RETRY);
+        self.retry_from = now + wait;
+    }
+}
+
+/// What the kernel took from DRAM for a request.
+///
+/// It answers EAGAIN unless it reclaimed all that was asked (mm/memcontrol.c, memory_reclaim), so without EAGAIN the
+/// request itself is the figure: what the tenant allocated meanwhile hides part of it from memory.current. With
+/// EAGAIN only the measured difference is known: with zswap, whose pool stays charged to the cgroup, the offloaded
+/// bytes; for page cache, which is not offloaded, the freed ones.
+fn taken(effect: &Effect) -> Bytes {
+    let measured = effect.freed.max(effect.offloaded);
+    if effect.partial || effect.vanished { measured } else { measured.max(effect.requested) }
+}

@@ -1,0 +1,302 @@
+//! One turn of the loop: what was seen becomes one decision for each cgroup.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use crate::{
+    decision::{Action, Decision, Figures, Reason, Scope},
+    harm::{self, Harm},
+    history::{MINUTE, SHORT},
+    observation::{CgroupId, CgroupObservation, HostObservation, Memory, Observation},
+    policy::{Budgets, Mode, Policy},
+    room::{BATCH, Room},
+    state::{CgroupState, State},
+    units::{Bytes, Ratio},
+};
+
+/// Decides for every cgroup of the observation.
+///
+/// `now` is any monotonic clock. Policies are looked up by [`CgroupObservation::policy`]; a cgroup with an index
+/// beyond `policies` is left out. The returned decisions stand in the order of the observation.
+pub fn tick(
+    state: &mut State,
+    seen: &Observation,
+    policies: &[Policy],
+    budgets: &Budgets,
+    now: Duration,
+) -> Vec<Decision> {
+    let mut room = state.host.observe(&seen.host, budgets, now);
+    let mut known = std::mem::take(&mut state.cgroups);
+    let mut remembered = HashMap::with_capacity(seen.cgroups.len());
+    let mut cases = Vec::with_capacity(seen.cgroups.len());
+    for cgroup in &seen.cgroups {
+        let Some(policy) = policies.get(cgroup.policy) else { continue };
+        let mut memory = recall(&mut known, cgroup, policy, now);
+        let elapsed = memory.learn(cgroup, now);
+        room.take(memory.promised);
+        cases.push(Case { cgroup, policy, budgets, host: &seen.host, now, elapsed });
+        remembered.insert(cgroup.id, memory);
+    }
+    state.cgroups = remembered;
+    state.turn = state.turn.wrapping_add(1);
+    let mut decisions: Vec<_> = cases
+        .iter()
+        .enumerate()
+        // Another cgroup is the first to be served each time: where room is short, it goes round.
+        .skip(state.turn % cases.len().max(1))
+        .chain(cases.iter().enumerate().take(state.turn % cases.len().max(1)))
+        .filter_map(|(place, case)| {
+            let memory = state.cgroups.get_mut(&case.cgroup.id)?;
+            Some((place, case.decide(memory, &mut room)))
+        })
+        .collect();
+    decisions.sort_unstable_by_key(|(place, _)| *place);
+    state.host.settle(&room);
+    decisions.into_iter().map(|(_, decision)| decision).collect()
+}
+
+/// What was learnt under one policy is not held against a cgroup under another; the warm-up goes on.
+fn recall(
+    known: &mut HashMap<CgroupId, CgroupState>,
+    cgroup: &CgroupObservation,
+    policy: &Policy,
+    now: Duration,
+) -> CgroupState {
+    match known.remove(&cgroup.id) {
+        Some(mut memory) => {
+            if memory.policy != policy.name {
+                memory.policy = Arc::clone(&policy.name);
+                memory.pace = crate::pace::Pace::default();
+            }
+            memory
+        }
+        None => CgroupState::new(cgroup, &policy.name, now),
+    }
+}
+
+/// One cgroup at one tick, with all that bears on it.
+struct Case<'a> {
+    cgroup: &'a CgroupObservation,
+    policy: &'a Policy,
+    budgets: &'a Budgets,
+    host: &'a HostObservation,
+    now: Duration,
+    elapsed: Duration,
+}
+
+/// How much of which memory, and what bound it.
+#[derive(Debug, Clone, Copy)]
+struct Step {
+    amount: Bytes,
+    scope: Scope,
+    bound: Reason,
+    file_only: Option<Reason>,
+}
+
+impl Step {
+    fn at_most(self, limit: Bytes, bound: Reason) -> Self {
+        if limit < self.amount { Self { amount: limit, bound, ..self } } else { self }
+    }
+}
+
+/// The price rises only where the tenant itself lets the pace be what it is: one that rose during an hour of holding
+/// for some other reason would say nothing about the tenant.
+fn paced_by_price(outcome: &Result<Step, (Reason, Option<Reason>)>) -> bool {
+    match outcome {
+        Ok(_) => true,
+        Err((reason, _)) => {
+            matches!(reason, Reason::StepTooSmall | Reason::PerMinute | Reason::ObserveMode)
+        }
+    }
+}
+
+impl Case<'_> {
+    fn decide(&self, state: &mut CgroupState, room: &mut Room) -> Decision {
+        let mut figures = self.figures(state);
+        let harm = harm::assess(&state.history, &self.cgroup.memory, &self.policy.slo, &mut figures);
+        figures.headroom = harm.headroom;
+        self.back_off(state, harm);
+        let outcome = match self.must_wait(state, harm, &figures, room) {
+            Some(reason) => {
+                state.credit = Bytes::ZERO;
+                Err((reason, None))
+            }
+            None => self.step(state, &mut figures, room),
+        };
+        if paced_by_price(&outcome) {
+            state.pace.raise(harm.headroom, self.elapsed);
+        }
+        figures.price = state.pace.price();
+        self.conclude(outcome, figures)
+    }
+
+    fn conclude(&self, outcome: Result<Step, (Reason, Option<Reason>)>, figures: Figures) -> Decision {
+        let (action, reason, file_only) = match outcome {
+            Ok(step) => {
+                let Step { amount, scope, bound, file_only } = step;
+                (Action::Reclaim { amount, scope }, bound, file_only)
+            }
+            Err((reason, file_only)) => (Action::Hold, reason, file_only),
+        };
+        Decision {
+            id: self.cgroup.id,
+            path: Arc::clone(&self.cgroup.path),
+            policy: Arc::clone(&self.policy.name),
+            action,
+            reason,
+            file_only,
+            figures,
+        }
+    }
+
+    fn figures(&self, state: &CgroupState) -> Figures {
+        let memory = &self.cgroup.memory;
+        let minute = state.history.window(MINUTE);
+        let gone = minute.map(|window| window.reclaimed()).unwrap_or_default();
+        Figures {
+            current: memory.current,
+            footprint: memory.footprint(),
+            offloaded: memory.offloaded(),
+            accuracy: state.pace.accuracy(),
+            minute_left: memory.footprint().scale(self.policy.limits.per_minute) - gone,
+            reclaim_cpu: minute.map(|window| window.reclaim_cpu()).unwrap_or_default(),
+            ..Figures::default()
+        }
+    }
+
+    /// Once per breach, not once per tick of it.
+    fn back_off(&self, state: &mut CgroupState, harm: Harm) {
+        let broken = harm.broken.is_some() || self.cgroup.alarm;
+        if self.cgroup.alarm {
+            state.pace.back_off_hard();
+            state.calm_from = self.now + SHORT;
+        } else if broken && !state.was_broken {
+            state.pace.back_off();
+        }
+        state.was_broken = broken;
+    }
+
+    fn is_warm(&self, state: &CgroupState) -> bool {
+        self.now.saturating_sub(state.first_seen) >= self.policy.cold_after
+    }
+
+    /// The first reason, in order of weight, for which nothing is asked for now.
+    fn must_wait(&self, state: &CgroupState, harm: Harm, figures: &Figures, room: &Room) -> Option<Reason> {
+        let checks = [
+            (!self.cgroup.populated, Reason::Unpopulated),
+            (self.cgroup.alarm, Reason::Trigger),
+            (harm.broken.is_some(), harm.broken.unwrap_or(Reason::Headroom)),
+            (self.now < state.calm_from, Reason::CoolingDown),
+            (self.cgroup.in_flight, Reason::InFlight),
+            (state.history.window(SHORT).is_none(), Reason::FirstSample),
+            (!self.is_warm(state), Reason::WarmingUp),
+            (room.only_watch.is_some(), room.only_watch.unwrap_or(Reason::Headroom)),
+            (self.now < state.retry_from, Reason::Ineffective),
+            (figures.reclaim_cpu >= self.budgets.reclaim_cpu, Reason::ReclaimCpu),
+        ];
+        checks.into_iter().find(|(applies, _)| *applies).map(|(_, reason)| reason)
+    }
+
+    /// How much may go: what price and headroom want, within every bound.
+    fn step(
+        &self,
+        state: &mut CgroupState,
+        figures: &mut Figures,
+        room: &mut Room,
+    ) -> Result<Step, (Reason, Option<Reason>)> {
+        let (scope, file_only) = self.scope(room).map_err(|(hold, why)| (hold, Some(why)))?;
+        let refuse = |reason| (reason, file_only);
+        state.credit += self.wanted(state, figures.headroom);
+        figures.wanted = state.credit;
+        let (protected, protection) = self.protected();
+        let step = Step { amount: state.credit, scope, bound: Reason::Headroom, file_only }
+            .at_most(figures.minute_left, Reason::PerMinute)
+            .at_most(self.reclaimable(scope), Reason::NothingReclaimable)
+            .at_most(self.cgroup.memory.current - protected, protection);
+        let step = self.within_room(step, room);
+        if step.amount < BATCH {
+            // What a bound took away is not saved up: when it lifts, the pace starts from nothing.
+            let bound = step.bound != Reason::Headroom;
+            if bound {
+                state.credit = Bytes::ZERO;
+            }
+            return Err(refuse(if bound { step.bound } else { Reason::StepTooSmall }));
+        }
+        if self.policy.mode == Mode::Observe {
+            state.credit = Bytes::ZERO;
+            return Err(refuse(Reason::ObserveMode));
+        }
+        state.credit = Bytes::ZERO;
+        if step.scope == Scope::Any {
+            room.take(step.amount);
+            state.promised = step.amount;
+        }
+        Ok(step)
+    }
+
+    /// Price and headroom as a share of the fastest pace that the policy allows, for the time since the last tick.
+    fn wanted(&self, state: &CgroupState, headroom: Ratio) -> Bytes {
+        let minutes = Ratio::new(self.elapsed.min(MINUTE).as_secs_f64() / MINUTE.as_secs_f64());
+        let eagerness = state.pace.price().of(headroom).of(state.pace.accuracy());
+        self.cgroup.memory.footprint().scale(self.policy.limits.per_minute.of(minutes).of(eagerness))
+    }
+
+    /// Whether anonymous memory may go, and if not, why not.
+    ///
+    /// Fails where page cache alone is wanted but this kernel cannot be asked for it.
+    fn scope(&self, room: &Room) -> Result<(Scope, Option<Reason>), (Reason, Reason)> {
+        let Some(why) = self.anonymous_stays(room) else { return Ok((Scope::Any, None)) };
+        // Without swap, or with memory.swap.max at 0, the kernel itself leaves anonymous memory alone.
+        let kernel_sees_to_it = self.host.swap().is_none()
+            || self.cgroup.memory.swap_max.is_some_and(|max| max.bytes().is_zero());
+        if self.host.reclaim_takes_swappiness || kernel_sees_to_it {
+            Ok((Scope::File, Some(why)))
+        } else {
+            Err((Reason::FileOnlyUnsupported, why))
+        }
+    }
+
+    fn anonymous_stays(&self, room: &Room) -> Option<Reason> {
+        if self.policy.mode == Mode::File {
+            return Some(Reason::FileMode);
+        }
+        if self.swap_max_room() < BATCH {
+            return Some(Reason::SwapMax);
+        }
+        room.for_anonymous().err()
+    }
+
+    fn swap_max_room(&self) -> Bytes {
+        let memory = &self.cgroup.memory;
+        memory.swap_max.map_or(Bytes::MAX, |max| max.room(memory.swap_current.unwrap_or_default()))
+    }
+
+    fn within_room(&self, step: Step, room: &Room) -> Step {
+        match (step.scope, room.for_anonymous()) {
+            (Scope::Any, Ok((left, bound))) => {
+                step.at_most(left, bound).at_most(self.swap_max_room(), Reason::SwapMax)
+            }
+            _ => step,
+        }
+    }
+
+    /// What must stay in DRAM, and for whose sake.
+    ///
+    /// The kernel ignores the target's own memory.min and memory.low in memory.reclaim (KERNEL.md §1), so they are
+    /// kept here.
+    fn protected(&self) -> (Bytes, Reason) {
+        let Memory { min, low, .. } = self.cgroup.memory;
+        let own = min.max(low);
+        let floor = self.policy.limits.floor;
+        if own > floor { (own, Reason::Protected) } else { (floor, Reason::Floor) }
+    }
+
+    /// What is on the lists that reclaim may scan.
+    fn reclaimable(&self, scope: Scope) -> Bytes {
+        let stat = &self.cgroup.memory.stat;
+        let file = stat.inactive_file + stat.active_file;
+        match scope {
+            Scope::File => file,
+            Scope::Any => file + stat.inactive_anon + stat.active_anon,
+        }
+    }
+}

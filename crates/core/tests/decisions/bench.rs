@@ -1,0 +1,164 @@
+//! A host with one healthy tenant, from which each case departs in one respect.
+
+use std::time::Duration;
+
+use lowtide_core::{
+    Action, Budgets, Bytes, CgroupId, CgroupObservation, Decision, Effect, HostObservation, Limits, Memory,
+    MemoryStat, Mode, Observation, Policy, Ratio, Slo, Stall, State, Tier, TierKind, tick,
+};
+
+pub(crate) const INTERVAL: Duration = Duration::from_secs(2);
+
+/// The least that the kernel is ever asked for.
+pub(crate) const BATCH: Bytes = Bytes::kib(128);
+
+/// Everything that a tick takes; a test changes one field and ticks.
+pub(crate) struct Bench {
+    pub(crate) state: State,
+    pub(crate) seen: Observation,
+    pub(crate) policies: Vec<Policy>,
+    pub(crate) budgets: Budgets,
+    pub(crate) now: Duration,
+}
+
+impl Bench {
+    /// Nothing has been observed yet.
+    pub(crate) fn fresh() -> Self {
+        Self {
+            state: State::default(),
+            seen: Observation { host: host(), cgroups: vec![tenant(1)] },
+            policies: vec![policy()],
+            budgets: Budgets::default(),
+            now: Duration::from_secs(1_000),
+        }
+    }
+
+    /// Watched for longer than `cold_after`.
+    pub(crate) fn warm() -> Self {
+        let mut bench = Self::fresh();
+        (0..3).for_each(|_| drop(bench.tick()));
+        bench
+    }
+
+    /// Warm, with so high a price and so long a wait that any bound which a test sets will bind.
+    pub(crate) fn eager() -> Self {
+        let mut bench = Self::warm();
+        bench.tick_after(Duration::from_mins(2));
+        bench.now += Duration::from_secs(40);
+        bench
+    }
+
+    pub(crate) fn tick(&mut self) -> Vec<Decision> {
+        self.tick_after(INTERVAL)
+    }
+
+    pub(crate) fn tick_after(&mut self, span: Duration) -> Vec<Decision> {
+        self.now += span;
+        let decisions = tick(&mut self.state, &self.seen, &self.policies, &self.budgets, self.now);
+        for cgroup in &mut self.seen.cgroups {
+            cgroup.effects.clear();
+            cgroup.alarm = false;
+        }
+        decisions
+    }
+
+    /// The next decision about the only tenant.
+    pub(crate) fn decide(&mut self) -> Decision {
+        self.tick().remove(0)
+    }
+
+    pub(crate) fn cgroup(&mut self) -> &mut CgroupObservation {
+        &mut self.seen.cgroups[0]
+    }
+
+    pub(crate) fn memory(&mut self) -> &mut Memory {
+        &mut self.cgroup().memory
+    }
+
+    pub(crate) fn policy(&mut self) -> &mut Policy {
+        &mut self.policies[0]
+    }
+
+    pub(crate) fn swap(&mut self) -> &mut Tier {
+        &mut self.seen.host.tiers[0]
+    }
+
+    /// The last request did all that it was asked for.
+    pub(crate) fn confirm(&mut self, decision: &Decision) {
+        let requested = asked(decision);
+        if !requested.is_zero() {
+            self.cgroup().effects = vec![Effect { requested, freed: requested, ..Effect::default() }];
+        }
+    }
+}
+
+/// What a decision asks of the kernel.
+pub(crate) fn asked(decision: &Decision) -> Bytes {
+    match decision.action {
+        Action::Hold => Bytes::ZERO,
+        Action::Reclaim { amount, .. } => amount,
+    }
+}
+
+fn host() -> HostObservation {
+    HostObservation {
+        total: Bytes::mib(16_000),
+        free: Bytes::mib(8_000),
+        low_watermark: Some(Bytes::mib(50)),
+        direct_reclaim: Some(Bytes::ZERO),
+        tiers: vec![swap_disk(Bytes::mib(4_000))],
+        reclaim_takes_swappiness: true,
+    }
+}
+
+fn swap_disk(capacity: Bytes) -> Tier {
+    Tier {
+        kind: TierKind::Disk,
+        device: "/dev/vdb".into(),
+        priority: Some(-2),
+        capacity,
+        used: Bytes::ZERO,
+        stored: Bytes::ZERO,
+        resident: Bytes::ZERO,
+        resident_limit: None,
+    }
+}
+
+/// 1000 MiB: 600 anonymous, 400 page cache.
+pub(crate) fn tenant(id: u64) -> CgroupObservation {
+    CgroupObservation {
+        id: CgroupId(id),
+        path: format!("/tenant-{id}").into(),
+        policy: 0,
+        populated: true,
+        memory: Memory {
+            current: Bytes::mib(1_000),
+            swap_current: Some(Bytes::ZERO),
+            stat: MemoryStat {
+                inactive_anon: Bytes::mib(500),
+                active_anon: Bytes::mib(100),
+                inactive_file: Bytes::mib(300),
+                active_file: Bytes::mib(100),
+                refault_anon: Some(Bytes::ZERO),
+                activate_file: Some(Bytes::ZERO),
+                ..MemoryStat::default()
+            },
+            ..Memory::default()
+        },
+        memory_pressure: Some(Stall::default()),
+        io_pressure: Some(Stall::default()),
+        alarm: false,
+        in_flight: false,
+        effects: Vec::new(),
+    }
+}
+
+fn policy() -> Policy {
+    Policy {
+        name: "test".into(),
+        mode: Mode::Full,
+        slo: Slo::default(),
+        cold_after: Duration::from_secs(4),
+        limits: Limits { floor: Bytes::mib(16), per_minute: Ratio::percent(40.0) },
+    }
+}

@@ -1,0 +1,132 @@
+//! The figures of each bound, and that none of them rounds a small step away.
+
+use std::{collections::VecDeque, time::Duration};
+
+use lowtide_core::{Action, Bytes, Limit, Ratio, Reason, Scope};
+
+use crate::bench::{BATCH, Bench, INTERVAL, asked};
+
+const MINUTE: Duration = Duration::from_mins(1);
+
+#[test]
+fn goes_down_to_what_is_protected_and_no_further() {
+    let left = Bytes::mib(1);
+    let protect: [(fn(&mut Bench, Bytes), Reason); 3] = [
+        (|bench, amount| bench.policy().limits.floor = amount, Reason::Floor),
+        (|bench, amount| bench.memory().min = amount, Reason::Protected),
+        (|bench, amount| bench.memory().low = amount, Reason::Protected),
+    ];
+    for (protect, reason) in protect {
+        let mut bench = Bench::eager();
+        protect(&mut bench, Bytes::mib(999));
+        let decision = bench.decide();
+        assert_eq!((asked(&decision), decision.reason), (left, reason));
+    }
+}
+
+#[test]
+fn the_greatest_protection_counts() {
+    let mut bench = Bench::eager();
+    bench.policy().limits.floor = Bytes::mib(990);
+    bench.memory().min = Bytes::mib(998);
+    bench.memory().low = Bytes::mib(994);
+    let decision = bench.decide();
+    assert_eq!((asked(&decision), decision.reason), (Bytes::mib(2), Reason::Protected));
+}
+
+#[test]
+fn swap_max_bounds_its_own_cgroup() {
+    let mut bench = Bench::eager();
+    bench.memory().swap_current = Some(Bytes::mib(7));
+    bench.memory().swap_max = Some(Limit::At(Bytes::mib(8)));
+    let decision = bench.decide();
+    assert_eq!((asked(&decision), decision.reason), (Bytes::mib(1), Reason::SwapMax));
+    bench.memory().swap_max = Some(Limit::Max);
+    assert_eq!(bench.decide().file_only, None);
+}
+
+#[test]
+fn no_more_than_is_on_the_lists() {
+    let mut bench = Bench::eager();
+    bench.seen.host.tiers.clear();
+    bench.memory().stat.inactive_file = Bytes::mib(1);
+    bench.memory().stat.active_file = Bytes::mib(1);
+    let decision = bench.decide();
+    assert_eq!(decision.action, Action::Reclaim { amount: Bytes::mib(2), scope: Scope::File });
+    assert_eq!(decision.reason, Reason::NothingReclaimable);
+}
+
+/// What went in any sixty seconds is within the limit, whatever the interval; and the limit can be reached.
+#[test]
+fn the_limit_per_minute_slides() {
+    for interval in [300, 2_000, 7_000, 31_000].map(Duration::from_millis) {
+        let mut bench = Bench::eager();
+        let limit = Bytes::mib(400);
+        let mut recent: VecDeque<(Duration, Bytes)> = VecDeque::new();
+        let mut most = Bytes::ZERO;
+        let ticks = (MINUTE * 10).as_millis() / interval.as_millis();
+        for _ in 0..ticks {
+            let decision = bench.tick_after(interval).remove(0);
+            bench.confirm(&decision);
+            recent.push_back((bench.now, asked(&decision)));
+            while recent.front().is_some_and(|(at, _)| bench.now - *at >= MINUTE) {
+                recent.pop_front();
+            }
+            let sum = recent.iter().map(|(_, amount)| *amount).sum();
+            assert!(sum <= limit, "{sum} within a minute at {interval:?}");
+            most = most.max(sum);
+        }
+        assert!(most >= Bytes::mib(380), "{most} at {interval:?}");
+    }
+}
+
+/// etmem's steps rounded to zero for two years. Ours are saved up until they are worth a request.
+#[test]
+fn small_steps_are_saved_up() {
+    let mut bench = Bench::eager();
+    bench.policy().limits.per_minute = Ratio::percent(0.1);
+    bench.now += INTERVAL;
+    let minutes = 30;
+    let (mut total, mut requests) = (Bytes::ZERO, 0_u32);
+    for _ in 0..minutes * 30 {
+        let decision = bench.decide();
+        bench.confirm(&decision);
+        match decision.action {
+            Action::Hold => assert!(
+                matches!(decision.reason, Reason::StepTooSmall | Reason::PerMinute),
+                "{}",
+                decision.reason
+            ),
+            Action::Reclaim { amount, .. } => {
+                assert!(amount >= BATCH);
+                total += amount;
+                requests += 1;
+            }
+        }
+    }
+    // 0.1 % of 1000 MiB a minute, less what is left of each minute after whole batches.
+    assert!(total > Bytes::mib(24) && total <= Bytes::mib(31), "{total} in {requests} requests");
+}
+
+#[test]
+fn what_was_saved_up_is_lost_when_harm_is_seen() {
+    let mut bench = Bench::warm();
+    bench.policy().limits.per_minute = Ratio::percent(0.1);
+    bench.decide();
+    let saved = bench.decide().figures.wanted;
+    bench.cgroup().alarm = true;
+    bench.decide();
+    (0..5).for_each(|_| drop(bench.decide()));
+    let after = bench.decide();
+    assert_eq!(after.reason, Reason::StepTooSmall);
+    assert!(after.figures.wanted < saved, "{} after, {saved} before", after.figures.wanted);
+}
+
+#[test]
+fn two_ticks_at_once_ask_once() {
+    let mut bench = Bench::warm();
+    let first = bench.decide();
+    assert!(!asked(&first).is_zero());
+    let again = bench.tick_after(Duration::ZERO).remove(0);
+    assert_eq!((asked(&again), again.reason), (Bytes::ZERO, Reason::StepTooSmall));
+}

@@ -1,0 +1,12 @@
+//! What one tick decides, case by case, through the public interface alone.
+
+#[cfg(test)]
+mod bench;
+#[cfg(test)]
+mod effects;
+#[cfg(test)]
+mod limits;
+#[cfg(test)]
+mod reasons;
+#[cfg(test)]
+mod sharing;

@@ -1,0 +1,199 @@
+//! Every reason is reached by one departure from a healthy tenant, and says hold or reclaim as it means.
+
+use std::{collections::BTreeSet, time::Duration};
+
+use lowtide_core::{Action, ByteRate, Bytes, Decision, Effect, Limit, Mode, Ratio, Reason, Scope};
+
+use crate::bench::{BATCH, Bench, INTERVAL};
+
+/// What a decision amounts to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    Holds(Reason),
+    /// Nothing may go at all, because page cache alone would have been asked for.
+    HoldsFor(Reason, Reason),
+    Takes(Scope, Reason),
+    /// Page cache only, and why.
+    TakesFile(Reason),
+}
+
+use Outcome::{Holds, HoldsFor, Takes, TakesFile};
+
+fn outcome(decision: &Decision) -> Outcome {
+    match (decision.action, decision.file_only) {
+        (Action::Hold, None) => Holds(decision.reason),
+        (Action::Hold, Some(why)) => HoldsFor(decision.reason, why),
+        (Action::Reclaim { scope: Scope::File, .. }, Some(why)) => TakesFile(why),
+        (Action::Reclaim { scope, .. }, _) => Takes(scope, decision.reason),
+    }
+}
+
+type Case = (&'static str, fn(&mut Bench), Outcome);
+
+const CASES: &[Case] = &[
+    ("healthy", |_| {}, Takes(Scope::Any, Reason::Headroom)),
+    ("observe", |b| b.policy().mode = Mode::Observe, Holds(Reason::ObserveMode)),
+    ("young", |b| b.policy().cold_after = Duration::from_hours(1), Holds(Reason::WarmingUp)),
+    ("memory stall", |b| stall(&mut b.cgroup().memory_pressure), Holds(Reason::MemoryPressure)),
+    ("io stall", |b| stall(&mut b.cgroup().io_pressure), Holds(Reason::IoPressure)),
+    ("refaults", |b| b.memory().stat.refault_anon = Some(Bytes::mib(100)), Holds(Reason::PromotionRate)),
+    (
+        "cache refaults",
+        |b| b.memory().stat.activate_file = Some(Bytes::mib(100)),
+        Holds(Reason::PromotionRate),
+    ),
+    ("trigger", |b| b.cgroup().alarm = true, Holds(Reason::Trigger)),
+    ("after a trigger", after_a_trigger, Holds(Reason::CoolingDown)),
+    ("at the floor", |b| b.policy().limits.floor = Bytes::mib(1_000), Holds(Reason::Floor)),
+    ("memory.min", |b| b.memory().min = Bytes::mib(1_000), Holds(Reason::Protected)),
+    ("memory.low", |b| b.memory().low = Bytes::MAX, Holds(Reason::Protected)),
+    ("minute used up", |b| effect(b, 400, 400, Duration::ZERO), Holds(Reason::PerMinute)),
+    ("CPU used up", |b| effect(b, 10, 10, Duration::from_secs(6)), Holds(Reason::ReclaimCpu)),
+    ("freed nothing", |b| effect(b, 10, 0, Duration::ZERO), Holds(Reason::Ineffective)),
+    ("no swap-out", |b| b.budgets.swap_out = ByteRate::per_second(Bytes::ZERO), TakesFile(Reason::SwapOut)),
+    ("swap full", |b| b.swap().used = Bytes::mib(4_000), TakesFile(Reason::SwapReserve)),
+    ("swap at reserve", |b| b.swap().used = Bytes::mib(3_600), TakesFile(Reason::SwapReserve)),
+    ("no swap", |b| b.seen.host.tiers.clear(), TakesFile(Reason::NoSwap)),
+    ("no swap, old kernel", no_swap_old_kernel, TakesFile(Reason::NoSwap)),
+    ("swap.max 0", |b| b.memory().swap_max = Some(Limit::At(Bytes::ZERO)), TakesFile(Reason::SwapMax)),
+    ("host short", |b| b.seen.host.free = Bytes::mib(50), TakesFile(Reason::LowWatermark)),
+    ("file mode", |b| b.policy().mode = Mode::File, TakesFile(Reason::FileMode)),
+    ("file mode, old kernel", file_mode_old_kernel, HoldsFor(Reason::FileOnlyUnsupported, Reason::FileMode)),
+    (
+        "direct reclaim",
+        |b| b.seen.host.direct_reclaim = Some(Bytes::mib(1_000)),
+        Holds(Reason::DirectReclaim),
+    ),
+    ("nothing on the lists", no_lists, Holds(Reason::NothingReclaimable)),
+    ("in flight", |b| b.cgroup().in_flight = true, Holds(Reason::InFlight)),
+    ("empty", |b| b.cgroup().populated = false, Holds(Reason::Unpopulated)),
+    ("slow", |b| b.policy().limits.per_minute = Ratio::percent(0.1), Holds(Reason::StepTooSmall)),
+    ("just appeared", |b| b.cgroup().id.0 += 1, Holds(Reason::FirstSample)),
+];
+
+fn stall(pressure: &mut Option<lowtide_core::Stall>) {
+    *pressure = Some(lowtide_core::Stall { some: Duration::from_millis(100), full: None });
+}
+
+fn effect(bench: &mut Bench, requested: u64, freed: u64, cpu: Duration) {
+    let (requested, freed) = (Bytes::mib(requested), Bytes::mib(freed));
+    bench.cgroup().effects = vec![Effect { requested, freed, cpu, partial: freed < requested, ..Effect::default() }];
+}
+
+fn after_a_trigger(bench: &mut Bench) {
+    bench.cgroup().alarm = true;
+    bench.tick();
+}
+
+fn no_swap_old_kernel(bench: &mut Bench) {
+    bench.seen.host.reclaim_takes_swappiness = false;
+    bench.seen.host.tiers.clear();
+}
+
+fn file_mode_old_kernel(bench: &mut Bench) {
+    bench.seen.host.reclaim_takes_swappiness = false;
+    bench.policy().mode = Mode::File;
+}
+
+fn no_lists(bench: &mut Bench) {
+    bench.memory().stat = lowtide_core::MemoryStat::default();
+}
+
+#[test]
+fn each_case_has_its_reason() {
+    for (name, depart, expected) in CASES {
+        let mut bench = Bench::warm();
+        depart(&mut bench);
+        let decision = bench.decide();
+        assert_eq!(outcome(&decision), *expected, "{name}");
+        if let Action::Reclaim { amount, .. } = decision.action {
+            assert!(amount >= BATCH, "{name}: {amount}");
+        }
+    }
+}
+
+#[test]
+fn every_reason_is_reached() {
+    let reached: BTreeSet<_> = CASES
+        .iter()
+        .flat_map(|(_, _, outcome)| match *outcome {
+            Holds(reason) | Takes(_, reason) => vec![reason],
+            HoldsFor(reason, why) => vec![reason, why],
+            TakesFile(why) => vec![why],
+        })
+        .collect();
+    assert_eq!(reached, Reason::ALL.iter().copied().collect());
+}
+
+#[test]
+fn the_weightier_reason_is_the_one_given() {
+    let mut bench = Bench::warm();
+    stall(&mut bench.cgroup().memory_pressure);
+    bench.cgroup().in_flight = true;
+    bench.policy().mode = Mode::Observe;
+    assert_eq!(outcome(&bench.decide()), Holds(Reason::MemoryPressure));
+    bench.cgroup().alarm = true;
+    assert_eq!(outcome(&bench.decide()), Holds(Reason::Trigger));
+    bench.cgroup().populated = false;
+    assert_eq!(outcome(&bench.decide()), Holds(Reason::Unpopulated));
+}
+
+/// What observe mode says would be done is what full mode does.
+#[test]
+fn observe_mode_names_the_bounds_too() {
+    let mut bench = Bench::warm();
+    bench.policy().mode = Mode::Observe;
+    bench.policy().limits.floor = Bytes::mib(1_000);
+    let decision = bench.decide();
+    assert_eq!(outcome(&decision), Holds(Reason::Floor));
+    assert!(decision.figures.wanted > BATCH);
+}
+
+#[test]
+fn one_decision_for_each_cgroup_in_order() {
+    let mut bench = Bench::warm();
+    bench.seen.cgroups = (1..=50).map(crate::bench::tenant).collect();
+    bench.seen.cgroups[7].policy = 1;
+    let ids: Vec<_> = bench.tick_after(INTERVAL).iter().map(|decision| decision.id.0).collect();
+    let expected: Vec<_> = (1..=50).filter(|id| *id != 8).collect();
+    assert_eq!(ids, expected, "a policy that is not there leaves its cgroup out");
+    assert_eq!(bench.state.len(), 49);
+    bench.seen.cgroups.clear();
+    assert!(bench.tick().is_empty());
+    assert!(bench.state.is_empty());
+}
+
+/// Dashboards, alerts and runbooks have these: a change here is a new major version.
+#[test]
+fn numbers_and_names_are_an_interface() {
+    let listed: Vec<_> = Reason::ALL.iter().map(|reason| (*reason as u8, reason.name())).collect();
+    let pinned = [
+        (1, "headroom"),
+        (2, "observe_mode"),
+        (3, "warming_up"),
+        (4, "memory_pressure"),
+        (5, "io_pressure"),
+        (6, "promotion_rate"),
+        (7, "trigger"),
+        (8, "cooling_down"),
+        (9, "floor"),
+        (10, "protected"),
+        (11, "per_minute"),
+        (12, "reclaim_cpu"),
+        (13, "swap_out"),
+        (14, "swap_reserve"),
+        (15, "no_swap"),
+        (16, "swap_max"),
+        (17, "low_watermark"),
+        (18, "direct_reclaim"),
+        (19, "nothing_reclaimable"),
+        (20, "in_flight"),
+        (21, "ineffective"),
+        (22, "unpopulated"),
+        (23, "file_only_unsupported"),
+        (24, "file_mode"),
+        (25, "first_sample"),
+        (26, "step_too_small"),
+    ];
+    assert_eq!(listed, pinned);
+}

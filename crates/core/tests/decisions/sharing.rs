@@ -1,0 +1,100 @@
+//! The host's room is shared by all cgroups of a tick.
+
+use std::collections::BTreeSet;
+
+use lowtide_core::{Action, ByteRate, Bytes, Decision, Reason, Scope};
+
+use crate::bench::{Bench, asked, tenant};
+
+fn eager_tenants(count: u64) -> Bench {
+    let mut bench = Bench::fresh();
+    bench.seen.cgroups = (1..=count).map(tenant).collect();
+    (0..30).for_each(|_| drop(bench.tick()));
+    bench
+}
+
+fn anonymous(decisions: &[Decision]) -> Bytes {
+    let any = |decision: &&Decision| matches!(decision.action, Action::Reclaim { scope: Scope::Any, .. });
+    decisions.iter().filter(any).map(asked).sum()
+}
+
+#[test]
+fn swap_down_to_the_reserve_is_given_out_once() {
+    let mut bench = eager_tenants(4);
+    bench.swap().used = Bytes::mib(3_580);
+    let decisions = bench.tick();
+    assert_eq!(anonymous(&decisions), Bytes::mib(20));
+    let without: Vec<_> = decisions.iter().filter(|decision| decision.file_only.is_some()).collect();
+    assert_eq!(without.len(), 2, "13 MiB for one, the rest for another");
+    for decision in without {
+        assert!(matches!(decision.action, Action::Reclaim { scope: Scope::File, .. }));
+        assert_eq!(decision.file_only, Some(Reason::SwapReserve));
+    }
+}
+
+#[test]
+fn the_swap_out_budget_is_given_out_once_and_to_each_in_turn() {
+    let mut bench = eager_tenants(4);
+    bench.budgets.swap_out = ByteRate::per_second(Bytes::mib(2));
+    // The bucket holds ten seconds' worth.
+    assert_eq!(anonymous(&bench.tick()), Bytes::mib(20));
+    let mut served = BTreeSet::new();
+    for _ in 0..4 {
+        let decisions = bench.tick();
+        assert_eq!(anonymous(&decisions), Bytes::mib(4));
+        for decision in decisions {
+            match decision.file_only {
+                Some(why) => assert_eq!(why, Reason::SwapOut),
+                None => {
+                    assert_eq!(decision.reason, Reason::SwapOut);
+                    served.insert(decision.id);
+                }
+            }
+        }
+    }
+    assert_eq!(served.len(), 4);
+}
+
+/// Too little room for one batch is no room: page cache can still go.
+#[test]
+fn a_sliver_of_swap_does_not_keep_page_cache_from_going() {
+    for sliver in [Bytes::new(1), Bytes::kib(127)] {
+        let mut bench = eager_tenants(1);
+        bench.swap().used = Bytes::mib(3_600) - sliver;
+        let decision = bench.decide();
+        assert_eq!(decision.file_only, Some(Reason::SwapReserve), "{sliver}: {}", decision.reason);
+        assert!(matches!(decision.action, Action::Reclaim { scope: Scope::File, .. }));
+    }
+    let mut bench = eager_tenants(1);
+    bench.budgets.swap_out = ByteRate::per_second(Bytes::kib(10));
+    assert_eq!(bench.decide().file_only, Some(Reason::SwapOut));
+}
+
+/// A request that is still being written will take the swap that it was promised.
+#[test]
+fn what_is_in_flight_still_has_its_room() {
+    let mut bench = eager_tenants(2);
+    bench.swap().used = Bytes::mib(3_590);
+    let decisions = bench.tick();
+    assert_eq!(anonymous(&decisions), Bytes::mib(10));
+    for (cgroup, decision) in bench.seen.cgroups.iter_mut().zip(&decisions) {
+        cgroup.in_flight = decision.file_only.is_none();
+    }
+    assert_eq!(anonymous(&bench.tick()), Bytes::ZERO);
+    bench.seen.cgroups.iter_mut().for_each(|cgroup| cgroup.in_flight = false);
+    assert_eq!(anonymous(&bench.tick()), Bytes::mib(10), "it ended without filling it");
+}
+
+/// Its room in swap is reserved at each tick, but the budget per second is spent once.
+#[test]
+fn what_is_in_flight_spends_the_budget_once() {
+    let mut bench = eager_tenants(1);
+    bench.budgets.swap_out = ByteRate::per_second(Bytes::mib(2));
+    let first = bench.decide();
+    bench.cgroup().in_flight = true;
+    (0..5).for_each(|_| drop(bench.tick()));
+    bench.cgroup().in_flight = false;
+    bench.confirm(&first);
+    let second = bench.decide();
+    assert_eq!((asked(&second), second.reason), (asked(&first), Reason::Headroom));
+}

@@ -1,0 +1,103 @@
+//! A host with a swap device and tenants, driven by `tick` in simulated time.
+
+use std::time::Duration;
+
+use lowtide_core::{
+    Action, Budgets, Bytes, Decision, HostObservation, Limits, Mode, Observation, Policy, Ratio, Slo, State,
+    Tier, TierKind, tick,
+};
+
+use crate::tenant::Tenant;
+
+/// Tenants live in steps of this, so that a stall is not felt all at once at the tick.
+const STEP: Duration = Duration::from_millis(500);
+
+pub(crate) struct Server {
+    pub(crate) tenants: Vec<Tenant>,
+    pub(crate) policies: Vec<Policy>,
+    pub(crate) swap: Bytes,
+    pub(crate) now: Duration,
+    state: State,
+    interval: Duration,
+}
+
+impl Server {
+    pub(crate) fn new(tenants: Vec<Tenant>, policies: Vec<Policy>) -> Self {
+        Self {
+            tenants,
+            policies,
+            swap: Bytes::mib(1_000),
+            now: Duration::ZERO,
+            state: State::default(),
+            interval: Duration::from_secs(2),
+        }
+    }
+
+    /// One interval of the tenants' life, then one tick, whose requests are done at once.
+    pub(crate) fn turn(&mut self) -> Vec<Decision> {
+        let until = self.now + self.interval;
+        while self.now < until {
+            self.now += STEP;
+            self.tenants.iter_mut().for_each(|tenant| tenant.live(self.now, STEP));
+        }
+        let seen = Observation {
+            host: self.host(),
+            cgroups: self.tenants.iter_mut().map(Tenant::observe).collect(),
+        };
+        let decisions = tick(&mut self.state, &seen, &self.policies, &Budgets::default(), self.now);
+        for decision in &decisions {
+            self.carry_out(decision);
+        }
+        decisions
+    }
+
+    /// The decisions about the first tenant over `span`.
+    pub(crate) fn run(&mut self, span: Duration) -> Vec<Decision> {
+        let until = self.now + span;
+        std::iter::from_fn(|| (self.now < until).then(|| self.turn().remove(0))).collect()
+    }
+
+    fn carry_out(&mut self, decision: &Decision) {
+        let Action::Reclaim { amount, scope } = decision.action else { return };
+        let room = self.swap - self.swap_used();
+        if let Some(tenant) = self.tenants.iter_mut().find(|tenant| tenant.id == decision.id) {
+            tenant.reclaim(amount, scope, room, self.now);
+        }
+    }
+
+    fn swap_used(&self) -> Bytes {
+        self.tenants.iter().map(Tenant::in_swap).sum()
+    }
+
+    fn host(&self) -> HostObservation {
+        let used = self.swap_used();
+        HostObservation {
+            total: Bytes::mib(4_000),
+            free: Bytes::mib(2_000),
+            low_watermark: Some(Bytes::mib(20)),
+            direct_reclaim: Some(Bytes::ZERO),
+            tiers: vec![Tier {
+                kind: TierKind::Zram,
+                device: "/dev/zram0".into(),
+                priority: Some(100),
+                capacity: self.swap,
+                used,
+                stored: used,
+                resident: used.scale(Ratio::new(0.3)),
+                resident_limit: None,
+            }],
+            reclaim_takes_swappiness: true,
+        }
+    }
+}
+
+/// The policy of the issue's acceptance: SLO 0.5 %, 40 % a minute, cold after 10 s.
+pub(crate) fn policy_of_the_issue() -> Policy {
+    Policy {
+        name: "issue".into(),
+        mode: Mode::Full,
+        slo: Slo { memory_pressure: Ratio::percent(0.5), ..Slo::default() },
+        cold_after: Duration::from_secs(10),
+        limits: Limits { floor: Bytes::mib(16), per_minute: Ratio::percent(40.0) },
+    }
+}

@@ -1,0 +1,148 @@
+//! A tenant with known hot, warm and cold memory, and what it feels.
+
+use std::time::Duration;
+
+use lowtide_core::{Bytes, CgroupId, CgroupObservation, Effect, Memory, MemoryStat, Ratio, Scope, Stall};
+
+use crate::pages::{Class, Lot, Reclaim};
+
+const PAGE: Bytes = Bytes::pages(1);
+
+/// One tenant. Counters are cumulative, as the kernel's.
+#[derive(Debug, Clone)]
+pub(crate) struct Tenant {
+    pub(crate) id: CgroupId,
+    pub(crate) policy: usize,
+    pub(crate) lots: Vec<Lot>,
+    pub(crate) reclaim: Reclaim,
+    /// Time that one page takes to come back.
+    pub(crate) fault: Duration,
+    /// Whether the kernel has PSI.
+    pub(crate) psi: bool,
+    /// A trigger fires when so much was stalled since the last tick.
+    pub(crate) trigger: Duration,
+    pub(crate) faulted: Bytes,
+    pub(crate) stalled: Duration,
+    /// Faults that wait for their turn: no task stalls for more than all of the time.
+    waiting: Duration,
+    stalled_at_tick: Duration,
+    effects: Vec<Effect>,
+}
+
+impl Tenant {
+    pub(crate) fn new(id: u64, lots: Vec<Lot>) -> Self {
+        Self {
+            id: CgroupId(id),
+            policy: 0,
+            lots,
+            reclaim: Reclaim { generation: Duration::from_secs(2), error: Ratio::ZERO },
+            fault: Duration::from_micros(40),
+            psi: true,
+            trigger: Duration::from_millis(150),
+            faulted: Bytes::ZERO,
+            stalled: Duration::ZERO,
+            waiting: Duration::ZERO,
+            stalled_at_tick: Duration::ZERO,
+            effects: Vec::new(),
+        }
+    }
+
+    /// The tenant of the issue: 40 MB always, 30 MB every 20 s in ten parts, 120 MB never.
+    pub(crate) fn of_the_issue(id: u64) -> Self {
+        let period = Duration::from_secs(20);
+        let mut lots = vec![Lot::new(Class::Hot, Bytes::mib(40)), Lot::new(Class::Cold, Bytes::mib(120))];
+        lots.extend((0..10).map(|part| Lot {
+            next: Duration::from_secs(2 * part),
+            ..Lot::new(Class::Warm(period), Bytes::mib(3))
+        }));
+        Self::new(id, lots)
+    }
+
+    /// Lives until `now`, which is `span` after the last call.
+    pub(crate) fn live(&mut self, now: Duration, span: Duration) {
+        let faulted = self.lots.iter_mut().filter(|lot| lot.is_due(now)).map(|lot| lot.touch(now)).sum();
+        self.fault_back(faulted);
+        let stall = self.waiting.min(span);
+        self.waiting -= stall;
+        self.stalled += stall;
+    }
+
+    /// Touches all that it has, as after a restart of its clients.
+    pub(crate) fn touch_everything(&mut self, now: Duration) {
+        let faulted = self.lots.iter_mut().map(|lot| lot.touch(now)).sum();
+        self.fault_back(faulted);
+    }
+
+    fn fault_back(&mut self, faulted: Bytes) {
+        self.faulted += faulted;
+        let pages = u32::try_from(faulted.get() / PAGE.get()).unwrap_or(u32::MAX);
+        self.waiting += self.fault * pages;
+    }
+
+    /// What `memory.reclaim` does with at most `room` of it going to swap.
+    pub(crate) fn reclaim(&mut self, requested: Bytes, scope: Scope, room: Bytes, now: Duration) {
+        let before = self.in_swap();
+        let file_only = scope == Scope::File || room < requested;
+        let freed = self.reclaim.run(&mut self.lots, requested, now, |lot| lot.file || !file_only);
+        self.effects.push(Effect {
+            requested,
+            freed,
+            offloaded: self.in_swap() - before,
+            cpu: Duration::from_micros(freed.get() / PAGE.get() * 2),
+            partial: freed < requested,
+            ..Effect::default()
+        });
+    }
+
+    pub(crate) fn in_swap(&self) -> Bytes {
+        self.lots.iter().filter(|lot| !lot.file).map(|lot| lot.offloaded).sum()
+    }
+
+    pub(crate) fn resident(&self, which: impl Fn(&Lot) -> bool) -> Bytes {
+        self.lots.iter().filter(|lot| which(lot)).map(|lot| lot.resident).sum()
+    }
+
+    /// Share of the cold part that has left DRAM.
+    pub(crate) fn cold_gone(&self) -> Ratio {
+        let cold = || self.lots.iter().filter(|lot| lot.class == Class::Cold);
+        let gone: Bytes = cold().map(|lot| lot.offloaded).sum();
+        gone.share_of(gone + cold().map(|lot| lot.resident).sum())
+    }
+
+    /// What lowtide sees; effects and the trigger are told once.
+    pub(crate) fn observe(&mut self) -> CgroupObservation {
+        let stalled = self.stalled - std::mem::replace(&mut self.stalled_at_tick, self.stalled);
+        let stall = self.psi.then_some(Stall { some: self.stalled, full: Some(self.stalled) });
+        CgroupObservation {
+            id: self.id,
+            path: format!("/tenant-{}", self.id.0).into(),
+            policy: self.policy,
+            populated: true,
+            memory: self.memory(),
+            memory_pressure: stall,
+            io_pressure: self.psi.then_some(Stall::default()),
+            alarm: self.psi && stalled >= self.trigger,
+            in_flight: false,
+            effects: std::mem::take(&mut self.effects),
+        }
+    }
+
+    fn memory(&self) -> Memory {
+        let anon = self.resident(|lot| !lot.file);
+        let file = self.resident(|lot| lot.file);
+        Memory {
+            current: anon + file,
+            swap_current: Some(self.in_swap()),
+            stat: MemoryStat {
+                anon,
+                file,
+                inactive_anon: anon,
+                inactive_file: file,
+                refault_anon: Some(self.faulted),
+                activate_file: Some(Bytes::ZERO),
+                ..MemoryStat::default()
+            },
+            ..Memory::default()
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! Observations as no kernel would give them: huge, missing, falling, vanishing.
+
+use std::time::Duration;
+
+use lowtide_core::{
+    Budgets, ByteRate, Bytes, CgroupId, CgroupObservation, Effect, HostObservation, Limit, Limits, Memory,
+    MemoryStat, Mode, Policy, Ratio, Slo, Stall, Tier, TierKind,
+};
+use proptest::{option, prelude::*};
+
+/// How many cgroups may be there at once.
+pub(crate) const CGROUPS: u64 = 4;
+
+/// What is seen at one tick, and how long after the last one.
+#[derive(Debug, Clone)]
+pub(crate) struct Seen {
+    pub(crate) after: Duration,
+    pub(crate) host: HostObservation,
+    pub(crate) cgroups: Vec<CgroupObservation>,
+}
+
+pub(crate) fn sequence() -> impl Strategy<Value = Vec<Seen>> {
+    prop::collection::vec(seen(), 1..60)
+}
+
+/// Boxed: as a nest of tuples one sequence overflows a test's stack.
+fn seen() -> BoxedStrategy<Seen> {
+    let after = prop_oneof![
+        1 => Just(0),
+        6 => 100_u64..10_000,
+        2 => 10_000_u64..120_000,
+        1 => 0_u64..86_400_000,
+    ];
+    let cgroups = (0..CGROUPS).map(|id| option::weighted(0.9, cgroup(id))).collect::<Vec<_>>();
+    (after, host(), cgroups).prop_map(|(after, host, cgroups)| Seen {
+        after: Duration::from_millis(after),
+        host,
+        cgroups: cgroups.into_iter().flatten().collect(),
+    })
+    .boxed()
+}
+
+/// Mostly what a server has, at times nothing or more than there is.
+fn bytes() -> impl Strategy<Value = Bytes> {
+    prop_oneof![
+        8 => (0_u64..4_000).prop_map(Bytes::mib),
+        2 => (0_u64..1_000_000).prop_map(Bytes::new),
+        1 => Just(Bytes::ZERO),
+        1 => any::<u64>().prop_map(Bytes::new),
+    ]
+}
+
+/// A counter that mostly stands still, so that not every tick is a breach.
+fn counter() -> impl Strategy<Value = Option<Bytes>> {
+    prop_oneof![8 => Just(Some(Bytes::ZERO)), 2 => bytes().prop_map(Some), 1 => Just(None)]
+}
+
+fn stall() -> impl Strategy<Value = Option<Stall>> {
+    let some = prop_oneof![8 => Just(0), 2 => 0_u64..10_000_000, 1 => any::<u64>()];
+    option::weighted(0.95, some.prop_map(|micros| Stall { some: Duration::from_micros(micros), full: None }))
+}
+
+fn host() -> impl Strategy<Value = HostObservation> {
+    let tiers = prop::collection::vec(tier(), 0..3);
+    (bytes(), bytes(), option::of(bytes()), counter(), tiers, any::<bool>()).prop_map(
+        |(total, free, low_watermark, direct_reclaim, tiers, reclaim_takes_swappiness)| HostObservation {
+            total,
+            free,
+            low_watermark,
+            direct_reclaim,
+            tiers,
+            reclaim_takes_swappiness,
+        },
+    )
+}
+
+fn tier() -> impl Strategy<Value = Tier> {
+    let kind = prop::sample::select(vec![TierKind::Zswap, TierKind::Zram, TierKind::Disk]);
+    (kind, bytes(), bytes(), bytes(), bytes(), option::weighted(0.2, bytes())).prop_map(
+        |(kind, capacity, used, stored, resident, resident_limit)| Tier {
+            kind,
+            device: kind.name().into(),
+            priority: None,
+            capacity,
+            used,
+            stored,
+            resident,
+            resident_limit,
+        },
+    )
+}
+
+fn cgroup(id: u64) -> BoxedStrategy<CgroupObservation> {
+    let rarely = || prop::bool::weighted(0.05);
+    let flags = (prop::bool::weighted(0.95), rarely(), rarely());
+    (memory(), stall(), stall(), flags, prop::collection::vec(effect(), 0..2)).prop_map(
+        move |(memory, memory_pressure, io_pressure, (populated, alarm, in_flight), effects)| {
+            CgroupObservation {
+                id: CgroupId(id),
+                path: "/any".into(),
+                policy: usize::try_from(id).unwrap_or_default(),
+                populated,
+                memory,
+                memory_pressure,
+                io_pressure,
+                alarm,
+                in_flight,
+                effects,
+            }
+        },
+    )
+}
+
+fn memory() -> impl Strategy<Value = Memory> {
+    let protection = || prop_oneof![5 => Just(Bytes::ZERO), 1 => bytes()];
+    let swap_max = prop_oneof![
+        2 => Just(None),
+        2 => Just(Some(Limit::Max)),
+        1 => bytes().prop_map(|max| Some(Limit::At(max))),
+    ];
+    (bytes(), option::of(bytes()), protection(), protection(), swap_max, option::of(bytes()), stat())
+        .prop_map(|(current, swap_current, min, low, swap_max, zswap_current, stat)| Memory {
+            current,
+            swap_current,
+            min,
+            low,
+            swap_max,
+            zswap_current,
+            stat,
+        })
+}
+
+fn stat() -> impl Strategy<Value = MemoryStat> {
+    let lists = (bytes(), bytes(), bytes(), bytes());
+    (lists, counter(), counter(), counter(), option::of(bytes())).prop_map(
+        |((inactive_anon, active_anon, inactive_file, active_file), refault, activate, writeback, cached)| {
+            MemoryStat {
+                inactive_anon,
+                active_anon,
+                inactive_file,
+                active_file,
+                swap_cached: cached,
+                refault_anon: refault,
+                activate_file: activate,
+                zswap_writeback: writeback,
+                ..MemoryStat::default()
+            }
+        },
+    )
+}
+
+fn effect() -> impl Strategy<Value = Effect> {
+    let flags = (any::<bool>(), any::<bool>(), any::<bool>());
+    (bytes(), bytes(), bytes(), any::<u64>(), flags).prop_map(
+        |(requested, freed, offloaded, cpu, (partial, stopped, vanished))| Effect {
+            requested,
+            freed,
+            offloaded,
+            cpu: Duration::from_secs(cpu),
+            wall: Duration::ZERO,
+            partial,
+            stopped,
+            vanished,
+        },
+    )
+}
+
+/// One policy for each cgroup.
+pub(crate) fn policies() -> impl Strategy<Value = Vec<Policy>> {
+    prop::collection::vec(policy(), usize::try_from(CGROUPS).unwrap_or_default())
+}
+
+fn share() -> impl Strategy<Value = Ratio> {
+    prop_oneof![3 => 0.0..1.0_f64, 1 => Just(0.0), 1 => Just(f64::MAX)].prop_map(Ratio::new)
+}
+
+fn policy() -> impl Strategy<Value = Policy> {
+    let mode = prop::sample::select(vec![Mode::Observe, Mode::File, Mode::Full, Mode::Full]);
+    let floor = prop_oneof![3 => Just(Bytes::ZERO), 1 => bytes()];
+    (mode, share(), share(), share(), 0_u64..20, floor, 0.0..1.0_f64).prop_map(
+        |(mode, memory_pressure, io_pressure, promotion_rate, cold_after, floor, per_minute)| Policy {
+            name: "any".into(),
+            mode,
+            slo: Slo { memory_pressure, io_pressure, promotion_rate },
+            cold_after: Duration::from_secs(cold_after),
+            limits: Limits { floor, per_minute: Ratio::new(per_minute) },
+        },
+    )
+}
+
+pub(crate) fn budgets() -> impl Strategy<Value = Budgets> {
+    (share(), bytes(), 0.0..1.0_f64, share(), bytes()).prop_map(
+        |(reclaim_cpu, swap_out, reserve, watermark_distance, direct_reclaim)| Budgets {
+            reclaim_cpu,
+            swap_out: ByteRate::per_second(swap_out),
+            swap_reserve: Ratio::new(reserve),
+            watermark_distance,
+            direct_reclaim: ByteRate::per_second(direct_reclaim),
+        },
+    )
+}

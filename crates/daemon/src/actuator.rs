@@ -1,0 +1,111 @@
+//! Reclaim requests, each on a thread of its own kind: one in flight per cgroup, stoppable between two chunks.
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use lowtide_cgroup::{Cgroup, Error, Request};
+use lowtide_core::{Bytes, CgroupId, Effect};
+use tokio::sync::mpsc;
+
+/// Faulted back while a request runs, above which the rest of it is not asked for: as much as the kernel reclaims in
+/// a few batches, far less than a chunk.
+const FAULTED_BACK: Bytes = Bytes::mib(2);
+
+/// How a request ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    /// The cgroup that it was made to.
+    pub(crate) id: CgroupId,
+    /// What it did, or why it could not be made.
+    pub(crate) outcome: Result<Effect, Error>,
+}
+
+/// Starts and stops requests.
+#[derive(Debug)]
+pub(crate) struct Actuator {
+    in_flight: HashMap<CgroupId, Arc<AtomicBool>>,
+    ended: mpsc::UnboundedSender<Ended>,
+    results: mpsc::UnboundedReceiver<Ended>,
+}
+
+impl Default for Actuator {
+    fn default() -> Self {
+        let (ended, results) = mpsc::unbounded_channel();
+        Self { in_flight: HashMap::new(), ended, results }
+    }
+}
+
+impl Actuator {
+    /// Whether a request to `id` is still being written.
+    #[must_use]
+    pub(crate) fn is_in_flight(&self, id: CgroupId) -> bool {
+        self.in_flight.contains_key(&id)
+    }
+
+    /// Starts a request on the blocking pool. Does nothing while another to the same cgroup is in flight.
+    pub(crate) fn start(&mut self, cgroup: Cgroup, request: Request) {
+        let id = cgroup.id();
+        if self.is_in_flight(id) {
+            return;
+        }
+        let stop = Arc::new(AtomicBool::new(false));
+        self.in_flight.insert(id, Arc::clone(&stop));
+        let ended = self.ended.clone();
+        tokio::task::spawn_blocking(move || {
+            let outcome = reclaim(&cgroup, request, &stop);
+            // The daemon is stopping if nobody listens any more.
+            let _ = ended.send(Ended { id, outcome });
+        });
+    }
+
+    /// Stops the request to `id` after the chunk that is being written.
+    pub(crate) fn stop(&self, id: CgroupId) {
+        if let Some(stop) = self.in_flight.get(&id) {
+            stop.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Stops every request.
+    pub(crate) fn stop_all(&self) {
+        self.in_flight.values().for_each(|stop| stop.store(true, Ordering::Relaxed));
+    }
+
+    /// The requests that ended since the last call.
+    pub(crate) fn collect(&mut self) -> Vec<Ended> {
+        let ended: Vec<_> = std::iter::from_fn(|| self.results.try_recv().ok()).collect();
+        for Ended { id, .. } in &ended {
+            self.in_flight.remove(id);
+        }
+        ended
+    }
+
+    /// Waits until no request is in flight.
+    pub(crate) async fn drain(&mut self) {
+        while !self.in_flight.is_empty() {
+            let Some(Ended { id, .. }) = self.results.recv().await else { return };
+            self.in_flight.remove(&id);
+        }
+    }
+}
+
+/// Writes the chunks; between two of them looks whether the tenant wants its memory back.
+///
+/// The pressure trigger is the faster signal where the kernel counts the stall, but a swap-in is a memory stall only
+/// if the page was part of the working set (KERNEL.md §2): the counters are the signal that every kernel has.
+fn reclaim(cgroup: &Cgroup, request: Request, stop: &AtomicBool) -> Result<Effect, Error> {
+    let promoted = || cgroup.memory().map(|memory| memory.promoted()).ok();
+    let before = promoted();
+    let mut keep_going = || {
+        let faulted_back = promoted().zip(before).map_or(Bytes::ZERO, |(now, before)| now - before);
+        !stop.load(Ordering::Relaxed) && faulted_back < FAULTED_BACK
+    };
+    if stop.load(Ordering::Relaxed) {
+        return Ok(Effect { stopped: true, ..Effect::default() });
+    }
+    cgroup.reclaim(request, &mut keep_going)
+}

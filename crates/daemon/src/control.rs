@@ -1,0 +1,216 @@
+//! The control socket: one JSON request a connection, one JSON answer.
+
+use std::{
+    fs,
+    io::{self, BufRead, BufReader, Write},
+    os::unix::{fs::PermissionsExt, net::UnixStream as BlockingStream},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader as AsyncBufReader},
+    net::{UnixListener, UnixStream},
+    sync::watch,
+};
+
+use crate::{present, view::View};
+
+/// A request is a word and a path; what is longer is no request.
+const LONGEST_REQUEST: u64 = 16 << 10;
+/// A client that asks no faster than this, or reads its answer no faster, is let go.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What can be asked.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Request {
+    /// What the daemon sees.
+    Status {
+        /// As JSON instead of a table.
+        json: bool,
+    },
+    /// Why it last did, or did not, act on a cgroup.
+    Explain {
+        /// The cgroup's path.
+        cgroup: String,
+        /// As JSON instead of prose.
+        json: bool,
+    },
+}
+
+/// What is answered.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Answer {
+    /// The text that was asked for.
+    Text(String),
+    /// Why there is none, and what to do.
+    Error(String),
+}
+
+/// Why the daemon could not be asked.
+#[derive(Debug, thiserror::Error)]
+pub enum AskError {
+    /// Nobody listens.
+    #[error("{path}: {source}; is the daemon running? (`systemctl status lowtide`)")]
+    Unreachable {
+        /// The socket.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The connection broke, or the answer is none.
+    #[error("{path}: the daemon gave no proper answer: {source}")]
+    Garbled {
+        /// The socket.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The daemon's own answer.
+    #[error("{0}")]
+    Refused(String),
+}
+
+/// Asks the daemon at `socket`; waits for the answer.
+pub fn ask(socket: &Path, request: &Request) -> Result<String, AskError> {
+    let stream = BlockingStream::connect(socket)
+        .map_err(|source| AskError::Unreachable { path: socket.to_owned(), source })?;
+    match exchange(&stream, request) {
+        Ok(Answer::Text(text)) => Ok(text),
+        Ok(Answer::Error(message)) => Err(AskError::Refused(message)),
+        Err(source) => Err(AskError::Garbled { path: socket.to_owned(), source }),
+    }
+}
+
+fn exchange(mut stream: &BlockingStream, request: &Request) -> io::Result<Answer> {
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    let mut line = serde_json::to_string(request)?;
+    line.push('\n');
+    stream.write_all(line.as_bytes())?;
+    let mut answer = String::new();
+    BufReader::new(stream).read_line(&mut answer)?;
+    Ok(serde_json::from_str(&answer)?)
+}
+
+/// The daemon's end of the socket. The file goes with it.
+#[derive(Debug)]
+pub(crate) struct Socket {
+    path: PathBuf,
+    listener: Arc<UnixListener>,
+}
+
+impl Socket {
+    /// Binds `path`, in a directory that is created if it is missing. A socket that a killed daemon left behind is
+    /// replaced; the caller holds the lock on the state directory, so no other daemon listens there.
+    ///
+    /// Owner and group may connect, nobody else: the answers name every cgroup of the host.
+    pub(crate) fn bind(path: &Path) -> io::Result<Self> {
+        use std::os::unix::fs::FileTypeExt;
+        if let Some(directory) = path.parent() {
+            fs::create_dir_all(directory)?;
+        }
+        match fs::symlink_metadata(path) {
+            Ok(found) if found.file_type().is_socket() => fs::remove_file(path)?,
+            Ok(_) => {
+                return Err(io::Error::new(
+                    io::ErrorKind::AlreadyExists,
+                    "there is a file that is no socket",
+                ));
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+        }
+        let listener = UnixListener::bind(path)?;
+        fs::set_permissions(path, fs::Permissions::from_mode(0o660))?;
+        Ok(Self { path: path.to_owned(), listener: Arc::new(listener) })
+    }
+
+    /// Answers until the future is dropped.
+    pub(crate) async fn serve(&self, views: watch::Receiver<Option<Arc<View>>>) {
+        loop {
+            match self.listener.accept().await {
+                Ok((stream, _)) => {
+                    let views = views.clone();
+                    tokio::spawn(async move {
+                        let answered = tokio::time::timeout(PATIENCE, answer(stream, &views)).await;
+                        if let Ok(Err(error)) = answered {
+                            tracing::debug!(%error, "control: a connection ended early");
+                        }
+                    });
+                }
+                Err(error) => {
+                    tracing::debug!(%error, "control: cannot accept a connection");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        // If it is gone already, that is what was wanted.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+async fn answer(mut stream: UnixStream, views: &watch::Receiver<Option<Arc<View>>>) -> io::Result<()> {
+    let (reader, mut writer) = stream.split();
+    let mut line = String::new();
+    AsyncBufReader::new(reader.take(LONGEST_REQUEST)).read_line(&mut line).await?;
+    let view = views.borrow().clone();
+    let answer = respond(&line, view.as_deref());
+    let mut text = serde_json::to_string(&answer)?;
+    text.push('\n');
+    writer.write_all(text.as_bytes()).await?;
+    writer.shutdown().await
+}
+
+fn respond(line: &str, view: Option<&View>) -> Answer {
+    let request = match serde_json::from_str(line) {
+        Ok(request) => request,
+        Err(error) => return Answer::Error(format!("not a request this daemon understands: {error}")),
+    };
+    let Some(view) = view else {
+        return Answer::Error("the first turn of the loop is not done yet: ask again in a moment".to_owned());
+    };
+    let text = match request {
+        Request::Status { json: true } => json(view),
+        Request::Status { json: false } => Ok(present::status(view)),
+        Request::Explain { cgroup, json: as_json } => match view.cgroup(&cgroup) {
+            Some(found) if as_json => json(found),
+            Some(found) => Ok(present::explain(found, view)),
+            None => Err(present::not_a_target(&cgroup, view)),
+        },
+    };
+    text.map_or_else(Answer::Error, Answer::Text)
+}
+
+fn json(value: &impl serde::Serialize) -> Result<String, String> {
+    serde_json::to_string_pretty(value).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_request_is_answered_and_not_dropped() {
+        for line in ["", "\n", "{}", "status", r#"{"command":"status"}"#, r#"{"command":"halt","json":true}"#]
+        {
+            let Answer::Error(message) = respond(line, None) else { panic!("{line}") };
+            assert!(message.contains("not a request"), "{line}: {message}");
+        }
+    }
+
+    #[test]
+    fn before_the_first_tick_there_is_nothing_to_tell() {
+        let line = serde_json::to_string(&Request::Status { json: true }).unwrap();
+        let Answer::Error(message) = respond(&line, None) else { panic!() };
+        assert!(message.contains("ask again"), "{message}");
+    }
+}

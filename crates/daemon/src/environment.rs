@@ -1,0 +1,92 @@
+//! Does a configuration suit this host? For `lowtide check --environment`; writes nothing.
+
+use std::{fmt, path::Path, time::Duration};
+
+use lowtide_core::Mode;
+use lowtide_kernfs::{Files, Root};
+use lowtide_policy::Config;
+
+use crate::{knobs, observer::Observer, run::RunError};
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Finding {
+    /// As it should be.
+    Good(String),
+    /// Works, but not as the operator may expect.
+    Warning(String),
+    /// The configuration cannot do its work here.
+    Error(String),
+}
+
+impl Finding {
+    /// Whether the configuration cannot do its work here.
+    #[must_use]
+    pub fn is_error(&self) -> bool {
+        matches!(self, Self::Error(_))
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (kind, text) = match self {
+            Self::Good(text) => ("ok", text),
+            Self::Warning(text) => ("warning", text),
+            Self::Error(text) => ("error", text),
+        };
+        write!(f, "{kind}: {text}")
+    }
+}
+
+/// Looks at the host with the configuration's eyes.
+pub fn environment(root: &Path, config: &Config) -> Result<Vec<Finding>, RunError> {
+    let root = Root::open(root)?;
+    let sight = Observer::new(root.clone())?.look(&config.policies, Duration::ZERO)?;
+    let mut findings = vec![swap(&sight.seen.host, config)];
+    for (index, policy) in config.policies.policies().iter().enumerate() {
+        let targets = sight.seen.cgroups.iter().filter(|cgroup| cgroup.policy == index).count();
+        findings.push(match targets {
+            0 => Finding::Warning(format!("policy {}: matches no cgroup at the moment", policy.name)),
+            _ => Finding::Good(format!("policy {}: {targets} targets at the moment", policy.name)),
+        });
+    }
+    let without_pressure =
+        sight.seen.cgroups.iter().filter(|cgroup| cgroup.memory_pressure.is_none()).count();
+    if without_pressure > 0 {
+        findings.push(Finding::Warning(format!(
+            "{without_pressure} targets have no memory.pressure: boot with psi=1, or write 1 to their \
+             cgroup.pressure; until then only refaults say when to stop"
+        )));
+    }
+    findings.extend(reclaim(&sight));
+    findings.extend(missing_knobs(&root, config)?);
+    Ok(findings)
+}
+
+fn swap(host: &lowtide_core::HostObservation, config: &Config) -> Finding {
+    let wants_swap = config.policies.policies().iter().any(|policy| policy.mode == Mode::Full);
+    match host.swap() {
+        Some(room) => Finding::Good(format!("swap: {} free of {}", room.free, room.total)),
+        None if wants_swap => Finding::Warning(
+            "no swap: policies with `mode: full` can offload page cache only; add zram or a swap device"
+                .to_owned(),
+        ),
+        None => Finding::Good("no swap, and no policy needs it".to_owned()),
+    }
+}
+
+fn reclaim(sight: &crate::observer::Sight) -> Option<Finding> {
+    let lacking = sight.handles.values().find(|cgroup| cgroup.dir().exists("memory.reclaim") == Ok(false))?;
+    Some(Finding::Error(format!("{}: no memory.reclaim: lowtide needs Linux 5.19 or later", lacking.path())))
+}
+
+fn missing_knobs(root: &Root, config: &Config) -> Result<Vec<Finding>, RunError> {
+    let mut findings = Vec::new();
+    for knob in knobs::wanted(&config.tiers) {
+        if !root.exists(&knob.path)? {
+            let path = knob.path.display();
+            findings.push(Finding::Error(format!("`{}`: this kernel has no /{path}", knob.key)));
+        }
+    }
+    Ok(findings)
+}

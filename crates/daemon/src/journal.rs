@@ -1,0 +1,227 @@
+//! The journal of knobs: what each kernel file held before lowtide wrote it.
+//!
+//! A record is on the disk before the knob is written, so that whatever ends the daemon, the next start or
+//! `lowtide restore` finds the way back. The file is replaced as a whole, by rename: after a crash it is the old one or
+//! the new one. Each record has a checksum, so that what a failing disk made of it is not written into the kernel.
+
+use std::{
+    fs::{File, OpenOptions},
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+use lowtide_kernfs::{Files, Root};
+
+/// The journal's name in the state directory.
+pub const FILE_NAME: &str = "journal";
+
+/// A knob that lowtide set.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Record {
+    /// The kernel's boot id: after a reboot the kernel has its own values again, and there is nothing to restore.
+    pub boot_id: String,
+    /// The file, from the root directory.
+    pub path: PathBuf,
+    /// What it held.
+    pub original: String,
+    /// What lowtide wrote.
+    pub written: String,
+}
+
+/// What went wrong with the journal itself.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// The state directory or the journal cannot be used.
+    #[error("{path}: cannot {operation} the journal of knobs: {source}")]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// What was tried.
+        operation: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A record in the middle is damaged: nothing was written or restored.
+    #[error(
+        "{path}:{line}: the record is damaged, so the original value of a knob may be lost; \
+         look at the file, put the knobs back by hand and remove it"
+    )]
+    Damaged {
+        /// The journal.
+        path: PathBuf,
+        /// Counted from one.
+        line: usize,
+    },
+}
+
+/// An open journal.
+#[derive(Debug)]
+pub struct Journal {
+    path: PathBuf,
+    boot_id: String,
+    records: Vec<Record>,
+}
+
+impl Journal {
+    /// Opens the journal in `state_dir`; a missing file is an empty journal. Records of earlier boots are dropped.
+    pub fn open(state_dir: &Path, root: &Root) -> Result<Self, JournalError> {
+        let path = state_dir.join(FILE_NAME);
+        let text = match std::fs::read(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(source) => return Err(JournalError::Io { path, operation: "read", source }),
+        };
+        let boot_id = boot_id(root);
+        let mut records = parse(&text).map_err(|line| JournalError::Damaged { path: path.clone(), line })?;
+        records.retain(|record| record.boot_id == boot_id);
+        Ok(Self { path, boot_id, records })
+    }
+
+    /// What is to be restored, oldest first.
+    #[must_use]
+    pub fn records(&self) -> &[Record] {
+        &self.records
+    }
+
+    /// The record of a knob, if lowtide has set it.
+    #[must_use]
+    pub fn record(&self, path: &Path) -> Option<&Record> {
+        self.records.iter().find(|record| record.path == path)
+    }
+
+    /// Puts a knob's original value on the disk. Call it before writing the knob.
+    ///
+    /// A knob that is already there keeps its first original: that is what the host was found with.
+    pub fn note(&mut self, path: &Path, original: &str, written: &str) -> Result<(), JournalError> {
+        let original = self.record(path).map_or(original, |record| &record.original).to_owned();
+        let record = Record {
+            boot_id: self.boot_id.clone(),
+            path: path.to_owned(),
+            original,
+            written: written.to_owned(),
+        };
+        self.records.retain(|known| known.path != path);
+        self.records.push(record);
+        self.save()
+    }
+
+    /// Forgets a knob that has its original value again.
+    pub fn forget(&mut self, path: &Path) -> Result<(), JournalError> {
+        self.records.retain(|record| record.path != path);
+        self.save()
+    }
+
+    /// The whole journal anew, beside the old one, then in its place: at every moment one of the two is whole.
+    fn save(&self) -> Result<(), JournalError> {
+        let at = |operation| {
+            let path = self.path.clone();
+            move |source| JournalError::Io { path, operation, source }
+        };
+        if self.records.is_empty() {
+            return match std::fs::remove_file(&self.path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(at("remove")(error)),
+                _ => self.sync_directory().map_err(at("sync the directory of")),
+            };
+        }
+        let beside = self.path.with_extension("new");
+        self.write_to(&beside).map_err(at("write"))?;
+        std::fs::rename(&beside, &self.path).map_err(at("replace"))?;
+        self.sync_directory().map_err(at("sync the directory of"))
+    }
+
+    fn write_to(&self, path: &Path) -> io::Result<()> {
+        let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(path)?;
+        for record in &self.records {
+            file.write_all(line(record).as_bytes())?;
+        }
+        file.sync_all()
+    }
+
+    fn sync_directory(&self) -> io::Result<()> {
+        self.path.parent().map_or(Ok(()), |directory| File::open(directory)?.sync_all())
+    }
+}
+
+fn boot_id(root: &Root) -> String {
+    let text = root.read("proc/sys/kernel/random/boot_id").unwrap_or_default();
+    text.trim().to_owned()
+}
+
+fn line(record: &Record) -> String {
+    // A record is made of strings only, so it has a JSON form.
+    let json = serde_json::to_string(record).unwrap_or_default();
+    format!("{:08x} {json}\n", crc32fast::hash(json.as_bytes()))
+}
+
+/// All records, or the number of the line that is damaged.
+fn parse(text: &[u8]) -> Result<Vec<Record>, usize> {
+    let lines = text.split(|byte| *byte == b'\n').enumerate().filter(|(_, line)| !line.is_empty());
+    lines.map(|(index, line)| parse_line(line).ok_or(index + 1)).collect()
+}
+
+fn parse_line(line: &[u8]) -> Option<Record> {
+    let line = std::str::from_utf8(line).ok()?;
+    let (sum, json) = line.split_once(' ')?;
+    let sum = u32::from_str_radix(sum, 16).ok()?;
+    if sum != crc32fast::hash(json.as_bytes()) {
+        return None;
+    }
+    serde_json::from_str(json).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn root(boot_id: &str) -> (tempfile::TempDir, Root) {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("proc/sys/kernel/random/boot_id");
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, boot_id).unwrap();
+        let root = Root::open(directory.path()).unwrap();
+        (directory, root)
+    }
+
+    #[test]
+    fn what_was_noted_is_found_again_and_forgotten_when_told() {
+        let (_keep, root) = root("one\n");
+        let state = tempfile::tempdir().unwrap();
+        let knob = Path::new("sys/a knob");
+        let mut journal = Journal::open(state.path(), &root).unwrap();
+        journal.note(knob, "N", "Y").unwrap();
+        journal.note(knob, "Y", "Z").unwrap();
+        let mut again = Journal::open(state.path(), &root).unwrap();
+        assert_eq!(again.records().len(), 1);
+        assert_eq!(again.records()[0].original, "N", "the first original is the host's own");
+        assert_eq!(again.records()[0].written, "Z");
+        again.forget(knob).unwrap();
+        assert!(!state.path().join(FILE_NAME).exists());
+    }
+
+    #[test]
+    fn another_boot_has_nothing_to_restore() {
+        let state = tempfile::tempdir().unwrap();
+        let (_keep, first) = root("one\n");
+        Journal::open(state.path(), &first).unwrap().note(Path::new("k"), "1", "2").unwrap();
+        let (_keep, second) = root("two\n");
+        assert!(Journal::open(state.path(), &second).unwrap().records().is_empty());
+    }
+
+    #[test]
+    fn damage_is_named_and_nothing_is_lost() {
+        let (_keep, root) = root("one\n");
+        let state = tempfile::tempdir().unwrap();
+        let mut journal = Journal::open(state.path(), &root).unwrap();
+        journal.note(Path::new("a"), "1", "2").unwrap();
+        journal.note(Path::new("b"), "1", "2").unwrap();
+        let file = state.path().join(FILE_NAME);
+        let whole = std::fs::read(&file).unwrap();
+        for (position, _) in whole.iter().enumerate().filter(|(_, byte)| **byte != b'\n') {
+            let mut damaged = whole.clone();
+            damaged[position] ^= 1;
+            std::fs::write(&file, &damaged).unwrap();
+            let error = Journal::open(state.path(), &root).unwrap_err().to_string();
+            assert!(error.contains("damaged"), "byte {position}: {error}");
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! Kernel settings that the configuration asks for: written once, journalled first, put back at the end.
+
+use std::path::{Path, PathBuf};
+
+use lowtide_kernfs::{Files, Root};
+use lowtide_policy::HostTiers;
+
+use crate::journal::{Journal, JournalError};
+
+const ZSWAP_ENABLED: &str = "sys/module/zswap/parameters/enabled";
+const DEMOTION_ENABLED: &str = "sys/kernel/mm/numa/demotion_enabled";
+
+/// A kernel file and what it shall hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Knob {
+    /// From the root directory.
+    pub path: PathBuf,
+    /// What to write.
+    pub value: &'static str,
+    /// The key of the configuration that asks for it.
+    pub key: &'static str,
+}
+
+/// The knobs that the configuration asks for. None by default: a key that is left out is a file left alone.
+#[must_use]
+pub fn wanted(tiers: &HostTiers) -> Vec<Knob> {
+    let knob = |path: &str, on: bool, values: [&'static str; 2], key| Knob {
+        path: path.into(),
+        value: values[usize::from(on)],
+        key,
+    };
+    let zswap = tiers.zswap_enabled.map(|on| knob(ZSWAP_ENABLED, on, ["N", "Y"], "tiers.zswap.enabled"));
+    let demotion = tiers.demotion.map(|on| knob(DEMOTION_ENABLED, on, ["0", "1"], "tiers.demotion"));
+    zswap.into_iter().chain(demotion).collect()
+}
+
+/// What a knob's way was.
+#[derive(Debug)]
+pub enum Outcome {
+    /// It held the value already: nothing was written.
+    Unchanged,
+    /// It was written, and holds the value now.
+    Written {
+        /// What it held before.
+        from: String,
+    },
+    /// This kernel has no such file.
+    Missing,
+    /// Somebody else changed it since lowtide wrote it: left as it is.
+    Drifted {
+        /// What it holds.
+        found: String,
+        /// What lowtide had written.
+        written: String,
+    },
+    /// The kernel refused, or took the write and kept another value.
+    Refused(String),
+}
+
+/// Sets every knob that does not hold its value yet. Returns one outcome each.
+pub fn apply(root: &Root, journal: &mut Journal, knobs: &[Knob]) -> Result<Vec<Outcome>, JournalError> {
+    knobs.iter().map(|knob| set(root, journal, knob)).collect()
+}
+
+fn set(root: &Root, journal: &mut Journal, knob: &Knob) -> Result<Outcome, JournalError> {
+    let found = match read(root, &knob.path) {
+        Ok(Some(found)) => found,
+        Ok(None) => return Ok(Outcome::Missing),
+        Err(refusal) => return Ok(Outcome::Refused(refusal)),
+    };
+    if same(&found, knob.value) {
+        return Ok(Outcome::Unchanged);
+    }
+    journal.note(&knob.path, &found, knob.value)?;
+    Ok(write(root, &knob.path, knob.value)
+        .map_or_else(Outcome::Refused, |()| Outcome::Written { from: found }))
+}
+
+/// Puts every journalled knob back, the last one first, and forgets those that are done with.
+///
+/// A knob that could not be written stays in the journal for the next attempt.
+pub fn restore(root: &Root, journal: &mut Journal) -> Result<Vec<(PathBuf, Outcome)>, JournalError> {
+    let records: Vec<_> = journal.records().iter().rev().cloned().collect();
+    let mut outcomes = Vec::with_capacity(records.len());
+    for record in records {
+        let outcome = put_back(root, &record.path, &record.original, &record.written);
+        if !matches!(outcome, Outcome::Refused(_)) {
+            journal.forget(&record.path)?;
+        }
+        outcomes.push((record.path, outcome));
+    }
+    Ok(outcomes)
+}
+
+fn put_back(root: &Root, path: &Path, original: &str, written: &str) -> Outcome {
+    match read(root, path) {
+        Err(refusal) => Outcome::Refused(refusal),
+        Ok(None) => Outcome::Missing,
+        // The daemon was ended between the journal and the knob, or somebody put it back.
+        Ok(Some(found)) if same(&found, original) => Outcome::Unchanged,
+        Ok(Some(found)) if !same(&found, written) => Outcome::Drifted { found, written: written.to_owned() },
+        Ok(Some(found)) => {
+            write(root, path, original).map_or_else(Outcome::Refused, |()| Outcome::Written { from: found })
+        }
+    }
+}
+
+fn read(root: &Root, path: &Path) -> Result<Option<String>, String> {
+    let text = root.read_optional(path).map_err(|error| error.to_string())?;
+    Ok(text.map(|text| text.trim().to_owned()))
+}
+
+/// Writes and reads back: a write that succeeded is no evidence.
+fn write(root: &Root, path: &Path, value: &str) -> Result<(), String> {
+    root.write(path, value.as_bytes()).map_err(|error| error.to_string())?;
+    match read(root, path)? {
+        Some(found) if same(&found, value) => Ok(()),
+        found => Err(format!(
+            "/{}: the kernel took `{value}` and holds `{}`",
+            path.display(),
+            found.unwrap_or_default()
+        )),
+    }
+}
+
+/// Booleans have many spellings: module parameters read `Y` or `N`, demotion_enabled takes 0 or 1 and reads `true`
+/// or `false` (mm/memory-tiers.c).
+fn same(one: &str, other: &str) -> bool {
+    let canonical = |text: &str| match text.trim() {
+        "Y" | "y" | "1" | "true" => "1".to_owned(),
+        "N" | "n" | "0" | "false" => "0".to_owned(),
+        text => text.to_owned(),
+    };
+    canonical(one) == canonical(other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Host {
+        directory: tempfile::TempDir,
+        state: tempfile::TempDir,
+        root: Root,
+    }
+
+    impl Host {
+        fn new(zswap: &str) -> Self {
+            let directory = tempfile::tempdir().unwrap();
+            let root = Root::open(directory.path()).unwrap();
+            let host = Self { directory, state: tempfile::tempdir().unwrap(), root };
+            host.put("proc/sys/kernel/random/boot_id", "boot\n");
+            host.put(ZSWAP_ENABLED, zswap);
+            host
+        }
+
+        fn put(&self, path: &str, text: &str) {
+            let path = self.directory.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+
+        fn zswap(&self) -> String {
+            std::fs::read_to_string(self.directory.path().join(ZSWAP_ENABLED)).unwrap()
+        }
+
+        fn journal(&self) -> Journal {
+            Journal::open(self.state.path(), &self.root).unwrap()
+        }
+    }
+
+    fn on() -> Vec<Knob> {
+        wanted(&HostTiers { zswap_enabled: Some(true), demotion: None })
+    }
+
+    #[test]
+    fn nothing_is_written_that_was_not_asked_for() {
+        assert_eq!(wanted(&HostTiers { zswap_enabled: None, demotion: None }), []);
+    }
+
+    #[test]
+    fn set_twice_is_set_once_and_restore_finds_the_original() {
+        let host = Host::new("N\n");
+        assert!(matches!(
+            apply(&host.root, &mut host.journal(), &on()).unwrap()[..],
+            [Outcome::Written { .. }]
+        ));
+        assert!(matches!(apply(&host.root, &mut host.journal(), &on()).unwrap()[..], [Outcome::Unchanged]));
+        assert_eq!(host.zswap(), "Y");
+        assert!(matches!(
+            restore(&host.root, &mut host.journal()).unwrap()[..],
+            [(_, Outcome::Written { .. })]
+        ));
+        assert_eq!(host.zswap(), "N");
+        assert!(restore(&host.root, &mut host.journal()).unwrap().is_empty(), "safe to run twice");
+    }
+
+    #[test]
+    fn ended_between_journal_and_knob() {
+        let host = Host::new("N\n");
+        host.journal().note(Path::new(ZSWAP_ENABLED), "N", "Y").unwrap();
+        assert!(matches!(restore(&host.root, &mut host.journal()).unwrap()[..], [(_, Outcome::Unchanged)]));
+        assert_eq!(host.zswap(), "N\n");
+    }
+
+    #[test]
+    fn what_somebody_else_wrote_is_left_alone() {
+        let host = Host::new("something else\n");
+        host.journal().note(Path::new(ZSWAP_ENABLED), "N", "Y").unwrap();
+        assert!(matches!(
+            restore(&host.root, &mut host.journal()).unwrap()[..],
+            [(_, Outcome::Drifted { .. })]
+        ));
+        assert_eq!(host.zswap(), "something else\n");
+    }
+
+    #[test]
+    fn a_missing_file_is_not_created() {
+        let host = Host::new("N\n");
+        let demotion = wanted(&HostTiers { zswap_enabled: None, demotion: Some(true) });
+        assert!(matches!(apply(&host.root, &mut host.journal(), &demotion).unwrap()[..], [Outcome::Missing]));
+        assert!(!host.directory.path().join(DEMOTION_ENABLED).exists());
+    }
+}

@@ -1,0 +1,150 @@
+//! What lowtide did to each cgroup so far, and why: the counters behind metrics, and the last decisions for `explain`.
+
+use std::{
+    collections::{BTreeMap, HashMap, HashSet, VecDeque},
+    time::Duration,
+};
+
+use lowtide_core::{Bytes, CgroupId, Decision, Effect};
+
+/// Decisions kept for each cgroup; repetitions of the same one count as one.
+const KEPT: usize = 16;
+
+/// The accounts of all cgroups that are observed now. A cgroup that is gone takes its account with it, so that
+/// neither memory nor the number of metric series grows with the cgroups that ever were.
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    accounts: HashMap<CgroupId, Account>,
+}
+
+/// One cgroup's account.
+#[derive(Debug, Clone, Default, serde::Serialize)]
+pub(crate) struct Account {
+    /// Asked of the kernel.
+    pub(crate) requested: Bytes,
+    /// What really left DRAM.
+    pub(crate) effective: Bytes,
+    /// Kernel CPU that it took.
+    pub(crate) reclaim_cpu: Duration,
+    /// Decisions by action and reason.
+    #[serde(skip)]
+    pub(crate) decisions: BTreeMap<(&'static str, &'static str), u64>,
+    /// The last decisions, newest last.
+    pub(crate) recent: VecDeque<Entry>,
+    /// The last request's effect.
+    pub(crate) last_effect: Option<Effect>,
+}
+
+/// A decision and how often it was repeated.
+#[derive(Debug, Clone, serde::Serialize)]
+pub(crate) struct Entry {
+    /// Time since the daemon's start of the first of them.
+    pub(crate) since: Duration,
+    /// How many ticks in a row.
+    pub(crate) ticks: u64,
+    /// Asked for in all of them together.
+    pub(crate) asked: Bytes,
+    /// The last of them.
+    pub(crate) decision: Decision,
+}
+
+impl Ledger {
+    /// Takes in one tick's decisions.
+    pub(crate) fn decided(&mut self, decisions: &[Decision], now: Duration) {
+        for decision in decisions {
+            self.accounts.entry(decision.id).or_default().decided(decision, now);
+        }
+    }
+
+    /// Takes in what a request did.
+    pub(crate) fn took_effect(&mut self, id: CgroupId, effect: &Effect) {
+        let Some(account) = self.accounts.get_mut(&id) else { return };
+        account.requested += effect.requested;
+        account.effective += effect.freed.max(effect.offloaded);
+        account.reclaim_cpu += effect.cpu;
+        account.last_effect = Some(effect.clone());
+    }
+
+    /// Forgets every cgroup that is not among `alive`.
+    pub(crate) fn retain(&mut self, alive: &HashSet<CgroupId>) {
+        self.accounts.retain(|id, _| alive.contains(id));
+    }
+
+    /// One cgroup's account.
+    #[must_use]
+    pub(crate) fn account(&self, id: CgroupId) -> Option<&Account> {
+        self.accounts.get(&id)
+    }
+}
+
+impl Account {
+    fn decided(&mut self, decision: &Decision, now: Duration) {
+        *self.decisions.entry((decision.action.name(), decision.reason.name())).or_default() += 1;
+        let asked = match decision.action {
+            lowtide_core::Action::Reclaim { amount, .. } => amount,
+            lowtide_core::Action::Hold => Bytes::ZERO,
+        };
+        if let Some(last) = self.recent.back_mut().filter(|last| last.is_like(decision)) {
+            last.ticks += 1;
+            last.asked += asked;
+            last.decision = decision.clone();
+            return;
+        }
+        self.recent.push_back(Entry { since: now, ticks: 1, asked, decision: decision.clone() });
+        if self.recent.len() > KEPT {
+            self.recent.pop_front();
+        }
+    }
+}
+
+impl Entry {
+    fn is_like(&self, other: &Decision) -> bool {
+        let mine = &self.decision;
+        (mine.action.name(), mine.reason, mine.file_only)
+            == (other.action.name(), other.reason, other.file_only)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lowtide_core::{Action, Figures, Reason};
+
+    fn decision(reason: Reason) -> Decision {
+        Decision {
+            id: CgroupId(1),
+            path: "/a".into(),
+            policy: "p".into(),
+            action: Action::Hold,
+            reason,
+            file_only: None,
+            figures: Figures::default(),
+        }
+    }
+
+    #[test]
+    fn repetitions_are_one_entry_and_the_dead_are_forgotten() {
+        let mut ledger = Ledger::default();
+        for second in 0..5 {
+            ledger.decided(&[decision(Reason::WarmingUp)], Duration::from_secs(second));
+        }
+        ledger.decided(&[decision(Reason::Floor)], Duration::from_secs(5));
+        let account = ledger.account(CgroupId(1)).unwrap();
+        assert_eq!(account.recent.iter().map(|entry| entry.ticks).collect::<Vec<_>>(), [5, 1]);
+        assert_eq!(account.decisions[&("hold", "warming_up")], 5);
+        ledger.retain(&HashSet::new());
+        assert!(ledger.account(CgroupId(1)).is_none());
+        ledger.took_effect(CgroupId(1), &Effect::default());
+        assert!(ledger.account(CgroupId(1)).is_none(), "an effect that arrives late opens no account");
+    }
+
+    #[test]
+    fn the_past_is_bounded() {
+        let mut ledger = Ledger::default();
+        for turn in 0..1000 {
+            let reason = if turn % 2 == 0 { Reason::Floor } else { Reason::Headroom };
+            ledger.decided(&[decision(reason)], Duration::from_secs(turn));
+        }
+        assert_eq!(ledger.account(CgroupId(1)).unwrap().recent.len(), KEPT);
+    }
+}

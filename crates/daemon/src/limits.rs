@@ -1,0 +1,22 @@
+//! What the daemon asks for itself: descriptors for many cgroups, and memory that is never swapped out.
+
+use nix::sys::{
+    mman::{MlockAllFlags, mlockall},
+    resource::{Resource, getrlimit, setrlimit},
+};
+
+/// As many descriptors as the daemon is allowed: a tick holds one for each cgroup.
+pub(crate) fn raise_descriptors() {
+    let raised = getrlimit(Resource::RLIMIT_NOFILE)
+        .and_then(|(_, hard)| setrlimit(Resource::RLIMIT_NOFILE, hard, hard));
+    if let Err(errno) = raised {
+        tracing::warn!(%errno, "cannot raise the limit on open files");
+    }
+}
+
+/// A daemon that waits for its own pages to come back from swap cannot relieve a host that thrashes.
+pub(crate) fn lock_memory() {
+    if let Err(errno) = mlockall(MlockAllFlags::MCL_CURRENT | MlockAllFlags::MCL_FUTURE) {
+        tracing::warn!(%errno, "cannot lock the daemon's memory; give it CAP_IPC_LOCK or LimitMEMLOCK=infinity");
+    }
+}

@@ -1,0 +1,151 @@
+//! The Prometheus page, drawn anew from the view at every scrape.
+//!
+//! A fresh registry for each scrape: what is not in the view is not on the page, so a cgroup that is gone leaves no
+//! series behind and needs no idle timeout.
+
+use lowtide_core::{Bytes, Ratio};
+use prometheus::{CounterVec, Encoder, GaugeVec, Opts, Registry, TextEncoder};
+
+use crate::view::{CgroupView, View};
+
+/// The page in Prometheus' text format.
+pub(crate) fn render(view: &View) -> Result<String, prometheus::Error> {
+    let page = Page::default();
+    host(&page, view)?;
+    tiers(&page, view)?;
+    sizes(&page, view)?;
+    pressure(&page, view)?;
+    accounts(&page, view)?;
+    let mut text = Vec::new();
+    TextEncoder::new().encode(&page.registry.gather(), &mut text)?;
+    String::from_utf8(text).map_err(|error| prometheus::Error::Msg(error.to_string()))
+}
+
+#[derive(Default)]
+struct Page {
+    registry: Registry,
+}
+
+impl Page {
+    fn gauge(&self, name: &str, help: &str, labels: &[&str]) -> Result<GaugeVec, prometheus::Error> {
+        let family = GaugeVec::new(Opts::new(name, help), labels)?;
+        self.registry.register(Box::new(family.clone()))?;
+        Ok(family)
+    }
+
+    fn counter(&self, name: &str, help: &str, labels: &[&str]) -> Result<CounterVec, prometheus::Error> {
+        let family = CounterVec::new(Opts::new(name, help), labels)?;
+        self.registry.register(Box::new(family.clone()))?;
+        Ok(family)
+    }
+
+    fn figure(&self, name: &str, help: &str, value: f64) -> Result<(), prometheus::Error> {
+        self.gauge(name, help, &[])?.with_label_values::<&str>(&[]).set(value);
+        Ok(())
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a Prometheus sample is a float")]
+fn host(page: &Page, view: &View) -> Result<(), prometheus::Error> {
+    page.figure(
+        "lowtide_net_saved_bytes",
+        "Offloaded bytes of the host, less what tiers and lowtide take from DRAM.",
+        view.net_saved as f64,
+    )?;
+    page.figure("lowtide_memory_bytes", "DRAM that lowtide itself takes.", view.own.as_f64())?;
+    page.figure("lowtide_cgroups", "Cgroups that policies name.", view.cgroups.len() as f64)?;
+    page.figure("lowtide_tick_cpu_seconds", "CPU that the last tick took.", view.tick_cpu.as_secs_f64())?;
+    let ticks = page.counter("lowtide_ticks_total", "Turns of the loop.", &[])?;
+    ticks.with_label_values::<&str>(&[]).inc_by(view.ticks as f64);
+    Ok(())
+}
+
+fn tiers(page: &Page, view: &View) -> Result<(), prometheus::Error> {
+    let family = |name, help| page.gauge(name, help, &["tier", "device"]);
+    let capacity = family("lowtide_tier_capacity_bytes", "What the tier holds when full.")?;
+    let used = family("lowtide_tier_used_bytes", "Swap slots taken in the tier.")?;
+    let stored = family("lowtide_tier_stored_bytes", "Uncompressed bytes whose data the tier holds.")?;
+    let resident = family("lowtide_tier_resident_bytes", "DRAM that the tier takes for what it stores.")?;
+    for tier in &view.host.tiers {
+        let set = |family: &GaugeVec, bytes: Bytes| {
+            family.with_label_values(&[tier.kind.name(), &*tier.device]).set(bytes.as_f64());
+        };
+        set(&capacity, tier.capacity);
+        set(&used, tier.used);
+        set(&stored, tier.stored);
+        set(&resident, tier.resident);
+    }
+    Ok(())
+}
+
+fn sizes(page: &Page, view: &View) -> Result<(), prometheus::Error> {
+    let memory = page.gauge("lowtide_cgroup_memory_bytes", "memory.current of the cgroup.", &["cgroup"])?;
+    let saved = page.gauge(
+        "lowtide_cgroup_net_saved_bytes",
+        "Offloaded bytes, less what the tiers take from DRAM for them.",
+        &["cgroup"],
+    )?;
+    let price = page.gauge(
+        "lowtide_cgroup_price_ratio",
+        "Today's price, as a share of the fastest pace that the policy allows.",
+        &["cgroup"],
+    )?;
+    let offloaded = page.gauge(
+        "lowtide_cgroup_offloaded_bytes",
+        "Uncompressed bytes of the cgroup that live in the tier.",
+        &["cgroup", "tier"],
+    )?;
+    for cgroup in &view.cgroups {
+        let path = &*cgroup.path;
+        memory.with_label_values(&[path]).set(cgroup.memory.current.as_f64());
+        saved.with_label_values(&[path]).set(cgroup.net_saved.as_f64());
+        price.with_label_values(&[path]).set(cgroup.decision.figures.price.get());
+        for placed in &cgroup.placed {
+            // Two devices of one kind add up: the label is the tier, not the device.
+            offloaded.with_label_values(&[path, placed.kind.name()]).add(placed.bytes.as_f64());
+        }
+    }
+    Ok(())
+}
+
+fn pressure(page: &Page, view: &View) -> Result<(), prometheus::Error> {
+    let family = page.gauge(
+        "lowtide_cgroup_pressure_ratio",
+        "Share of the last interval in which tasks stalled.",
+        &["cgroup", "resource", "kind"],
+    )?;
+    for CgroupView { path, stalls, .. } in &view.cgroups {
+        let set = |resource, kind, share: Option<Ratio>| {
+            if let Some(share) = share {
+                family.with_label_values(&[&**path, resource, kind]).set(share.get());
+            }
+        };
+        set("memory", "some", stalls.memory_some);
+        set("memory", "full", stalls.memory_full);
+        set("io", "some", stalls.io_some);
+        set("io", "full", stalls.io_full);
+    }
+    Ok(())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a Prometheus sample is a float")]
+fn accounts(page: &Page, view: &View) -> Result<(), prometheus::Error> {
+    let family = |name, help| page.counter(name, help, &["cgroup"]);
+    let requested = family("lowtide_reclaim_requested_bytes_total", "Asked of the kernel.")?;
+    let effective = family("lowtide_reclaim_effective_bytes_total", "What really left DRAM.")?;
+    let cpu = family("lowtide_reclaim_cpu_seconds_total", "Kernel CPU spent on reclaim for the cgroup.")?;
+    let decisions = page.counter(
+        "lowtide_decisions_total",
+        "Decisions by action and reason.",
+        &["cgroup", "action", "reason"],
+    )?;
+    for CgroupView { path, account, .. } in &view.cgroups {
+        requested.with_label_values(&[&**path]).inc_by(account.requested.as_f64());
+        effective.with_label_values(&[&**path]).inc_by(account.effective.as_f64());
+        cpu.with_label_values(&[&**path]).inc_by(account.reclaim_cpu.as_secs_f64());
+        for ((action, reason), count) in &account.decisions {
+            decisions.with_label_values(&[&**path, action, reason]).inc_by(*count as f64);
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,209 @@
+//! Looks at the host and at every cgroup that a policy names.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
+
+use lowtide_cgroup::{Cgroup, Descend, Error, Mount};
+use lowtide_core::{Bytes, CgroupId, CgroupObservation, HostObservation, Mode, Observation, Ratio, Stall};
+use lowtide_kernfs::{Files, Root};
+use lowtide_policy::PolicySet;
+use lowtide_psi::Resource;
+
+use crate::{
+    targets::{self, Candidate},
+    view::Stalls,
+};
+
+/// The eyes of the daemon.
+#[derive(Debug)]
+pub(crate) struct Observer {
+    root: Root,
+    mount: Mount,
+    own: String,
+    /// `None` until a policy that acts has a target to ask.
+    takes_swappiness: Option<bool>,
+    before: HashMap<CgroupId, Pressures>,
+    complaints: HashSet<String>,
+}
+
+/// What was seen, with the handles to act on it.
+#[derive(Debug)]
+pub(crate) struct Sight {
+    /// What was seen.
+    pub(crate) seen: Observation,
+    /// Handles of the observed cgroups, by identity: a path may have a new cgroup by the time it is acted on.
+    pub(crate) handles: HashMap<CgroupId, Cgroup>,
+    /// Pressure since the last look.
+    pub(crate) stalls: HashMap<CgroupId, Stalls>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Pressures {
+    at: Duration,
+    memory: Option<Stall>,
+    io: Option<Stall>,
+}
+
+impl Observer {
+    /// Finds the cgroup mount and the daemon's own place in it.
+    pub(crate) fn new(root: Root) -> Result<Self, Error> {
+        let mount = if root.is_host() { Mount::find(&root)? } else { Mount::find_unchecked(&root)? };
+        let own = lowtide_cgroup::own_path(&root)?.unwrap_or_else(|| "/".to_owned());
+        Ok(Self {
+            root,
+            mount,
+            own,
+            takes_swappiness: None,
+            before: HashMap::new(),
+            complaints: HashSet::new(),
+        })
+    }
+
+    /// The daemon's own cgroup.
+    #[must_use]
+    pub(crate) fn own(&self) -> &str {
+        &self.own
+    }
+
+    /// The kernel answered a request that it does not know `swappiness=` after all.
+    pub(crate) fn lacks_swappiness(&mut self) {
+        self.takes_swappiness = Some(false);
+    }
+
+    /// Whether `memory.reclaim` takes `swappiness=`, if that was found out already.
+    #[must_use]
+    pub(crate) fn takes_swappiness(&self) -> bool {
+        self.takes_swappiness.unwrap_or(false)
+    }
+
+    /// Looks once. What vanishes meanwhile is left out.
+    pub(crate) fn look(&mut self, policies: &PolicySet, now: Duration) -> Result<Sight, Error> {
+        let mut complaints = HashSet::new();
+        let host = self.host()?;
+        let targets = self.targets(policies)?;
+        let mut sight = Sight {
+            seen: Observation { host, cgroups: Vec::with_capacity(targets.len()) },
+            handles: HashMap::with_capacity(targets.len()),
+            stalls: HashMap::with_capacity(targets.len()),
+        };
+        let mut before = HashMap::with_capacity(targets.len());
+        for (target, cgroup) in targets {
+            match observe(&target, &cgroup) {
+                Ok(Some(seen)) => {
+                    let pressures = Pressures { at: now, memory: seen.memory_pressure, io: seen.io_pressure };
+                    let last = before.insert(target.id, pressures).or(self.before.get(&target.id).copied());
+                    sight.stalls.insert(target.id, pressures.since(last));
+                    sight.seen.cgroups.push(seen);
+                    self.find_out_swappiness(&cgroup, policies, target.policy);
+                    sight.handles.insert(target.id, cgroup);
+                }
+                Ok(None) => {}
+                Err(error) if error.is_gone() => tracing::trace!(%error, "a cgroup vanished"),
+                Err(error) => self.complain(error.to_string(), &mut complaints),
+            }
+        }
+        // Found out just now, perhaps, for the first decision that needs it.
+        sight.seen.host.reclaim_takes_swappiness = self.takes_swappiness();
+        self.before = before;
+        self.complaints = complaints;
+        Ok(sight)
+    }
+
+    /// The daemon's own memory in DRAM.
+    #[must_use]
+    pub(crate) fn own_memory(&self) -> Bytes {
+        let status = self.root.read("proc/self/status").unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = line.and_then(|rest| rest.trim().trim_end_matches("kB").trim().parse().ok());
+        Bytes::kib(kib.unwrap_or(0))
+    }
+
+    fn host(&self) -> Result<HostObservation, Error> {
+        let tiers = lowtide_tiers::read(&self.root)?;
+        Ok(lowtide_host::read(&self.root)?.observation(tiers, self.takes_swappiness()))
+    }
+
+    /// Every cgroup that a policy names and lowtide may act on.
+    fn targets(&self, policies: &PolicySet) -> Result<Vec<(Candidate, Cgroup)>, Error> {
+        let mut candidates = Vec::new();
+        let mut handles = HashMap::new();
+        self.mount.walk(|cgroup| {
+            if let Some(policy) = policies.matching(cgroup.path())
+                && !targets::is_protected(cgroup.path(), &self.own)
+            {
+                candidates.push(Candidate { id: cgroup.id(), path: Arc::clone(cgroup.path()), policy });
+                handles.insert(cgroup.id(), cgroup.clone());
+            }
+            Descend::Yes
+        })?;
+        let kept = targets::deepest(candidates).into_iter();
+        Ok(kept.filter_map(|target| handles.remove(&target.id).map(|cgroup| (target, cgroup))).collect())
+    }
+
+    /// Asks the kernel once, through a cgroup that lowtide is told to act on: in observe mode nothing is written.
+    fn find_out_swappiness(&mut self, cgroup: &Cgroup, policies: &PolicySet, policy: usize) {
+        let acts = policies.policies().get(policy).is_some_and(|policy| policy.mode != Mode::Observe);
+        if self.takes_swappiness.is_some() || !acts {
+            return;
+        }
+        match cgroup.takes_swappiness() {
+            Ok(takes) => {
+                tracing::info!(takes, "memory.reclaim: swappiness=");
+                self.takes_swappiness = Some(takes);
+            }
+            Err(error) => tracing::debug!(%error, "cannot find out whether memory.reclaim takes swappiness="),
+        }
+    }
+
+    /// Once, not at every tick.
+    fn complain(&self, message: String, complaints: &mut HashSet<String>) {
+        if !self.complaints.contains(&message) {
+            tracing::warn!("{message}: the cgroup is left out");
+        }
+        complaints.insert(message);
+    }
+}
+
+/// `None` if the memory controller is not enabled for the cgroup.
+fn observe(target: &Candidate, cgroup: &Cgroup) -> Result<Option<CgroupObservation>, Error> {
+    let memory = match cgroup.memory() {
+        Ok(memory) => memory,
+        Err(Error::NoMemoryController { .. }) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let Some(populated) = cgroup.populated()? else { return Ok(None) };
+    Ok(Some(CgroupObservation {
+        id: target.id,
+        path: Arc::clone(&target.path),
+        policy: target.policy,
+        populated,
+        memory,
+        memory_pressure: cgroup.pressure(Resource::Memory)?,
+        io_pressure: cgroup.pressure(Resource::Io)?,
+        alarm: false,
+        in_flight: false,
+        effects: Vec::new(),
+    }))
+}
+
+impl Pressures {
+    fn since(self, before: Option<Self>) -> Stalls {
+        let Some(before) = before else { return Stalls::default() };
+        let span = self.at.saturating_sub(before.at).as_secs_f64();
+        let share = |now: Option<Duration>, then: Option<Duration>| {
+            let stalled = now?.saturating_sub(then?).as_secs_f64();
+            (span > 0.0).then(|| Ratio::new(stalled / span))
+        };
+        let some = |stall: Option<Stall>| stall.map(|stall| stall.some);
+        let full = |stall: Option<Stall>| stall.and_then(|stall| stall.full);
+        Stalls {
+            memory_some: share(some(self.memory), some(before.memory)),
+            memory_full: share(full(self.memory), full(before.memory)),
+            io_some: share(some(self.io), some(before.io)),
+            io_full: share(full(self.io), full(before.io)),
+        }
+    }
+}

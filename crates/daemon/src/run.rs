@@ -1,0 +1,300 @@
+//! The daemon: set up, turn the loop until told to stop, put everything back.
+
+use std::{
+    io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use lowtide_kernfs::Root;
+use lowtide_policy::{Config, Loaded, Problems};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    sync::{mpsc, watch},
+    time::{Interval, MissedTickBehavior, interval},
+};
+
+use crate::{
+    control::Socket,
+    http,
+    journal::{Journal, JournalError},
+    knobs::{self, Outcome},
+    limits, notify,
+    state_dir::{StateDir, StateDirError},
+    triggers::Alarm,
+    turn::Loop,
+    view::View,
+    watched::Watched,
+};
+
+/// How the daemon is started.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The host's configuration file; policies may lie beside it.
+    pub config: PathBuf,
+    /// Where the kernel's files are; `/` but for tests.
+    pub root: PathBuf,
+}
+
+/// Why the daemon could not start, or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// The configuration is wrong.
+    #[error(transparent)]
+    Config(#[from] Problems),
+    /// The directory that holds the kernel's files.
+    #[error(transparent)]
+    Root(#[from] lowtide_kernfs::Error),
+    /// The cgroup hierarchy, which nothing works without.
+    #[error(transparent)]
+    Cgroups(#[from] lowtide_cgroup::Error),
+    /// The state directory.
+    #[error(transparent)]
+    State(#[from] StateDirError),
+    /// The journal of knobs.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The metrics address.
+    #[error("{address}: cannot serve metrics there: {source}; change `metrics.listen`")]
+    Metrics {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The control socket.
+    #[error("{path}: cannot listen for `lowtide status` there: {source}; change `control.socket`")]
+    Control {
+        /// The socket.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Signals or timers of the process itself.
+    #[error("cannot set up the process: {0}")]
+    Process(#[from] io::Error),
+}
+
+/// Runs until SIGTERM or SIGINT.
+pub async fn run(options: &Options) -> Result<(), RunError> {
+    let loaded = lowtide_policy::load(&options.config)?;
+    let root = Root::open(&options.root)?;
+    let state_dir = StateDir::take(&loaded.config.state_dir)?;
+    limits::raise_descriptors();
+    if root.is_host() {
+        limits::lock_memory();
+    }
+    let mut journal = Journal::open(state_dir.path(), &root)?;
+    put_back(&root, &mut journal)?;
+    set(&root, &mut journal, &loaded.config)?;
+    let mut daemon = Daemon::start(options, root, journal, loaded).await?;
+    let outcome = daemon.turn_until_stopped().await;
+    notify::stopping();
+    daemon.turns.stop().await;
+    put_back(&daemon.root, &mut daemon.journal)?;
+    outcome
+}
+
+/// Puts every journalled knob back, with the daemon stopped. Returns what was done.
+pub fn restore(options: &Options) -> Result<Vec<(PathBuf, Outcome)>, RunError> {
+    let loaded = lowtide_policy::load(&options.config)?;
+    let root = Root::open(&options.root)?;
+    let state_dir = StateDir::take(&loaded.config.state_dir)?;
+    let mut journal = Journal::open(state_dir.path(), &root)?;
+    Ok(knobs::restore(&root, &mut journal)?)
+}
+
+struct Daemon {
+    options: Options,
+    root: Root,
+    journal: Journal,
+    config: Config,
+    watched: Watched,
+    problems: Vec<String>,
+    turns: Loop,
+    alarms: mpsc::UnboundedReceiver<Alarm>,
+    views: watch::Sender<Option<Arc<View>>>,
+}
+
+impl Daemon {
+    async fn start(
+        options: &Options,
+        root: Root,
+        journal: Journal,
+        loaded: Loaded,
+    ) -> Result<Self, RunError> {
+        let (alarm, alarms) = mpsc::unbounded_channel();
+        let (views, _) = watch::channel(None);
+        let turns = Loop::new(root.clone(), alarm)?;
+        tracing::info!(
+            version = env!("CARGO_PKG_VERSION"), config = %options.config.display(), own_cgroup = turns.own(),
+            policies = loaded.config.policies.policies().len(), "lowtide starts"
+        );
+        serve(&loaded.config, &views).await?;
+        let problems = warn(&loaded);
+        let watched = Watched::new(loaded.files);
+        let options = options.clone();
+        Ok(Self { options, root, journal, config: loaded.config, watched, problems, turns, alarms, views })
+    }
+
+    async fn turn_until_stopped(&mut self) -> Result<(), RunError> {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut hangup = signal(SignalKind::hangup())?;
+        let mut ticks = every(self.config.interval);
+        // Half of what systemd allows: one late turn is not the end.
+        let mut watchdog = every(notify::watchdog().map_or(Duration::from_hours(1), |limit| limit / 2));
+        let mut first = true;
+        loop {
+            tokio::select! {
+                biased;
+                () = stop(&mut terminate, &mut interrupt) => return Ok(()),
+                Some(alarm) = self.alarms.recv() => self.turns.alarm(alarm),
+                _ = hangup.recv() => self.reload(&mut ticks)?,
+                _ = watchdog.tick() => notify::alive(&self.summary()),
+                _ = ticks.tick() => {
+                    if self.watched.changed() {
+                        self.reload(&mut ticks)?;
+                    }
+                    self.turn();
+                    if std::mem::take(&mut first) {
+                        notify::ready(&self.summary());
+                    }
+                }
+            }
+        }
+    }
+
+    /// A turn that fails is said and done again at the next tick: the host may be out of memory just now.
+    fn turn(&mut self) {
+        match self.turns.turn(&self.config) {
+            Ok(view) => {
+                let view = View { problems: self.problems.clone(), ..view };
+                self.views.send_replace(Some(Arc::new(view)));
+            }
+            Err(error) => tracing::warn!(%error, "cannot observe the host: nothing is done in this turn"),
+        }
+    }
+
+    fn summary(&self) -> String {
+        let view = self.views.borrow();
+        view.as_ref().map_or_else(String::new, |view| {
+            format!("{} cgroups, net saved {} MiB", view.cgroups.len(), view.net_saved >> 20)
+        })
+    }
+
+    /// Takes over a new configuration; a bad one leaves the running one in force.
+    fn reload(&mut self, ticks: &mut Interval) -> Result<(), RunError> {
+        notify::reloading();
+        match lowtide_policy::load(&self.options.config) {
+            Ok(loaded) => self.take_over(loaded, ticks)?,
+            Err(problems) => {
+                tracing::error!(
+                    "the configuration was changed and is wrong; the old one stays in force:\n{problems}"
+                );
+                self.problems = vec![format!("the configuration was changed and is wrong:\n{problems}")];
+            }
+        }
+        notify::ready(&self.summary());
+        Ok(())
+    }
+
+    fn take_over(&mut self, loaded: Loaded, ticks: &mut Interval) -> Result<(), RunError> {
+        self.problems = warn(&loaded);
+        self.problems.extend(needs_restart(&self.config, &loaded.config));
+        self.watched = Watched::new(loaded.files);
+        if self.config.interval != loaded.config.interval {
+            *ticks = every(loaded.config.interval);
+        }
+        if self.config.tiers != loaded.config.tiers {
+            put_back(&self.root, &mut self.journal)?;
+            set(&self.root, &mut self.journal, &loaded.config)?;
+        }
+        self.config = loaded.config;
+        tracing::info!(policies = self.config.policies.policies().len(), "the configuration was reloaded");
+        Ok(())
+    }
+}
+
+/// Serves metrics and the control socket, each in a task that ends with the runtime.
+async fn serve(config: &Config, views: &watch::Sender<Option<Arc<View>>>) -> Result<(), RunError> {
+    if let Some(address) = config.metrics {
+        let listener = http::listen(address).await.map_err(|source| RunError::Metrics { address, source })?;
+        tokio::spawn(http::serve(listener, views.subscribe()));
+    }
+    let path = config.control_socket.clone();
+    let socket = Socket::bind(&path).map_err(|source| RunError::Control { path, source })?;
+    let views = views.subscribe();
+    tokio::spawn(async move { socket.serve(views).await });
+    Ok(())
+}
+
+fn every(period: Duration) -> Interval {
+    let mut ticks = interval(period);
+    // A late turn is not made up for: rates are taken over the time that really passed.
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    ticks
+}
+
+async fn stop(terminate: &mut Signal, interrupt: &mut Signal) {
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+fn warn(loaded: &Loaded) -> Vec<String> {
+    let warnings: Vec<_> = loaded.warnings.iter().map(ToString::to_string).collect();
+    for warning in &warnings {
+        tracing::warn!("{warning}");
+    }
+    warnings
+}
+
+fn needs_restart(running: &Config, new: &Config) -> Vec<String> {
+    let changed = [
+        ("metrics.listen", running.metrics != new.metrics),
+        ("control.socket", running.control_socket != new.control_socket),
+        ("state_dir", running.state_dir != new.state_dir),
+    ];
+    let keys = changed.into_iter().filter(|(_, changed)| *changed);
+    let messages: Vec<_> =
+        keys.map(|(key, _)| format!("`{key}` was changed: restart lowtide to use it")).collect();
+    for message in &messages {
+        tracing::warn!("{message}");
+    }
+    messages
+}
+
+fn put_back(root: &Root, journal: &mut Journal) -> Result<(), JournalError> {
+    for (path, outcome) in knobs::restore(root, journal)? {
+        report(&path, &outcome, "put back");
+    }
+    Ok(())
+}
+
+fn set(root: &Root, journal: &mut Journal, config: &Config) -> Result<(), JournalError> {
+    let wanted = knobs::wanted(&config.tiers);
+    let outcomes = knobs::apply(root, journal, &wanted)?;
+    for (knob, outcome) in wanted.iter().zip(outcomes) {
+        report(&knob.path, &outcome, knob.key);
+    }
+    Ok(())
+}
+
+fn report(path: &Path, outcome: &Outcome, why: &str) {
+    let path = path.display();
+    match outcome {
+        Outcome::Unchanged => tracing::debug!("/{path}: holds the value already ({why})"),
+        Outcome::Written { from } => tracing::info!("/{path}: was `{from}`, written ({why})"),
+        Outcome::Missing => tracing::warn!("/{path}: this kernel has no such file ({why})"),
+        Outcome::Drifted { found, written } => {
+            tracing::warn!(
+                "/{path}: lowtide wrote `{written}`, somebody else `{found}`: left as it is ({why})"
+            );
+        }
+        Outcome::Refused(error) => tracing::warn!("{error} ({why})"),
+    }
+}

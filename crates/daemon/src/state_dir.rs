@@ -1,0 +1,77 @@
+//! The state directory, held by one daemon at a time.
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io,
+    path::{Path, PathBuf},
+};
+
+use nix::{
+    errno::Errno,
+    fcntl::{Flock, FlockArg},
+};
+
+/// Why the state directory cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum StateDirError {
+    /// It cannot be made or written.
+    #[error("{path}: cannot use the state directory: {source}")]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A daemon has it.
+    #[error(
+        "{path}: a lowtide daemon is running with this state directory: stop it first (`systemctl stop lowtide`)"
+    )]
+    Held {
+        /// The lock.
+        path: PathBuf,
+    },
+}
+
+/// A state directory that is ours until this is dropped, or the process ends, however it ends.
+#[derive(Debug)]
+pub(crate) struct StateDir {
+    path: PathBuf,
+    _lock: Flock<File>,
+}
+
+impl StateDir {
+    /// Takes the directory, which is created if it is missing.
+    pub(crate) fn take(path: &Path) -> Result<Self, StateDirError> {
+        let lock_path = path.join("lock");
+        let at = |source| StateDirError::Io { path: lock_path.clone(), source };
+        fs::create_dir_all(path).map_err(|source| StateDirError::Io { path: path.to_owned(), source })?;
+        let file =
+            OpenOptions::new().write(true).create(true).truncate(false).open(&lock_path).map_err(at)?;
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => Ok(Self { path: path.to_owned(), _lock: lock }),
+            Err((_, Errno::EWOULDBLOCK)) => Err(StateDirError::Held { path: lock_path }),
+            Err((_, errno)) => Err(at(errno.into())),
+        }
+    }
+
+    /// Where it is.
+    #[must_use]
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_at_a_time() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("state");
+        let first = StateDir::take(&path).unwrap();
+        assert!(matches!(StateDir::take(&path), Err(StateDirError::Held { .. })));
+        drop(first);
+        StateDir::take(&path).unwrap();
+    }
+}

@@ -1,0 +1,89 @@
+//! Which of the cgroups that a policy names lowtide may act on.
+
+use std::sync::Arc;
+
+use lowtide_core::CgroupId;
+
+/// A cgroup as the walk found it, in the order parents before children.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Candidate {
+    /// Its inode.
+    pub(crate) id: CgroupId,
+    /// From the cgroup root.
+    pub(crate) path: Arc<str>,
+    /// The policy that names it, by index.
+    pub(crate) policy: usize,
+}
+
+/// True if lowtide must never act on `path`: it administers the host, or lowtide itself runs in it or below.
+#[must_use]
+pub(crate) fn is_protected(path: &str, own: &str) -> bool {
+    is_at_or_above(path, own) || lowtide_policy::is_protected(path)
+}
+
+/// `/a` is at or above `/a` and `/a/b`, not `/ab`; `/` is above everything.
+fn is_at_or_above(path: &str, other: &str) -> bool {
+    let path = path.trim_end_matches('/');
+    other.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// The deepest of the cgroups that policies name.
+///
+/// A request to a parent reclaims from its children as well, so if both were targets the same memory would be asked
+/// for twice and the child's SLO would not hold. `candidates` must stand parents before children, as a walk in
+/// depth-first order gives them.
+#[must_use]
+pub(crate) fn deepest(candidates: Vec<Candidate>) -> Vec<Candidate> {
+    let mut kept: Vec<Candidate> = Vec::with_capacity(candidates.len());
+    for candidate in candidates {
+        while kept.last().is_some_and(|last| is_at_or_above(&last.path, &candidate.path)) {
+            kept.pop();
+        }
+        kept.push(candidate);
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn paths(found: &[&str]) -> Vec<Arc<str>> {
+        let candidate = |path: &&str| Candidate { id: CgroupId(0), path: (*path).into(), policy: 0 };
+        deepest(found.iter().map(candidate).collect()).into_iter().map(|kept| kept.path).collect()
+    }
+
+    #[test]
+    fn only_the_deepest_are_targets() {
+        for (found, kept) in [
+            (&["/a", "/a/b", "/a/b/c", "/a/d", "/ab"][..], &["/a/b/c", "/a/d", "/ab"][..]),
+            (&["/", "/a"], &["/a"]),
+            (&["/a"], &["/a"]),
+        ] {
+            assert_eq!(paths(found), kept.iter().map(|path| Arc::from(*path)).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn lowtide_and_what_holds_it_are_never_targets() {
+        for path in ["/", "/system.slice", "/system.slice/tide.service"] {
+            assert!(is_protected(path, "/system.slice/tide.service"), "{path}");
+        }
+        for path in ["/system.slice/web.service", "/system", "/web"] {
+            assert!(!is_protected(path, "/system.slice/tide.service"), "{path}");
+        }
+    }
+
+    #[test]
+    fn what_administers_the_host_is_never_a_target() {
+        for path in [
+            "/init.scope",
+            "/system.slice/sshd.service",
+            "/system.slice/ssh@4.service",
+            "/system.slice/dbus.service/x",
+        ] {
+            assert!(is_protected(path, "/elsewhere"), "{path}");
+        }
+        assert!(!is_protected("/system.slice/sshd.service.d", "/elsewhere"));
+    }
+}

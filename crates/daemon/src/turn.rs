@@ -1,0 +1,164 @@
+//! One turn of the loop: observe, decide, act, and keep the account of what came of it.
+
+use std::{
+    collections::{HashMap, HashSet},
+    time::{Duration, Instant},
+};
+
+use lowtide_cgroup::{Cgroup, Error, Request};
+use lowtide_core::{Action, CgroupId, Decision, Effect, Scope, State};
+use lowtide_kernfs::Root;
+use lowtide_policy::Config;
+use lowtide_psi::ArmError;
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike;
+use tokio::sync::mpsc;
+
+use crate::{
+    actuator::{Actuator, Ended},
+    ledger::Ledger,
+    observer::{Observer, Sight},
+    triggers::{Alarm, Triggers},
+    view::View,
+};
+
+/// The loop's parts, and what it remembers between two turns.
+#[derive(Debug)]
+pub(crate) struct Loop {
+    observer: Observer,
+    state: State,
+    actuator: Actuator,
+    triggers: Triggers,
+    ledger: Ledger,
+    alarms: HashSet<CgroupId>,
+    started: Instant,
+    ticks: u64,
+}
+
+impl Loop {
+    /// A loop that has seen nothing yet. Pressure triggers report to `alarms`.
+    pub(crate) fn new(root: Root, alarms: mpsc::UnboundedSender<Alarm>) -> Result<Self, Error> {
+        Ok(Self {
+            observer: Observer::new(root)?,
+            state: State::default(),
+            actuator: Actuator::default(),
+            triggers: Triggers::new(alarms),
+            ledger: Ledger::default(),
+            alarms: HashSet::new(),
+            started: Instant::now(),
+            ticks: 0,
+        })
+    }
+
+    /// The daemon's own cgroup.
+    #[must_use]
+    pub(crate) fn own(&self) -> &str {
+        self.observer.own()
+    }
+
+    /// A trigger fired: whatever is being asked of that cgroup stops after the chunk that is being written.
+    pub(crate) fn alarm(&mut self, alarm: Alarm) {
+        if alarm.fired {
+            tracing::debug!(id = alarm.id.0, "a pressure trigger fired");
+            self.actuator.stop(alarm.id);
+            self.alarms.insert(alarm.id);
+        } else {
+            self.triggers.disarm(alarm.id);
+        }
+    }
+
+    /// One turn. Fails only if the host itself cannot be observed; nothing was done then.
+    pub(crate) fn turn(&mut self, config: &Config) -> Result<View, Error> {
+        let cpu = thread_cpu();
+        let now = self.started.elapsed();
+        let mut effects = self.collect();
+        let mut sight = self.observer.look(&config.policies, now)?;
+        for cgroup in &mut sight.seen.cgroups {
+            cgroup.alarm = self.alarms.remove(&cgroup.id);
+            cgroup.in_flight = self.actuator.is_in_flight(cgroup.id);
+            cgroup.effects = effects.remove(&cgroup.id).unwrap_or_default();
+        }
+        let policies = config.policies.policies();
+        let decisions = lowtide_core::tick(&mut self.state, &sight.seen, policies, &config.budgets, now);
+        self.ledger.decided(&decisions, now);
+        self.act(&decisions, &mut sight, config);
+        self.forget_the_gone(&sight);
+        self.ticks += 1;
+        Ok(self.view(sight, decisions, now, thread_cpu().saturating_sub(cpu)))
+    }
+
+    /// Stops every request and waits for the chunks that are being written.
+    pub(crate) async fn stop(&mut self) {
+        self.actuator.stop_all();
+        self.actuator.drain().await;
+    }
+
+    fn view(&self, sight: Sight, decisions: Vec<Decision>, now: Duration, tick_cpu: Duration) -> View {
+        let Sight { seen, stalls, .. } = sight;
+        let own = self.observer.own_memory();
+        let stalls = |id| stalls.get(&id).copied().unwrap_or_default();
+        let view = View::new(seen, decisions, &self.ledger, own, stalls);
+        View { uptime: now, ticks: self.ticks, tick_cpu, ..view }
+    }
+
+    fn collect(&mut self) -> HashMap<CgroupId, Vec<Effect>> {
+        let mut effects: HashMap<CgroupId, Vec<Effect>> = HashMap::new();
+        for Ended { id, outcome } in self.actuator.collect() {
+            match outcome {
+                Ok(effect) => {
+                    self.ledger.took_effect(id, &effect);
+                    effects.entry(id).or_default().push(effect);
+                }
+                Err(error) => self.request_failed(&error),
+            }
+        }
+        effects
+    }
+
+    fn request_failed(&mut self, error: &Error) {
+        if let Error::SwappinessUnsupported { .. } = error {
+            self.observer.lacks_swappiness();
+        }
+        tracing::warn!(%error, "a reclaim request failed");
+    }
+
+    fn act(&mut self, decisions: &[Decision], sight: &mut Sight, config: &Config) {
+        for decision in decisions {
+            tracing::debug!(
+                cgroup = %decision.path, action = decision.action.name(), reason = %decision.reason,
+                file_only = decision.file_only.map(lowtide_core::Reason::name),
+                price = decision.figures.price.get(), headroom = decision.figures.headroom.get(),
+                "decided"
+            );
+            let Action::Reclaim { amount, scope } = decision.action else { continue };
+            let Some(cgroup) = sight.handles.remove(&decision.id) else { continue };
+            self.arm(&cgroup, decision, config);
+            let page_cache_only = scope == Scope::File && self.observer.takes_swappiness();
+            self.actuator.start(cgroup, Request { amount, swappiness: page_cache_only.then_some(0) });
+        }
+    }
+
+    fn arm(&mut self, cgroup: &Cgroup, decision: &Decision, config: &Config) {
+        let policies = config.policies.policies();
+        let Some(policy) = policies.iter().find(|policy| policy.name == decision.policy) else { return };
+        match self.triggers.arm(cgroup, &policy.slo) {
+            Ok(()) | Err(ArmError::Gone { .. }) => {}
+            // The interval's own figures still stop the loop: later, but without fail.
+            Err(error) => tracing::debug!(%error, "no pressure trigger: relying on the interval alone"),
+        }
+    }
+
+    fn forget_the_gone(&mut self, sight: &Sight) {
+        let alive: HashSet<CgroupId> = sight.seen.cgroups.iter().map(|cgroup| cgroup.id).collect();
+        self.triggers.retain(&alive);
+        self.ledger.retain(&alive);
+        self.alarms.retain(|id| alive.contains(id));
+    }
+}
+
+/// CPU that the calling thread has used.
+fn thread_cpu() -> Duration {
+    let Ok(usage) = getrusage(UsageWho::RUSAGE_THREAD) else { return Duration::ZERO };
+    let micros = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
+    Duration::from_micros(u64::try_from(micros).unwrap_or(0))
+}

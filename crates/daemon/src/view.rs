@@ -1,0 +1,110 @@
+//! What the daemon knows at one moment: the one record that metrics, `status` and `explain` are drawn from.
+
+use std::{sync::Arc, time::Duration};
+
+use lowtide_core::{
+    Bytes, CgroupId, Decision, HostObservation, Memory, Observation, Ratio,
+    savings::{self, Placed},
+};
+
+use crate::ledger::{Account, Ledger};
+
+/// The daemon's knowledge after one tick.
+#[derive(Debug, Clone, serde::Serialize)]
+pub(crate) struct View {
+    /// Time since the daemon's start.
+    pub(crate) uptime: Duration,
+    /// Ticks so far.
+    pub(crate) ticks: u64,
+    /// What the last tick cost: observing, deciding and starting requests.
+    pub(crate) tick_cpu: Duration,
+    /// The host.
+    pub(crate) host: HostObservation,
+    /// Memory that the daemon itself has in DRAM.
+    pub(crate) own: Bytes,
+    /// Offloaded bytes on all tiers, less the DRAM they take, less the daemon's own memory.
+    pub(crate) net_saved: i64,
+    /// Configuration problems that did not stop the daemon, such as a reload that was refused.
+    pub(crate) problems: Vec<String>,
+    /// Every target.
+    pub(crate) cgroups: Vec<CgroupView>,
+}
+
+/// One target.
+#[derive(Debug, Clone, serde::Serialize)]
+pub(crate) struct CgroupView {
+    /// Inode.
+    pub(crate) id: CgroupId,
+    /// From the cgroup root.
+    pub(crate) path: Arc<str>,
+    /// Its memory.
+    pub(crate) memory: Memory,
+    /// Cumulative stall time on memory and I/O.
+    pub(crate) stalls: Stalls,
+    /// Where its offloaded bytes live.
+    pub(crate) placed: Vec<Placed>,
+    /// Offloaded, less what the tiers take for it.
+    pub(crate) net_saved: Bytes,
+    /// What was decided last.
+    pub(crate) decision: Decision,
+    /// What was done so far.
+    pub(crate) account: Account,
+}
+
+/// Pressure over the last interval, for metrics.
+#[derive(Debug, Clone, Copy, Default, serde::Serialize)]
+pub(crate) struct Stalls {
+    /// Some task stalled on memory.
+    pub(crate) memory_some: Option<Ratio>,
+    /// All tasks stalled on memory.
+    pub(crate) memory_full: Option<Ratio>,
+    /// Some task stalled on I/O.
+    pub(crate) io_some: Option<Ratio>,
+    /// All tasks stalled on I/O.
+    pub(crate) io_full: Option<Ratio>,
+}
+
+impl View {
+    /// Joins what was seen, decided and done. `stalls` gives a cgroup's pressure over the last interval.
+    #[must_use]
+    pub(crate) fn new(
+        seen: Observation,
+        decisions: Vec<Decision>,
+        ledger: &Ledger,
+        own: Bytes,
+        stalls: impl Fn(CgroupId) -> Stalls,
+    ) -> Self {
+        let net_saved = savings::host_net(&seen.host.tiers, own);
+        let host = seen.host;
+        let cgroup = |(cgroup, decision): (lowtide_core::CgroupObservation, Decision)| {
+            let placed = savings::placement(&cgroup.memory, &host.tiers);
+            CgroupView {
+                id: cgroup.id,
+                path: cgroup.path,
+                stalls: stalls(cgroup.id),
+                net_saved: savings::net(&placed),
+                placed,
+                memory: cgroup.memory,
+                account: ledger.account(cgroup.id).cloned().unwrap_or_default(),
+                decision,
+            }
+        };
+        let cgroups = seen.cgroups.into_iter().zip(decisions).map(cgroup).collect();
+        Self {
+            uptime: Duration::ZERO,
+            ticks: 0,
+            tick_cpu: Duration::ZERO,
+            host,
+            own,
+            net_saved,
+            problems: Vec::new(),
+            cgroups,
+        }
+    }
+
+    /// The target at `path`.
+    #[must_use]
+    pub(crate) fn cgroup(&self, path: &str) -> Option<&CgroupView> {
+        self.cgroups.iter().find(|cgroup| &*cgroup.path == path)
+    }
+}

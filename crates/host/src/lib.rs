@@ -1,0 +1,50 @@
+//! The host: free memory, watermarks, direct reclaim.
+
+mod meminfo;
+mod vmstat;
+mod zoneinfo;
+
+use lowtide_core::{Bytes, HostObservation, Tier};
+use lowtide_kernfs::{Files, Result, Root};
+
+pub use meminfo::Meminfo;
+pub use vmstat::Vmstat;
+pub use zoneinfo::low_watermark;
+
+/// The host's memory at one moment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Host {
+    /// /proc/meminfo.
+    pub meminfo: Meminfo,
+    /// /proc/vmstat.
+    pub vmstat: Vmstat,
+    /// Sum of the zones' low watermarks; `None` without /proc/zoneinfo.
+    pub low_watermark: Option<Bytes>,
+}
+
+/// Reads /proc/meminfo, and what there is of /proc/vmstat and /proc/zoneinfo.
+pub fn read(root: &Root) -> Result<Host> {
+    Ok(Host {
+        meminfo: root.parse("proc/meminfo", Meminfo::parse)?,
+        vmstat: root.parse_optional("proc/vmstat", Vmstat::parse)?.unwrap_or_default(),
+        low_watermark: root.parse_optional("proc/zoneinfo", low_watermark)?,
+    })
+}
+
+impl Host {
+    /// The part of an observation that is about the host, with what other crates know of it.
+    #[must_use]
+    pub fn observation(self, tiers: Vec<Tier>, reclaim_takes_swappiness: bool) -> HostObservation {
+        HostObservation {
+            total: self.meminfo.total,
+            free: self.meminfo.free,
+            low_watermark: self.low_watermark,
+            direct_reclaim: self.vmstat.direct_reclaim,
+            tiers,
+            reclaim_takes_swappiness,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,125 @@
+use std::{
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use nix::{
+    dir::Type,
+    fcntl::{OFlag, OpenHow, ResolveFlag, openat2},
+    sys::stat::fstat,
+};
+
+use crate::{Error, Files, Operation, Result, files::open_error};
+
+/// One directory, held open: it stays the same directory, whatever takes its name. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Dir {
+    handle: Arc<OwnedFd>,
+    path: Arc<Path>,
+}
+
+/// What stands in a directory.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Entries {
+    /// Names of the directories, sorted.
+    pub directories: Vec<String>,
+    /// Names of everything else, sorted.
+    pub files: Vec<String>,
+    /// How many names are no UTF-8; they are left out.
+    pub unreadable: usize,
+}
+
+impl Dir {
+    pub(crate) fn new(handle: OwnedFd, path: PathBuf) -> Self {
+        Self { handle: Arc::new(handle), path: path.into() }
+    }
+
+    /// Where it was when it was opened.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Its inode. In a cgroup file system on 64 bits an inode is never used again (fs/kernfs/dir.c: `kernfs_ino` is
+    /// a 64-bit id with a generation).
+    pub fn inode(&self) -> Result<u64> {
+        Ok(self.stat()?.st_ino)
+    }
+
+    /// Its inode, and how many directories stand in it where the file system says so: kernfs, tmpfs and ext4 count
+    /// them in the link count (`subdirs + 2`, fs/kernfs/inode.c `kernfs_refresh_inode`); overlayfs and btrfs do not.
+    #[allow(clippy::useless_conversion, reason = "st_nlink has 32 bits on some architectures")]
+    pub fn inode_and_subdirs(&self) -> Result<(u64, Option<u64>)> {
+        let stat = self.stat()?;
+        Ok((stat.st_ino, u64::from(stat.st_nlink).checked_sub(2)))
+    }
+
+    /// A directory below, held open.
+    pub fn subdir(&self, name: impl AsRef<Path>) -> Result<Self> {
+        let name = name.as_ref();
+        let handle = self.open(name, OFlag::O_PATH | OFlag::O_DIRECTORY)?;
+        Ok(Self::new(handle, self.shown(name)))
+    }
+
+    /// What stands in it.
+    pub fn entries(&self) -> Result<Entries> {
+        let list =
+            |errno| Error::System { operation: Operation::List, path: self.path.as_ref().into(), errno };
+        let handle = self.open(Path::new("."), OFlag::O_RDONLY | OFlag::O_DIRECTORY)?;
+        let mut entries = Entries::default();
+        for entry in nix::dir::Dir::from_fd(handle).map_err(list)?.iter() {
+            let entry = entry.map_err(list)?;
+            let name = entry.file_name();
+            match name.to_str() {
+                Ok("." | "..") => {}
+                Ok(name) if self.is_directory(name, entry.file_type()) => {
+                    entries.directories.push(name.to_owned());
+                }
+                Ok(name) => entries.files.push(name.to_owned()),
+                Err(_) => entries.unreadable += 1,
+            }
+        }
+        entries.directories.sort_unstable();
+        entries.files.sort_unstable();
+        Ok(entries)
+    }
+
+    /// The handle, for calls such as fstatfs(2).
+    #[must_use]
+    pub fn handle(&self) -> BorrowedFd<'_> {
+        self.handle.as_fd()
+    }
+
+    /// Some file systems do not say in the listing what an entry is.
+    fn is_directory(&self, name: &str, kind: Option<Type>) -> bool {
+        match kind {
+            Some(kind) => kind == Type::Directory,
+            None => self.open(Path::new(name), OFlag::O_PATH | OFlag::O_DIRECTORY).is_ok(),
+        }
+    }
+
+    fn stat(&self) -> Result<nix::sys::stat::FileStat> {
+        fstat(&*self.handle).map_err(|errno| Error::System {
+            operation: Operation::Stat,
+            path: self.path.as_ref().into(),
+            errno,
+        })
+    }
+}
+
+impl Files for Dir {
+    /// No symbolic link is followed and nothing above the directory can be reached: there are none in a cgroup.
+    fn open(&self, path: &Path, flags: OFlag) -> Result<OwnedFd> {
+        let how = OpenHow::new()
+            .flags(flags | OFlag::O_CLOEXEC)
+            .resolve(ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_SYMLINKS);
+        let relative = path.strip_prefix("/").unwrap_or(path);
+        openat2(&self.handle, relative, how).map_err(|errno| open_error(self.shown(path), errno))
+    }
+
+    fn shown(&self, path: &Path) -> PathBuf {
+        let relative = path.strip_prefix("/").unwrap_or(path);
+        if relative == Path::new(".") { self.path.to_path_buf() } else { self.path.join(relative) }
+    }
+}

@@ -1,0 +1,172 @@
+use std::{
+    os::fd::{AsFd, OwnedFd},
+    path::{Path, PathBuf},
+};
+
+use nix::{errno::Errno, fcntl::OFlag, unistd};
+
+use crate::{Error, Fault, Operation, Result, error::Operation::Open};
+
+/// No file that lowtide reads comes near this; /proc/zoneinfo of a machine with 512 CPUs is about 300 KiB.
+pub const READ_LIMIT: usize = 4 << 20;
+
+/// Larger than any file of a single record that lowtide reads (memory.stat: 2.3 KiB on 7.3).
+const CHUNK: usize = 8 << 10;
+
+/// Reading and writing the files below a directory. Paths are relative to it; a leading `/` changes nothing.
+pub trait Files {
+    /// Opens a file below, without ever creating it.
+    fn open(&self, path: &Path, flags: OFlag) -> Result<OwnedFd>;
+
+    /// The path as the operator would type it.
+    fn shown(&self, path: &Path) -> PathBuf;
+
+    /// The whole file.
+    fn read(&self, path: impl AsRef<Path>) -> Result<String> {
+        let path = path.as_ref();
+        read_text(&self.open(path, OFlag::O_RDONLY)?, false).map_err(|e| e.at(&self.shown(path)))
+    }
+
+    /// The whole file, or `None` where there is none.
+    fn read_optional(&self, path: impl AsRef<Path>) -> Result<Option<String>> {
+        optional(self.read(path))
+    }
+
+    /// A file that the kernel renders in one piece, or `None` where there is none.
+    ///
+    /// Such a file (every file of a cgroup but the lists, /proc/pressure/*, single sysfs values) comes whole in the
+    /// first read(2) that has room for it: `seq_read_iter` returns less than was asked for only at the end of a
+    /// record (fs/seq_file.c, 6.1 to 7.3). That saves the read that would only say "end of file": a quarter of
+    /// all system calls of a tick.
+    fn read_record(&self, path: impl AsRef<Path>) -> Result<Option<String>> {
+        let path = path.as_ref();
+        let Some(file) = optional(self.open(path, OFlag::O_RDONLY))? else { return Ok(None) };
+        optional(read_text(&file, true).map_err(|e| e.at(&self.shown(path))))
+    }
+
+    /// The whole file, understood by `parser`.
+    fn parse<T>(&self, path: impl AsRef<Path>, parser: impl FnOnce(&str) -> Result<T, Fault>) -> Result<T> {
+        let path = path.as_ref();
+        parser(&self.read(path)?).map_err(|fault| self.malformed(path, fault))
+    }
+
+    /// The whole file, understood by `parser`, or `None` where there is none.
+    fn parse_optional<T>(
+        &self,
+        path: impl AsRef<Path>,
+        parser: impl FnOnce(&str) -> Result<T, Fault>,
+    ) -> Result<Option<T>> {
+        optional(self.parse(path, parser))
+    }
+
+    /// A file that the kernel renders in one piece ([`Files::read_record`]), understood by `parser`.
+    fn parse_record<T>(
+        &self,
+        path: impl AsRef<Path>,
+        parser: impl FnOnce(&str) -> Result<T, Fault>,
+    ) -> Result<Option<T>> {
+        let path = path.as_ref();
+        let Some(text) = self.read_record(path)? else { return Ok(None) };
+        parser(&text).map(Some).map_err(|fault| self.malformed(path, fault))
+    }
+
+    /// Writes a file that exists, by a single write(2): for most kernel files a write is a command, and two halves
+    /// of one are two commands. It is truncated first, as a shell does, so that a fixture holds the last write alone.
+    fn write(&self, path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> Result<()> {
+        let (path, bytes) = (path.as_ref(), bytes.as_ref());
+        let file = self.open(path, OFlag::O_WRONLY | OFlag::O_TRUNC)?;
+        write_once(&file, bytes).map_err(|e| e.at(&self.shown(path)))
+    }
+
+    /// A descriptor to read, write and poll without blocking, for pressure triggers.
+    fn open_rw(&self, path: impl AsRef<Path>) -> Result<OwnedFd> {
+        self.open(path.as_ref(), OFlag::O_RDWR | OFlag::O_NONBLOCK)
+    }
+
+    /// Writes once to a descriptor of [`Files::open_rw`]; `path` is for the error only.
+    fn write_to(&self, file: impl AsFd, path: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
+        write_once(file, bytes).map_err(|e| e.at(&self.shown(path.as_ref())))
+    }
+
+    /// Whether there is such a file.
+    fn exists(&self, path: impl AsRef<Path>) -> Result<bool> {
+        Ok(optional(self.open(path.as_ref(), OFlag::O_PATH))?.is_some())
+    }
+
+    /// The error for a fault in the file at `path`.
+    fn malformed(&self, path: impl AsRef<Path>, fault: Fault) -> Error {
+        Error::Malformed { path: self.shown(path.as_ref()).into(), fault }
+    }
+}
+
+/// Turns "no such file" into `None`.
+pub(crate) fn optional<T>(result: Result<T>) -> Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.is_missing() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The error of an open(2).
+pub(crate) fn open_error(path: PathBuf, errno: Errno) -> Error {
+    Error::System { operation: Open, path: path.into(), errno }
+}
+
+/// An error that does not know its file yet, so that the path is built only when something failed.
+enum Failure {
+    System(Operation, Errno),
+    TooLarge,
+    ShortWrite { written: usize, length: usize },
+    Malformed(Fault),
+}
+
+impl Failure {
+    fn at(self, path: &Path) -> Error {
+        let path = path.into();
+        match self {
+            Self::System(operation, errno) => Error::System { operation, path, errno },
+            Self::TooLarge => Error::TooLarge { path, limit: READ_LIMIT },
+            Self::ShortWrite { written, length } => Error::ShortWrite { path, written, length },
+            Self::Malformed(fault) => Error::Malformed { path, fault },
+        }
+    }
+}
+
+fn read_text(file: &OwnedFd, in_one_piece: bool) -> Result<String, Failure> {
+    let mut bytes = Vec::new();
+    let mut chunk = [0; CHUNK];
+    loop {
+        let count = match unistd::read(file, &mut chunk) {
+            Ok(0) => break,
+            Ok(count) => count,
+            Err(Errno::EINTR) => continue,
+            Err(errno) => return Err(Failure::System(Operation::Read, errno)),
+        };
+        bytes.extend_from_slice(&chunk[..count]);
+        if bytes.len() > READ_LIMIT {
+            return Err(Failure::TooLarge);
+        }
+        if in_one_piece && count < CHUNK {
+            break;
+        }
+    }
+    String::from_utf8(bytes).map_err(|error| Failure::Malformed(not_utf8(&error)))
+}
+
+fn not_utf8(error: &std::string::FromUtf8Error) -> Fault {
+    let (good, bad) = error.as_bytes().split_at(error.utf8_error().valid_up_to());
+    let line = good.split(|byte| *byte == b'\n').count();
+    let start = good.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    let end = bad.iter().position(|byte| *byte == b'\n').unwrap_or(bad.len());
+    let found = [&good[start..], &bad[..end]].concat();
+    Fault::new(line, &String::from_utf8_lossy(&found), "UTF-8 text")
+}
+
+fn write_once(file: impl AsFd, bytes: &[u8]) -> Result<(), Failure> {
+    match unistd::write(file, bytes) {
+        Ok(written) if written == bytes.len() => Ok(()),
+        Ok(written) => Err(Failure::ShortWrite { written, length: bytes.len() }),
+        Err(errno) => Err(Failure::System(Operation::Write, errno)),
+    }
+}

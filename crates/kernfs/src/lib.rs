@@ -1,0 +1,23 @@
+//! The only door to the kernel: files under one root directory, opened and never created.
+//!
+//! [`Root`] is the directory that stands for `/`: the real one, or a tree of fixtures. [`Dir`] is one directory
+//! below it, held open, so that what is read and written there is in that directory and no other that took its
+//! name since. [`Files`] is what both can do.
+//!
+//! Nothing here creates a file, follows a magic link, leaves the root through a symbolic link, or reads more than
+//! [`READ_LIMIT`] bytes. Every error names the file as the operator would type it.
+
+mod dir;
+mod error;
+mod files;
+pub mod parse;
+mod root;
+
+pub use dir::{Dir, Entries};
+pub use error::{Error, Fault, Operation, Result};
+pub use files::{Files, READ_LIMIT};
+pub use nix::errno::Errno;
+pub use root::Root;
+
+#[cfg(test)]
+mod tests;

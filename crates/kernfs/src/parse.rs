@@ -1,0 +1,159 @@
+//! The few forms that kernel files have. By name, never by position; what is unknown is passed over.
+
+use std::time::Duration;
+
+use lowtide_core::{Bytes, Limit};
+
+use crate::{Fault, Result};
+
+const NUMBER: &str = "a whole number";
+
+/// A file that holds one whole number.
+pub fn integer(text: &str) -> Result<u64, Fault> {
+    number(1, single_line(text, NUMBER)?)
+}
+
+/// A file that holds one number of bytes.
+pub fn bytes(text: &str) -> Result<Bytes, Fault> {
+    integer(text).map(Bytes::new)
+}
+
+/// A file that holds one number of bytes, or `max`.
+pub fn limit(text: &str) -> Result<Limit, Fault> {
+    const EXPECTED: &str = "a whole number or `max`";
+    match single_line(text, EXPECTED)? {
+        "max" => Ok(Limit::Max),
+        word => digits(word).map(|count| Limit::At(Bytes::new(count))).ok_or(Fault::new(1, word, EXPECTED)),
+    }
+}
+
+/// A module parameter that is `Y` or `N` (or, in sysfs, `1` or `0`, `true` or `false`).
+pub fn switch(text: &str) -> Result<bool, Fault> {
+    const EXPECTED: &str = "`Y` or `N`";
+    match single_line(text, EXPECTED)? {
+        "Y" | "1" | "true" => Ok(true),
+        "N" | "0" | "false" => Ok(false),
+        word => Err(Fault::new(1, word, EXPECTED)),
+    }
+}
+
+/// A word that is a whole number; a sign, a fraction, and what does not fit into 64 bits are faults.
+pub fn number(line: usize, word: &str) -> Result<u64, Fault> {
+    digits(word).ok_or_else(|| Fault::new(line, word, NUMBER))
+}
+
+/// Whole numbers separated by white space, at least `N` of them; what follows is left to newer kernels.
+pub fn columns<const N: usize>(text: &str) -> Result<[u64; N], Fault> {
+    let line = text.lines().next().unwrap_or_default();
+    let mut words = line.split_ascii_whitespace();
+    let mut columns = [0; N];
+    for column in &mut columns {
+        let word = words.next().ok_or_else(|| Fault::new(1, line, "a line with more numbers"))?;
+        *column = number(1, word)?;
+    }
+    Ok(columns)
+}
+
+/// The lines `key value…` of a flat keyed file; the colon after a key, as in /proc/meminfo, is dropped.
+pub fn keyed(text: &str) -> impl Iterator<Item = Keyed<'_>> {
+    text.lines().enumerate().filter_map(|(index, line)| {
+        let line = line.trim_ascii();
+        let (key, value) = line.split_once(|c: char| c.is_ascii_whitespace()).unwrap_or((line, ""));
+        let key = key.strip_suffix(':').unwrap_or(key);
+        (!key.is_empty()).then_some(Keyed { line: index + 1, key, value: value.trim_ascii() })
+    })
+}
+
+/// One line of a flat keyed file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keyed<'a> {
+    /// Its number, counted from one.
+    pub line: usize,
+    /// The first word.
+    pub key: &'a str,
+    /// The rest, trimmed; empty in a truncated line.
+    pub value: &'a str,
+}
+
+impl Keyed<'_> {
+    /// The value as a whole number.
+    pub fn number(&self) -> Result<u64, Fault> {
+        number(self.line, self.value)
+    }
+
+    /// The value as a number of bytes.
+    pub fn bytes(&self) -> Result<Bytes, Fault> {
+        self.number().map(Bytes::new)
+    }
+
+    /// The value as a number of pages, given in bytes.
+    pub fn pages(&self) -> Result<Bytes, Fault> {
+        self.number().map(Bytes::pages)
+    }
+
+    /// The value as `N kB`, given in bytes; the kernel's kB is a KiB.
+    pub fn kib(&self) -> Result<Bytes, Fault> {
+        let fault = || Fault::new(self.line, self.value, "a whole number of kB");
+        let count = self.value.strip_suffix("kB").ok_or_else(fault)?;
+        digits(count.trim_ascii_end()).map(Bytes::kib).ok_or_else(fault)
+    }
+
+    /// The value as `0` or `1`.
+    pub fn flag(&self) -> Result<bool, Fault> {
+        match self.value {
+            "0" => Ok(false),
+            "1" => Ok(true),
+            other => Err(Fault::new(self.line, other, "`0` or `1`")),
+        }
+    }
+}
+
+/// A number of microseconds.
+pub fn micros(line: usize, word: &str) -> Result<Duration, Fault> {
+    digits(word).map(Duration::from_micros).ok_or_else(|| Fault::new(line, word, "a number of microseconds"))
+}
+
+/// Undoes the octal escapes of mountinfo, swaps and their kin (fs/seq_file.c, `mangle_path`): `\040` is a space.
+/// `None` if the result is no UTF-8.
+#[must_use]
+pub fn unescape(word: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(word.len());
+    let mut rest = word.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        if let Some(byte) = octal(after).filter(|_| *first == b'\\') {
+            bytes.push(byte);
+            rest = &after[3..];
+        } else {
+            bytes.push(*first);
+            rest = after;
+        }
+    }
+    String::from_utf8(bytes).ok()
+}
+
+fn octal(bytes: &[u8]) -> Option<u8> {
+    let digits = bytes.get(..3)?;
+    digits.iter().try_fold(0_u8, |value, digit| {
+        let digit = digit.checked_sub(b'0').filter(|digit| *digit < 8)?;
+        value.checked_mul(8)?.checked_add(digit)
+    })
+}
+
+/// `u64::from_str` would take a leading `+`.
+fn digits(word: &str) -> Option<u64> {
+    word.bytes().all(|byte| byte.is_ascii_digit()).then(|| word.parse().ok()).flatten()
+}
+
+fn single_line<'a>(text: &'a str, expected: &'static str) -> Result<&'a str, Fault> {
+    let mut lines = text.lines();
+    let first = lines.next().unwrap_or_default().trim_ascii();
+    match lines.next() {
+        Some(second) => Err(Fault::new(2, second, "the end of the file")),
+        None if first.is_empty() => Err(Fault::new(1, first, expected)),
+        None => Ok(first),
+    }
+}
+
+#[cfg(test)]
+#[path = "parse_tests.rs"]
+mod tests;

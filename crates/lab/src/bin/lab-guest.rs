@@ -1,0 +1,58 @@
+//! The lab's program inside the virtual machine: process 1, the steps of scenarios, and small helpers.
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand};
+use lowtide_lab::{guest, scenarios};
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::Command;
+
+/// Runs inside the lab's virtual machines. Never run it on a host.
+#[derive(Debug, Parser)]
+struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, Subcommand)]
+enum Action {
+    /// Be process 1: mount, run the job, power off.
+    Init,
+    /// Do the steps of a scenario.
+    Scenario { name: String },
+    /// Move into a cgroup, then become another program.
+    ExecIn {
+        /// The cgroup's directory.
+        cgroup: PathBuf,
+        /// Program and arguments.
+        #[arg(last = true, required = true)]
+        command: Vec<String>,
+    },
+    /// Add a zram swap device (size such as 512M).
+    ZramSwap {
+        /// Uncompressed size.
+        #[arg(value_parser = lowtide_lab::size::parse)]
+        size: u64,
+        /// Compression algorithm.
+        #[arg(default_value = "lz4")]
+        algorithm: String,
+    },
+}
+
+fn main() -> Result<()> {
+    match Args::parse().action {
+        Action::Init => guest::init::main().map(|never| match never {}),
+        Action::Scenario { name } => (scenarios::find(&name)?.guest)(),
+        Action::ExecIn { cgroup, command } => exec_in(&cgroup, &command),
+        Action::ZramSwap { size, algorithm } => {
+            let options = guest::zram::ZramOptions { algorithm, ..guest::zram::ZramOptions::lz4(size) };
+            guest::Zram::swap(&options, 100).map(drop)
+        }
+    }
+}
+
+fn exec_in(cgroup: &std::path::Path, command: &[String]) -> Result<()> {
+    guest::cgroup::enter(cgroup)?;
+    let (program, args) = command.split_first().context("no command given")?;
+    Err(Command::new(program).args(args).exec()).with_context(|| format!("cannot start {program}"))
+}

@@ -1,0 +1,58 @@
+//! Block devices whose latency is chosen, and file systems on block devices.
+
+use super::{knobs, modules, mounts};
+use crate::process::output;
+use crate::size::MIB;
+use anyhow::{Context, Result};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Latency of an SSD, in nanoseconds.
+pub const SSD_NANOSECONDS: u64 = 80_000;
+/// Latency of a spinning disk, in nanoseconds.
+pub const DISK_NANOSECONDS: u64 = 8_000_000;
+
+/// A block device in the guest's own memory that answers after a fixed time on the guest's own clock. Use it
+/// instead of a virtio disk where figures count: the host's disk is outside counted time. What is stored on it
+/// takes guest memory (outside every cgroup).
+#[derive(Debug)]
+pub struct NullBlock {
+    device: PathBuf,
+}
+
+impl NullBlock {
+    /// Creates device number `index` (0, 1, ...) of so many bytes.
+    pub fn create(index: u32, bytes: u64, completion_nanoseconds: u64) -> Result<Self> {
+        modules::load("null_blk", &["nr_devices=0"])?;
+        mounts::ensure_configfs()?;
+        let directory = Path::new("/sys/kernel/config/nullb").join(format!("nullb{index}"));
+        fs::create_dir(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
+        for (file, value) in [
+            ("size", bytes / MIB),
+            ("blocksize", 4096),
+            ("memory_backed", 1),
+            ("irqmode", 2),
+            ("completion_nsec", completion_nanoseconds),
+            ("power", 1),
+        ] {
+            knobs::write(directory.join(file), &value.to_string())?;
+        }
+        Ok(Self { device: PathBuf::from(format!("/dev/nullb{index}")) })
+    }
+
+    /// The device file.
+    #[must_use]
+    pub fn device(&self) -> &Path {
+        &self.device
+    }
+}
+
+/// Makes an ext4 file system on `device` and mounts it at `directory`: a place for files whose pages are real
+/// file cache (the guest's root is in memory, its pages are swapped like anonymous ones).
+pub fn mount_ext4(device: &Path, directory: &Path) -> Result<()> {
+    let device = device.to_str().context("device path is not text")?;
+    output("mkfs.ext4", &["-q", "-F", "-O", "^has_journal", device])?;
+    fs::create_dir_all(directory).with_context(|| format!("cannot create {}", directory.display()))?;
+    modules::load("ext4", &[])?;
+    mounts::mount_at(device, "ext4", directory)
+}

@@ -1,0 +1,91 @@
+//! cgroup v2 groups for tenants. (The cgroups-rs crate has no memory.reclaim and panics on vanished groups.)
+
+use super::knobs;
+use anyhow::{Context, Result};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+/// Where init mounts cgroup v2.
+pub const ROOT: &str = "/sys/fs/cgroup";
+
+/// A cgroup made by a scenario.
+#[derive(Debug, Clone)]
+pub struct Cgroup {
+    path: PathBuf,
+}
+
+impl Cgroup {
+    /// Creates `name`, such as `tenants/web`, with the memory and io controllers enabled for it.
+    pub fn create(name: &str) -> Result<Self> {
+        let mut path = PathBuf::from(ROOT);
+        for part in Path::new(name.trim_matches('/')) {
+            enable_controllers(&path)?;
+            path.push(part);
+            if !path.is_dir() {
+                fs::create_dir(&path).with_context(|| format!("cannot create {}", path.display()))?;
+            }
+        }
+        Ok(Self { path })
+    }
+
+    /// Its directory.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The text of one of its files.
+    pub fn read(&self, file: &str) -> Result<String> {
+        knobs::read(self.path.join(file))
+    }
+
+    /// A file that holds one number.
+    pub fn read_number(&self, file: &str) -> Result<u64> {
+        let text = self.read(file)?;
+        text.parse().with_context(|| format!("{} has {text:?}", self.path.join(file).display()))
+    }
+
+    /// One value of a `name value` file such as `memory.stat`.
+    pub fn stat(&self, file: &str, name: &str) -> Result<u64> {
+        let text = self.read(file)?;
+        let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        let value = value.with_context(|| format!("{} has no {name}", self.path.join(file).display()))?;
+        value.parse().with_context(|| format!("{name} of {} is {value:?}", self.path.join(file).display()))
+    }
+
+    /// Writes one of its files.
+    pub fn write(&self, file: &str, value: &str) -> Result<()> {
+        knobs::write(self.path.join(file), value)
+    }
+
+    /// A command that starts inside this cgroup.
+    #[must_use]
+    pub fn command(&self, program: &str) -> Command {
+        let mut command = Command::new("lab-guest");
+        command.arg("exec-in").arg(&self.path).arg("--").arg(program);
+        command
+    }
+
+    /// Kills what runs in it and removes it.
+    pub fn remove(self) -> Result<()> {
+        self.write("cgroup.kill", "1")?;
+        for _ in 0..100 {
+            if fs::remove_dir(&self.path).is_ok() {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        fs::remove_dir(&self.path).with_context(|| format!("cannot remove {}", self.path.display()))
+    }
+}
+
+fn enable_controllers(parent: &Path) -> Result<()> {
+    knobs::write(parent.join("cgroup.subtree_control"), "+memory +io")
+}
+
+/// Moves this process into a cgroup.
+pub fn enter(path: &Path) -> Result<()> {
+    knobs::write(path.join("cgroup.procs"), &std::process::id().to_string())
+}

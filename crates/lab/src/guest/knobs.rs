@@ -1,0 +1,39 @@
+//! Reading and writing the kernel's files, with the path in every error, and the settings made that way.
+
+use anyhow::{Context, Result};
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::path::Path;
+
+/// Writes `value` with one write(2); the file must exist.
+pub fn write(path: impl AsRef<Path>, value: &str) -> Result<()> {
+    let path = path.as_ref();
+    let mut file = OpenOptions::new()
+        .write(true)
+        .open(path)
+        .with_context(|| format!("cannot open {}", path.display()))?;
+    file.write_all(value.as_bytes()).with_context(|| format!("cannot write {value:?} to {}", path.display()))
+}
+
+/// The whole text of a file, without the line end.
+pub fn read(path: impl AsRef<Path>) -> Result<String> {
+    let path = path.as_ref();
+    let text = fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(text.trim_end().to_owned())
+}
+
+/// Sets transparent huge pages (`always`, `madvise` or `never`) and prints the setting. Scenarios choose
+/// `never`: with huge pages the tenant's truth is only known to 2 MiB.
+pub fn set_huge_pages(setting: &str) -> Result<()> {
+    let path = "/sys/kernel/mm/transparent_hugepage/enabled";
+    write(path, setting)?;
+    println!("transparent huge pages: {}", read(path)?);
+    Ok(())
+}
+
+/// Seconds since the guest booted, on its own clock.
+pub fn uptime() -> Result<f64> {
+    let text = read("/proc/uptime")?;
+    let first = text.split_whitespace().next().context("/proc/uptime is empty")?;
+    first.parse().with_context(|| format!("/proc/uptime has {first:?}"))
+}

@@ -1,0 +1,112 @@
+//! What a virtual machine is made of.
+
+use crate::size::MIB;
+use std::time::Duration;
+
+/// How the guest's clock runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Clock {
+    /// Counts instructions, one a nanosecond, and skips idle time: the same figures on every run.
+    Deterministic,
+    /// The host's clock; KVM where it works. For looking around, not for figures.
+    Plain,
+}
+
+/// A machine to boot. Build it with the `with_*` methods.
+#[derive(Debug, Clone)]
+pub struct Machine {
+    /// Kernel series.
+    pub kernel: String,
+    /// DRAM in bytes.
+    pub memory: u64,
+    /// Virtual processors.
+    pub cpus: u32,
+    /// How time passes.
+    pub clock: Clock,
+    /// Bytes of a second, CPU-less, slower NUMA node.
+    pub cxl: Option<u64>,
+    /// Virtio disks, in bytes each; they are `/dev/vda`, `/dev/vdb`, ... and start out as zeros.
+    pub disks: Vec<u64>,
+    /// More words for the kernel's command line.
+    pub kernel_args: Vec<String>,
+    /// Wall-clock limit, after which the machine is killed.
+    pub limit: Duration,
+    /// A kill by the guest's OOM killer is part of the plan.
+    pub oom_expected: bool,
+    /// Print every kernel message, not only warnings.
+    pub verbose: bool,
+}
+
+impl Default for Machine {
+    fn default() -> Self {
+        Self {
+            kernel: crate::kernel::DEFAULT.to_owned(),
+            memory: 2048 * MIB,
+            cpus: 2,
+            clock: Clock::Plain,
+            cxl: None,
+            disks: Vec::new(),
+            kernel_args: Vec::new(),
+            limit: Duration::from_mins(5),
+            oom_expected: false,
+            verbose: false,
+        }
+    }
+}
+
+impl Machine {
+    /// A machine whose figures are the same on every run.
+    #[must_use]
+    pub fn deterministic() -> Self {
+        Self { clock: Clock::Deterministic, ..Self::default() }
+    }
+
+    /// Boots another kernel series.
+    #[must_use]
+    pub fn with_kernel(mut self, series: &str) -> Self {
+        series.clone_into(&mut self.kernel);
+        self
+    }
+
+    /// Sets DRAM, in bytes.
+    #[must_use]
+    pub fn with_memory(mut self, bytes: u64) -> Self {
+        self.memory = bytes;
+        self
+    }
+
+    /// Sets the number of processors.
+    #[must_use]
+    pub fn with_cpus(mut self, cpus: u32) -> Self {
+        self.cpus = cpus;
+        self
+    }
+
+    /// Adds a CPU-less node of so many bytes in a lower memory tier.
+    #[must_use]
+    pub fn with_cxl(mut self, bytes: u64) -> Self {
+        self.cxl = Some(bytes);
+        self
+    }
+
+    /// Adds an empty virtio disk of so many bytes.
+    #[must_use]
+    pub fn with_disk(mut self, bytes: u64) -> Self {
+        self.disks.push(bytes);
+        self
+    }
+
+    /// Adds a word to the kernel's command line.
+    #[must_use]
+    pub fn with_kernel_arg(mut self, word: &str) -> Self {
+        self.kernel_args.push(word.to_owned());
+        self
+    }
+
+    /// Sets the wall-clock limit.
+    #[must_use]
+    pub fn with_limit(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
+    }
+}

@@ -1,0 +1,56 @@
+//! Experiments with a verdict.
+//!
+//! A scenario has two sides in one file: which machine it wants and how its results are judged (host), and the
+//! steps inside (guest). To add one, write `scenarios/NAME.rs` and add it to [`ALL`].
+
+mod baseline;
+
+use crate::dirs::LabDirs;
+use crate::machine::Machine;
+use crate::outcome::Outcome;
+use crate::process::say;
+use crate::run::{Job, run};
+use anyhow::{Context, Result};
+use std::path::PathBuf;
+
+/// One experiment.
+#[derive(Debug)]
+pub struct Scenario {
+    /// What the command line calls it.
+    pub name: &'static str,
+    /// What it shows, in one line.
+    pub about: &'static str,
+    /// The machine it wants; the kernel is set by the caller.
+    pub machine: fn() -> Machine,
+    /// Release programs of this workspace it needs, besides the lab's own (such as `lowtide`).
+    pub programs: &'static [&'static str],
+    /// The steps inside the machine, which report with [`crate::guest::report::emit`].
+    pub guest: fn() -> Result<()>,
+    /// Prints the results and says whether they are as they should be.
+    pub judge: fn(&Outcome) -> Result<()>,
+}
+
+/// Every scenario.
+pub const ALL: [Scenario; 1] = [baseline::SCENARIO];
+
+/// The scenario of that name.
+pub fn find(name: &str) -> Result<&'static Scenario> {
+    static SCENARIOS: [Scenario; ALL.len()] = ALL;
+    SCENARIOS.iter().find(|scenario| scenario.name == name).with_context(|| {
+        let names: Vec<_> = SCENARIOS.iter().map(|scenario| scenario.name).collect();
+        format!("unknown scenario {name:?}; there is {}", names.join(", "))
+    })
+}
+
+/// Host side: boots the scenario's machine with a kernel series, runs its steps and judges the outcome.
+pub fn execute(dirs: &LabDirs, scenario: &Scenario, kernel: &str) -> Result<Outcome> {
+    say(&format!("scenario {} on {kernel}: {}", scenario.name, scenario.about));
+    let machine = (scenario.machine)().with_kernel(kernel);
+    let programs: Vec<PathBuf> = scenario.programs.iter().map(|name| dirs.release_program(name)).collect();
+    let job = Job { programs, ..Job::command(["lab-guest", "scenario", scenario.name]) };
+    let outcome = run(dirs, &machine, &job)?;
+    say(&format!("machine gone after {:.1} s", outcome.wall.as_secs_f64()));
+    outcome.check()?;
+    (scenario.judge)(&outcome)?;
+    Ok(outcome)
+}

@@ -1,0 +1,25 @@
+//! The one place of the lab that needs `unsafe`: mapping a file.
+#![allow(unsafe_code)]
+
+use anyhow::{Context, Result};
+use memmap2::MmapMut;
+use std::fs::File;
+use std::path::Path;
+
+/// Creates a file of so many bytes in `directory`, maps it shared and unlinks it, so that it is gone with the
+/// tenant.
+pub(super) fn map_new_file(directory: &Path, bytes: u64) -> Result<MmapMut> {
+    let path = directory.join(format!("lowtide-tenant-{}", std::process::id()));
+    let file = File::options()
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .open(&path)
+        .with_context(|| format!("cannot create {}", path.display()))?;
+    file.set_len(bytes).with_context(|| format!("cannot grow {}", path.display()))?;
+    // SAFETY: a mapped file must not be changed or cut short by anybody else while it is mapped. This one was
+    // just created (`create_new`), nobody else knows it, and it is unlinked right below.
+    let map = unsafe { MmapMut::map_mut(&file) }.with_context(|| format!("cannot map {}", path.display()))?;
+    std::fs::remove_file(&path).with_context(|| format!("cannot unlink {}", path.display()))?;
+    Ok(map)
+}

@@ -1,0 +1,180 @@
+//! The tenant's memory: content of a chosen compressibility, and what one touch does.
+
+use super::file_map::map_new_file;
+use super::layout::Layout;
+use super::options::{FilePart, Options};
+use crate::size::PAGE;
+use anyhow::{Context, Result, bail};
+use memmap2::MmapMut;
+use std::hint::black_box;
+
+const WORD: usize = size_of::<u64>();
+/// A hot touch reads this many words of its page: work, so that throughput is not only the cost of a clock.
+const WORDS_OF_WORK: usize = 64;
+
+/// One mapping, or two when only the cold part is in a file.
+#[derive(Debug)]
+pub struct Memory {
+    anonymous: Option<MmapMut>,
+    file: Option<MmapMut>,
+    /// First page that lives in the file; pages before it are anonymous.
+    file_start: usize,
+    write_file: bool,
+}
+
+impl Memory {
+    /// Maps the memory and fills every page.
+    pub fn fill(options: &Options, layout: &Layout) -> Result<Self> {
+        if !(0.0..=1.0).contains(&options.compressibility) {
+            bail!("--compressibility is a share from 0 to 1, not {}", options.compressibility);
+        }
+        let mut memory = Self::map(options, layout)?;
+        let random = random_bytes(options.compressibility);
+        for page in 0..layout.total() {
+            fill_page(memory.page_mut(page), options.seed, page, random);
+        }
+        if let Some(file) = &memory.file {
+            // Clean pages, as those of a file that was read; dirty ones would have to be written first.
+            file.flush().context("cannot write the file part to its disk")?;
+        }
+        Ok(memory)
+    }
+
+    fn map(options: &Options, layout: &Layout) -> Result<Self> {
+        let file_start = match (&options.file, options.file_part) {
+            (None, _) => layout.total(),
+            (Some(_), FilePart::Cold) => layout.cold_start(),
+            (Some(_), FilePart::All) => 0,
+        };
+        if options.shift_every.is_some() && options.file.is_some() && options.file_part == FilePart::Cold {
+            bail!(
+                "--shift-every moves the parts through one mapping: use it without --file or with --file-part all"
+            );
+        }
+        let file_bytes = (layout.total() - file_start) * PAGE;
+        let anonymous = (file_start > 0).then(|| MmapMut::map_anon(file_start * PAGE)).transpose();
+        let anonymous = anonymous.context("cannot map the anonymous part")?;
+        let file = match &options.file {
+            Some(directory) if file_bytes > 0 => Some(map_new_file(directory, file_bytes as u64)?),
+            _ => None,
+        };
+        Ok(Self { anonymous, file, file_start, write_file: options.file_write })
+    }
+
+    /// Works on one page: reads across it, then changes one word. Returns what it computed.
+    pub fn work(&mut self, page: usize) -> u64 {
+        let write = self.is_written(page);
+        let bytes = self.page_mut(page);
+        let mut hash = 0_u64;
+        for index in 0..WORDS_OF_WORK {
+            let word = read_word(bytes, index * (PAGE / WORD / WORDS_OF_WORK));
+            hash = (hash ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(23);
+        }
+        if write {
+            bump_last_word(bytes);
+        }
+        hash
+    }
+
+    /// Reads and changes one word of one page.
+    pub fn touch(&mut self, page: usize) {
+        let write = self.is_written(page);
+        let bytes = self.page_mut(page);
+        black_box(read_word(bytes, 0));
+        if write {
+            bump_last_word(bytes);
+        }
+    }
+
+    /// The address of a page, for the page table.
+    #[must_use]
+    pub fn address(&self, page: usize) -> usize {
+        let (map, index) = if page < self.file_start {
+            (&self.anonymous, page)
+        } else {
+            (&self.file, page - self.file_start)
+        };
+        map.as_ref().map_or(0, |map| map.as_ptr().addr() + index * PAGE)
+    }
+
+    fn is_written(&self, page: usize) -> bool {
+        page < self.file_start || self.write_file
+    }
+
+    fn page_mut(&mut self, page: usize) -> &mut [u8] {
+        let (map, index) = if page < self.file_start {
+            (&mut self.anonymous, page)
+        } else {
+            (&mut self.file, page - self.file_start)
+        };
+        map.as_mut().map_or(&mut [], |map| &mut map[index * PAGE..(index + 1) * PAGE])
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "a share of a page was checked"
+)]
+fn random_bytes(share: f64) -> usize {
+    (share * PAGE as f64) as usize / WORD * WORD
+}
+
+/// Random words first, zeros after them; the content depends on nothing but seed and page.
+fn fill_page(bytes: &mut [u8], seed: u64, page: usize, random: usize) {
+    let mut state = (seed ^ 0x5DEE_CE66).wrapping_mul(0x2545_F491_4F6C_DD1D) ^ (page as u64 + 1);
+    for word in bytes[..random].chunks_exact_mut(WORD) {
+        state = scramble(state);
+        word.copy_from_slice(&state.to_ne_bytes());
+    }
+    // Every page gets one word of its own, so that none is a page of zeros, which costs no memory in zram.
+    if let Some(first) = bytes.first_chunk_mut::<WORD>() {
+        *first = (page as u64 + 1).to_ne_bytes();
+    }
+    bump_last_word(bytes);
+}
+
+/// SplitMix64.
+fn scramble(state: u64) -> u64 {
+    let state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    let mixed = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    mixed ^ (mixed >> 31)
+}
+
+fn read_word(bytes: &[u8], index: usize) -> u64 {
+    bytes[index * WORD..].first_chunk().map_or(0, |word| u64::from_ne_bytes(*word))
+}
+
+fn bump_last_word(bytes: &mut [u8]) {
+    if let Some(word) = bytes.last_chunk_mut::<WORD>() {
+        *word = u64::from_ne_bytes(*word).wrapping_add(1).to_ne_bytes();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_random_share_is_what_was_asked() {
+        let mut page = vec![0; PAGE];
+        fill_page(&mut page, 1, 7, random_bytes(0.5));
+        let zeros = page.iter().skip(PAGE / 2).filter(|byte| **byte == 0).count();
+        assert!(zeros >= PAGE / 2 - WORD);
+        let zeros_among_random = page.iter().take(PAGE / 2).skip(WORD).filter(|byte| **byte == 0).count();
+        assert!(zeros_among_random < 64);
+    }
+
+    #[test]
+    fn pages_differ_and_are_repeatable() {
+        let fill = |page| {
+            let mut bytes = vec![0; PAGE];
+            fill_page(&mut bytes, 9, page, 64);
+            bytes
+        };
+        assert_ne!(fill(0), fill(1));
+        assert_eq!(fill(3), fill(3));
+    }
+}

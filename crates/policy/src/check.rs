@@ -1,0 +1,163 @@
+//! From raw values to the configuration: defaults, and what only shows when all files are seen together.
+
+use std::{collections::HashMap, sync::Arc};
+
+use lowtide_core::{Budgets, Limits, Policy, Slo};
+
+use crate::{
+    Config, HostTiers, PolicySet, Problem, is_protected,
+    leaf::Match,
+    pattern::Pattern,
+    raw,
+    read::At,
+    source::{Source, Span},
+};
+
+/// A policy, and the file it stands in.
+pub(crate) struct Found<'s> {
+    pub source: &'s Source,
+    pub policy: At<raw::Policy>,
+}
+
+/// The configuration without its policies. Cannot fail: what is out of range was not read.
+pub(crate) fn host(raw: raw::Host) -> Config {
+    let default = Config::default();
+    let tiers = raw.tiers.unwrap_or_default();
+    Config {
+        interval: raw.interval.map_or(default.interval, |interval| interval.0),
+        metrics: raw.metrics.and_then(|metrics| metrics.listen).map(|listen| listen.0),
+        control_socket: raw.control.and_then(|c| c.socket).map_or(default.control_socket, |socket| socket.0),
+        state_dir: raw.state_dir.map_or(default.state_dir, |dir| dir.0),
+        budgets: budgets(raw.budgets.unwrap_or_default()),
+        tiers: HostTiers {
+            zswap_enabled: tiers.zswap.and_then(|zswap| zswap.enabled),
+            demotion: tiers.demotion,
+        },
+        policies: PolicySet::default(),
+    }
+}
+
+fn budgets(raw: raw::HostBudgets) -> Budgets {
+    let default = Budgets::default();
+    Budgets {
+        reclaim_cpu: raw.reclaim_cpu.map_or(default.reclaim_cpu, |share| share.0),
+        swap_out: raw.swap_out.map_or(default.swap_out, |rate| rate.0),
+        swap_reserve: raw.swap_reserve.map_or(default.swap_reserve, |share| share.0),
+        watermark_distance: raw.watermark_distance.map_or(default.watermark_distance, |share| share.0),
+        direct_reclaim: raw.direct_reclaim.map_or(default.direct_reclaim, |rate| rate.0),
+    }
+}
+
+/// The policies with their patterns, and what is wrong with them.
+pub(crate) fn policies(found: Vec<Found<'_>>) -> (Vec<(Policy, Vec<Pattern>)>, Vec<Problem>) {
+    let mut seen = Seen::default();
+    let mut checked = Vec::new();
+    for Found { source, policy } in found {
+        let raw = policy.value;
+        let Some(name) = &raw.name else { continue };
+        seen.name(source, &name.value.0, &name.span);
+        for pattern in &raw.patterns {
+            seen.pattern(source, &name.value.0, pattern);
+        }
+        checked.push(finish(name.value.0.clone(), raw));
+    }
+    (checked, seen.problems)
+}
+
+fn finish(name: Arc<str>, raw: raw::Policy) -> (Policy, Vec<Pattern>) {
+    let default = Policy::observe(&name);
+    let policy = Policy {
+        name,
+        mode: raw.mode.unwrap_or(default.mode),
+        slo: slo(raw.slo.unwrap_or_default()),
+        cold_after: raw.cold_after.map_or(default.cold_after, |time| time.0),
+        limits: limits(raw.limits.unwrap_or_default()),
+    };
+    (policy, raw.patterns.into_iter().flat_map(|pattern| pattern.value.0).collect())
+}
+
+fn slo(raw: raw::PolicySlo) -> Slo {
+    let default = Slo::default();
+    Slo {
+        memory_pressure: raw.memory_pressure.map_or(default.memory_pressure, |share| share.0),
+        io_pressure: raw.io_pressure.map_or(default.io_pressure, |share| share.0),
+        promotion_rate: raw.promotion_rate.map_or(default.promotion_rate, |share| share.0),
+    }
+}
+
+fn limits(raw: raw::PolicyLimits) -> Limits {
+    let default = Limits::default();
+    Limits {
+        floor: raw.floor.map_or(default.floor, |size| size.0),
+        per_minute: raw.per_minute.map_or(default.per_minute, |share| share.0),
+    }
+}
+
+/// Names and patterns so far, each with its place.
+#[derive(Default)]
+struct Seen<'s> {
+    names: HashMap<Arc<str>, (&'s Source, Span)>,
+    /// The pattern, the policy it is in, and where.
+    patterns: HashMap<String, (Arc<str>, &'s Source, Span)>,
+    problems: Vec<Problem>,
+}
+
+impl<'s> Seen<'s> {
+    fn name(&mut self, source: &'s Source, name: &Arc<str>, span: &Span) {
+        if let Some((first, at)) = self.names.get(name) {
+            let help = "give each policy a name of its own: metrics and reports tell them apart by it";
+            let problem = source.problem(span.clone(), format!("two policies are called `{name}`"), help);
+            self.problems.push(problem.related(first.related(at.clone(), "the other one is here")));
+        } else {
+            self.names.insert(name.clone(), (source, span.clone()));
+        }
+    }
+
+    fn pattern(&mut self, source: &'s Source, policy: &Arc<str>, pattern: &At<Match>) {
+        for Pattern { text, .. } in &pattern.value.0 {
+            if let Some((other, first, at)) = self.patterns.get(text) {
+                let problem = same_pattern(source, pattern, text, policy, other);
+                self.problems.push(problem.related(first.related(at.clone(), "it is here already")));
+                return;
+            }
+            self.patterns.insert(text.clone(), (policy.clone(), source, pattern.span.clone()));
+            self.problems.extend(pointless(source, &pattern.span, text));
+        }
+    }
+}
+
+fn same_pattern(source: &Source, at: &At<Match>, text: &str, policy: &str, other: &str) -> Problem {
+    if policy == other {
+        let message = format!("the pattern `{text}` is in policy `{policy}` twice");
+        return source.problem(at.span.clone(), message, "remove one of the two");
+    }
+    let message = format!("the pattern `{text}` is in two policies, `{other}` and `{policy}`");
+    source.problem(
+        at.span.clone(),
+        message,
+        "one of them could never be used: remove it, or make it more specific",
+    )
+}
+
+/// Patterns that are allowed, but cannot be meant.
+fn pointless(source: &Source, span: &Span, pattern: &str) -> Option<Problem> {
+    let (message, help) = if pattern == "/" {
+        (
+            "`/` is the root cgroup, which is never a target",
+            "write `/name` for a cgroup, `/name/**` for all below it",
+        )
+    } else if pattern == "/**" {
+        (
+            "`/**` matches every cgroup of the host",
+            "name the slices that hold tenants, such as /system.slice/** or /kubepods.slice/**",
+        )
+    } else if is_protected(pattern.strip_suffix("/**").unwrap_or(pattern)) {
+        (
+            "this is what the host is administered through, and never a target",
+            "remove the pattern; docs/policy.md lists what is left alone",
+        )
+    } else {
+        return None;
+    };
+    Some(source.problem(span.clone(), message, help).warning())
+}

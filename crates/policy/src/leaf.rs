@@ -1,0 +1,200 @@
+//! The single values of a configuration. Each type knows what is allowed, for messages and for the JSON Schema alike.
+
+use std::{borrow::Cow, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+
+use lowtide_core::{ByteRate, Bytes, Mode, Ratio};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+
+use crate::{pattern::Pattern, units};
+
+/// A value that is written as one piece of text.
+pub(crate) trait Leaf: Sized {
+    /// What is allowed, with an example. Follows "is".
+    const ALLOWED: &'static str;
+
+    /// The value, or what was found instead.
+    fn parse(text: &str) -> Result<Self, Refused>;
+}
+
+/// Why a text is not the value.
+pub(crate) struct Refused {
+    /// What was found.
+    pub message: String,
+    /// What to do, where there is more to say than what is allowed.
+    pub help: Option<String>,
+}
+
+impl From<String> for Refused {
+    fn from(message: String) -> Self {
+        Self { message, help: None }
+    }
+}
+
+/// Declares leaves: name(type), what is allowed, the JSON Schema pattern, the parser.
+macro_rules! leaves {
+    ($($(#[$doc:meta])* $name:ident($inner:ty), $allowed:literal, $pattern:expr, $parse:expr;)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone)]
+        pub(crate) struct $name(pub $inner);
+
+        impl Leaf for $name {
+            const ALLOWED: &'static str = $allowed;
+
+            fn parse(text: &str) -> Result<Self, Refused> {
+                let parse: fn(&str) -> Result<$inner, Refused> = $parse;
+                parse(text).map(Self)
+            }
+        }
+
+        impl JsonSchema for $name {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!({ "type": "string", "pattern": $pattern, "x-allowed": $allowed })
+            }
+        }
+    )*};
+}
+
+const SECOND: Duration = Duration::from_secs(1);
+const TEN_MINUTES: Duration = Duration::from_mins(10);
+const THIRTY_DAYS: Duration = Duration::from_hours(30 * 24);
+
+leaves! {
+    /// Time between two ticks.
+    Interval(Duration), "a time from 1s to 10m, such as 6s", units::TIME,
+        |text| Ok(units::time(text, SECOND, TEN_MINUTES)?);
+
+    /// Age from which memory may go.
+    ColdAfter(Duration), "a time from 1s to 30d, such as 5m or 6h", units::TIME,
+        |text| Ok(units::time(text, SECOND, THIRTY_DAYS)?);
+
+    /// Share of time in which some task stalls.
+    Pressure(Ratio), "a share of time above 0% and up to 100%, such as 0.1%", units::SHARE,
+        |text| Ok(units::some_share(text)?);
+
+    /// Share faulted back per minute.
+    PromotionRate(Ratio), "a share per time above 0% and up to 100%/min, such as 0.2%/min", units::SHARE_RATE,
+        |text| Ok(units::share_per_minute(text)?);
+
+    /// Share of a cgroup's memory per minute.
+    PerMinute(Ratio), "a share above 0% and up to 100%, such as 5%", units::SHARE,
+        |text| Ok(units::some_share(text)?);
+
+    /// Share of one core.
+    Cpu(Ratio), "a share of one core above 0% and up to 100%, such as 10%", units::SHARE,
+        |text| Ok(units::some_share(text)?);
+
+    /// Share that is kept free.
+    Reserve(Ratio), "a share from 0% to below 100%, such as 10%", units::SHARE,
+        |text| Ok(units::share_below_all(text)?);
+
+    /// A size.
+    Size(Bytes), "a size with a binary unit, such as 256MiB or 4G; 0B for none", units::SIZE,
+        |text| Ok(units::size(text)?);
+
+    /// A size per time.
+    Rate(ByteRate), "a size per s, min, h or day, such as 1MiB/s; 0B/s for none at all", units::SIZE_RATE,
+        |text| Ok(units::size_rate(text)?);
+
+    /// A size per time, not nothing.
+    SomeRate(ByteRate), "a size per s, min, h or day, above 0, such as 64MiB/s", units::SIZE_RATE,
+        |text| Ok(units::some_size_rate(text)?);
+
+    /// Where to listen.
+    Listen(SocketAddr), "an IP address and a port, such as 127.0.0.1:9464 or [::1]:9464", ".:[0-9]+$", listen;
+
+    /// An absolute path.
+    Directory(PathBuf), "an absolute path, such as /var/lib/lowtide", "^/", |text| absolute(text);
+
+    /// A path that a socket can be bound to.
+    Socket(PathBuf), "an absolute path of at most 107 bytes, such as /run/lowtide/lowtide.sock", "^/", socket;
+
+    /// The name of a policy.
+    Name(Arc<str>), "1 to 63 of the characters a-z A-Z 0-9 . _ -, the first a letter or digit",
+        "^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$", name;
+
+    /// Which cgroups.
+    Match(Vec<Pattern>), "a glob over cgroup paths that begins with `/`, such as \"/system.slice/**\"", "^/", pattern;
+}
+
+impl Leaf for Mode {
+    const ALLOWED: &'static str =
+        "one of `observe` (write nothing), `file` (page cache only), `full` (also anonymous memory)";
+
+    fn parse(text: &str) -> Result<Self, Refused> {
+        match text {
+            "observe" => Ok(Self::Observe),
+            "file" => Ok(Self::File),
+            "full" => Ok(Self::Full),
+            _ => Err(format!("`{}` is not a mode", units::short(text)).into()),
+        }
+    }
+}
+
+/// [`Mode`] for the JSON Schema: `core` knows no schema.
+#[derive(JsonSchema)]
+#[schemars(inline, rename_all = "lowercase", extend("x-allowed" = Mode::ALLOWED))]
+#[expect(dead_code, reason = "only its schema is wanted")]
+pub(crate) enum ModeName {
+    Observe,
+    File,
+    Full,
+}
+
+fn listen(text: &str) -> Result<SocketAddr, Refused> {
+    text.parse().map_err(|_| format!("`{}` is not an address with a port", units::short(text)).into())
+}
+
+fn absolute(text: &str) -> Result<PathBuf, Refused> {
+    if text.starts_with('/') && !text.contains('\0') {
+        Ok(text.into())
+    } else {
+        Err(format!("`{}` is not an absolute path", units::short(text)).into())
+    }
+}
+
+/// `sockaddr_un` has room for 108 bytes, the last of them NUL.
+const SUN_PATH: usize = 107;
+
+fn socket(text: &str) -> Result<PathBuf, Refused> {
+    if text.len() > SUN_PATH {
+        let message =
+            format!("`{}` has {} bytes, more than a socket's path may have", units::short(text), text.len());
+        return Err(message.into());
+    }
+    if text.ends_with('/') {
+        return Err(format!("`{text}` is a directory").into());
+    }
+    absolute(text)
+}
+
+const NAME_CHARS: usize = 63;
+
+fn name(text: &str) -> Result<Arc<str>, Refused> {
+    let refused = |why: &str| Err(format!("`{}` {why}", units::short(text)).into());
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    if text.is_empty() {
+        return Err("the text is empty".to_owned().into());
+    }
+    if let Some(other) = text.chars().find(|c| !allowed(*c)) {
+        return refused(&format!("has the character `{}`", crate::source::printable(other)));
+    }
+    if !text.starts_with(|c: char| c.is_ascii_alphanumeric()) {
+        return refused("begins with neither a letter nor a digit");
+    }
+    if text.len() > NAME_CHARS {
+        return refused(&format!("has {} characters", text.len()));
+    }
+    Ok(text.into())
+}
+
+fn pattern(text: &str) -> Result<Vec<Pattern>, Refused> {
+    Pattern::parse(text).map_err(|(message, help)| Refused { message, help: Some(help) })
+}

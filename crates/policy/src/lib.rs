@@ -1,0 +1,34 @@
+//! Per-cgroup policy: YAML to checked policy, cgroups matched to policies, JSON Schema.
+//!
+//! ```text
+//! file ──source──► text ──yaml──► nodes ──read──► raw ──check──► Config
+//!        size,            place of       keys, types,    duplicates,
+//!        UTF-8            every node     ranges          defaults, matcher
+//! ```
+//!
+//! Every step adds what it finds to one list of [`Problem`]s, so that a file with five mistakes is told about five
+//! mistakes. What comes out at the end needs no further check: every value is in its range, every pattern compiled.
+
+mod check;
+mod config;
+mod leaf;
+mod load;
+mod matcher;
+mod pattern;
+mod problem;
+mod protected;
+mod raw;
+mod read;
+mod schema;
+mod section;
+mod source;
+mod units;
+mod yaml;
+
+pub use config::{Config, HostTiers};
+pub use load::{Loaded, files, load, parse};
+pub use matcher::PolicySet;
+pub use problem::{Place, Problem, Problems, Related, Severity};
+pub use protected::is_protected;
+pub use schema::schema;
+pub use source::MAX_FILE_BYTES;

@@ -1,0 +1,176 @@
+//! Which keys there are, and where.
+
+/// One map of the configuration.
+#[derive(Debug)]
+pub(crate) struct Section {
+    /// How messages call it.
+    pub name: &'static str,
+    /// How messages say that a key belongs there.
+    pub home: &'static str,
+    /// Keys that are read, in the order of the reference.
+    pub keys: &'static [&'static str],
+    /// Keys that the design has and this version has not.
+    pub later: &'static [&'static str],
+    /// What it may look like.
+    pub example: &'static str,
+}
+
+pub(crate) const HOST: Section = Section {
+    name: "the configuration",
+    home: "at the top level of lowtide.yaml",
+    keys: &["interval", "metrics", "control", "state_dir", "budgets", "tiers", "policies"],
+    later: &["hotness", "balancer", "watermarks", "price_per_gib_month"],
+    example: "{ interval: 6s }",
+};
+
+/// A file in `policies.d`.
+pub(crate) const POLICY_FILE: Section = Section {
+    name: "a file in policies.d",
+    home: "at the top level",
+    keys: &["policies"],
+    later: &[],
+    example: "{ policies: [{ name: web, match: [\"/web.slice/**\"] }] }",
+};
+
+pub(crate) const METRICS: Section = Section {
+    name: "`metrics`",
+    home: "under `metrics`",
+    keys: &["listen"],
+    later: &[],
+    example: "{ listen: \"127.0.0.1:9464\" }",
+};
+
+pub(crate) const CONTROL: Section = Section {
+    name: "`control`",
+    home: "under `control`",
+    keys: &["socket"],
+    later: &[],
+    example: "{ socket: /run/lowtide/lowtide.sock }",
+};
+
+pub(crate) const BUDGETS: Section = Section {
+    name: "`budgets`",
+    home: "under `budgets`",
+    keys: &["reclaim_cpu", "swap_out", "swap_reserve", "watermark_distance", "direct_reclaim"],
+    later: &[],
+    example: "{ swap_out: 64MiB/s }",
+};
+
+pub(crate) const TIERS: Section = Section {
+    name: "`tiers`",
+    home: "under `tiers`",
+    keys: &["zswap", "demotion"],
+    later: &["zram"],
+    example: "{ demotion: true }",
+};
+
+pub(crate) const ZSWAP: Section = Section {
+    name: "`tiers.zswap`",
+    home: "under `tiers.zswap`",
+    keys: &["enabled"],
+    later: &[],
+    example: "{ enabled: true }",
+};
+
+pub(crate) const POLICY: Section = Section {
+    name: "a policy",
+    home: "in a policy",
+    keys: &["name", "match", "mode", "slo", "cold_after", "limits"],
+    later: &["tiers"],
+    example: "{ name: web, match: [\"/web.slice/**\"], mode: full }",
+};
+
+pub(crate) const SLO: Section = Section {
+    name: "`slo`",
+    home: "under `slo` in a policy",
+    keys: &["memory_pressure", "io_pressure", "promotion_rate"],
+    later: &[],
+    example: "{ memory_pressure: 0.1% }",
+};
+
+pub(crate) const LIMITS: Section = Section {
+    name: "`limits`",
+    home: "under `limits` in a policy",
+    keys: &["floor", "per_minute"],
+    later: &[],
+    example: "{ floor: 256MiB, per_minute: 5% }",
+};
+
+/// All of them; where two have the same key, the likelier home first.
+pub(crate) const ALL: &[&Section] =
+    &[&HOST, &METRICS, &CONTROL, &BUDGETS, &TIERS, &ZSWAP, &POLICY, &SLO, &LIMITS];
+
+/// Longer text is no misspelt key, and comparing it costs time.
+const MAX_KEY_CHARS: usize = 40;
+
+impl Section {
+    /// What is wrong with `key`, which is not one of this section's.
+    pub(crate) fn unknown(&self, key: &str) -> (String, String) {
+        if self.later.contains(&key) {
+            let message = format!("`{key}` in {} is not supported by this version of lowtide", self.name);
+            return (message, format!("remove it; {}", self.allowed()));
+        }
+        let message = format!("unknown key `{}` in {}", crate::units::short(key), self.name);
+        let help = match (self.similar(key), self.elsewhere(key)) {
+            (Some(similar), _) => format!("did you mean `{similar}`? {}", self.allowed()),
+            (None, Some(home)) => format!("`{key}` belongs {home}; {}", self.allowed()),
+            (None, None) => self.allowed(),
+        };
+        (message, help)
+    }
+
+    /// What it is, for "is …".
+    pub(crate) fn map(&self) -> String {
+        format!("a map, such as {}", self.example)
+    }
+
+    fn allowed(&self) -> String {
+        let keys: Vec<String> = self.keys.iter().map(|key| format!("`{key}`")).collect();
+        match keys.as_slice() {
+            [only] => format!("the only key allowed here is {only}"),
+            keys => format!("allowed here: {}", keys.join(", ")),
+        }
+    }
+
+    /// The key that was probably meant by `key`.
+    pub(crate) fn similar(&self, key: &str) -> Option<&'static str> {
+        let chars = key.chars().take(MAX_KEY_CHARS + 1).count();
+        if chars > MAX_KEY_CHARS {
+            return None;
+        }
+        let plain = key.to_lowercase().replace('-', "_");
+        let distance = |known: &&&str| strsim::damerau_levenshtein(&plain, known);
+        self.keys.iter().min_by_key(distance).filter(|known| distance(known) <= chars / 3).copied()
+    }
+
+    fn elsewhere(&self, key: &str) -> Option<&'static str> {
+        let has = |section: &&&Section| section.keys.contains(&key) && section.name != self.name;
+        ALL.iter().find(has).map(|section| section.home)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_is_recognised() {
+        for (key, meant) in [("intervall", "interval"), ("Metrics", "metrics"), ("state-dir", "state_dir")] {
+            assert!(HOST.unknown(key).1.contains(&format!("did you mean `{meant}`?")), "{key}");
+        }
+        for key in ["x", "", "colour", &"interval".repeat(100)] {
+            assert!(!HOST.unknown(key).1.contains("did you mean"), "{key}");
+        }
+    }
+
+    #[test]
+    fn a_key_at_the_wrong_level_is_sent_home() {
+        assert!(POLICY.unknown("floor").1.starts_with("`floor` belongs under `limits` in a policy"));
+        assert!(
+            POLICY_FILE
+                .unknown("interval")
+                .1
+                .starts_with("`interval` belongs at the top level of lowtide.yaml")
+        );
+    }
+}

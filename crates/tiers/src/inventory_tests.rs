@@ -1,0 +1,93 @@
+use std::{fs, path::Path};
+
+use tempfile::TempDir;
+
+use super::*;
+
+const HEADING: &str = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n";
+
+fn put(tree: &Path, name: &str, text: &str) {
+    let path = tree.join(name);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+}
+
+fn host(swaps: &str) -> (TempDir, Root) {
+    let tree = tempfile::tempdir().unwrap();
+    put(tree.path(), "proc/swaps", &format!("{HEADING}{swaps}"));
+    put(tree.path(), "sys/block/zram0/initstate", "1\n");
+    put(tree.path(), "sys/block/zram0/disksize", "1048576\n");
+    put(tree.path(), "sys/block/zram0/mm_stat", "409600 2000 8192 65536 8192 0 0 0 0\n");
+    put(tree.path(), "sys/block/zram0/bd_stat", "25 0 25\n");
+    let root = Root::open(tree.path()).unwrap();
+    (tree, root)
+}
+
+fn zswap(tree: &TempDir, enabled: &str) {
+    put(tree.path(), "sys/module/zswap/parameters/enabled", enabled);
+    put(tree.path(), "sys/module/zswap/parameters/max_pool_percent", "20\n");
+    put(tree.path(), "proc/meminfo", "MemTotal: 1000 kB\nMemFree: 1 kB\nZswap: 10 kB\nZswapped: 30 kB\n");
+}
+
+#[test]
+fn zram_before_disk_by_priority() {
+    let (_tree, root) = host("/dev/sda2 partition 2000 300 -2\n/dev/zram0 partition 1020 500 100\n");
+    let tiers = read(&root).unwrap();
+    let zram = Tier {
+        kind: TierKind::Zram,
+        device: "/dev/zram0".into(),
+        priority: Some(100),
+        capacity: Bytes::kib(1020),
+        used: Bytes::kib(500),
+        stored: Bytes::kib(300),
+        resident: Bytes::kib(8),
+        resident_limit: Some(Bytes::kib(64)),
+    };
+    let disk = Tier {
+        kind: TierKind::Disk,
+        device: "/dev/sda2".into(),
+        priority: Some(-2),
+        capacity: Bytes::kib(2000),
+        used: Bytes::kib(300),
+        stored: Bytes::kib(300),
+        resident: Bytes::ZERO,
+        resident_limit: None,
+    };
+    assert_eq!(tiers, [zram, disk]);
+}
+
+#[test]
+fn zswap_in_front_of_the_only_disk() {
+    let (tree, root) = host("/dev/sda2 partition 2000 300 -2\n");
+    zswap(&tree, "Y\n");
+    let tiers = read(&root).unwrap();
+    assert_eq!(tiers[0].kind, TierKind::Zswap);
+    assert_eq!((tiers[0].capacity, tiers[0].used), (Bytes::kib(200), Bytes::kib(30)));
+    assert_eq!((tiers[0].stored, tiers[0].resident), (Bytes::kib(30), Bytes::kib(10)));
+    assert_eq!((tiers[1].used, tiers[1].stored), (Bytes::kib(300), Bytes::kib(270)));
+
+    zswap(&tree, "N\n");
+    assert_eq!(read(&root).unwrap().len(), 2, "off, and still holding pages");
+}
+
+#[test]
+fn with_two_disks_nobody_knows_whose_pages_zswap_holds() {
+    let (tree, root) = host("/dev/sda2 partition 2000 300 -2\n/dev/sdb2 partition 2000 200 -3\n");
+    zswap(&tree, "Y\n");
+    let stored: Vec<_> = read(&root).unwrap().iter().map(|tier| tier.stored).collect();
+    assert_eq!(stored, [Bytes::kib(30), Bytes::kib(300), Bytes::kib(200)]);
+}
+
+#[test]
+fn a_device_that_goes_away_is_left_out() {
+    let (tree, root) = host("/dev/zram0 partition 1020 500 100\n/dev/zram1 partition 1020 500 99\n");
+    assert_eq!(read(&root).unwrap().len(), 1);
+    fs::remove_file(tree.path().join("sys/block/zram0/mm_stat")).unwrap();
+    assert_eq!(read(&root).unwrap(), []);
+}
+
+#[test]
+fn no_swap_no_tiers() {
+    let (_tree, root) = host("");
+    assert_eq!(read(&root).unwrap(), []);
+}

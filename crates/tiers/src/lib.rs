@@ -1,0 +1,11 @@
+//! Swap tiers: which devices there are, their room, and the DRAM they take.
+
+mod inventory;
+mod swaps;
+mod zram;
+mod zswap;
+
+pub use inventory::read;
+pub use swaps::{SwapDevice, parse_swaps, swaps};
+pub use zram::Zram;
+pub use zswap::Zswap;

@@ -1,0 +1,19 @@
+//! Building what a machine runs.
+
+use anyhow::{Context, Result, ensure};
+use lowtide_lab::process::say;
+use std::process::Command;
+
+/// Builds the lab's own programs, and the packages named, with the release profile.
+pub(crate) fn release(packages: &[&str]) -> Result<()> {
+    say("building what runs in the machine (release)");
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command.args(["build", "--release", "--quiet", "--package", "lowtide-lab"]);
+    for package in packages {
+        command.args(["--package", package]);
+    }
+    let status = command.status().context("cannot start cargo")?;
+    ensure!(status.success(), "the build failed with {status}");
+    Ok(())
+}
