@@ -144,6 +144,8 @@ reasons! {
     FirstSample = 25, "first_sample", "seen for the first time: no rates are known yet";
     /// The step is smaller than the kernel's unit of work.
     StepTooSmall = 26, "step_too_small", "what may go now is less than one batch of pages: saved up for later";
+    /// The first request: it makes the kernel age the cgroup's pages.
+    Ageing = 27, "ageing", "one batch is asked for so that the kernel starts to tell touched pages from idle ones";
 }
 
 impl std::fmt::Display for Reason {

@@ -18,8 +18,8 @@ const DOUBLING: Duration = Duration::from_secs(15);
 /// Half of what is known about accuracy is forgotten in this time.
 const MEMORY: Duration = Duration::from_mins(2);
 
-/// So much is presumed to have been offloaded well before anything was.
-const PRIOR: Bytes = Bytes::mib(4);
+/// This share of the cgroup is presumed to have been offloaded well before anything was.
+const PRIOR: Ratio = Ratio::new(0.02);
 
 /// Price and accuracy of one cgroup.
 #[derive(Debug, Clone, Copy)]
@@ -45,8 +45,9 @@ impl Pace {
     ///
     /// Katalyst's refault accuracy, 1 − Δworkingset_activate / Δpgsteal, over all that was promoted, against a prior:
     /// with the evidence of one bad minute fading on both sides of the fraction, it would never recover.
-    pub(crate) fn accuracy(&self) -> Ratio {
-        Ratio::new(1.0 - self.promoted / (self.offloaded + PRIOR.as_f64()))
+    pub(crate) fn accuracy(&self, footprint: Bytes) -> Ratio {
+        let judged = self.offloaded + footprint.scale(PRIOR).as_f64();
+        if judged > 0.0 { Ratio::new(1.0 - self.promoted / judged) } else { Ratio::ONE }
     }
 
     /// What happened since the last call: the evidence of the past fades, the new is added.
@@ -57,10 +58,9 @@ impl Pace {
         self.promoted = (self.promoted * keep + promoted.as_f64()).min(self.offloaded);
     }
 
-    /// The SLO held: the price rises, more slowly the less of what went stayed away and the nearer the SLO.
-    pub(crate) fn raise(&mut self, headroom: Ratio, elapsed: Duration) {
-        let eagerness = headroom.of(self.accuracy()).get();
-        let doublings = eagerness * elapsed.as_secs_f64() / DOUBLING.as_secs_f64();
+    /// The SLO held: the price rises; `eagerness` is headroom times accuracy.
+    pub(crate) fn raise(&mut self, eagerness: Ratio, elapsed: Duration) {
+        let doublings = eagerness.get() * elapsed.as_secs_f64() / DOUBLING.as_secs_f64();
         self.price = Ratio::new(self.price.get() * doublings.exp2()).clamped();
     }
 
@@ -85,6 +85,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    const FOOTPRINT: Bytes = Bytes::mib(100);
+
     #[test]
     fn doubles_undisturbed_and_halves_at_once() {
         let mut pace = Pace::default();
@@ -108,16 +110,16 @@ mod tests {
     fn what_comes_back_lowers_accuracy_until_it_is_forgotten() {
         let mut pace = Pace::default();
         pace.learn(Bytes::mib(100), Bytes::mib(40), Duration::from_secs(2));
-        assert!((pace.accuracy().get() - 0.6).abs() < 0.02);
+        assert!((pace.accuracy(FOOTPRINT).get() - 0.6).abs() < 0.02);
         pace.learn(Bytes::mib(100), Bytes::ZERO, Duration::from_mins(2));
-        assert!(pace.accuracy() > Ratio::new(0.85));
+        assert!(pace.accuracy(FOOTPRINT) > Ratio::new(0.85));
     }
 
     #[test]
     fn promotion_of_what_lowtide_did_not_offload_is_not_held_against_it() {
         let mut pace = Pace::default();
         pace.learn(Bytes::ZERO, Bytes::mib(500), Duration::from_secs(2));
-        assert_eq!(pace.accuracy(), Ratio::ONE);
+        assert_eq!(pace.accuracy(FOOTPRINT), Ratio::ONE);
     }
 
     proptest! {

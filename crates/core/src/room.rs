@@ -90,6 +90,14 @@ impl Room {
     /// `amount` of memory was promised to one cgroup and is no longer there for the next.
     pub(crate) fn take(&mut self, amount: Bytes) {
         self.swap_out_credit = self.swap_out_credit - amount;
+        self.reserve(amount);
+    }
+
+    /// `amount` was promised at an earlier tick, which paid for it, and is still on its way into swap.
+    pub(crate) fn reserve(&mut self, amount: Bytes) {
+        if amount.is_zero() {
+            return;
+        }
         self.anonymous = self.anonymous.and_then(|room| {
             let left = room - amount;
             if left < BATCH { Err(Reason::SwapReserve) } else { Ok(left) }

@@ -43,6 +43,8 @@ pub(crate) struct CgroupState {
     pub(crate) pace: Pace,
     /// Part of the SLO was broken at the last tick: the price is lowered once per breach, not once per tick.
     pub(crate) was_broken: bool,
+    /// When the kernel was first made to age the cgroup's pages.
+    pub(crate) aged_at: Option<Duration>,
     /// No request before this, after a trigger.
     pub(crate) calm_from: Duration,
     /// Requests in a row that freed next to nothing, and when the next may be made.
@@ -71,6 +73,7 @@ impl CgroupState {
             history: History::default(),
             pace: Pace::default(),
             was_broken: false,
+            aged_at: None,
             calm_from: Duration::ZERO,
             fruitless: 0,
             retry_from: Duration::ZERO,

@@ -2,6 +2,7 @@
 
 use crate::apt::{PrivateApt, newest_of_series};
 use crate::dirs::LabDirs;
+use crate::machine::{Clock, Machine};
 use crate::process::{output, say};
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
@@ -14,20 +15,40 @@ pub struct Series {
     /// What the command line calls it.
     pub name: &'static str,
     suites: &'static [&'static str],
+    /// With counted time, bringing up a second processor never ends: the first one spins in `schedule()`
+    /// until the second has calibrated its delay loop, and the second starves. (Parallel bring-up in 6.5
+    /// removed that wait.) Idle skips are also large there, so ticks are kept.
+    single_when_counting: bool,
 }
 
 /// The range of kernels lowtide supports. The newest patch release found in the suites is taken.
 pub const SERIES: [Series; 4] = [
-    Series { name: "6.1", suites: &["bookworm", "bookworm-security"] },
-    Series { name: "6.12", suites: &["bookworm-security", "bookworm-backports"] },
-    Series { name: "6.18", suites: &["trixie-backports"] },
-    Series { name: "7.3", suites: &["trixie-backports", "sid"] },
+    Series { name: "6.1", suites: &["bookworm", "bookworm-security"], single_when_counting: true },
+    Series {
+        name: "6.12",
+        suites: &["bookworm-security", "bookworm-backports"],
+        single_when_counting: false,
+    },
+    Series { name: "6.18", suites: &["trixie-backports"], single_when_counting: false },
+    Series { name: "7.3", suites: &["trixie-backports", "sid"], single_when_counting: false },
 ];
 
 /// The kernel used where none is named.
 pub const DEFAULT: &str = "6.12";
 
 const ARCHITECTURE: &str = "amd64";
+
+/// The machine as its kernel can boot it; says what was changed.
+#[must_use]
+pub fn adjusted(mut machine: Machine) -> Machine {
+    let single = SERIES.iter().any(|series| series.name == machine.kernel && series.single_when_counting);
+    if single && machine.clock == Clock::Deterministic && machine.cpus > 1 {
+        say(&format!("kernel {} boots with one processor only when time is counted", machine.kernel));
+        machine.cpus = 1;
+        machine.kernel_args.push("nohz=off".to_owned());
+    }
+    machine
+}
 
 /// A kernel on disk, ready to boot.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -172,6 +193,13 @@ mod tests {
             names(&["linux-image-7.3.4-amd64", "linux-binary-7.3.4-amd64", "linux-modules-7.3.4-amd64"]);
         let (_, packages) = choose(&all, "7.3").unwrap();
         assert_eq!(packages, ["linux-binary-7.3.4-amd64", "linux-modules-7.3.4-amd64"]);
+    }
+
+    #[test]
+    fn only_counted_time_on_6_1_loses_a_processor() {
+        assert_eq!(adjusted(Machine::deterministic().with_kernel("6.1")).cpus, 1);
+        assert_eq!(adjusted(Machine::default().with_kernel("6.1")).cpus, 2);
+        assert_eq!(adjusted(Machine::deterministic()).cpus, 2);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::accel;
 use crate::dirs::LabDirs;
 use crate::initramfs;
-use crate::kernel::Kernel;
+use crate::kernel::{self, Kernel};
 use crate::machine::Machine;
 use crate::outcome::Outcome;
 use crate::process::say;
@@ -52,6 +52,7 @@ pub fn run(dirs: &LabDirs, machine: &Machine, job: &Job) -> Result<Outcome> {
 }
 
 pub(crate) fn run_with(dirs: &LabDirs, machine: &Machine, job: &Job, accel: Accel) -> Result<Outcome> {
+    let machine = &kernel::adjusted(machine.clone());
     let prepared = Prepared::new(dirs, machine, job)?;
     say(&format!("booting {} ({accel:?}); logs in {}", prepared.kernel.version, prepared.boot.run.display()));
     let started = Instant::now();
@@ -66,6 +67,7 @@ pub(crate) fn run_with(dirs: &LabDirs, machine: &Machine, job: &Job, accel: Acce
 /// Boots `machine` with its console on this terminal and an interactive shell on it.
 pub fn shell(dirs: &LabDirs, machine: &Machine, programs: Vec<PathBuf>) -> Result<ExitStatus> {
     let accel = accel::choose(dirs, machine)?;
+    let machine = &kernel::adjusted(machine.clone());
     let prepared = Prepared::new(dirs, machine, &Job { programs, ..Job::default() })?;
     say(&format!("booting {} ({accel:?}); leave with `exit`, or Ctrl-A X at once", prepared.kernel.version));
     let mut guard = Guard(prepared.start(machine, accel, Screen::Terminal)?);

@@ -99,11 +99,21 @@ struct Seen<'s> {
     names: HashMap<Arc<str>, (&'s Source, Span)>,
     /// The pattern, the policy it is in, and where.
     patterns: HashMap<String, (Arc<str>, &'s Source, Span)>,
+    globs: usize,
     problems: Vec<Problem>,
 }
 
+/// Patterns with wildcards, in all policies. Enough for any host, and the matcher stays small.
+const MAX_GLOBS: usize = 1000;
+
+/// More repeated patterns are not shown.
+const MAX_PROBLEMS: usize = 50;
+
 impl<'s> Seen<'s> {
     fn name(&mut self, source: &'s Source, name: &Arc<str>, span: &Span) {
+        if self.problems.len() > MAX_PROBLEMS {
+            return;
+        }
         if let Some((first, at)) = self.names.get(name) {
             let help = "give each policy a name of its own: metrics and reports tell them apart by it";
             let problem = source.problem(span.clone(), format!("two policies are called `{name}`"), help);
@@ -113,8 +123,21 @@ impl<'s> Seen<'s> {
         }
     }
 
+    fn count(&mut self, source: &Source, pattern: &At<Match>, is_glob: bool) {
+        self.globs += usize::from(is_glob);
+        if is_glob && self.globs == MAX_GLOBS + 1 {
+            let message = format!("more than {MAX_GLOBS} patterns with wildcards");
+            let help = "use fewer and wider patterns; paths without wildcards are not counted";
+            self.problems.push(source.problem(pattern.span.clone(), message, help));
+        }
+    }
+
     fn pattern(&mut self, source: &'s Source, policy: &Arc<str>, pattern: &At<Match>) {
-        for Pattern { text, .. } in &pattern.value.0 {
+        if self.problems.len() > MAX_PROBLEMS {
+            return;
+        }
+        for Pattern { text, glob, .. } in &pattern.value.0 {
+            self.count(source, pattern, glob.is_some());
             if let Some((other, first, at)) = self.patterns.get(text) {
                 let problem = same_pattern(source, pattern, text, policy, other);
                 self.problems.push(problem.related(first.related(at.clone(), "it is here already")));

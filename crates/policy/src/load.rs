@@ -110,15 +110,15 @@ fn assemble(
     }
     let (policies, wrong) = check::policies(found);
     problems.extend(wrong);
-    let mut config = check::host(raw.unwrap_or_default());
-    match PolicySet::new(policies) {
-        Ok(policies) => config.policies = policies,
-        Err(error) => problems.extend(files.first().map(|file| too_complex(file, &error))),
+    if problems.iter().any(|problem| problem.severity == Severity::Error) {
+        return Err(Problems::new(in_order(problems, &files)));
     }
-    if config.policies.policies().is_empty() && problems.iter().all(|p| p.severity != Severity::Error) {
+    let mut config = check::host(raw.unwrap_or_default());
+    config.policies = PolicySet::new(policies).map_err(|error| too_complex(&files, &error))?;
+    if config.policies.policies().is_empty() {
         problems.extend(files.first().map(|file| no_policy(file)));
     }
-    finish(config, problems, files)
+    Ok(Loaded { config, warnings: in_order(problems, &files), files })
 }
 
 fn in_file(source: &Source, list: Vec<crate::read::At<raw::Policy>>) -> impl Iterator<Item = Found<'_>> {
@@ -155,13 +155,11 @@ const EMPTY_POLICIES: &str = "remove the file, or write a policy:\n\
                               \x20     - name: web\n\
                               \x20       match: [\"/web.slice/**\"]";
 
-fn too_complex(file: &Path, error: &globset::Error) -> Problem {
+fn too_complex(files: &[PathBuf], error: &globset::Error) -> Problems {
     let message = format!("all patterns together are more than the matcher takes: {}", error.kind());
-    Problem::file(
-        file,
-        message,
-        "use fewer or shorter patterns with wildcards; paths without wildcards cost nothing",
-    )
+    let help = "use fewer or shorter patterns with wildcards; paths without wildcards cost nothing";
+    let file = files.first().map_or(Path::new("lowtide.yaml"), PathBuf::as_path);
+    Problem::file(file, message, help).into()
 }
 
 fn no_policy(file: &Path) -> Problem {
@@ -169,15 +167,11 @@ fn no_policy(file: &Path) -> Problem {
     Problem::file(file, "there is no policy: no cgroup will be looked at", help).warning()
 }
 
-/// Sorts the problems by file and place, and decides whether the configuration can be used.
-fn finish(config: Config, mut problems: Vec<Problem>, files: Vec<PathBuf>) -> Result<Loaded, Problems> {
-    let place = |problem: &Problem| {
+/// Sorts the problems by file and place.
+fn in_order(mut problems: Vec<Problem>, files: &[PathBuf]) -> Vec<Problem> {
+    problems.sort_by_key(|problem| {
         let file = files.iter().position(|file| *file == problem.file).unwrap_or(files.len());
         (file, problem.place.as_ref().map(|place| (place.line, place.column)))
-    };
-    problems.sort_by_key(place);
-    if problems.iter().any(|problem| problem.severity == Severity::Error) {
-        return Err(Problems::new(problems));
-    }
-    Ok(Loaded { config, warnings: problems, files })
+    });
+    problems
 }

@@ -4,9 +4,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// More than this and the first mistakes have most likely caused the others.
-const SHOWN: usize = 50;
-
 /// What is wrong with a file: where, what was found, what to do.
 ///
 /// Printed as compilers do, so that editors can jump to it:
@@ -185,15 +182,12 @@ impl<'a> IntoIterator for &'a Problems {
 
 impl fmt::Display for Problems {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, problem) in self.0.iter().take(SHOWN).enumerate() {
+        for (index, problem) in self.0.iter().enumerate() {
             if index > 0 {
                 f.write_str("\n\n")?;
             }
             problem.fmt(f)?;
         }
-        match self.0.len().saturating_sub(SHOWN) {
-            0 => Ok(()),
-            more => write!(f, "\n\n…and {more} more"),
-        }
+        Ok(())
     }
 }

@@ -11,6 +11,9 @@ use crate::{
     yaml::{Node, Value},
 };
 
+/// Of one file; more are not shown.
+const MAX_PROBLEMS: usize = 50;
+
 /// What can be read from a node. `None` after a problem was noted.
 pub(crate) trait Read: Sized {
     /// What is allowed; follows "is".
@@ -51,7 +54,24 @@ impl<'s> Reader<'s> {
     }
 
     pub(crate) fn problem(&mut self, span: Span, message: impl Into<String>, help: impl Into<String>) {
-        self.problems.push(self.source.problem(span, message, help));
+        self.note(span.clone(), |source| source.problem(span, message, help));
+    }
+
+    /// So many problems that what follows need not be looked at.
+    fn is_full(&self) -> bool {
+        self.problems.len() > MAX_PROBLEMS
+    }
+
+    /// Notes a problem, unless there are so many that nobody reads them.
+    fn note(&mut self, span: Span, make: impl FnOnce(&Source) -> Problem) {
+        match self.problems.len() {
+            ..MAX_PROBLEMS => self.problems.push(make(self.source)),
+            MAX_PROBLEMS => {
+                let help = "mend these first: one mistake may have caused the others";
+                self.problems.push(self.source.problem(span, "too many errors; the rest is not shown", help));
+            }
+            _ => {}
+        }
     }
 
     /// The key that is being read, as messages name it: `` `slo.memory_pressure` ``.
@@ -69,6 +89,9 @@ impl<'s> Reader<'s> {
         let mut fields = Fields::default();
         let mut seen: HashMap<&str, &Node> = HashMap::new();
         for (key, value) in entries {
+            if self.is_full() {
+                break;
+            }
             let Some(text) = self.key_text(key, section) else { continue };
             if let Some(first) = seen.insert(text, key) {
                 self.twice(text, key, first);
@@ -100,8 +123,10 @@ impl<'s> Reader<'s> {
 
     fn twice(&mut self, text: &str, key: &Node, first: &Node) {
         let message = format!("key `{}` is given twice", short(text));
-        let problem = self.source.problem(key.span.clone(), message, "remove one of the two");
-        self.problems.push(problem.related(self.source.related(first.span.clone(), "it is here already")));
+        self.note(key.span.clone(), |source| {
+            let problem = source.problem(key.span.clone(), message, "remove one of the two");
+            problem.related(source.related(first.span.clone(), "it is here already"))
+        });
     }
 
     /// The value of `key`, if it is given and right.
@@ -253,6 +278,9 @@ impl<T: Read> Read for Vec<T> {
 }
 
 fn read_item<T: Read>(item: &Node, reader: &mut Reader<'_>) -> Option<T> {
+    if reader.is_full() {
+        return None;
+    }
     if item.value == Value::Null {
         let message = format!("{} has an empty item", reader.key());
         let help = format!("remove it, or fill it in: each item is {}", T::allowed());

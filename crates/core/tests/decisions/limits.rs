@@ -8,15 +8,17 @@ use crate::bench::{BATCH, Bench, INTERVAL, asked};
 
 const MINUTE: Duration = Duration::from_mins(1);
 
+type Protect = fn(&mut Bench, Bytes);
+
 #[test]
 fn goes_down_to_what_is_protected_and_no_further() {
     let left = Bytes::mib(1);
-    let protect: [(fn(&mut Bench, Bytes), Reason); 3] = [
+    let protections: [(Protect, Reason); 3] = [
         (|bench, amount| bench.policy().limits.floor = amount, Reason::Floor),
         (|bench, amount| bench.memory().min = amount, Reason::Protected),
         (|bench, amount| bench.memory().low = amount, Reason::Protected),
     ];
-    for (protect, reason) in protect {
+    for (protect, reason) in protections {
         let mut bench = Bench::eager();
         protect(&mut bench, Bytes::mib(999));
         let decision = bench.decide();
@@ -69,7 +71,7 @@ fn the_limit_per_minute_slides() {
             let decision = bench.tick_after(interval).remove(0);
             bench.confirm(&decision);
             recent.push_back((bench.now, asked(&decision)));
-            while recent.front().is_some_and(|(at, _)| bench.now - *at >= MINUTE) {
+            while recent.front().is_some_and(|(at, _)| *at + MINUTE <= bench.now) {
                 recent.pop_front();
             }
             let sum = recent.iter().map(|(_, amount)| *amount).sum();

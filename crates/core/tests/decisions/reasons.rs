@@ -68,6 +68,7 @@ const CASES: &[Case] = &[
     ("in flight", |b| b.cgroup().in_flight = true, Holds(Reason::InFlight)),
     ("empty", |b| b.cgroup().populated = false, Holds(Reason::Unpopulated)),
     ("slow", |b| b.policy().limits.per_minute = Ratio::percent(0.1), Holds(Reason::StepTooSmall)),
+    ("second look", second_look, Takes(Scope::Any, Reason::Ageing)),
     ("just appeared", |b| b.cgroup().id.0 += 1, Holds(Reason::FirstSample)),
 ];
 
@@ -77,7 +78,14 @@ fn stall(pressure: &mut Option<lowtide_core::Stall>) {
 
 fn effect(bench: &mut Bench, requested: u64, freed: u64, cpu: Duration) {
     let (requested, freed) = (Bytes::mib(requested), Bytes::mib(freed));
-    bench.cgroup().effects = vec![Effect { requested, freed, cpu, partial: freed < requested, ..Effect::default() }];
+    bench.cgroup().effects =
+        vec![Effect { requested, freed, cpu, partial: freed < requested, ..Effect::default() }];
+}
+
+fn second_look(bench: &mut Bench) {
+    bench.cgroup().id.0 += 1;
+    bench.policy().cold_after = Duration::from_hours(1);
+    bench.tick();
 }
 
 fn after_a_trigger(bench: &mut Bench) {
@@ -194,6 +202,7 @@ fn numbers_and_names_are_an_interface() {
         (24, "file_mode"),
         (25, "first_sample"),
         (26, "step_too_small"),
+        (27, "ageing"),
     ];
     assert_eq!(listed, pinned);
 }

@@ -43,12 +43,9 @@ fn the_swap_out_budget_is_given_out_once_and_to_each_in_turn() {
         let decisions = bench.tick();
         assert_eq!(anonymous(&decisions), Bytes::mib(4));
         for decision in decisions {
-            match decision.file_only {
-                Some(why) => assert_eq!(why, Reason::SwapOut),
-                None => {
-                    assert_eq!(decision.reason, Reason::SwapOut);
-                    served.insert(decision.id);
-                }
+            assert_eq!(decision.file_only.unwrap_or(decision.reason), Reason::SwapOut);
+            if decision.file_only.is_none() {
+                served.insert(decision.id);
             }
         }
     }

@@ -63,7 +63,7 @@ impl Tenant {
         let faulted = self.lots.iter_mut().filter(|lot| lot.is_due(now)).map(|lot| lot.touch(now)).sum();
         self.fault_back(faulted);
         let stall = self.waiting.min(span);
-        self.waiting -= stall;
+        self.waiting = self.waiting.saturating_sub(stall);
         self.stalled += stall;
     }
 
@@ -111,7 +111,7 @@ impl Tenant {
 
     /// What lowtide sees; effects and the trigger are told once.
     pub(crate) fn observe(&mut self) -> CgroupObservation {
-        let stalled = self.stalled - std::mem::replace(&mut self.stalled_at_tick, self.stalled);
+        let before = std::mem::replace(&mut self.stalled_at_tick, self.stalled);
         let stall = self.psi.then_some(Stall { some: self.stalled, full: Some(self.stalled) });
         CgroupObservation {
             id: self.id,
@@ -121,7 +121,7 @@ impl Tenant {
             memory: self.memory(),
             memory_pressure: stall,
             io_pressure: self.psi.then_some(Stall::default()),
-            alarm: self.psi && stalled >= self.trigger,
+            alarm: self.psi && self.stalled.saturating_sub(before) >= self.trigger,
             in_flight: false,
             effects: std::mem::take(&mut self.effects),
         }

@@ -32,12 +32,13 @@ fn seen() -> BoxedStrategy<Seen> {
         1 => 0_u64..86_400_000,
     ];
     let cgroups = (0..CGROUPS).map(|id| option::weighted(0.9, cgroup(id))).collect::<Vec<_>>();
-    (after, host(), cgroups).prop_map(|(after, host, cgroups)| Seen {
-        after: Duration::from_millis(after),
-        host,
-        cgroups: cgroups.into_iter().flatten().collect(),
-    })
-    .boxed()
+    (after, host(), cgroups)
+        .prop_map(|(after, host, cgroups)| Seen {
+            after: Duration::from_millis(after),
+            host,
+            cgroups: cgroups.into_iter().flatten().collect(),
+        })
+        .boxed()
 }
 
 /// Mostly what a server has, at times nothing or more than there is.
@@ -60,18 +61,13 @@ fn stall() -> impl Strategy<Value = Option<Stall>> {
     option::weighted(0.95, some.prop_map(|micros| Stall { some: Duration::from_micros(micros), full: None }))
 }
 
-fn host() -> impl Strategy<Value = HostObservation> {
+fn host() -> BoxedStrategy<HostObservation> {
     let tiers = prop::collection::vec(tier(), 0..3);
-    (bytes(), bytes(), option::of(bytes()), counter(), tiers, any::<bool>()).prop_map(
-        |(total, free, low_watermark, direct_reclaim, tiers, reclaim_takes_swappiness)| HostObservation {
-            total,
-            free,
-            low_watermark,
-            direct_reclaim,
-            tiers,
-            reclaim_takes_swappiness,
-        },
-    )
+    (bytes(), bytes(), option::of(bytes()), counter(), tiers, any::<bool>())
+        .prop_map(|(total, free, low_watermark, direct_reclaim, tiers, reclaim_takes_swappiness)| {
+            HostObservation { total, free, low_watermark, direct_reclaim, tiers, reclaim_takes_swappiness }
+        })
+        .boxed()
 }
 
 fn tier() -> impl Strategy<Value = Tier> {
@@ -93,8 +89,8 @@ fn tier() -> impl Strategy<Value = Tier> {
 fn cgroup(id: u64) -> BoxedStrategy<CgroupObservation> {
     let rarely = || prop::bool::weighted(0.05);
     let flags = (prop::bool::weighted(0.95), rarely(), rarely());
-    (memory(), stall(), stall(), flags, prop::collection::vec(effect(), 0..2)).prop_map(
-        move |(memory, memory_pressure, io_pressure, (populated, alarm, in_flight), effects)| {
+    (memory(), stall(), stall(), flags, prop::collection::vec(effect(), 0..2))
+        .prop_map(move |(memory, memory_pressure, io_pressure, (populated, alarm, in_flight), effects)| {
             CgroupObservation {
                 id: CgroupId(id),
                 path: "/any".into(),
@@ -107,11 +103,11 @@ fn cgroup(id: u64) -> BoxedStrategy<CgroupObservation> {
                 in_flight,
                 effects,
             }
-        },
-    )
+        })
+        .boxed()
 }
 
-fn memory() -> impl Strategy<Value = Memory> {
+fn memory() -> BoxedStrategy<Memory> {
     let protection = || prop_oneof![5 => Just(Bytes::ZERO), 1 => bytes()];
     let swap_max = prop_oneof![
         2 => Just(None),
@@ -128,6 +124,7 @@ fn memory() -> impl Strategy<Value = Memory> {
             zswap_current,
             stat,
         })
+        .boxed()
 }
 
 fn stat() -> impl Strategy<Value = MemoryStat> {

@@ -158,6 +158,9 @@ fn within_swap(decisions: &[Decision], host: &HostObservation, budgets: &Budgets
 }
 
 proptest! {
+    // A sequence is a few hundred observations: many inputs in each case.
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
     fn whatever_is_seen(sequence in sequence(), policies in policies(), budgets in budgets()) {
         check(sequence, &policies, &budgets, Effects::Any)?;
@@ -185,10 +188,10 @@ fn the_generator_leads_to_requests() {
     use proptest::{strategy::ValueTree, test_runner::TestRunner};
     let mut runner = TestRunner::deterministic();
     let mut with_requests = 0;
-    for _ in 0..100 {
+    for _ in 0..40 {
         let inputs = (sequence(), policies(), budgets()).new_tree(&mut runner).unwrap().current();
         let total = check(inputs.0, &inputs.1, &inputs.2, Effects::AsAsked).unwrap();
         with_requests += u32::from(!total.is_zero());
     }
-    assert!(with_requests >= 50, "{with_requests} of 100 sequences lead to a request");
+    assert!(with_requests >= 20, "{with_requests} of 40 sequences lead to a request");
 }

@@ -3,6 +3,7 @@
 
 pub mod block;
 pub mod cgroup;
+pub mod daemon;
 pub mod init;
 pub mod knobs;
 pub mod modules;
@@ -14,5 +15,6 @@ pub mod zram;
 
 pub use block::NullBlock;
 pub use cgroup::Cgroup;
+pub use daemon::Daemon;
 pub use tenants::Tenant;
 pub use zram::Zram;

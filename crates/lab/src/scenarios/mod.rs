@@ -4,6 +4,7 @@
 //! steps inside (guest). To add one, write `scenarios/NAME.rs` and add it to [`ALL`].
 
 mod baseline;
+mod offload;
 
 use crate::dirs::LabDirs;
 use crate::machine::Machine;
@@ -31,7 +32,7 @@ pub struct Scenario {
 }
 
 /// Every scenario.
-pub const ALL: [Scenario; 1] = [baseline::SCENARIO];
+pub const ALL: [Scenario; 2] = [baseline::SCENARIO, offload::SCENARIO];
 
 /// The scenario of that name.
 pub fn find(name: &str) -> Result<&'static Scenario> {

@@ -1,0 +1,141 @@
+//! The daemon under test, as an operator would run it.
+
+use crate::spec::STAGE;
+use anyhow::{Context, Result, bail, ensure};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+use std::fs::{self, File};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+/// A running `lowtide run`.
+#[derive(Debug)]
+pub struct Daemon {
+    child: Child,
+    config: PathBuf,
+    log: PathBuf,
+}
+
+impl Daemon {
+    /// Writes the configuration and starts the daemon with it; returns when it answers `lowtide status`.
+    ///
+    /// `policies` is YAML: the host part and policies, without `control` and `state_dir`, which are set here.
+    pub fn start(name: &str, policies: &str) -> Result<Self> {
+        let directory = PathBuf::from(STAGE).join(format!("lowtide-{name}"));
+        fs::create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
+        let config = directory.join("lowtide.yaml");
+        let place = directory.display();
+        let text =
+            format!("control: {{ socket: {place}/control.sock }}\nstate_dir: {place}/state\n{policies}");
+        fs::write(&config, text).with_context(|| format!("cannot write {}", config.display()))?;
+        let mut daemon =
+            Self { child: spawn(&config, &directory.join("log"))?, log: directory.join("log"), config };
+        daemon.wait_until_ready()?;
+        Ok(daemon)
+    }
+
+    /// Starts it again with the same configuration, after a kill.
+    pub fn start_again(&mut self) -> Result<()> {
+        self.child = spawn(&self.config, &self.log)?;
+        self.wait_until_ready()
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Its configuration file.
+    #[must_use]
+    pub fn config(&self) -> &PathBuf {
+        &self.config
+    }
+
+    /// What it has logged so far.
+    pub fn log(&self) -> Result<String> {
+        fs::read_to_string(&self.log).with_context(|| format!("cannot read {}", self.log.display()))
+    }
+
+    /// `lowtide status --json`.
+    pub fn status(&self) -> Result<Value> {
+        let text = self.lowtide(&["status", "--json"])?;
+        serde_json::from_str(&text).with_context(|| format!("`lowtide status --json` printed {text}"))
+    }
+
+    /// The target at `path` in `lowtide status --json`.
+    pub fn target(&self, path: &str) -> Result<Value> {
+        let status = self.status()?;
+        let targets = status["cgroups"].as_array().context("status has no cgroups")?;
+        targets
+            .iter()
+            .find(|target| target["path"] == path)
+            .cloned()
+            .with_context(|| format!("{path} is no target: {status}"))
+    }
+
+    /// `lowtide explain PATH`.
+    pub fn explain(&self, path: &str) -> Result<String> {
+        self.lowtide(&["explain", path])
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: Signal) -> Result<()> {
+        let id = Pid::from_raw(i32::try_from(self.child.id())?);
+        kill(id, signal).with_context(|| format!("cannot send {signal} to lowtide"))
+    }
+
+    /// Waits for its end after a signal.
+    pub fn wait(&mut self) -> Result<ExitStatus> {
+        self.child.wait().context("cannot wait for lowtide")
+    }
+
+    /// Stops it as systemd would; it must end well.
+    pub fn stop(mut self) -> Result<()> {
+        self.signal(Signal::SIGTERM)?;
+        let status = self.wait()?;
+        ensure!(status.success(), "lowtide ended with {status}: {}", self.log()?);
+        Ok(())
+    }
+
+    fn lowtide(&self, arguments: &[&str]) -> Result<String> {
+        let mut command = Command::new("lowtide");
+        command.args(arguments).arg("--config").arg(&self.config).stdin(Stdio::null());
+        let output = command.output().context("cannot start lowtide")?;
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        ensure!(output.status.success(), "`lowtide {}`: {errors}", arguments.join(" "));
+        Ok(text)
+    }
+
+    fn wait_until_ready(&mut self) -> Result<()> {
+        for _ in 0..200 {
+            if let Some(status) = self.child.try_wait()? {
+                bail!("lowtide ended with {status} before it was ready: {}", self.log()?);
+            }
+            if self.status().is_ok() {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        bail!("lowtide does not answer: {}", self.log()?)
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        // Both fail only when the process is gone already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn spawn(config: &PathBuf, log: &PathBuf) -> Result<Child> {
+    let open = || File::options().create(true).append(true).open(log);
+    let mut command = Command::new("lowtide");
+    command.arg("run").arg("--config").arg(config).stdin(Stdio::null());
+    command.stdout(open()?).stderr(open()?);
+    command.spawn().context("cannot start lowtide")
+}

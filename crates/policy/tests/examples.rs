@@ -1,0 +1,191 @@
+//! The example policies load without a warning, and match what their comments say.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use lowtide_core::{Bytes, Mode, Policy, Ratio};
+use lowtide_policy::{PolicySet, load};
+
+fn dir() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../policies")
+}
+
+fn example(name: &str) -> PolicySet {
+    let loaded = load(&dir().join(format!("{name}.yaml"))).unwrap_or_else(|problems| panic!("{problems}"));
+    assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
+    loaded.config.policies
+}
+
+fn name_for<'a>(set: &'a PolicySet, path: &str) -> Option<&'a str> {
+    set.matching(path).map(|index| &*set.policies()[index].name)
+}
+
+fn policy<'a>(set: &'a PolicySet, name: &str) -> &'a Policy {
+    set.policies().iter().find(|policy| &*policy.name == name).unwrap()
+}
+
+/// Each path with the policy it is for; `""` for none.
+fn assert_matches(set: &PolicySet, expected: &[(&str, &str)]) {
+    for (path, name) in expected {
+        assert_eq!(name_for(set, path).unwrap_or_default(), *name, "{path}");
+    }
+}
+
+#[test]
+fn every_example_has_a_test() {
+    let mut names: Vec<_> =
+        fs::read_dir(dir()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    assert_eq!(
+        names,
+        [
+            "batch.yaml",
+            "file-cache-heavy.yaml",
+            "kubernetes.yaml",
+            "latency-critical.yaml",
+            "system-slice.yaml"
+        ]
+    );
+}
+
+#[test]
+fn latency_critical() {
+    let set = example("latency-critical");
+    let name = "latency-critical";
+    assert_matches(
+        &set,
+        &[
+            ("/system.slice/nginx.service", name),
+            ("/system.slice/redis-server.service", name),
+            ("/system.slice/system-postgresql.slice/postgresql@15-main.service", name),
+            ("/latency.slice/api.service", name),
+            ("/latency.slice/a.slice/b.service", name),
+            ("/latency.slice", ""),
+            ("/system.slice/nginx.service/worker", ""),
+            ("/system.slice/cron.service", ""),
+            ("/system.slice/system-postgresql.slice", ""),
+        ],
+    );
+    let policy = policy(&set, name);
+    assert_eq!(policy.mode, Mode::Full);
+    assert_eq!(policy.slo.memory_pressure, Ratio::percent(0.02));
+    assert_eq!(policy.cold_after, Duration::from_hours(2));
+    assert_eq!(policy.limits.floor, Bytes::mib(512));
+}
+
+#[test]
+fn batch() {
+    let set = example("batch");
+    assert_matches(
+        &set,
+        &[
+            ("/batch.slice/run-r1.service", "batch"),
+            ("/batch.slice/nightly.slice/job.scope", "batch"),
+            ("/system.slice/gitlab-runner.service", "batch"),
+            ("/system.slice/actions.runner.acme-api.host7.service", "batch"),
+            ("/batch.slice", ""),
+            ("/system.slice/cron.service", ""),
+        ],
+    );
+    assert_eq!(policy(&set, "batch").limits.per_minute, Ratio::percent(10.0));
+}
+
+#[test]
+fn file_cache_heavy() {
+    let set = example("file-cache-heavy");
+    let name = "file-cache-heavy";
+    assert_matches(
+        &set,
+        &[
+            ("/system.slice/minio.service", name),
+            ("/system.slice/loki.service", name),
+            ("/system.slice/vector.service", name),
+            ("/system.slice/vectors.service", ""),
+            ("/system.slice/nginx.service", ""),
+            ("/minio.service", ""),
+        ],
+    );
+    assert_eq!(policy(&set, name).mode, Mode::File);
+}
+
+#[test]
+fn kubernetes() {
+    let set = example("kubernetes");
+    let pod = "pod0b1c2d3e_4f50_6172_8394_a5b6c7d8e9f0";
+    let uid = "pod0b1c2d3e-4f50-6172-8394-a5b6c7d8e9f0";
+    let container = "cri-containerd-1f2e3d.scope";
+    let systemd = |class: &str, middle: &str| {
+        format!("/kubepods.slice{middle}/kubepods{class}-{pod}.slice/{container}")
+    };
+    let expected = [
+        (systemd("", ""), "k8s-guaranteed"),
+        (systemd("-burstable", "/kubepods-burstable.slice"), "k8s-burstable"),
+        (systemd("-besteffort", "/kubepods-besteffort.slice"), "k8s-besteffort"),
+        (format!("/kubepods/{uid}/1f2e3d"), "k8s-guaranteed"),
+        (format!("/kubepods/burstable/{uid}/1f2e3d"), "k8s-burstable"),
+        (format!("/kubepods/besteffort/{uid}/1f2e3d"), "k8s-besteffort"),
+        ("/kubepods.slice".into(), ""),
+        ("/kubepods".into(), ""),
+        ("/kubepods.slice/kubepods-burstable.slice".into(), ""),
+        ("/system.slice/kubelet.service".into(), ""),
+        ("/system.slice/containerd.service".into(), ""),
+    ];
+    for (path, name) in expected {
+        assert_matches(&set, &[(&path, name)]);
+    }
+    // The class that was promised its memory is only watched.
+    assert_eq!(policy(&set, "k8s-guaranteed").mode, Mode::Observe);
+    let pressure = |name| policy(&set, name).slo.memory_pressure;
+    assert!(pressure("k8s-guaranteed") < pressure("k8s-burstable"));
+    assert!(pressure("k8s-burstable") < pressure("k8s-besteffort"));
+}
+
+#[test]
+fn system_slice() {
+    let set = example("system-slice");
+    assert_matches(
+        &set,
+        &[
+            ("/system.slice/node_exporter.service", "memory-tax"),
+            ("/system.slice/cron.service", "memory-tax"),
+            ("/system.slice/system-foo.slice/foo@bar.service", "memory-tax"),
+            (r"/system.slice/system-systemd\x2dfsck.slice/systemd-fsck@dev-sda1.service", "memory-tax"),
+            ("/user.slice/user-1000.slice/session-1.scope", "user-sessions"),
+            ("/system.slice", ""),
+            ("/init.scope", ""),
+            ("/kubepods.slice/kubepods-pod1.slice/a.scope", ""),
+        ],
+    );
+}
+
+/// All of them in one policies.d: no two claim the same pattern, and the longer pattern takes its cgroups.
+#[test]
+fn all_examples_together() {
+    let host = tempfile::tempdir().unwrap();
+    let policies = host.path().join("policies.d");
+    fs::create_dir(&policies).unwrap();
+    for entry in fs::read_dir(dir()).unwrap() {
+        let path = entry.unwrap().path();
+        fs::copy(&path, policies.join(path.file_name().unwrap())).unwrap();
+    }
+    let config = host.path().join("lowtide.yaml");
+    fs::write(&config, "interval: 6s\n").unwrap();
+    let loaded = load(&config).unwrap_or_else(|problems| panic!("{problems}"));
+    assert!(loaded.warnings.is_empty());
+    assert_eq!(loaded.files.len(), 2 + 5);
+    assert_matches(
+        &loaded.config.policies,
+        &[
+            ("/system.slice/nginx.service", "latency-critical"),
+            ("/system.slice/minio.service", "file-cache-heavy"),
+            ("/system.slice/system-postgresql.slice/postgresql@15-main.service", "latency-critical"),
+            ("/system.slice/cron.service", "memory-tax"),
+            ("/batch.slice/job.scope", "batch"),
+        ],
+    );
+}
