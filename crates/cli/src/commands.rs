@@ -20,6 +20,6 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         }
         Command::Status { daemon, json } => daemon::status(daemon, *json),
         Command::Explain { cgroup, daemon, json } => daemon::explain(cgroup, daemon, *json),
-        Command::Restore { config } => daemon::restore(root, config),
+        Command::Restore { config, state_dir } => daemon::restore(root, config, state_dir.as_deref()),
     }
 }

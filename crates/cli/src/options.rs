@@ -55,6 +55,9 @@ pub(crate) enum Command {
     Restore {
         #[command(flatten)]
         config: ConfigFile,
+        /// Where the journal is, if the configuration cannot be read.
+        #[arg(long, value_name = "DIR")]
+        state_dir: Option<PathBuf>,
     },
 }
 

@@ -97,11 +97,10 @@ pub async fn run(options: &Options) -> Result<(), RunError> {
     outcome
 }
 
-/// Puts every journalled knob back, with the daemon stopped. Returns what was done.
-pub fn restore(options: &Options) -> Result<Vec<(PathBuf, Outcome)>, RunError> {
-    let loaded = lowtide_policy::load(&options.config)?;
-    let root = Root::open(&options.root)?;
-    let state_dir = StateDir::take(&loaded.config.state_dir)?;
+/// Puts every knob in the journal of `state_dir` back, with the daemon stopped. Returns what was done.
+pub fn restore(root: &Path, state_dir: &Path) -> Result<Vec<(PathBuf, Outcome)>, RunError> {
+    let root = Root::open(root)?;
+    let state_dir = StateDir::take(state_dir)?;
     let mut journal = Journal::open(state_dir.path(), &root)?;
     Ok(knobs::restore(&root, &mut journal)?)
 }

@@ -40,6 +40,10 @@ pub(crate) struct Alarm {
     pub(crate) fired: bool,
 }
 
+/// Each trigger costs a kernel thread, with its stack: beyond so many, the interval and the counters that are read
+/// between two chunks of a request say when to stop.
+const MOST_ARMED: usize = 256;
+
 /// All armed triggers.
 #[derive(Debug)]
 pub(crate) struct Triggers {
@@ -57,7 +61,10 @@ impl Triggers {
     /// Arms a trigger for `cgroup`, unless one is armed with the same threshold.
     pub(crate) fn arm(&mut self, cgroup: &Cgroup, slo: &Slo) -> Result<(), ArmError> {
         let stall = threshold(slo);
-        if self.armed.get(&cgroup.id()).is_some_and(|(armed, _)| *armed == stall) {
+        let known = self.armed.get(&cgroup.id());
+        if known.is_some_and(|(armed, _)| *armed == stall)
+            || (known.is_none() && self.armed.len() >= MOST_ARMED)
+        {
             return Ok(());
         }
         let trigger = Trigger::arm(cgroup.dir(), Resource::Memory.cgroup_file(), Kind::Some, stall, WINDOW)?;

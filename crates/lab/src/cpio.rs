@@ -1,10 +1,13 @@
 //! Writing a cpio archive in the `newc` form, the one the kernel unpacks as its first root.
 
+use std::collections::BTreeSet;
+
 /// An archive being written.
 #[derive(Debug, Default)]
 pub struct Cpio {
     bytes: Vec<u8>,
     entries: u32,
+    directories: BTreeSet<String>,
 }
 
 const DIRECTORY: u32 = 0o040_755;
@@ -12,18 +15,23 @@ const PROGRAM: u32 = 0o100_755;
 const SYMLINK: u32 = 0o120_777;
 
 impl Cpio {
-    /// Adds a directory; its parents must have been added before.
+    /// Adds a directory and its parents, each once.
     pub fn directory(&mut self, name: &str) {
-        self.entry(name, DIRECTORY, &[]);
+        self.parents_of(name);
+        if self.directories.insert(name.to_owned()) {
+            self.entry(name, DIRECTORY, &[]);
+        }
     }
 
-    /// Adds an executable file.
+    /// Adds an executable file, with its directories.
     pub fn file(&mut self, name: &str, content: &[u8]) {
+        self.parents_of(name);
         self.entry(name, PROGRAM, content);
     }
 
-    /// Adds a symbolic link.
+    /// Adds a symbolic link, with its directories.
     pub fn symlink(&mut self, name: &str, target: &str) {
+        self.parents_of(name);
         self.entry(name, SYMLINK, target.as_bytes());
     }
 
@@ -32,6 +40,12 @@ impl Cpio {
     pub fn finish(mut self) -> Vec<u8> {
         self.entry("TRAILER!!!", 0, &[]);
         self.bytes
+    }
+
+    fn parents_of(&mut self, name: &str) {
+        if let Some((parent, _)) = name.rsplit_once('/') {
+            self.directory(parent);
+        }
     }
 
     fn entry(&mut self, name: &str, mode: u32, content: &[u8]) {

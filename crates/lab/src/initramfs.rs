@@ -34,7 +34,7 @@ umount /proc
 exec switch_root /newroot "$LAB_INIT" init
 "#;
 
-/// Builds the archive for one kernel.
+/// Builds the archive for one kernel and a root that is this machine's own.
 pub fn build(kernel: &Kernel, busybox: &Path) -> Result<Vec<u8>> {
     let mut cpio = Cpio::default();
     for directory in ["bin", "proc", "dev", "lower", "cow", "newroot", "modules"] {
@@ -67,7 +67,7 @@ fn modules_in_order(modules: &Path) -> Result<Vec<PathBuf>> {
 
 /// The files of `wanted` and of all they depend on, each after what it needs, from the text of `modules.dep`
 /// (`file: dependency dependency...`, dependencies nearest first). A module that is built in has no line.
-fn load_order(modules_dep: &str, wanted: &[&str]) -> Vec<String> {
+pub(crate) fn load_order(modules_dep: &str, wanted: &[&str]) -> Vec<String> {
     let lines: BTreeMap<String, (&str, Vec<&str>)> = modules_dep
         .lines()
         .filter_map(|line| line.split_once(':'))
@@ -85,7 +85,7 @@ fn load_order(modules_dep: &str, wanted: &[&str]) -> Vec<String> {
 }
 
 /// `kernel/fs/9p/9p.ko.xz` is `9p.ko`.
-fn module_name(path: &Path) -> String {
+pub(crate) fn module_name(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     name.trim_end_matches(".xz").trim_end_matches(".zst").to_owned()
 }

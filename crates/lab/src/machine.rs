@@ -12,6 +12,17 @@ pub enum Clock {
     Plain,
 }
 
+/// Where the guest's root file system comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Root {
+    /// A copy-on-write view of this machine's own: everything that is installed here is there. Reading it
+    /// takes host time, which counted time does not know: it jumps while a program is loaded.
+    Host,
+    /// A small one in memory, packed before the boot: the lab's programs, those of the job, what they are
+    /// linked with, tools for swap and file systems, and the modules. No host I/O at all.
+    Sealed,
+}
+
 /// A machine to boot. Build it with the `with_*` methods.
 #[derive(Debug, Clone)]
 pub struct Machine {
@@ -31,6 +42,10 @@ pub struct Machine {
     pub kernel_args: Vec<String>,
     /// Wall-clock limit, after which the machine is killed.
     pub limit: Duration,
+    /// Where its files come from.
+    pub root: Root,
+    /// For a sealed root: more programs of this machine to pack, by name or path.
+    pub packed: Vec<String>,
     /// A kill by the guest's OOM killer is part of the plan.
     pub oom_expected: bool,
     /// Print every kernel message, not only warnings.
@@ -48,6 +63,8 @@ impl Default for Machine {
             disks: Vec::new(),
             kernel_args: Vec::new(),
             limit: Duration::from_mins(5),
+            root: Root::Host,
+            packed: Vec::new(),
             oom_expected: false,
             verbose: false,
         }
@@ -55,10 +72,24 @@ impl Default for Machine {
 }
 
 impl Machine {
-    /// A machine whose figures are the same on every run.
+    /// A machine whose figures are the same on every run: counted time and a sealed root.
     #[must_use]
     pub fn deterministic() -> Self {
-        Self { clock: Clock::Deterministic, ..Self::default() }
+        Self { clock: Clock::Deterministic, root: Root::Sealed, ..Self::default() }
+    }
+
+    /// Packs another program of this machine into a sealed root.
+    #[must_use]
+    pub fn with_packed(mut self, program: &str) -> Self {
+        self.packed.push(program.to_owned());
+        self
+    }
+
+    /// Chooses where the root comes from.
+    #[must_use]
+    pub fn with_root(mut self, root: Root) -> Self {
+        self.root = root;
+        self
     }
 
     /// Boots another kernel series.

@@ -81,6 +81,16 @@ impl Outcome {
         T::deserialize(found)
             .with_context(|| format!("the result of kind {kind:?} has another form: {found}"))
     }
+
+    /// Every result whose `kind` is this one, in order.
+    pub fn all<T: DeserializeOwned>(&self, kind: &str) -> Result<Vec<T>> {
+        let found = self.results.iter().filter(|value| value["kind"] == kind);
+        let understood = found.map(|value| {
+            T::deserialize(value)
+                .with_context(|| format!("a result of kind {kind:?} has another form: {value}"))
+        });
+        understood.collect()
+    }
 }
 
 /// A file that the guest never wrote to may not be there at all.

@@ -1,6 +1,6 @@
 //! The QEMU command line of a machine: pure, so that it can be tested.
 
-use crate::machine::{Clock, Machine};
+use crate::machine::{Clock, Machine, Root};
 use crate::size::MIB;
 use crate::spec::files;
 use std::path::{Path, PathBuf};
@@ -43,8 +43,10 @@ pub fn arguments(machine: &Machine, accel: Accel, screen: Screen, boot: &BootFil
         words("-name lowtide-lab -nodefaults -no-user-config -display none -no-reboot -monitor none");
     args.extend(processor(machine, accel));
     args.extend(memory(machine));
-    args.extend(words("-fsdev local,id=root,path=/,security_model=none,readonly=on,multidevs=remap"));
-    args.extend(words("-device virtio-9p-pci,fsdev=root,mount_tag=labroot"));
+    if machine.root == Root::Host {
+        args.extend(words("-fsdev local,id=root,path=/,security_model=none,readonly=on,multidevs=remap"));
+        args.extend(words("-device virtio-9p-pci,fsdev=root,mount_tag=labroot"));
+    }
     args.extend(disks(machine, &boot.run));
     args.extend(serial_ports(screen, &boot.run));
     args.extend(["-kernel".into(), text(&boot.image), "-initrd".into(), text(&boot.initramfs)]);
@@ -123,8 +125,12 @@ fn kernel_command_line(machine: &Machine, boot: &BootFiles) -> String {
         line.push(' ');
         line.push_str(word);
     }
-    // Words the kernel does not know, without a dot in them, become environment variables of init.
-    line + &format!(" LAB_INIT={} LAB_RUN={}", text(&boot.init), text(&boot.run))
+    match machine.root {
+        // Words the kernel does not know, without a dot in them, become environment variables of init.
+        Root::Host => line + &format!(" LAB_INIT={} LAB_RUN={}", text(&boot.init), text(&boot.run)),
+        // Nothing here may differ from run to run. ramfs, because a tmpfs can be swapped out.
+        Root::Sealed => line + " rootfstype=ramfs",
+    }
 }
 
 /// A comma in an option's value is written twice.
@@ -178,6 +184,12 @@ mod tests {
         assert!(line.contains("-machine q35,hmat=on -m 1536M"));
         assert!(line.contains("-numa node,nodeid=1,memdev=m1,initiator=0"));
         assert!(line.contains("target=1,hierarchy=memory,data-type=access-latency,latency=60"));
+    }
+
+    #[test]
+    fn a_sealed_machine_sees_nothing_of_the_host() {
+        let line = line(&Machine::deterministic(), Accel::Tcg);
+        assert!(!line.contains("9p") && !line.contains("LAB_RUN"), "{line}");
     }
 
     #[test]

@@ -4,10 +4,11 @@ use crate::accel;
 use crate::dirs::LabDirs;
 use crate::initramfs;
 use crate::kernel::{self, Kernel};
-use crate::machine::Machine;
+use crate::machine::{Machine, Root};
 use crate::outcome::Outcome;
 use crate::process::say;
 use crate::qemu::{self, Accel, BootFiles, Screen};
+use crate::sealed;
 use crate::spec::{GuestSpec, files};
 use crate::tail::Tail;
 use crate::tools;
@@ -59,7 +60,7 @@ pub(crate) fn run_with(dirs: &LabDirs, machine: &Machine, job: &Job, accel: Acce
     let mut guard = Guard(prepared.start(machine, accel, Screen::Files)?);
     let timed_out = follow(&mut guard, &prepared.boot.run, machine.limit)?.is_none();
     drop(guard);
-    remove_disks(machine, &prepared.boot.run);
+    remove_large_files(machine, &prepared.boot);
     let outcome = Outcome::read(&prepared.boot.run, machine.oom_expected)?;
     Ok(Outcome { timed_out, wall: started.elapsed(), accel, kernel: prepared.kernel.version, ..outcome })
 }
@@ -72,7 +73,7 @@ pub fn shell(dirs: &LabDirs, machine: &Machine, programs: Vec<PathBuf>) -> Resul
     say(&format!("booting {} ({accel:?}); leave with `exit`, or Ctrl-A X at once", prepared.kernel.version));
     let mut guard = Guard(prepared.start(machine, accel, Screen::Terminal)?);
     let status = guard.0.wait().context("cannot wait for QEMU")?;
-    remove_disks(machine, &prepared.boot.run);
+    remove_large_files(machine, &prepared.boot);
     Ok(status)
 }
 
@@ -87,12 +88,17 @@ impl Prepared {
         tools::ensure()?;
         let kernel = Kernel::get(dirs, &machine.kernel)?;
         let run = dirs.new_run()?;
+        let busybox = tools::busybox(dirs)?;
+        let spec = guest_spec(dirs, &kernel, job)?;
+        let archive = match machine.root {
+            Root::Host => initramfs::build(&kernel, &busybox)?,
+            Root::Sealed => sealed::build(&kernel, &busybox, machine, &spec)?,
+        };
         let initramfs = run.join("initramfs.cpio");
-        fs::write(&initramfs, initramfs::build(&kernel, &tools::busybox(dirs)?)?)
-            .with_context(|| format!("cannot write {}", initramfs.display()))?;
+        write(&initramfs, &archive)?;
+        write(&run.join(files::SPEC), &serde_json::to_vec_pretty(&spec)?)?;
         create_disks(machine, &run)?;
         let init = copy_init(dirs, &run)?;
-        write_spec(dirs, &kernel, job, &run)?;
         Ok(Self { boot: BootFiles { image: kernel.image(), initramfs, init, run }, kernel })
     }
 
@@ -154,23 +160,24 @@ fn copy_init(dirs: &LabDirs, run: &Path) -> Result<PathBuf> {
     Ok(copy)
 }
 
-fn write_spec(dirs: &LabDirs, kernel: &Kernel, job: &Job, run: &Path) -> Result<()> {
+fn guest_spec(dirs: &LabDirs, kernel: &Kernel, job: &Job) -> Result<GuestSpec> {
     let mut programs = vec![dirs.release_program("lab-guest"), dirs.release_program("lowtide-tenant")];
     programs.extend(job.programs.iter().cloned());
     if let Some(missing) = programs.iter().find(|program| !program.is_file()) {
         bail!("{} is not built; `cargo xtask lab` builds what it needs", missing.display());
     }
-    let spec = GuestSpec {
+    Ok(GuestSpec {
         command: job.command.clone(),
         env: job.env.iter().cloned().collect(),
         directory: std::env::current_dir()?,
         programs,
-        modules: kernel.modules(),
+        modules: Some(kernel.modules()),
         version: kernel.version.clone(),
-    };
-    let path = run.join(files::SPEC);
-    fs::write(&path, serde_json::to_string_pretty(&spec)?)
-        .with_context(|| format!("cannot write {}", path.display()))
+    })
+}
+
+fn write(path: &Path, content: &[u8]) -> Result<()> {
+    fs::write(path, content).with_context(|| format!("cannot write {}", path.display()))
 }
 
 fn create_disks(machine: &Machine, run: &Path) -> Result<()> {
@@ -182,9 +189,10 @@ fn create_disks(machine: &Machine, run: &Path) -> Result<()> {
     Ok(())
 }
 
-fn remove_disks(machine: &Machine, run: &Path) {
-    for index in 0..machine.disks.len() {
-        // Left over disks go with the run's directory.
-        let _ = fs::remove_file(qemu::disk_file(run, index));
+/// What is left over goes with the run's directory.
+fn remove_large_files(machine: &Machine, boot: &BootFiles) {
+    let disks = (0..machine.disks.len()).map(|index| qemu::disk_file(&boot.run, index));
+    for file in disks.chain([boot.initramfs.clone(), boot.init.clone()]) {
+        let _ = fs::remove_file(file);
     }
 }

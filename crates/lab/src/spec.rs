@@ -29,6 +29,9 @@ pub mod ports {
     pub const EXIT: &str = "/dev/ttyS3";
 }
 
+/// Where a sealed root has its programs and its [`GuestSpec`].
+pub const SEALED: &str = "/lab";
+
 /// The directory in the guest that holds staged programs, in memory that is never reclaimed.
 pub const STAGE: &str = "/run/lab";
 
@@ -43,8 +46,8 @@ pub struct GuestSpec {
     pub directory: PathBuf,
     /// Programs copied into the guest's memory and put first in PATH, so that running them needs no host I/O.
     pub programs: Vec<PathBuf>,
-    /// The directory to be seen as `/lib/modules/VERSION`.
-    pub modules: PathBuf,
+    /// The directory to be seen as `/lib/modules/VERSION`; none where it is there already.
+    pub modules: Option<PathBuf>,
     /// The kernel's version.
     pub version: String,
 }

@@ -2,7 +2,7 @@
 
 use crate::apt::PrivateApt;
 use crate::dirs::LabDirs;
-use crate::process::{is_installed, output_of, say};
+use crate::process::{find_program, output_of, say};
 use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::PathBuf;
@@ -18,7 +18,7 @@ const NEEDED: [(&str, &str, &str); 4] = [
 
 /// Installs what is missing, saying what and why.
 pub fn ensure() -> Result<()> {
-    let missing: Vec<_> = NEEDED.iter().filter(|(program, ..)| !is_installed(program)).collect();
+    let missing: Vec<_> = NEEDED.iter().filter(|(program, ..)| find_program(program).is_none()).collect();
     if missing.is_empty() {
         return Ok(());
     }

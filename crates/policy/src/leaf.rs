@@ -184,7 +184,7 @@ fn name(text: &str) -> Result<Arc<str>, Refused> {
         return Err("the text is empty".to_owned().into());
     }
     if let Some(other) = text.chars().find(|c| !allowed(*c)) {
-        return refused(&format!("has the character `{}`", crate::source::printable(other)));
+        return refused(&format!("has the character `{other}`"));
     }
     if !text.starts_with(|c: char| c.is_ascii_alphanumeric()) {
         return refused("begins with neither a letter nor a digit");

@@ -91,7 +91,9 @@ fn check_shape(text: &str) -> Result<(), Fault> {
     if text.chars().count() > MAX_CHARS {
         return fault("the pattern is too long", format!("at most {MAX_CHARS} characters"));
     }
-    if let Some(inside) = text.strip_prefix("/sys/fs/cgroup") {
+    if let Some(inside) =
+        text.strip_prefix("/sys/fs/cgroup").filter(|rest| rest.is_empty() || rest.starts_with('/'))
+    {
         let inside = if inside.is_empty() { "/" } else { inside };
         let help =
             format!("paths begin at the root of the cgroup tree, as in /proc/PID/cgroup: write `{inside}`");

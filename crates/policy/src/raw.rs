@@ -5,25 +5,31 @@ use lowtide_core::{Budgets, Limits, Policy as Checked, Slo};
 use schemars::JsonSchema;
 
 use crate::{
+    Config,
     leaf::{self, ModeName},
     read::{At, Fields, Read, Reader},
     section,
     yaml::{Node, Value},
 };
 
+/// A default as an operator writes it.
+fn time(time: std::time::Duration) -> String {
+    humantime::format_duration(time).to_string()
+}
+
 /// The configuration of lowtide: the host's settings in lowtide.yaml, policies there and in policies.d/*.yaml.
 #[derive(Debug, Default, JsonSchema)]
 #[schemars(title = "lowtide configuration", deny_unknown_fields)]
 pub(crate) struct Host {
     /// Time between two looks at the cgroups. Short finds trouble sooner, long costs less CPU.
-    #[schemars(extend("default" = "6s"))]
+    #[schemars(extend("default" = time(Config::default().interval)))]
     pub interval: Option<leaf::Interval>,
     /// Prometheus metrics.
     pub metrics: Option<Metrics>,
     /// Where `lowtide status`, `explain` and `top` reach the daemon.
     pub control: Option<Control>,
     /// Directory of the journal of changed knobs and of the history.
-    #[schemars(extend("default" = "/var/lib/lowtide"))]
+    #[schemars(extend("default" = Config::default().state_dir))]
     pub state_dir: Option<leaf::Directory>,
     /// Limits that hold for the host, whatever a policy says.
     pub budgets: Option<HostBudgets>,
@@ -46,7 +52,7 @@ pub(crate) struct Metrics {
 #[schemars(inline, deny_unknown_fields)]
 pub(crate) struct Control {
     /// Path of the Unix socket.
-    #[schemars(extend("default" = "/run/lowtide/lowtide.sock"))]
+    #[schemars(extend("default" = Config::default().control_socket))]
     pub socket: Option<leaf::Socket>,
 }
 
@@ -108,7 +114,7 @@ pub(crate) struct Policy {
     pub slo: Option<PolicySlo>,
     /// Memory touched within this time is never a candidate. Without a source of idle ages, a cgroup is left alone
     /// until it has been watched for so long.
-    #[schemars(extend("default" = "5m"))]
+    #[schemars(extend("default" = time(Checked::observe("").cold_after)))]
     pub cold_after: Option<leaf::ColdAfter>,
     /// How much may go, and how fast.
     pub limits: Option<PolicyLimits>,

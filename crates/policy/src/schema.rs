@@ -56,7 +56,7 @@ fn tidy_type(map: &mut serde_json::Map<String, Value>) {
 
 fn describe(map: &mut serde_json::Map<String, Value>) {
     let Some(Value::String(allowed)) = map.remove("x-allowed") else { return };
-    let meaning = map.get("description").and_then(Value::as_str).unwrap_or_default();
+    let meaning = map.get("description").and_then(Value::as_str).unwrap_or_default().replace('\n', " ");
     let default = map.get("default").and_then(Value::as_str).map(|text| format!(" Default: {text}."));
     let text = format!("{meaning} Allowed: {allowed}.{}", default.unwrap_or_default());
     map.insert("description".into(), text.trim_start().into());

@@ -46,8 +46,9 @@ impl Source {
         Ok(Self::new(path, text))
     }
 
-    /// An error at `span`.
+    /// An error at `span`. What the message repeats of the file is made printable.
     pub(crate) fn problem(&self, span: Span, message: impl Into<String>, help: impl Into<String>) -> Problem {
+        let (message, help) = (line(&message.into()), line(&help.into()));
         Problem { place: Some(self.place(span)), ..Problem::file(&self.path, message, help) }
     }
 
@@ -162,8 +163,12 @@ fn excerpt(line: &str, marked: Range<usize>) -> (String, Range<usize>) {
     (shown, marked.start - shift..end - shift)
 }
 
+fn line(text: &str) -> String {
+    text.chars().map(printable).collect()
+}
+
 /// A tab takes one column here, as it does in `column`; what would move the terminal's cursor is not printed.
-pub(crate) fn printable(c: char) -> char {
+fn printable(c: char) -> char {
     match c {
         '\t' => ' ',
         c if c.is_control() => char::REPLACEMENT_CHARACTER,

@@ -24,9 +24,9 @@ const TIME_UNITS: &[&str] = &[
 /// At most this much of what was read is repeated in a message.
 const SHOWN: usize = 64;
 
-/// `text` for a message: printable, and not too long.
+/// `text` for a message, not too long.
 pub(crate) fn short(text: &str) -> String {
-    let mut shown: String = text.chars().take(SHOWN).map(crate::source::printable).collect();
+    let mut shown: String = text.chars().take(SHOWN).collect();
     if text.chars().nth(SHOWN).is_some() {
         shown.push('…');
     }
@@ -60,8 +60,13 @@ pub(crate) fn time(text: &str, least: Duration, most: Duration) -> Result<Durati
             return Err(format!("`{}` is not a time: unknown unit `{}`", short(text), short(unit)));
         }
     }
-    let time =
-        humantime::parse_duration(text.trim()).map_err(|_| format!("`{}` is not a time", short(text)))?;
+    let time = humantime::parse_duration(text.trim()).map_err(|error| {
+        let why = match error {
+            humantime::DurationError::NumberOverflow => "is too large, or has more digits than count",
+            _ => "is not a time",
+        };
+        format!("`{}` {why}", short(text))
+    })?;
     if time < least {
         Err(format!("`{}` is less than {}", short(text), humantime::format_duration(least)))
     } else if time > most {
@@ -152,4 +157,128 @@ pub(crate) fn size_rate(text: &str) -> Result<ByteRate, String> {
 pub(crate) fn some_size_rate(text: &str) -> Result<ByteRate, String> {
     let rate = size_rate(text)?;
     if rate.bytes.is_zero() { Err(format!("`{}` is not above 0", short(text))) } else { Ok(rate) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::{prelude::*, string::string_regex};
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn an_hour_at_most(text: &str) -> Result<Duration, String> {
+        time(text, SECOND, Duration::from_hours(1))
+    }
+
+    #[test]
+    fn times() {
+        for (text, seconds) in [("1s", 1), ("1500ms 500ms", 2), ("1.5m", 90), (" 1m 30s ", 90), ("1h", 3600)]
+        {
+            assert_eq!(an_hour_at_most(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        for (text, why) in [
+            ("60", "has no unit"),
+            ("1M", "unknown unit `M`"),
+            ("1y", "unknown unit `y`"),
+            ("s", "is not a time"),
+            ("1s2", "is not a time"),
+            ("999ms", "is less than 1s"),
+            ("61m", "is more than 1h"),
+            ("99999999999999999999999999d", "is too large"),
+            ("-1s", "is negative"),
+            ("", "empty"),
+            ("inf", "not a finite number"),
+        ] {
+            let error = an_hour_at_most(text).unwrap_err();
+            assert!(error.contains(why), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn shares() {
+        assert_eq!(some_share("0.1%"), Ok(Ratio::percent(0.1)));
+        assert_eq!(some_share("100%"), Ok(Ratio::ONE));
+        assert_eq!(share_below_all("0%"), Ok(Ratio::ZERO));
+        for text in ["0%", "100.1%", "5", "%", "5 percent", "5%%", "0,1%"] {
+            assert!(some_share(text).is_err(), "{text}");
+        }
+        assert!(share_below_all("100%").is_err());
+    }
+
+    #[test]
+    fn shares_per_time_become_shares_per_minute() {
+        for text in ["0.2%/min", "0.2% / m", "12%/h", "288%/day"] {
+            let share = share_per_minute(text).unwrap();
+            assert!((share.get() - 0.002).abs() < 1e-12, "{text}: {share}");
+        }
+        for text in ["0.2%", "0.2/min", "0%/min", "2%/s", "5%/", "5%/year", "/min", "-1%/min"] {
+            assert!(share_per_minute(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes_and_rates() {
+        assert_eq!(size("256MiB"), Ok(Bytes::mib(256)));
+        assert_eq!(size("0B"), Ok(Bytes::ZERO));
+        assert_eq!(size_rate("0B/s").map(|rate| rate.bytes), Ok(Bytes::ZERO));
+        assert!(some_size_rate("0B/s").is_err());
+        for (text, why) in [
+            ("1024", "no unit"),
+            ("99999999T", "more than 16EiB"),
+            ("5%", "not a size"),
+            ("1.2.3M", "not a size"),
+        ] {
+            assert!(size(text).unwrap_err().contains(why), "{text}");
+        }
+        for (text, why) in
+            [("64MiB", "per which time"), ("x", "not a rate"), ("1M/week", "unknown time `week`")]
+        {
+            assert!(size_rate(text).unwrap_err().contains(why), "{text}");
+        }
+    }
+
+    /// Text that the JSON Schema lets through.
+    fn written_as(pattern: &str) -> impl Strategy<Value = String> + use<> {
+        string_regex(pattern.trim_start_matches('^').trim_end_matches('$')).unwrap()
+    }
+
+    /// What an editor with the schema calls right can be out of range, but is no unknown spelling.
+    fn only_out_of_range<T>(read: Result<T, String>) -> bool {
+        let Err(error) = read else { return true };
+        ["is more than", "is less than", "is not above", "leaves nothing", "is too large"]
+            .iter()
+            .any(|why| error.contains(why))
+    }
+
+    proptest! {
+        #[test]
+        fn the_schema_knows_times(text in written_as(TIME)) {
+            prop_assert!(only_out_of_range(an_hour_at_most(&text)), "{}", text);
+        }
+
+        #[test]
+        fn the_schema_knows_shares(text in written_as(SHARE)) {
+            prop_assert!(only_out_of_range(some_share(&text)) && only_out_of_range(share_below_all(&text)), "{}", text);
+        }
+
+        #[test]
+        fn the_schema_knows_shares_per_time(text in written_as(SHARE_RATE)) {
+            prop_assert!(only_out_of_range(share_per_minute(&text)), "{}", text);
+        }
+
+        #[test]
+        fn the_schema_knows_sizes(text in written_as(SIZE)) {
+            prop_assert!(only_out_of_range(size(&text)), "{}", text);
+        }
+
+        #[test]
+        fn the_schema_knows_rates(text in written_as(SIZE_RATE)) {
+            prop_assert!(only_out_of_range(some_size_rate(&text)), "{}", text);
+        }
+
+        #[test]
+        fn no_text_panics(text in ".{0,40}") {
+            let _ = (an_hour_at_most(&text), some_share(&text), share_per_minute(&text), some_size_rate(&text));
+        }
+    }
 }

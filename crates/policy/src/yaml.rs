@@ -10,6 +10,9 @@ use crate::source::Span;
 /// A configuration is five levels deep.
 const MAX_DEPTH: usize = 16;
 
+/// A thousand policies of a dozen keys have 30 000.
+const MAX_NODES: usize = 100_000;
+
 /// One value, and where it stands.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Node {
@@ -81,6 +84,7 @@ struct Tree {
     /// Lists and maps that are not closed yet, from the outermost.
     open: Vec<Open>,
     documents: usize,
+    nodes: usize,
 }
 
 struct Open {
@@ -96,6 +100,10 @@ impl Tree {
             return Err(Fault::tag(bytes(&tag)));
         }
         let span = bytes(span);
+        self.nodes += 1;
+        if self.nodes > MAX_NODES {
+            return Err(Fault::too_many(span));
+        }
         match event {
             Event::DocumentStart(..) if self.documents > 0 => Err(Fault::second_document(span)),
             Event::DocumentStart(..) => {
@@ -171,6 +179,14 @@ impl Fault {
             span,
             message: format!("lists and maps are nested more than {MAX_DEPTH} deep"),
             help: "a configuration is at most five levels deep; check the brackets and the indentation",
+        }
+    }
+
+    fn too_many(span: Span) -> Self {
+        Self {
+            span,
+            message: format!("more than {MAX_NODES} keys and values in one file"),
+            help: "check that this is the right file; policies can be split over policies.d/*.yaml",
         }
     }
 

@@ -113,18 +113,6 @@ fn a_device() {
     generated("78-a-device", |config| std::os::unix::fs::symlink("/dev/zero", config).unwrap());
 }
 
-/// Root may read everything, so there the file is read and the test says nothing.
-#[test]
-fn unreadable() {
-    let dir = tempfile::tempdir().unwrap();
-    let config = dir.path().join("lowtide.yaml");
-    fs::write(&config, "interval: 6s\n").unwrap();
-    fs::set_permissions(&config, fs::Permissions::from_mode(0o000)).unwrap();
-    if fs::read(&config).is_err() {
-        compare("79-unreadable", &message(&config, dir.path()));
-    }
-}
-
 #[test]
 fn a_file_of_the_greatest_size_is_read() {
     let dir = tempfile::tempdir().unwrap();

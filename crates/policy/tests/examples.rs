@@ -1,6 +1,6 @@
 //! The example policies load without a warning, and match what their comments say.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::{
     fs,

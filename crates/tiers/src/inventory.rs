@@ -1,3 +1,5 @@
+use std::cmp::Reverse;
+
 use lowtide_core::{Bytes, Tier, TierKind};
 use lowtide_kernfs::{Result, Root};
 
@@ -6,26 +8,57 @@ use crate::{SwapDevice, Zram, Zswap, swaps};
 /// Every place where offloaded pages can live now: zswap if it is on or holds pages, then the swap devices, those
 /// of the highest priority first.
 pub fn read(root: &Root) -> Result<Vec<Tier>> {
-    let mut devices = swaps(root)?;
-    devices.sort_by_key(|device| std::cmp::Reverse(device.priority));
-    let zswap = Zswap::read(root)?.filter(Zswap::is_in_use);
-    let in_zswap = zswap.map_or(Bytes::ZERO, |zswap| zswap.stored);
-    let alone = devices.len() == 1;
-    let mut tiers: Vec<Tier> = zswap.as_ref().map(zswap_tier).into_iter().collect();
-    for device in &devices {
-        match device.zram() {
-            Some(name) => match Zram::read(root, name) {
-                Ok(Some(zram)) => tiers.push(zram_tier(device, &zram)),
-                Ok(None) => {}
-                // A device that is reset between two reads answers ENODEV.
-                Err(error) if error.is_gone() => {}
-                Err(error) => return Err(error),
-            },
-            // Which device a page in zswap has its slot on is known only if there is but one.
-            None => tiers.push(disk_tier(device, if alone { in_zswap } else { Bytes::ZERO })),
+    let mut devices = Vec::new();
+    for device in swaps(root)? {
+        if let Some(device) = Device::read(root, device)? {
+            devices.push(device);
         }
     }
-    Ok(tiers)
+    devices.sort_by_key(|device| Reverse(device.priority()));
+    let zswap = Zswap::read(root)?.filter(Zswap::is_in_use);
+    let elsewhere = zswap.map_or(Bytes::ZERO, |zswap| held_for_the_disk(&zswap, &devices));
+    let behind = devices.iter().map(|device| match device {
+        Device::Zram(swap, zram) => zram_tier(swap, zram),
+        Device::Disk(swap) => disk_tier(swap, elsewhere),
+    });
+    Ok(zswap.as_ref().map(zswap_tier).into_iter().chain(behind).collect())
+}
+
+/// A swap device and what else is known of it.
+enum Device {
+    Zram(SwapDevice, Zram),
+    Disk(SwapDevice),
+}
+
+impl Device {
+    /// `None` for a zram device that goes away meanwhile: its files are missing, or answer ENODEV.
+    fn read(root: &Root, device: SwapDevice) -> Result<Option<Self>> {
+        let Some(name) = device.zram() else { return Ok(Some(Self::Disk(device))) };
+        match Zram::read(root, name) {
+            Ok(zram) => Ok(zram.map(|zram| Self::Zram(device, zram))),
+            Err(error) if error.is_gone() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    const fn priority(&self) -> i32 {
+        let (Self::Zram(device, _) | Self::Disk(device)) = self;
+        device.priority
+    }
+}
+
+/// How much of what zswap stores has its slot on the disk, if there is one disk; with several nobody knows which.
+///
+/// What has its slot on a zram device is at most the slots there whose data the device does not have.
+fn held_for_the_disk(zswap: &Zswap, devices: &[Device]) -> Bytes {
+    if devices.iter().filter(|device| matches!(device, Device::Disk(_))).count() != 1 {
+        return Bytes::ZERO;
+    }
+    let for_zram = devices.iter().map(|device| match device {
+        Device::Zram(swap, zram) => swap.used - zram.original,
+        Device::Disk(_) => Bytes::ZERO,
+    });
+    zswap.stored - for_zram.sum()
 }
 
 fn zswap_tier(zswap: &Zswap) -> Tier {

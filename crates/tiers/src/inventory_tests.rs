@@ -71,6 +71,20 @@ fn zswap_in_front_of_the_only_disk() {
 }
 
 #[test]
+fn zswap_in_front_of_zram_and_one_disk() {
+    // 500 KiB of slots and 400 KiB of data: at most 100 KiB of zram's pages are in zswap, so the disk's are not.
+    let (tree, root) = host("/dev/sda2 partition 2000 300 -2\n/dev/zram0 partition 1020 500 100\n");
+    zswap(&tree, "Y\n");
+    let stored = |root: &Root| read(root).unwrap().iter().map(|tier| tier.stored).collect::<Vec<_>>();
+    assert_eq!(stored(&root), [Bytes::kib(30), Bytes::kib(300), Bytes::kib(300)]);
+
+    // 10 KiB of slots without data: 20 of the 30 KiB in zswap are the disk's.
+    let (tree, root) = host("/dev/sda2 partition 2000 300 -2\n/dev/zram0 partition 1020 410 100\n");
+    zswap(&tree, "Y\n");
+    assert_eq!(stored(&root), [Bytes::kib(30), Bytes::kib(300), Bytes::kib(280)]);
+}
+
+#[test]
 fn with_two_disks_nobody_knows_whose_pages_zswap_holds() {
     let (tree, root) = host("/dev/sda2 partition 2000 300 -2\n/dev/sdb2 partition 2000 200 -3\n");
     zswap(&tree, "Y\n");

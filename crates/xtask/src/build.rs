@@ -1,5 +1,6 @@
 //! Building what a machine runs.
 
+use crate::step;
 use anyhow::{Context, Result, ensure};
 use lowtide_lab::process::say;
 use std::process::Command;
@@ -7,8 +8,7 @@ use std::process::Command;
 /// Builds the lab's own programs, and the packages named, with the release profile.
 pub(crate) fn release(packages: &[&str]) -> Result<()> {
     say("building what runs in the machine (release)");
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(cargo);
+    let mut command = Command::new(step::cargo_path());
     command.args(["build", "--release", "--quiet", "--package", "lowtide-lab"]);
     for package in packages {
         command.args(["--package", package]);

@@ -5,7 +5,7 @@ use anyhow::Result;
 use clap::{Args, Subcommand};
 use lowtide_lab::dirs::LabDirs;
 use lowtide_lab::kernel::{self, Kernel};
-use lowtide_lab::machine::{Clock, Machine};
+use lowtide_lab::machine::{Clock, Machine, Root};
 use lowtide_lab::run::{self, Job};
 use lowtide_lab::{scenarios, size, tools};
 use std::path::PathBuf;
@@ -70,6 +70,12 @@ pub(crate) struct MachineArgs {
     /// Stage a program in the machine's memory, first in PATH (repeatable).
     #[arg(long, value_name = "FILE")]
     program: Vec<PathBuf>,
+    /// Give it a root of its own, packed before the boot, instead of a view of this machine's.
+    #[arg(long)]
+    sealed: bool,
+    /// Pack another program of this machine into a sealed root (repeatable).
+    #[arg(long, value_name = "PROGRAM", requires = "sealed")]
+    pack: Vec<String>,
     /// Show every kernel message.
     #[arg(long)]
     verbose: bool,
@@ -86,6 +92,8 @@ impl MachineArgs {
             disks: self.disk.clone(),
             kernel_args: self.append.clone(),
             limit: Duration::from_secs(self.limit),
+            root: if self.sealed { Root::Sealed } else { Root::Host },
+            packed: self.pack.clone(),
             oom_expected: false,
             verbose: self.verbose,
         }
@@ -100,12 +108,12 @@ pub(crate) fn run(command: LabCommand) -> Result<ExitCode> {
         LabCommand::Run { machine, command } => run_command(&dirs, &machine, command),
         LabCommand::Kernels { names } => kernels(&dirs, &names),
         LabCommand::Scenario { name: None, .. } => {
-            for scenario in &scenarios::ALL {
+            for scenario in scenarios::all() {
                 println!("{:<16} {}", scenario.name, scenario.about);
             }
             Ok(ExitCode::SUCCESS)
         }
-        LabCommand::Scenario { name: Some(name), kernel } => scenario(&dirs, &name, &kernel),
+        LabCommand::Scenario { name: Some(name), kernel } => scenario(&name, &kernel),
     }
 }
 
@@ -141,10 +149,15 @@ fn kernels(dirs: &LabDirs, names: &[String]) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn scenario(dirs: &LabDirs, name: &str, kernel: &str) -> Result<ExitCode> {
+/// Builds what a scenario needs, and runs it.
+pub(crate) fn scenario(name: &str, kernel: &str) -> Result<ExitCode> {
+    let dirs = LabDirs::locate()?;
     let scenario = scenarios::find(name)?;
     let packages: &[&str] = if scenario.programs.contains(&"lowtide") { &["lowtide"] } else { &[] };
-    build::release(packages)?;
-    scenarios::execute(dirs, scenario, kernel)?;
+    // `cargo xtask test` builds once for all.
+    if std::env::var_os("LOWTIDE_LAB_BUILT").is_none() {
+        build::release(packages)?;
+    }
+    scenarios::execute(&dirs, scenario, kernel)?;
     Ok(ExitCode::SUCCESS)
 }

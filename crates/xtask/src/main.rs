@@ -2,8 +2,13 @@
 
 mod build;
 mod lab;
+mod step;
+mod test;
 
+use anyhow::Result;
 use clap::{Parser, Subcommand};
+use lowtide_lab::kernel;
+use lowtide_lab::scenarios::{self, Scenario};
 use std::process::ExitCode;
 
 /// The developer's commands.
@@ -16,18 +21,41 @@ struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Show what lowtide does: a small server with four tenants, without lowtide and with it.
+    Demo {
+        /// Kernel series.
+        #[arg(long, default_value = kernel::DEFAULT)]
+        kernel: String,
+    },
+    /// Run every test: lints, unit and property tests, fixtures, and the scenarios on real kernels.
+    Test(test::TestArgs),
+    /// Run the benchmarks, which report and never judge.
+    Bench {
+        /// Kernel series.
+        #[arg(long, default_value = kernel::DEFAULT)]
+        kernel: String,
+    },
     /// Real kernels in virtual machines.
     #[command(subcommand)]
     Lab(lab::LabCommand),
 }
 
 fn main() -> ExitCode {
-    let Command::Lab(command) = Args::parse().command;
-    match lab::run(command) {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
-        }
+    let done = match Args::parse().command {
+        Command::Demo { kernel } => show(scenarios::SHOWS, &kernel),
+        Command::Test(args) => test::run(&args),
+        Command::Bench { kernel } => show(scenarios::BENCHMARKS, &kernel),
+        Command::Lab(command) => lab::run(command),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn show(scenarios: &[Scenario], kernel: &str) -> Result<ExitCode> {
+    for scenario in scenarios {
+        lab::scenario(scenario.name, kernel)?;
     }
+    Ok(ExitCode::SUCCESS)
 }

@@ -11,6 +11,7 @@ use lowtide_daemon::{
     control::{self, Request},
     knobs::Outcome,
 };
+use lowtide_policy::Config;
 
 use super::BAD_CONFIG;
 use crate::{
@@ -35,8 +36,16 @@ pub(crate) fn run(root: &Path, config: &ConfigFile) -> anyhow::Result<ExitCode> 
     finish(runtime.block_on(lowtide_daemon::run(&options(root, config))).map(|()| ExitCode::SUCCESS))
 }
 
-pub(crate) fn restore(root: &Path, config: &ConfigFile) -> anyhow::Result<ExitCode> {
-    finish(lowtide_daemon::restore(&options(root, config)).map(|outcomes| {
+pub(crate) fn restore(
+    root: &Path,
+    config: &ConfigFile,
+    state_dir: Option<&Path>,
+) -> anyhow::Result<ExitCode> {
+    let state_dir = match state_dir {
+        Some(given) => given.to_owned(),
+        None => configured(config, "--state-dir")?.state_dir,
+    };
+    finish(lowtide_daemon::restore(root, &state_dir).map(|outcomes| {
         if outcomes.is_empty() {
             println!("nothing to put back: lowtide has changed no kernel setting");
         }
@@ -97,7 +106,12 @@ fn socket(daemon: &DaemonAddress) -> anyhow::Result<PathBuf> {
     if let Some(socket) = &daemon.socket {
         return Ok(socket.clone());
     }
-    let loaded = lowtide_policy::load(&daemon.config.config)
-        .context("the configuration says where the daemon listens, and it is wrong (or give --socket)")?;
-    Ok(loaded.config.control_socket)
+    Ok(configured(&daemon.config, "--socket")?.control_socket)
+}
+
+/// The configuration, for a path that `option` could have said instead.
+fn configured(config: &ConfigFile, option: &str) -> anyhow::Result<Config> {
+    let loaded = lowtide_policy::load(&config.config)
+        .with_context(|| format!("cannot take the path from the configuration; mend it, or give {option}"))?;
+    Ok(loaded.config)
 }

@@ -137,17 +137,17 @@ impl fmt::Display for Bytes {
 impl FromStr for Bytes {
     type Err = UnitError;
 
-    /// Sizes are binary whatever the letter case of the suffix: `4G` = `4GB` = `4GiB` = 2^32.
+    /// Sizes are binary whatever the letter case of the suffix: `4G` = `4GB` = `4Gi` = `4GiB` = 2^32.
     fn from_str(text: &str) -> Result<Self, UnitError> {
         let error = || UnitError::new(text, EXPECTED);
         let (number, unit) = split_number(text);
         let shift = match unit.to_ascii_lowercase().as_str() {
             "" | "b" => 0,
-            "k" | "kb" | "kib" => 10,
-            "m" | "mb" | "mib" => 20,
-            "g" | "gb" | "gib" => 30,
-            "t" | "tb" | "tib" => 40,
-            "p" | "pb" | "pib" => 50,
+            "k" | "kb" | "ki" | "kib" => 10,
+            "m" | "mb" | "mi" | "mib" => 20,
+            "g" | "gb" | "gi" | "gib" => 30,
+            "t" | "tb" | "ti" | "tib" => 40,
+            "p" | "pb" | "pi" | "pib" => 50,
             _ => return Err(error()),
         };
         if let Ok(count) = number.parse::<u64>() {
@@ -171,6 +171,7 @@ mod tests {
             ("17", 17),
             ("4G", 1 << 32),
             ("4GiB", 1 << 32),
+            ("4Gi", 1 << 32),
             ("4 gib", 1 << 32),
             ("1.5K", 1536),
             ("256MiB", 256 << 20),

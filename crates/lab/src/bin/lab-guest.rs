@@ -28,6 +28,12 @@ enum Action {
         #[arg(last = true, required = true)]
         command: Vec<String>,
     },
+    /// Fill some memory and sleep until killed.
+    Hold {
+        /// Such as 256K.
+        #[arg(value_parser = lowtide_lab::size::parse)]
+        size: u64,
+    },
     /// Add a zram swap device (size such as 512M).
     ZramSwap {
         /// Uncompressed size.
@@ -44,10 +50,19 @@ fn main() -> Result<()> {
         Action::Init => guest::init::main().map(|never| match never {}),
         Action::Scenario { name } => (scenarios::find(&name)?.guest)(),
         Action::ExecIn { cgroup, command } => exec_in(&cgroup, &command),
+        Action::Hold { size } => hold(size),
         Action::ZramSwap { size, algorithm } => {
             let options = guest::zram::ZramOptions { algorithm, ..guest::zram::ZramOptions::lz4(size) };
             guest::Zram::swap(&options, 100).map(drop)
         }
+    }
+}
+
+fn hold(size: u64) -> Result<()> {
+    let memory = vec![1_u8; usize::try_from(size)?];
+    loop {
+        std::hint::black_box(&memory);
+        std::thread::park();
     }
 }
 

@@ -30,10 +30,23 @@ impl Cgroup {
         Ok(Self { path })
     }
 
+    /// The cgroup at a directory that is there already.
+    #[must_use]
+    pub fn at(path: &Path) -> Self {
+        Self { path: path.to_owned() }
+    }
+
     /// Its directory.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Its path from the cgroup root, as policies and `lowtide status` name it.
+    #[must_use]
+    pub fn name(&self) -> String {
+        let name = self.path.strip_prefix(ROOT).unwrap_or(&self.path);
+        format!("/{}", name.display())
     }
 
     /// The text of one of its files.

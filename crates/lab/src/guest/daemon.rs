@@ -7,7 +7,7 @@ use nix::unistd::Pid;
 use serde_json::Value;
 use std::fs::{self, File};
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::Duration;
 
 /// A running `lowtide run`.
@@ -23,6 +23,13 @@ impl Daemon {
     ///
     /// `policies` is YAML: the host part and policies, without `control` and `state_dir`, which are set here.
     pub fn start(name: &str, policies: &str) -> Result<Self> {
+        let mut daemon = Self::launch(name, policies)?;
+        daemon.wait_until_ready()?;
+        Ok(daemon)
+    }
+
+    /// As [`Daemon::start`], and returns at once.
+    pub fn launch(name: &str, policies: &str) -> Result<Self> {
         let directory = PathBuf::from(STAGE).join(format!("lowtide-{name}"));
         fs::create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
         let config = directory.join("lowtide.yaml");
@@ -30,16 +37,20 @@ impl Daemon {
         let text =
             format!("control: {{ socket: {place}/control.sock }}\nstate_dir: {place}/state\n{policies}");
         fs::write(&config, text).with_context(|| format!("cannot write {}", config.display()))?;
-        let mut daemon =
-            Self { child: spawn(&config, &directory.join("log"))?, log: directory.join("log"), config };
-        daemon.wait_until_ready()?;
-        Ok(daemon)
+        let log = directory.join("log");
+        Ok(Self { child: spawn(&config, &log)?, log, config })
     }
 
     /// Starts it again with the same configuration, after a kill.
     pub fn start_again(&mut self) -> Result<()> {
-        self.child = spawn(&self.config, &self.log)?;
+        self.launch_again()?;
         self.wait_until_ready()
+    }
+
+    /// As [`Daemon::start_again`], and returns at once.
+    pub fn launch_again(&mut self) -> Result<()> {
+        self.child = spawn(&self.config, &self.log)?;
+        Ok(())
     }
 
     /// Its process id.
@@ -52,6 +63,12 @@ impl Daemon {
     #[must_use]
     pub fn config(&self) -> &PathBuf {
         &self.config
+    }
+
+    /// Its state directory.
+    #[must_use]
+    pub fn state_dir(&self) -> PathBuf {
+        self.config.with_file_name("state")
     }
 
     /// What it has logged so far.
@@ -92,18 +109,34 @@ impl Daemon {
         self.child.wait().context("cannot wait for lowtide")
     }
 
+    /// Kills it without a warning.
+    pub fn kill(&mut self) -> Result<()> {
+        self.child.kill().context("cannot kill lowtide")?;
+        self.wait().map(drop)
+    }
+
     /// Stops it as systemd would; it must end well.
     pub fn stop(mut self) -> Result<()> {
+        self.terminate()
+    }
+
+    /// As [`Daemon::stop`], for one that is started again later.
+    pub fn terminate(&mut self) -> Result<()> {
         self.signal(Signal::SIGTERM)?;
         let status = self.wait()?;
         ensure!(status.success(), "lowtide ended with {status}: {}", self.log()?);
         Ok(())
     }
 
-    fn lowtide(&self, arguments: &[&str]) -> Result<String> {
+    /// Runs another `lowtide` command with the daemon's configuration.
+    pub fn command(&self, arguments: &[&str]) -> Result<Output> {
         let mut command = Command::new("lowtide");
         command.args(arguments).arg("--config").arg(&self.config).stdin(Stdio::null());
-        let output = command.output().context("cannot start lowtide")?;
+        command.output().context("cannot start lowtide")
+    }
+
+    fn lowtide(&self, arguments: &[&str]) -> Result<String> {
+        let output = self.command(arguments)?;
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let errors = String::from_utf8_lossy(&output.stderr);
         ensure!(output.status.success(), "`lowtide {}`: {errors}", arguments.join(" "));

@@ -1,8 +1,8 @@
 //! Process 1 of the guest: mounts the basics, runs the job, reports its exit status, powers off.
 
 use super::{knobs, modules, mounts};
-use crate::spec::{Exit, GuestSpec, STAGE, files, ports};
-use anyhow::{Context, Result};
+use crate::spec::{Exit, GuestSpec, SEALED, STAGE, files, ports};
+use anyhow::{Context, Result, bail};
 use nix::errno::Errno;
 use nix::sys::reboot::{RebootMode, reboot};
 use nix::sys::termios::{SetArg, cfmakeraw, tcgetattr, tcsetattr};
@@ -26,11 +26,10 @@ pub fn main() -> Result<Infallible> {
 
 fn prepare_and_run() -> Result<()> {
     mounts::mount_basics()?;
-    let run = PathBuf::from(std::env::var_os("LAB_RUN").context("the kernel command line has no LAB_RUN")?);
-    let path = run.join(files::SPEC);
-    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    let spec: GuestSpec = serde_json::from_str(&text).with_context(|| path.display().to_string())?;
-    mounts::bind(&spec.modules, &Path::new("/lib/modules").join(&spec.version))?;
+    let spec = read_spec()?;
+    if let Some(modules) = &spec.modules {
+        mounts::bind(modules, &Path::new("/lib/modules").join(&spec.version))?;
+    }
     stage(&spec.programs)?;
     for port in [ports::OUTPUT, ports::RESULTS, ports::EXIT] {
         make_raw(port)?;
@@ -42,6 +41,19 @@ fn prepare_and_run() -> Result<()> {
     let exit = execute(&spec)?;
     let mut port = OpenOptions::new().write(true).open(ports::EXIT)?;
     writeln!(port, "{}", serde_json::to_string(&exit)?).context("cannot report the exit status")
+}
+
+/// In a sealed root the job is packed too; else it is in the run's directory on the host.
+fn read_spec() -> Result<GuestSpec> {
+    let sealed = Path::new(SEALED);
+    let directory = match std::env::var_os("LAB_RUN") {
+        _ if sealed.is_dir() => sealed.to_owned(),
+        Some(run) => PathBuf::from(run),
+        None => bail!("the kernel command line has no LAB_RUN"),
+    };
+    let path = directory.join(files::SPEC);
+    let text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    serde_json::from_str(&text).with_context(|| path.display().to_string())
 }
 
 /// ramfs is never swapped or reclaimed, and what runs from it needs no host I/O.

@@ -4,17 +4,26 @@
 pub mod block;
 pub mod cgroup;
 pub mod daemon;
+pub mod http;
 pub mod init;
 pub mod knobs;
+pub mod look;
 pub mod modules;
 pub mod mounts;
+pub mod process;
 pub mod report;
+pub mod snapshot;
 pub mod swap;
+pub mod syscalls;
 pub mod tenants;
 pub mod zram;
 
 pub use block::NullBlock;
 pub use cgroup::Cgroup;
 pub use daemon::Daemon;
+pub use look::{Counters, Decided, Look};
+pub use process::ProcessUse;
+pub use snapshot::Snapshot;
+pub use syscalls::SyscallCount;
 pub use tenants::Tenant;
 pub use zram::Zram;

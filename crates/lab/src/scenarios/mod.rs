@@ -1,10 +1,20 @@
 //! Experiments with a verdict.
 //!
 //! A scenario has two sides in one file: which machine it wants and how its results are judged (host), and the
-//! steps inside (guest). To add one, write `scenarios/NAME.rs` and add it to [`ALL`].
+//! steps inside (guest). To add one, write `scenarios/NAME.rs` and add it to [`TESTS`], [`BENCHMARKS`] or
+//! [`SHOWS`].
 
 mod baseline;
+mod churn;
+mod demo;
+mod kill;
+mod no_swap;
 mod offload;
+mod reclaim;
+mod sides;
+mod sudden;
+mod swap_full;
+mod verdict;
 
 use crate::dirs::LabDirs;
 use crate::machine::Machine;
@@ -31,14 +41,33 @@ pub struct Scenario {
     pub judge: fn(&Outcome) -> Result<()>,
 }
 
+/// What `cargo xtask test` runs.
+pub static TESTS: &[Scenario] = &[
+    offload::SCENARIO,
+    reclaim::SCENARIO,
+    kill::SCENARIO,
+    churn::SCENARIO,
+    sides::SCENARIO,
+    sudden::SCENARIO,
+    no_swap::SCENARIO,
+    swap_full::SCENARIO,
+];
+
+/// What `cargo xtask bench` runs: they report, and judge nothing but correctness.
+pub static BENCHMARKS: &[Scenario] = &[baseline::SCENARIO];
+
+/// What `cargo xtask demo` runs.
+pub static SHOWS: &[Scenario] = &[demo::SCENARIO];
+
 /// Every scenario.
-pub const ALL: [Scenario; 2] = [baseline::SCENARIO, offload::SCENARIO];
+pub fn all() -> impl Iterator<Item = &'static Scenario> {
+    [TESTS, BENCHMARKS, SHOWS].into_iter().flatten()
+}
 
 /// The scenario of that name.
 pub fn find(name: &str) -> Result<&'static Scenario> {
-    static SCENARIOS: [Scenario; ALL.len()] = ALL;
-    SCENARIOS.iter().find(|scenario| scenario.name == name).with_context(|| {
-        let names: Vec<_> = SCENARIOS.iter().map(|scenario| scenario.name).collect();
+    all().find(|scenario| scenario.name == name).with_context(|| {
+        let names: Vec<_> = all().map(|scenario| scenario.name).collect();
         format!("unknown scenario {name:?}; there is {}", names.join(", "))
     })
 }

@@ -3,6 +3,7 @@
 use super::file_map::map_new_file;
 use super::layout::Layout;
 use super::options::{FilePart, Options};
+use crate::random::scramble;
 use crate::size::PAGE;
 use anyhow::{Context, Result, bail};
 use memmap2::MmapMut;
@@ -133,14 +134,6 @@ fn fill_page(bytes: &mut [u8], seed: u64, page: usize, random: usize) {
         *first = (page as u64 + 1).to_ne_bytes();
     }
     bump_last_word(bytes);
-}
-
-/// SplitMix64.
-fn scramble(state: u64) -> u64 {
-    let state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
-    let mixed = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    mixed ^ (mixed >> 31)
 }
 
 fn read_word(bytes: &[u8], index: usize) -> u64 {

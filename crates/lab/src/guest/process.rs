@@ -1,0 +1,82 @@
+//! What a process takes from the machine, as /proc says it.
+
+use super::knobs;
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// What a process holds at one moment, and has used so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessUse {
+    /// Open descriptors.
+    pub descriptors: usize,
+    /// Threads.
+    pub threads: usize,
+    /// Bytes in DRAM.
+    pub resident: u64,
+    /// The most that were.
+    pub peak: u64,
+    /// Bytes that may not be swapped.
+    pub locked: u64,
+    /// Processor time of the threads that live.
+    pub cpu: Duration,
+}
+
+impl ProcessUse {
+    /// Of the process with this id.
+    pub fn of(id: u32) -> Result<Self> {
+        let directory = PathBuf::from(format!("/proc/{id}"));
+        let status = knobs::read(directory.join("status"))?;
+        let tasks = names(&directory.join("task"))?;
+        let mut cpu = 0;
+        for task in &tasks {
+            // A thread may end between the listing and the reading.
+            cpu += fs::read_to_string(task.join("schedstat")).map_or(0, |text| run_time(&text));
+        }
+        Ok(Self {
+            descriptors: names(&directory.join("fd"))?.len(),
+            threads: tasks.len(),
+            resident: kilobytes(&status, "VmRSS:")?,
+            peak: kilobytes(&status, "VmHWM:")?,
+            locked: kilobytes(&status, "VmLck:")?,
+            cpu: Duration::from_nanos(cpu),
+        })
+    }
+}
+
+fn names(directory: &Path) -> Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(directory).with_context(|| format!("cannot list {}", directory.display()))?;
+    entries.map(|entry| Ok(entry?.path())).collect()
+}
+
+/// The first number of schedstat: nanoseconds on a processor.
+fn run_time(text: &str) -> u64 {
+    text.split_whitespace().next().and_then(|word| word.parse().ok()).unwrap_or(0)
+}
+
+/// A `name value kB` line, in bytes.
+fn kilobytes(text: &str, name: &str) -> Result<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name));
+    let value =
+        line.and_then(|rest| rest.split_whitespace().next()).and_then(|word| word.parse::<u64>().ok());
+    value.map(|kib| kib * 1024).with_context(|| format!("no {name} in {text}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_is_read() {
+        let own = ProcessUse::of(std::process::id()).unwrap();
+        assert!(own.descriptors >= 3 && own.threads >= 1 && own.resident > 0 && own.peak >= own.resident);
+    }
+
+    #[test]
+    fn kilobytes_are_bytes() {
+        assert_eq!(kilobytes("VmHWM:\t   12 kB\nVmRSS:\t    8 kB\n", "VmRSS:").unwrap(), 8192);
+        assert!(kilobytes("", "VmRSS:").is_err());
+    }
+}

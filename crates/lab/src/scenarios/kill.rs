@@ -1,0 +1,313 @@
+//! `kill -9` at fifty points: whatever comes next, a start or `lowtide restore`, the host is as it was found.
+
+use super::Scenario;
+use crate::guest::{Cgroup, Daemon, NullBlock, Snapshot, Tenant, block, knobs, report, swap};
+use crate::machine::Machine;
+use crate::outcome::Outcome;
+use crate::random::Random;
+use crate::size::MIB;
+use anyhow::{Context, Result, bail, ensure};
+use nix::sys::signal::Signal;
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+pub(super) const SCENARIO: Scenario = Scenario {
+    name: "kill",
+    about: "kill -9 at 50 points of start, run and shutdown, then a start or a restore: every knob as before",
+    machine: || Machine::deterministic().with_limit(Duration::from_mins(6)),
+    programs: &["lowtide"],
+    guest,
+    judge,
+};
+
+const ROUNDS: u64 = 50;
+const INTERVAL: Duration = Duration::from_secs(1);
+
+const TENANT: [&str; 6] = ["--hot", "4M", "--warm", "4M", "--cold", "60M"];
+
+const CONFIG: &str = "
+interval: 1s
+tiers: { zswap: { enabled: true }, demotion: true }
+policies:
+  - name: tenant
+    match: [/tenants/*]
+    mode: full
+    cold_after: 1s
+    slo: { promotion_rate: 5%/min }
+    limits: { per_minute: 40%, floor: 8MiB }
+";
+
+/// The knobs of [`CONFIG`], what they read before and with lowtide.
+const KNOBS: [(&str, &str, &str); 2] = [
+    ("/sys/module/zswap/parameters/enabled", "N", "Y"),
+    ("/sys/kernel/mm/numa/demotion_enabled", "false", "true"),
+];
+
+/// The part of the daemon's life in which it is killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+enum Moment {
+    Start,
+    Run,
+    Shutdown,
+}
+
+/// What comes after the kill.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+enum Remedy {
+    Start,
+    Restore,
+}
+
+/// One kill and what came of it.
+#[derive(Debug, Serialize, Deserialize)]
+struct Round {
+    kind: String,
+    moment: Moment,
+    remedy: Remedy,
+    /// From the start (or from SIGTERM, in shutdown) to the kill.
+    delay: Duration,
+    /// Knobs that the killed daemon left changed.
+    changed: usize,
+    journal: bool,
+    differences: Vec<String>,
+}
+
+/// What is looked at once.
+#[derive(Debug, Serialize, Deserialize)]
+struct Summary {
+    kind: String,
+    settings: usize,
+    /// From the start of the daemon until its knobs are set.
+    setup: Duration,
+    /// From SIGTERM to the end.
+    shutdown: Duration,
+    offloaded: u64,
+    /// What `lowtide restore` says while the daemon runs.
+    refusal: String,
+    /// What it says of a knob that somebody put back meanwhile.
+    put_back_by_another: String,
+    left_in_state_dir: Vec<String>,
+}
+
+fn guest() -> Result<()> {
+    knobs::set_huge_pages("never")?;
+    swap::on(NullBlock::create(0, 256 * MIB, block::SSD_NANOSECONDS)?.device(), 100)?;
+    let cgroup = Cgroup::create("tenants/a")?;
+    // Values that are nobody's default: a lost one would show.
+    for (file, value) in [("memory.min", "1M"), ("memory.low", "2M"), ("memory.high", "900M")] {
+        cgroup.write(file, value)?;
+    }
+    let tenant = Tenant::start("a", &cgroup, &TENANT)?;
+    for (path, before, _) in KNOBS {
+        ensure!(knobs::read(path)? == before, "{path} is not {before:?} to begin with");
+    }
+    let before = Snapshot::take()?;
+    let mut daemon = Daemon::launch("kill", CONFIG)?;
+    let setup = time_until(knobs_are_set)?;
+    sleep(3 * INTERVAL);
+    let refusal = refusal(&daemon)?;
+    let stopping = Instant::now();
+    daemon.terminate()?;
+    let shutdown = stopping.elapsed();
+
+    let mut random = Random::new(1);
+    for round in 0..ROUNDS {
+        report::emit(
+            &Victim { daemon: &mut daemon, before: &before, setup, shutdown }.round(round, &mut random)?,
+        )?;
+    }
+    let put_back_by_another = put_back_by_another(&mut daemon, &before)?;
+    report::emit(&Summary {
+        kind: "summary".into(),
+        settings: before.len(),
+        setup,
+        shutdown,
+        offloaded: cgroup.read_number("memory.swap.current")?,
+        refusal,
+        put_back_by_another,
+        left_in_state_dir: names(&daemon.state_dir())?,
+    })?;
+    println!("{}", tail(&daemon.log()?));
+    tenant.stop().map(drop)
+}
+
+/// The daemon, and how long its start and shutdown take.
+struct Victim<'a> {
+    daemon: &'a mut Daemon,
+    before: &'a Snapshot,
+    setup: Duration,
+    shutdown: Duration,
+}
+
+impl Victim<'_> {
+    fn round(&mut self, round: u64, random: &mut Random) -> Result<Round> {
+        let moment = [Moment::Start, Moment::Start, Moment::Run, Moment::Shutdown, Moment::Shutdown]
+            [(round % 5) as usize];
+        let remedy = if round % 2 == 0 { Remedy::Start } else { Remedy::Restore };
+        let delay = self.kill_at(moment, random)?;
+        let changed =
+            KNOBS.iter().filter(|(path, before, _)| knobs::read(path).is_ok_and(|now| now != *before));
+        let changed = changed.count();
+        let journal = self.daemon.state_dir().join("journal").exists();
+        self.recover(remedy)?;
+        let differences = Snapshot::take()?.differences(self.before);
+        Ok(Round { kind: "round".into(), moment, remedy, delay, changed, journal, differences })
+    }
+
+    /// A third of the delays lies beyond the part that is meant, so that its last step is met as well.
+    fn kill_at(&mut self, moment: Moment, random: &mut Random) -> Result<Duration> {
+        let mut within = |span: Duration| Duration::from_nanos(random.below(span.as_nanos() as u64));
+        let delay = match moment {
+            Moment::Start => within(self.setup * 3 / 2),
+            Moment::Run => self.setup + within(3 * INTERVAL),
+            Moment::Shutdown => within(self.shutdown * 3 / 2),
+        };
+        self.daemon.launch_again()?;
+        if moment == Moment::Shutdown {
+            sleep(2 * self.setup + within(2 * INTERVAL));
+            self.daemon.signal(Signal::SIGTERM)?;
+        }
+        sleep(delay);
+        self.daemon.kill()?;
+        Ok(delay)
+    }
+
+    fn recover(&mut self, remedy: Remedy) -> Result<()> {
+        match remedy {
+            Remedy::Start => {
+                self.daemon.start_again()?;
+                ensure!(knobs_are_set()?, "a daemon that runs has not set its knobs");
+                self.daemon.terminate()
+            }
+            Remedy::Restore => {
+                restore(self.daemon)?;
+                let again = restore(self.daemon)?;
+                ensure!(again.starts_with("nothing to put back"), "a second restore did something: {again}");
+                Ok(())
+            }
+        }
+    }
+}
+
+fn restore(daemon: &Daemon) -> Result<String> {
+    let output = daemon.command(&["restore"])?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    ensure!(output.status.success(), "restore: {text}{}", String::from_utf8_lossy(&output.stderr));
+    Ok(text)
+}
+
+fn refusal(daemon: &Daemon) -> Result<String> {
+    let output = daemon.command(&["restore"])?;
+    ensure!(!output.status.success(), "restore went ahead while the daemon runs");
+    ensure!(knobs_are_set()?, "restore put knobs back while the daemon runs");
+    Ok(String::from_utf8_lossy(&output.stderr).trim().to_owned())
+}
+
+/// Somebody turns one knob back after the kill: that one is left alone, the other one put back.
+fn put_back_by_another(daemon: &mut Daemon, before: &Snapshot) -> Result<String> {
+    daemon.start_again()?;
+    daemon.kill()?;
+    knobs::write(KNOBS[0].0, KNOBS[0].1)?;
+    let said = restore(daemon)?;
+    let differences = Snapshot::take()?.differences(before);
+    ensure!(differences.is_empty(), "after a restore: {differences:?}");
+    Ok(said.trim().to_owned())
+}
+
+fn knobs_are_set() -> Result<bool> {
+    for (path, _, with) in KNOBS {
+        if knobs::read(path)? != with {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+fn time_until(condition: impl Fn() -> Result<bool>) -> Result<Duration> {
+    let started = Instant::now();
+    while started.elapsed() < Duration::from_secs(10) {
+        if condition()? {
+            return Ok(started.elapsed());
+        }
+        sleep(Duration::from_micros(100));
+    }
+    bail!("the daemon has set no knobs in ten seconds")
+}
+
+fn names(directory: &Path) -> Result<Vec<String>> {
+    let entries =
+        std::fs::read_dir(directory).with_context(|| format!("cannot list {}", directory.display()))?;
+    let mut names: Vec<_> =
+        entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect::<Result<_>>()?;
+    names.sort();
+    Ok(names)
+}
+
+fn tail(text: &str) -> String {
+    let lines: Vec<_> = text.lines().collect();
+    lines[lines.len().saturating_sub(12)..].join("\n")
+}
+
+fn judge(outcome: &Outcome) -> Result<()> {
+    let rounds: Vec<Round> = outcome.all("round")?;
+    let summary: Summary = outcome.result("summary")?;
+    println!("killed in  then     times  knobs changed (0/1/2)  journal  not as before");
+    for moment in [Moment::Start, Moment::Run, Moment::Shutdown] {
+        for remedy in [Remedy::Start, Remedy::Restore] {
+            print_row(&rounds, moment, remedy);
+        }
+    }
+    println!(
+        "{} settings compared; set up in {:.1} ms, shut down in {:.1} ms; {} MiB offloaded at the end",
+        summary.settings,
+        summary.setup.as_secs_f64() * 1e3,
+        summary.shutdown.as_secs_f64() * 1e3,
+        summary.offloaded / MIB
+    );
+    println!("restore beside a running daemon: {}", summary.refusal);
+    println!("restore of what somebody put back: {}", summary.put_back_by_another.replace('\n', "; "));
+    println!(
+        "left in the state directory: {:?}; {:.0} s wall",
+        summary.left_in_state_dir,
+        outcome.wall.as_secs_f64()
+    );
+    for difference in rounds.iter().flat_map(|round| &round.differences) {
+        println!("NOT AS BEFORE: {difference}");
+    }
+    ensure!(rounds.len() as u64 == ROUNDS, "only {} of {ROUNDS} rounds", rounds.len());
+    ensure!(rounds.iter().all(|round| round.differences.is_empty()), "the host is not as it was found");
+    ensure!(
+        rounds.iter().all(|round| round.journal || round.changed == 0),
+        "a knob was changed without a journal"
+    );
+    ensure!(summary.refusal.contains("daemon is running"), "the refusal does not say why");
+    ensure!(summary.put_back_by_another.contains("has its original value already"), "nothing is said of it");
+    ensure!(summary.offloaded > 10 * MIB, "the tenant was not offloaded: the kills met an idle daemon");
+    let met = |moment, changed: fn(usize) -> bool| {
+        rounds.iter().any(|round| round.moment == moment && changed(round.changed))
+    };
+    ensure!(met(Moment::Start, |changed| changed == 0), "no kill came before the knobs were set");
+    ensure!(met(Moment::Start, |changed| changed > 0), "no kill in the start came after a knob was set");
+    ensure!(
+        met(Moment::Shutdown, |changed| changed > 0),
+        "no kill in the shutdown came before a knob was put back"
+    );
+    ensure!(summary.left_in_state_dir.iter().all(|name| name == "lock"), "something is left behind");
+    Ok(())
+}
+
+fn print_row(rounds: &[Round], moment: Moment, remedy: Remedy) {
+    let rounds = || rounds.iter().filter(move |round| (round.moment, round.remedy) == (moment, remedy));
+    let changed = |count| rounds().filter(|round| round.changed == count).count();
+    println!(
+        "{:<10} {:<8} {:>5} {:>22} {:>8} {:>14}",
+        format!("{moment:?}").to_lowercase(),
+        format!("{remedy:?}").to_lowercase(),
+        rounds().count(),
+        format!("{}/{}/{}", changed(0), changed(1), changed(2)),
+        rounds().filter(|round| round.journal).count(),
+        rounds().filter(|round| !round.differences.is_empty()).count()
+    );
+}

@@ -1,0 +1,276 @@
+//! Tenants with different policies side by side: what lowtide does to one, the others do not notice.
+//!
+//! Three runs in one boot: the tenants together without lowtide, the batch tenant alone with it, and all together with
+//! it. What the batch tenant's offloading does to its neighbours is the first against the third, what they do to its
+//! savings the second against the third.
+
+use super::Scenario;
+use super::verdict::Verdict;
+use crate::guest::look::{now, sleep_until};
+use crate::guest::zram::ZramOptions;
+use crate::guest::{Cgroup, Counters, Daemon, Look, Tenant, Zram, knobs, report};
+use crate::machine::Machine;
+use crate::outcome::Outcome;
+use crate::size::{MIB, mib};
+use crate::tenant::report::Report;
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+pub(super) const SCENARIO: Scenario = Scenario {
+    name: "sides",
+    about: "a batch tenant, a careful one and an observed one side by side: each is held to its own policy",
+    machine: || Machine::deterministic().with_limit(Duration::from_mins(10)),
+    programs: &["lowtide"],
+    guest,
+    judge,
+};
+
+/// Seconds of a run without lowtide and of one with it; whole multiples of the time between two sweeps, so that the
+/// mix of work is the same.
+const WITHOUT: u64 = 40;
+const WITH: u64 = 140;
+
+const BATCH_COLD: u64 = 120 * MIB;
+const BATCH: Kind =
+    Kind { name: "batch", args: &["--hot", "40M", "--warm", "30M", "--warm-every", "20s", "--cold", "120M"] };
+/// Latency-critical: observed only.
+const OBSERVED: Kind = Kind {
+    name: "observed",
+    args: &["--hot", "20M", "--warm", "0", "--cold", "60M", "--burst", "128", "--pause", "8ms"],
+};
+/// Latency-critical: may lose a twentieth of what the batch tenant may.
+const CAREFUL: Kind = Kind {
+    name: "careful",
+    args: &["--hot", "20M", "--warm", "0", "--cold", "60M", "--burst", "128", "--pause", "8ms"],
+};
+
+/// One tenant.
+#[derive(Debug, Clone, Copy)]
+struct Kind {
+    name: &'static str,
+    args: &'static [&'static str],
+}
+
+const POLICY: &str = "
+interval: 2s
+policies:
+  - name: batch
+    match: [/tenants/batch-*]
+    mode: full
+    cold_after: 25s
+    slo: { memory_pressure: 0.5%, io_pressure: 0.5%, promotion_rate: 5%/min }
+    limits: { per_minute: 40%, floor: 16MiB }
+  - name: careful
+    match: [/tenants/careful-*]
+    mode: full
+    cold_after: 25s
+    slo: { memory_pressure: 0.1%, io_pressure: 0.5%, promotion_rate: 0.5%/min }
+    limits: { per_minute: 2%, floor: 16MiB }
+  - name: observed
+    match: [/tenants/observed-*]
+    mode: observe
+    cold_after: 25s
+";
+const CAREFUL_PER_MINUTE: f64 = 0.02;
+
+/// How one tenant ended.
+#[derive(Debug, Serialize, Deserialize)]
+struct End {
+    kind: String,
+    run: String,
+    name: String,
+    report: Report,
+    counters: Counters,
+}
+
+/// When the watch of a run began.
+#[derive(Debug, Serialize, Deserialize)]
+struct Start {
+    kind: String,
+    run: String,
+    at: f64,
+}
+
+fn guest() -> Result<()> {
+    knobs::set_huge_pages("never")?;
+    Zram::swap(&ZramOptions::lz4(512 * MIB), 100)?;
+    run("without", &[BATCH, OBSERVED, CAREFUL], WITHOUT, false)?;
+    run("alone", &[BATCH], WITH, true)?;
+    run("together", &[BATCH, OBSERVED, CAREFUL], WITH, true)
+}
+
+fn run(name: &str, kinds: &[Kind], seconds: u64, with: bool) -> Result<()> {
+    let duration = format!("{seconds}s");
+    let mut tenants = Vec::new();
+    for kind in kinds {
+        let own = format!("{}-{name}", kind.name);
+        let cgroup = Cgroup::create(&format!("tenants/{own}"))?;
+        let args = [kind.args, &["--duration", &duration]].concat();
+        tenants.push((kind, Tenant::start(&own, &cgroup, &args)?, cgroup));
+    }
+    let daemon = if with { Some(Daemon::start(name, POLICY)?) } else { None };
+    let start = now()?;
+    report::emit(&Start { kind: "start".into(), run: name.into(), at: start })?;
+    if let Some(daemon) = &daemon {
+        // The last look comes before the first tenant ends.
+        for at in (4..seconds.saturating_sub(6)).step_by(4) {
+            sleep_until(start + Duration::from_secs(at).as_secs_f64())?;
+            for (_, _, cgroup) in &tenants {
+                report::emit(&Look::take(name, daemon, cgroup)?)?;
+            }
+        }
+        for (_, _, cgroup) in &tenants {
+            println!("{}", daemon.explain(&cgroup.name())?);
+        }
+    }
+    for (kind, tenant, cgroup) in tenants {
+        let counters = Counters::read(&cgroup)?;
+        let report = tenant.finish()?;
+        report::emit(&End {
+            kind: "end".into(),
+            run: name.into(),
+            name: kind.name.into(),
+            report,
+            counters,
+        })?;
+        cgroup.remove()?;
+    }
+    if let Some(daemon) = daemon {
+        println!("{}", daemon.log()?);
+        daemon.stop()?;
+    }
+    Ok(())
+}
+
+fn judge(outcome: &Outcome) -> Result<()> {
+    for run in ["alone", "together"] {
+        print_run(outcome, run)?;
+    }
+    let mut verdict = Verdict::default();
+    println!(
+        "\n                 operations/busy s            touch p99/ns       p999/ns        max/ns  gone/MiB"
+    );
+    println!(
+        "tenant       without  together  ratio   without  together     together      together  together"
+    );
+    for kind in [BATCH, OBSERVED, CAREFUL] {
+        let without = end(outcome, "without", kind.name)?.report;
+        let together = end(outcome, "together", kind.name)?.report;
+        let truth = together.truth.context("the last report says where the pages are")?;
+        println!(
+            "{:<10} {:>9.0} {:>9.0} {:>6.4} {:>9} {:>9} {:>12} {:>13} {:>9.1}",
+            kind.name,
+            without.rate,
+            together.rate,
+            together.rate / without.rate,
+            without.touch.p99,
+            together.touch.p99,
+            together.touch.p999,
+            together.touch.max,
+            mib(truth.hot.gone() + truth.warm.gone() + truth.cold.gone())
+        );
+    }
+    for kind in [BATCH, OBSERVED, CAREFUL] {
+        let ratio = end(outcome, "together", kind.name)?.report.rate
+            / end(outcome, "without", kind.name)?.report.rate;
+        verdict
+            .expect(ratio >= 0.98, format!("{}: throughput {ratio:.4} of that without lowtide", kind.name));
+    }
+    judge_batch(outcome, &mut verdict)?;
+    judge_observed(outcome, &mut verdict)?;
+    judge_careful(outcome, &mut verdict)?;
+    println!("{:.0} s wall on {}", outcome.wall.as_secs_f64(), outcome.kernel);
+    verdict.finish()
+}
+
+fn end(outcome: &Outcome, run: &str, name: &str) -> Result<End> {
+    let found =
+        outcome.results.iter().find(|end| end["kind"] == "end" && end["run"] == run && end["name"] == name);
+    Ok(End::deserialize(found.with_context(|| format!("tenant {name} has not ended in run {run}"))?)?)
+}
+
+fn looks(outcome: &Outcome, run: &str, name: &str) -> Result<Vec<Look>> {
+    let path = format!("/tenants/{name}-{run}");
+    let looks = outcome.results.iter().filter(|look| look["kind"] == "look" && look["path"] == path);
+    Ok(looks.map(Look::deserialize).collect::<Result<_, _>>()?)
+}
+
+fn print_run(outcome: &Outcome, run: &str) -> Result<()> {
+    let start = outcome.results.iter().find(|start| start["kind"] == "start" && start["run"] == run);
+    let start = Start::deserialize(start.with_context(|| format!("run {run} has not started"))?)?.at;
+    for kind in [BATCH, CAREFUL, OBSERVED] {
+        let looks = looks(outcome, run, kind.name)?;
+        if !looks.is_empty() {
+            println!("\n{} {run}\n{}", kind.name, Look::HEADER);
+        }
+        looks.iter().step_by(3).for_each(|look| println!("{}", look.row(start)));
+    }
+    Ok(())
+}
+
+fn judge_batch(outcome: &Outcome, verdict: &mut Verdict) -> Result<()> {
+    let gone = |run| {
+        let truth = end(outcome, run, BATCH.name)?
+            .report
+            .truth
+            .context("the last report says where the pages are")?;
+        anyhow::Ok(mib(truth.cold.gone()) / mib(BATCH_COLD))
+    };
+    let (alone, together) = (gone("alone")?, gone("together")?);
+    verdict.expect(
+        together >= 0.8 && together >= alone * 0.95,
+        format!(
+            "batch: {:.1} % of its cold part gone after {WITH} s, {:.1} % when alone",
+            together * 100.0,
+            alone * 100.0
+        ),
+    );
+    Ok(())
+}
+
+fn judge_observed(outcome: &Outcome, verdict: &mut Verdict) -> Result<()> {
+    let End { report, counters, .. } = end(outcome, "together", OBSERVED.name)?;
+    let truth = report.truth.context("the last report says where the pages are")?;
+    let gone = truth.hot.gone() + truth.warm.gone() + truth.cold.gone();
+    verdict.expect(
+        gone == 0 && counters.swap == 0 && counters.scanned == 0,
+        format!("observed: {gone} bytes gone, {} in swap, {} scanned", counters.swap, counters.scanned),
+    );
+    let looks = looks(outcome, "together", OBSERVED.name)?;
+    let asked: u64 = looks.iter().map(|look| look.requested).sum();
+    let held = looks.iter().all(|look| look.decided.action == "hold");
+    let observing = looks.iter().filter(|look| look.decided.reason == "observe_mode").count();
+    verdict.expect(
+        asked == 0 && held && observing > looks.len() / 2,
+        format!(
+            "observed: nothing asked of it; held for observe_mode at {observing} of {} looks",
+            looks.len()
+        ),
+    );
+    Ok(())
+}
+
+fn judge_careful(outcome: &Outcome, verdict: &mut Verdict) -> Result<()> {
+    let looks = looks(outcome, "together", CAREFUL.name)?;
+    // One step in the first second of a minute and one in its last make it a little more than the limit over less.
+    let over = |looks: &[Look]| looks.iter().map(|look| look.counters.stolen).max().unwrap_or_default();
+    let most = (0..looks.len()).map(|from| {
+        let minute =
+            looks[from..].iter().take_while(|look| look.counters.at - looks[from].counters.at <= 60.0);
+        over(&minute.cloned().collect::<Vec<_>>()) - looks[from].counters.stolen
+    });
+    let most = most.max().unwrap_or_default();
+    let footprint = looks.first().map_or(0, |look| look.counters.current + look.counters.swap);
+    let allowed = CAREFUL_PER_MINUTE * mib(footprint);
+    let taken = over(&looks);
+    verdict.expect(
+        taken > 0 && mib(most) <= allowed * 1.05,
+        format!(
+            "careful: at most {:.2} MiB went in a minute, its limit allows {allowed:.2}; {:.2} in all",
+            mib(most),
+            mib(taken)
+        ),
+    );
+    Ok(())
+}

@@ -1,0 +1,180 @@
+//! A thousand cgroups under one policy: what one turn of the loop costs.
+
+use super::Scenario;
+use super::verdict::Verdict;
+use crate::guest::zram::ZramOptions;
+use crate::guest::{Cgroup, Daemon, ProcessUse, SyscallCount, Zram, cgroup, http, knobs, report};
+use crate::machine::Machine;
+use crate::outcome::Outcome;
+use crate::size::{MIB, mib};
+use anyhow::{Context, Result, ensure};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+pub(super) const SCENARIO: Scenario = Scenario {
+    name: "thousand",
+    about: "what a tick costs with 1, 100 and 1000 cgroups under one policy: system calls, CPU, memory",
+    machine: || Machine::deterministic().with_limit(Duration::from_mins(6)),
+    programs: &["lowtide"],
+    guest,
+    judge,
+};
+
+/// The sizes that are measured; each adds to the cgroups of the one before.
+const SIZES: [usize; 3] = [1, 100, 1000];
+const TICKS: u64 = 12;
+const METRICS: &str = "127.0.0.1:9464";
+
+/// Full mode, so that pressure and everything else is read that decides; the floor keeps it from asking for memory,
+/// which is not the tick's own cost.
+const CONFIG: &str = "
+interval: 2s
+metrics: { listen: 127.0.0.1:9464 }
+policies:
+  - name: many
+    match: [/many/*]
+    mode: full
+    limits: { floor: 1GiB }
+";
+
+/// What was measured with so many cgroups.
+#[derive(Debug, Serialize, Deserialize)]
+struct Cost {
+    kind: String,
+    cgroups: usize,
+    ticks: u64,
+    /// System calls of the thread that ticks, all of them in the time of those ticks.
+    calls: BTreeMap<String, u64>,
+    /// Processor time of the whole daemon in that time.
+    cpu: Duration,
+    /// The daemon's own figure for the last tick.
+    tick_cpu: f64,
+    process: ProcessUse,
+    /// Of one scrape of /metrics.
+    scrape: Duration,
+    page: usize,
+}
+
+fn guest() -> Result<()> {
+    knobs::set_huge_pages("never")?;
+    Zram::swap(&ZramOptions::lz4(512 * MIB), 100)?;
+    let home = Cgroup::create("lab")?;
+    let mut holders = Vec::new();
+    for size in SIZES {
+        while holders.len() < size {
+            holders.push(hold(holders.len())?);
+        }
+        cgroup::enter(home.path())?;
+        report::emit(&measure(size)?)?;
+    }
+    for mut holder in holders {
+        holder.kill()?;
+        holder.wait()?;
+    }
+    Ok(())
+}
+
+/// A process that sleeps on a little memory. This process enters the cgroup first: its child is born there, and
+/// needs no second program to move it.
+fn hold(index: usize) -> Result<Child> {
+    let cgroup = Cgroup::create(&format!("many/{index}"))?;
+    cgroup::enter(cgroup.path())?;
+    let mut command = Command::new("lab-guest");
+    command.args(["hold", "256K"]).stdin(Stdio::null());
+    command.spawn().context("cannot start lab-guest")
+}
+
+fn measure(size: usize) -> Result<Cost> {
+    let daemon = Daemon::start(&format!("thousand-{size}"), CONFIG)?;
+    wait_for_tick(&daemon, 3)?;
+    let count = SyscallCount::start(daemon.id())?;
+    let first = ticks(&daemon)?;
+    let before = ProcessUse::of(daemon.id())?;
+    let calls_before = count.calls()?;
+    // Nothing is asked of the daemon meanwhile: an answer costs calls of the same thread.
+    sleep(Duration::from_secs(2 * TICKS));
+    let calls = since(&calls_before, &count.calls()?);
+    let process = ProcessUse::of(daemon.id())?;
+    let status = daemon.status()?;
+    let started = Instant::now();
+    let page = http::get(METRICS, "/metrics")?;
+    let scrape = started.elapsed();
+    let targets = status["cgroups"].as_array().context("status has no cgroups")?;
+    ensure!(targets.len() == size, "{} targets instead of {size}", targets.len());
+    let cost = Cost {
+        kind: "cost".into(),
+        cgroups: size,
+        ticks: status["ticks"].as_u64().context("no ticks")? - first,
+        calls,
+        cpu: process.cpu.saturating_sub(before.cpu),
+        tick_cpu: seconds(&status["tick_cpu"]).context("no tick_cpu")?,
+        process,
+        scrape,
+        page: page.body.len(),
+    };
+    drop(count);
+    daemon.stop()?;
+    Ok(cost)
+}
+
+fn since(before: &BTreeMap<String, u64>, after: &BTreeMap<String, u64>) -> BTreeMap<String, u64> {
+    let left = |(name, count): (&String, &u64)| (name.clone(), count - before.get(name).unwrap_or(&0));
+    after.iter().map(left).filter(|(_, count)| *count > 0).collect()
+}
+
+fn wait_for_tick(daemon: &Daemon, tick: u64) -> Result<()> {
+    while ticks(daemon)? < tick {
+        sleep(Duration::from_millis(500));
+    }
+    Ok(())
+}
+
+fn ticks(daemon: &Daemon) -> Result<u64> {
+    daemon.status()?["ticks"].as_u64().context("status has no ticks")
+}
+
+/// A `Duration` as serde writes it.
+fn seconds(value: &serde_json::Value) -> Option<f64> {
+    Some(value["secs"].as_f64()? + value["nanos"].as_f64()? * 1e-9)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "figures for a human")]
+fn judge(outcome: &Outcome) -> Result<()> {
+    let costs: Vec<Cost> = outcome.all("cost")?;
+    println!("kernel {}, per tick (mean of {TICKS} or so), {:.0} s wall", outcome.kernel, outcome.wall.as_secs_f64());
+    println!("| cgroups | system calls | calls per cgroup | CPU of a tick | CPU per cgroup | RSS | peak | locked | scrape | page |");
+    println!("|--------:|-------------:|-----------------:|--------------:|---------------:|----:|-----:|-------:|-------:|-----:|");
+    for cost in &costs {
+        let ticks = cost.ticks as f64;
+        let calls = cost.calls.values().sum::<u64>() as f64 / ticks;
+        let cpu = cost.cpu.as_secs_f64() / ticks;
+        let cgroups = cost.cgroups as f64;
+        println!(
+            "| {} | {calls:.0} | {:.1} | {:.2} ms | {:.1} µs | {:.1} MiB | {:.1} MiB | {:.1} MiB | {:.1} ms | {:.0} KiB |",
+            cost.cgroups,
+            calls / cgroups,
+            cpu * 1e3,
+            cpu * 1e6 / cgroups,
+            mib(cost.process.resident),
+            mib(cost.process.peak),
+            mib(cost.process.locked),
+            cost.scrape.as_secs_f64() * 1e3,
+            cost.page as f64 / 1024.0
+        );
+        println!("[the daemon says {:.2} ms for its last tick]", cost.tick_cpu * 1e3);
+    }
+    let last = costs.last().context("nothing was measured")?;
+    let mut calls: Vec<_> = last.calls.iter().collect();
+    calls.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+    for (name, count) in calls {
+        println!("{name:>24} {:>9.1} a tick", *count as f64 / last.ticks as f64);
+    }
+    let mut verdict = Verdict::default();
+    verdict.expect(costs.len() == SIZES.len(), "every size was measured");
+    verdict.expect(costs.iter().all(|cost| cost.ticks >= 10), "over at least ten ticks each");
+    verdict.expect(last.process.locked > 0, "the daemon's memory is locked");
+    verdict.finish()
+}

@@ -1,0 +1,133 @@
+//! `cargo xtask test`: everything that can fail.
+
+use crate::{build, step};
+use anyhow::{Context, Result, bail, ensure};
+use clap::Args;
+use lowtide_lab::process::say;
+use lowtide_lab::{kernel, scenarios};
+use std::collections::VecDeque;
+use std::io::{BufRead, BufReader, Read};
+use std::process::{ExitCode, Stdio};
+use std::sync::Mutex;
+use std::time::Instant;
+
+/// Machines at a time: each is one busy thread, and counted time does not mind a neighbour.
+const MACHINES: usize = 2;
+
+/// What to test.
+#[derive(Debug, Args)]
+pub(crate) struct TestArgs {
+    /// Kernel series for the scenarios (repeatable).
+    #[arg(long, default_values_t = [kernel::DEFAULT.to_owned()])]
+    kernel: Vec<String>,
+    /// Only the scenarios, not what runs on this machine.
+    #[arg(long, conflicts_with = "no_lab")]
+    lab_only: bool,
+    /// Only what runs on this machine. The result says that no kernel was tested.
+    #[arg(long)]
+    no_lab: bool,
+}
+
+/// Runs all of it; fails at the end if anything failed.
+pub(crate) fn run(args: &TestArgs) -> Result<ExitCode> {
+    let mut failed = Vec::new();
+    if !args.lab_only {
+        failed.extend(on_this_machine()?);
+    }
+    let mut passed = 0;
+    if args.no_lab {
+        say("NOT TESTED: the scenarios on real kernels (--no-lab)");
+    } else {
+        build::release(&["lowtide"])?;
+        for kernel in &args.kernel {
+            let (good, bad) = on_kernel(kernel)?;
+            passed += good;
+            failed.extend(bad);
+        }
+    }
+    println!("\n{passed} passed, {} failed", failed.len());
+    for name in &failed {
+        println!("failed: {name}");
+    }
+    ensure!(failed.is_empty(), "{} failed: {}", failed.len(), failed.join(", "));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Formatting, lints, unit and property tests, fixtures, golden files. Returns what failed.
+fn on_this_machine() -> Result<Vec<String>> {
+    let steps: [(&str, &[&str]); 3] = [
+        ("formatting", &["fmt", "--all", "--check"]),
+        ("lints", &["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]),
+        ("unit, property and fixture tests", &["test", "--workspace"]),
+    ];
+    let mut failed = Vec::new();
+    for (name, arguments) in steps {
+        if !step::cargo(name, arguments)? {
+            failed.push(name.to_owned());
+        }
+    }
+    Ok(failed)
+}
+
+/// The scenarios that are tests, on one kernel. Returns how many passed, and which failed.
+fn on_kernel(kernel: &str) -> Result<(usize, Vec<String>)> {
+    // The kernel is fetched once, not by two machines at the same time.
+    step::lab(&["kernels", kernel])?;
+    let waiting: Mutex<VecDeque<_>> =
+        Mutex::new(scenarios::TESTS.iter().map(|scenario| scenario.name).collect());
+    let results = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..MACHINES {
+            scope.spawn(|| {
+                loop {
+                    let next = waiting.lock().ok().and_then(|mut waiting| waiting.pop_front());
+                    let Some(name) = next else { break };
+                    let verdict = scenario(name, kernel);
+                    if let Ok(mut results) = results.lock() {
+                        results.push((name, verdict));
+                    }
+                }
+            });
+        }
+    });
+    let results = results.into_inner().ok().context("a thread that ran scenarios panicked")?;
+    ensure!(results.len() == scenarios::TESTS.len(), "not every scenario was run");
+    let failed = results.iter().filter_map(|(name, verdict)| {
+        let error = verdict.as_ref().err()?;
+        Some(format!("scenario {name} on {kernel}: {error:#}"))
+    });
+    let failed: Vec<_> = failed.collect();
+    Ok((results.len() - failed.len(), failed))
+}
+
+/// One scenario in a process of its own, every line marked with its name.
+fn scenario(name: &str, kernel: &str) -> Result<()> {
+    let started = Instant::now();
+    let mut child = step::myself(&["lab", "scenario", name, "--kernel", kernel])?
+        .env("LOWTIDE_LAB_BUILT", "1")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .context("cannot start xtask")?;
+    let (out, err) = (child.stdout.take(), child.stderr.take());
+    std::thread::scope(|scope| {
+        scope.spawn(|| mark(name, kernel, out));
+        scope.spawn(|| mark(name, kernel, err));
+    });
+    let status = child.wait()?;
+    let seconds = started.elapsed().as_secs();
+    if !status.success() {
+        say(&format!("FAILED: scenario {name} on {kernel}, {seconds} s"));
+        bail!("see above");
+    }
+    say(&format!("passed: scenario {name} on {kernel}, {seconds} s"));
+    Ok(())
+}
+
+fn mark(name: &str, kernel: &str, stream: Option<impl Read>) {
+    let Some(stream) = stream else { return };
+    for line in BufReader::new(stream).split(b'\n').map_while(Result::ok) {
+        println!("{name:>10} {kernel} | {}", String::from_utf8_lossy(&line));
+    }
+}
