@@ -96,8 +96,8 @@ reasons! {
     Headroom = 1, "headroom", "pressure, refaults and promotions are under the SLO: cold memory may go";
     /// The mode is observe.
     ObserveMode = 2, "observe_mode", "the policy only observes";
-    /// Watched for less than cold_after.
-    WarmingUp = 3, "warming_up", "watched for less than cold_after, so nothing can be known to be cold yet";
+    /// Watched for less than cold_after; longer after several breaches.
+    WarmingUp = 3, "warming_up", "watched for less than cold_after since the start or the last breach: nothing is known to be cold yet";
     /// Memory pressure is over the SLO.
     MemoryPressure = 4, "memory_pressure", "tasks stall on memory more than the SLO allows";
     /// I/O pressure is over the SLO.

@@ -18,6 +18,7 @@ pub mod savings;
 mod state;
 mod tick;
 pub mod units;
+mod watch;
 
 pub use decision::{Action, Decision, Figures, Reason, Scope};
 pub use observation::{

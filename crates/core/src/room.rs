@@ -93,6 +93,11 @@ impl Room {
         self.reserve(amount);
     }
 
+    /// `amount` was swapped out that nobody had asked for.
+    pub(crate) fn spend(&mut self, amount: Bytes) {
+        self.swap_out_credit = self.swap_out_credit - amount;
+    }
+
     /// `amount` was promised at an earlier tick, which paid for it, and is still on its way into swap.
     pub(crate) fn reserve(&mut self, amount: Bytes) {
         if amount.is_zero() {

@@ -8,6 +8,7 @@ use crate::{
     pace::Pace,
     room::HostHistory,
     units::{Bytes, Ratio},
+    watch::Watch,
 };
 
 /// All that the loop remembers. Cgroups that are not observed any more are forgotten.
@@ -37,14 +38,12 @@ impl State {
 #[derive(Debug)]
 pub(crate) struct CgroupState {
     pub(crate) policy: Arc<str>,
-    pub(crate) first_seen: Duration,
+    pub(crate) watch: Watch,
     pub(crate) last_seen: Duration,
     pub(crate) history: History,
     pub(crate) pace: Pace,
     /// Part of the SLO was broken at the last tick: the price is lowered once per breach, not once per tick.
     pub(crate) was_broken: bool,
-    /// When the kernel was first made to age the cgroup's pages.
-    pub(crate) aged_at: Option<Duration>,
     /// No request before this, after a trigger.
     pub(crate) calm_from: Duration,
     /// Requests in a row that freed next to nothing, and when the next may be made.
@@ -68,12 +67,11 @@ impl CgroupState {
     pub(crate) fn new(seen: &CgroupObservation, policy: &Arc<str>, now: Duration) -> Self {
         Self {
             policy: Arc::clone(policy),
-            first_seen: now,
+            watch: Watch::new(now),
             last_seen: now,
             history: History::default(),
             pace: Pace::default(),
             was_broken: false,
-            aged_at: None,
             calm_from: Duration::ZERO,
             fruitless: 0,
             retry_from: Duration::ZERO,

@@ -33,6 +33,7 @@ pub fn tick(
         let mut memory = recall(&mut known, cgroup, policy, now);
         let elapsed = memory.learn(cgroup, now);
         room.reserve(memory.promised);
+        room.spend(beyond_asked(cgroup));
         cases.push(Case { cgroup, policy, budgets, host: &seen.host, now, elapsed });
         remembered.insert(cgroup.id, memory);
     }
@@ -98,6 +99,12 @@ impl Step {
     }
 }
 
+/// What the kernel swapped out beyond what it was asked: it goes on scanning while pages are on their way to a slow
+/// device and not yet counted as reclaimed.
+fn beyond_asked(cgroup: &CgroupObservation) -> Bytes {
+    cgroup.effects.iter().map(|effect| effect.offloaded - effect.requested).sum()
+}
+
 /// What is promised to this cgroup is gone for the next.
 fn grant(step: Step, state: &mut CgroupState, room: &mut Room) -> Step {
     state.credit = Bytes::ZERO;
@@ -127,7 +134,7 @@ impl Case<'_> {
         self.back_off(state, harm);
         figures.price = state.pace.price();
         let outcome = match self.must_wait(state, harm, &figures, room) {
-            Some(Reason::WarmingUp) if state.aged_at.is_none() => self.start_ageing(state, &figures, room),
+            Some(Reason::WarmingUp) if !state.watch.is_ageing() => self.start_ageing(state, &figures, room),
             Some(reason) => {
                 state.credit = Bytes::ZERO;
                 Err((reason, None))
@@ -183,10 +190,16 @@ impl Case<'_> {
         } else if broken && !state.was_broken {
             state.pace.back_off();
         }
+        if broken && !state.was_broken && harm.broken != Some(Reason::IoPressure) {
+            state.watch.disappoint(self.policy.cold_after, self.now);
+        }
+        if broken {
+            state.watch.begin_again(self.now);
+        }
         state.was_broken = broken;
     }
 
-    /// The smallest request there is, at the beginning of the warm-up.
+    /// The smallest request there is, at the beginning of the warm-up and after each breach.
     ///
     /// The kernel ages a cgroup only when it reclaims from it: the first request has all pages looked at and their
     /// access bits cleared (mm/vmscan.c, try_to_inc_max_seq), and what is touched in the cold_after that follows is
@@ -205,12 +218,8 @@ impl Case<'_> {
         if self.policy.mode == Mode::Observe || available < BATCH {
             return Err((Reason::WarmingUp, file_only));
         }
-        state.aged_at = Some(self.now);
+        state.watch.age(self.now);
         Ok(grant(Step { amount: BATCH, scope, bound: Reason::Ageing, file_only }, state, room))
-    }
-
-    fn is_warm(&self, state: &CgroupState) -> bool {
-        self.now.saturating_sub(state.aged_at.unwrap_or(state.first_seen)) >= self.policy.cold_after
     }
 
     /// The first reason, in order of weight, for which nothing is asked for now.
@@ -222,7 +231,7 @@ impl Case<'_> {
             (self.now < state.calm_from, Reason::CoolingDown),
             (self.cgroup.in_flight, Reason::InFlight),
             (state.history.window(SHORT).is_none(), Reason::FirstSample),
-            (!self.is_warm(state), Reason::WarmingUp),
+            (!state.watch.is_over(self.policy.cold_after, self.now), Reason::WarmingUp),
             (room.only_watch.is_some(), room.only_watch.unwrap_or(Reason::Headroom)),
             (self.now < state.retry_from, Reason::Ineffective),
             (figures.reclaim_cpu >= self.budgets.reclaim_cpu, Reason::ReclaimCpu),
