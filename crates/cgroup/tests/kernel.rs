@@ -186,7 +186,8 @@ fn reclaim_does_what_it_says() {
     let effect = cgroup.reclaim(request(16), &mut || true).unwrap();
     eprintln!("16 MiB: {effect:?}");
     assert_eq!(effect.requested, Bytes::mib(16));
-    assert!(effect.freed > Bytes::mib(14) && effect.offloaded > Bytes::mib(14));
+    // Some of it was page cache of the program itself.
+    assert!(effect.freed > Bytes::mib(14) && effect.offloaded > Bytes::mib(8));
     assert!(effect.cpu > Duration::ZERO && effect.wall >= effect.cpu / 2);
 
     let mut chunks = 0;
@@ -245,6 +246,26 @@ fn triggers_fire_go_and_are_refused() {
     assert_eq!(cgroup.pressure(Resource::Memory), Ok(None));
     let error = Trigger::arm(cgroup.dir(), "memory.pressure", Kind::Some, SECOND / 10, SECOND).unwrap_err();
     assert!(matches!(error, ArmError::Off { .. }), "{error}");
+}
+
+/// Runs itself again without the capability, which a program cannot give up for a part of itself.
+#[test]
+#[ignore = "needs a machine of the lab"]
+fn without_the_capability() {
+    const CHILD: &str = "LOWTIDE_TEST_WITHOUT_CAPABILITY";
+    let mount = mount();
+    if std::env::var_os(CHILD).is_none() {
+        let again = ["--ignored", "--exact", "without_the_capability"];
+        let mut command = Command::new("setpriv");
+        command.arg("--bounding-set").arg("-sys_resource").arg(std::env::current_exe().unwrap());
+        assert!(command.args(again).env(CHILD, "1").status().unwrap().success());
+        return;
+    }
+    let made = Made::new(&mount, "unprivileged");
+    let cgroup = made.open(&mount);
+    let arm = |window| Trigger::arm(cgroup.dir(), "memory.pressure", Kind::Some, SECOND / 10, window);
+    assert!(matches!(arm(SECOND), Err(ArmError::NotPermitted { .. })));
+    assert!(arm(2 * SECOND).is_ok());
 }
 
 #[test]

@@ -5,7 +5,7 @@ mod daemon;
 
 use std::process::ExitCode;
 
-use crate::options::{Arguments, Command};
+use lowtide_cli::options::{Arguments, Command};
 
 /// `EX_CONFIG` of sysexits.h: systemd's `RestartPreventExitStatus=` and scripts tell it from a crash.
 const BAD_CONFIG: u8 = 78;

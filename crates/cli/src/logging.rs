@@ -1,5 +1,7 @@
 //! Where the daemon's log goes: the journal under systemd, standard error elsewhere.
 
+use std::io::IsTerminal;
+
 use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitExt};
 
 /// The level is taken from `LOWTIDE_LOG` (`error`, `warn`, `info`, `debug`, `trace`, or per module), `info` without.
@@ -11,6 +13,11 @@ pub(crate) fn start() {
     let journal = std::env::var_os("JOURNAL_STREAM").and_then(|_| tracing_journald::layer().ok());
     match journal {
         Some(journal) => registry.with(journal).init(),
-        None => registry.with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr)).init(),
+        None => {
+            // Colours are for people: not in a file, not in a pipe.
+            let colours = std::io::stderr().is_terminal();
+            let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(colours);
+            registry.with(lines).init();
+        }
     }
 }

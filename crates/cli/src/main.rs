@@ -2,18 +2,26 @@
 
 mod commands;
 mod logging;
-mod options;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use crate::options::Arguments;
+use lowtide_cli::options::Arguments;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     commands::run(&arguments).unwrap_or_else(|error| {
-        eprintln!("lowtide: {error:#}");
+        eprintln!("lowtide: {}", in_full(&error));
         ExitCode::FAILURE
+    })
+}
+
+/// The error and its causes. Errors that are logged name their cause in their own sentence: it is not said twice.
+fn in_full(error: &anyhow::Error) -> String {
+    error.chain().map(ToString::to_string).fold(String::new(), |text, cause| match text.contains(&cause) {
+        true => text,
+        false if text.is_empty() => cause,
+        false => format!("{text}: {cause}"),
     })
 }

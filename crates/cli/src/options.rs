@@ -7,16 +7,18 @@ use clap::{Args, Parser, Subcommand};
 /// Keeps each cgroup's hot memory in DRAM and lets the rest settle into cheaper tiers.
 #[derive(Debug, Parser)]
 #[command(name = "lowtide", version, max_term_width = 100)]
-pub(crate) struct Arguments {
+pub struct Arguments {
     /// Read and write the kernel's files under this directory instead of / (for tests and fixtures).
     #[arg(long, global = true, value_name = "DIR", default_value = "/")]
-    pub(crate) root: PathBuf,
+    pub root: PathBuf,
+    /// What to do.
     #[command(subcommand)]
-    pub(crate) command: Command,
+    pub command: Command,
 }
 
+/// What to do.
 #[derive(Debug, Subcommand)]
-pub(crate) enum Command {
+pub enum Command {
     /// Run the daemon in the foreground. Reloads its configuration on SIGHUP and when a file changes.
     Run {
         #[command(flatten)]
@@ -61,18 +63,20 @@ pub(crate) enum Command {
     },
 }
 
+/// The configuration to read.
 #[derive(Debug, Args)]
-pub(crate) struct ConfigFile {
+pub struct ConfigFile {
     /// The host's configuration; policies are read from policies.d/*.yaml beside it too.
     #[arg(long, value_name = "FILE", default_value = "/etc/lowtide/lowtide.yaml")]
-    pub(crate) config: PathBuf,
+    pub config: PathBuf,
 }
 
+/// Where the daemon listens.
 #[derive(Debug, Args)]
-pub(crate) struct DaemonAddress {
+pub struct DaemonAddress {
     #[command(flatten)]
-    pub(crate) config: ConfigFile,
+    pub config: ConfigFile,
     /// The daemon's control socket, if it is not the one in the configuration.
     #[arg(long, value_name = "SOCKET")]
-    pub(crate) socket: Option<PathBuf>,
+    pub socket: Option<PathBuf>,
 }

@@ -12,7 +12,8 @@ use hyper::{
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
-    net::{TcpListener, TcpStream},
+    io::{AsyncRead, AsyncWrite},
+    net::TcpListener,
     sync::{Semaphore, watch},
 };
 
@@ -20,7 +21,7 @@ use crate::{metrics, view::View};
 
 /// Scrapers at a time; one more waits in the listener's queue.
 const CONNECTIONS: usize = 16;
-/// A scraper that sends its request no faster than this is let go.
+/// A scraper that sends its request, or reads its answer, no faster than this is let go.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Binds the address that metrics are served on.
@@ -50,17 +51,24 @@ pub(crate) async fn serve(listener: TcpListener, views: watch::Receiver<Option<A
     }
 }
 
-async fn answer(stream: TcpStream, views: watch::Receiver<Option<Arc<View>>>) {
+/// One request a connection: a scrape comes every few seconds at most, and a connection that is kept open between
+/// two of them would hold one of the slots.
+async fn answer(
+    stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
+    views: watch::Receiver<Option<Arc<View>>>,
+) {
     let service = service_fn(|request: Request<Incoming>| {
         let response = respond(request.method(), request.uri().path(), views.borrow().as_deref());
         async { Ok::<_, Infallible>(response) }
     });
-    let served = http1::Builder::new()
+    let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(PATIENCE)
+        .keep_alive(false)
         .serve_connection(TokioIo::new(stream), service);
-    if let Err(error) = served.await {
-        tracing::debug!(%error, "metrics: a connection ended early");
+    match tokio::time::timeout(PATIENCE, connection).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(%error, "metrics: a connection ended early"),
+        Err(_) => tracing::debug!("metrics: a client was too slow"),
     }
 }
 
@@ -81,4 +89,46 @@ fn respond(method: &Method, path: &str, view: Option<&View>) -> Response<Full<By
     let kind = header::HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_is_too_slow_is_let_go() {
+        for request in ["", "GET /met", "GET /metrics HTTP/1.1\r\n", "GET / HTTP/1.1\r\n\r\n"] {
+            let (_, views) = watch::channel(None);
+            // Too little room for the answer, which the client does not read.
+            let (mut client, server) = duplex(64);
+            client.write_all(request.as_bytes()).await.unwrap();
+            let done = tokio::time::timeout(PATIENCE * 2, answer(server, views)).await;
+            assert!(done.is_ok(), "{request:?} holds its connection");
+        }
+    }
+
+    #[tokio::test]
+    async fn one_request_a_connection() {
+        let (_, views) = watch::channel(None);
+        let (mut client, server) = duplex(4096);
+        client.write_all(b"HEAD /metrics HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+        answer(server, views).await;
+        let mut text = String::new();
+        client.read_to_string(&mut text).await.unwrap();
+        assert!(text.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{text}");
+        assert!(text.contains("connection: close"), "{text}");
+    }
+
+    #[test]
+    fn only_reading_the_metrics_is_allowed() {
+        for (method, path, status) in [
+            (Method::POST, "/metrics", StatusCode::METHOD_NOT_ALLOWED),
+            (Method::DELETE, "/metrics", StatusCode::METHOD_NOT_ALLOWED),
+            (Method::GET, "/", StatusCode::NOT_FOUND),
+            (Method::POST, "/metrics/", StatusCode::NOT_FOUND),
+        ] {
+            assert_eq!(respond(&method, path, None).status(), status, "{method} {path}");
+        }
+    }
 }

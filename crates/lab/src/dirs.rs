@@ -51,7 +51,7 @@ impl LabDirs {
         self.target.join("release").join(name)
     }
 
-    /// A fresh directory for the logs and results of one run; runs older than the last twenty are removed.
+    /// A fresh directory for the logs and results of one run; of the finished ones only the last twenty are kept.
     pub fn new_run(&self) -> Result<PathBuf> {
         let runs = self.root.join("runs");
         fs::create_dir_all(&runs).with_context(|| format!("cannot create {}", runs.display()))?;
@@ -82,15 +82,42 @@ fn target_dir() -> Result<PathBuf> {
     Ok(workspace.join("target"))
 }
 
-/// Best effort: a run that cannot be removed only takes room. Runs of living processes are recent ones.
+/// Best effort: a run that cannot be removed only takes room.
 fn remove_old_runs(runs: &Path, keep: usize) {
     let Ok(entries) = fs::read_dir(runs) else { return };
-    let mut old: Vec<PathBuf> = entries.filter_map(|entry| entry.ok().map(|entry| entry.path())).collect();
+    let mut old: Vec<PathBuf> = entries
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+        .filter(|run| !is_in_use(run))
+        .collect();
     old.sort();
     old.truncate(old.len().saturating_sub(keep));
     for run in old {
         if fs::remove_dir_all(&run).is_err() {
             crate::process::say(&format!("could not remove the old run {}", run.display()));
         }
+    }
+}
+
+/// The name of a run ends in the id of the process that started it.
+fn is_in_use(run: &Path) -> bool {
+    let name = run.file_name().unwrap_or_default().to_string_lossy();
+    name.rsplit_once('-').is_some_and(|(_, process)| Path::new("/proc").join(process).exists())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_finished_runs_are_removed() {
+        let runs = tempfile::tempdir().unwrap();
+        let living = runs.path().join(format!("1-{}", std::process::id()));
+        let finished = runs.path().join("2-0");
+        let newest = runs.path().join("3-0");
+        for run in [&living, &finished, &newest] {
+            fs::create_dir(run).unwrap();
+        }
+        remove_old_runs(runs.path(), 1);
+        assert!(living.is_dir() && !finished.exists() && newest.is_dir());
     }
 }

@@ -42,21 +42,36 @@ fn apt_get(args: &[&str]) -> Result<()> {
 /// A static busybox, the only program of the first boot stage. It is unpacked, not installed: Debian's package
 /// conflicts with the dynamic busybox that a machine may need for its own boot.
 pub fn busybox(dirs: &LabDirs) -> Result<PathBuf> {
-    let busybox = dirs.tools().join("busybox");
-    if busybox.is_file() {
-        return Ok(busybox);
+    unpacked(dirs, "busybox", "busybox-static")
+}
+
+/// Programs that scenarios run in their machines, and the Debian package that has them. They are unpacked, not
+/// installed: the package would start a service on this machine.
+const GUEST_TOOLS: [(&str, &str); 2] = [("prometheus", "prometheus"), ("promtool", "prometheus")];
+
+/// The file of one of these programs, downloaded now if it is not there yet; none if it is not one of them.
+pub fn guest_tool(dirs: &LabDirs, program: &str) -> Result<Option<PathBuf>> {
+    let known = GUEST_TOOLS.iter().find(|(name, _)| *name == program);
+    known.map(|(name, package)| unpacked(dirs, name, package)).transpose()
+}
+
+fn unpacked(dirs: &LabDirs, program: &str, package: &str) -> Result<PathBuf> {
+    let file = dirs.tools().join(program);
+    if file.is_file() {
+        return Ok(file);
     }
     let _lock = dirs.lock("tools")?;
-    if busybox.is_file() {
-        return Ok(busybox);
+    if file.is_file() {
+        return Ok(file);
     }
     let codename = crate::apt::codename()?;
     let apt = PrivateApt::update(&dirs.apt().join("tools"), &[&codename])?;
     let unpacked = dirs.tools().join("unpacked");
-    apt.unpack(&["busybox-static".to_owned()], &unpacked)?;
-    let found =
-        ["bin/busybox", "usr/bin/busybox"].iter().map(|path| unpacked.join(path)).find(|path| path.is_file());
-    fs::rename(found.context("Debian's busybox-static has no busybox")?, &busybox)?;
+    apt.unpack(&[package.to_owned()], &unpacked)?;
+    let places = ["bin", "usr/bin"].map(|place| unpacked.join(place).join(program));
+    let found = places.iter().find(|path| path.is_file());
+    let found = found.with_context(|| format!("Debian's {package} has no {program}"))?;
+    fs::rename(found, &file)?;
     fs::remove_dir_all(&unpacked)?;
-    Ok(busybox)
+    Ok(file)
 }

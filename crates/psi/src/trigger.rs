@@ -32,8 +32,8 @@ impl fmt::Display for Kind {
 /// Why a trigger could not be armed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ArmError {
-    /// Without `CAP_SYS_RESOURCE` there are no triggers at all up to 6.4, and from 6.5 only with a window that is a
-    /// multiple of 2 s (commit "sched/psi: Allow unprivileged polling of N*2s period").
+    /// Without `CAP_SYS_RESOURCE` the window has to be a multiple of 2 s, which the kernel says with EINVAL (seen on 6.1,
+    /// 6.12 and 6.18); a 6.1 without the stable series' backport of that refuses to open the file for writing, EPERM.
     #[error(
         "no trigger on {} with a window of {window:?}: without CAP_SYS_RESOURCE it has to be a multiple of 2 s",
         path.display()

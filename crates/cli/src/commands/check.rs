@@ -5,7 +5,7 @@ use std::{path::Path, process::ExitCode};
 use lowtide_policy::{Loaded, Problem};
 
 use super::BAD_CONFIG;
-use crate::options::ConfigFile;
+use lowtide_cli::options::ConfigFile;
 
 pub(crate) fn run(root: &Path, config: &ConfigFile, environment: bool, deny_warnings: bool) -> ExitCode {
     let loaded = match lowtide_policy::load(&config.config) {

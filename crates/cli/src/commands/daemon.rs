@@ -6,6 +6,7 @@ use std::{
 };
 
 use anyhow::Context;
+use lowtide_cli::options::{ConfigFile, DaemonAddress};
 use lowtide_daemon::{
     Options, RunError,
     control::{self, Request},
@@ -14,10 +15,7 @@ use lowtide_daemon::{
 use lowtide_policy::Config;
 
 use super::BAD_CONFIG;
-use crate::{
-    logging,
-    options::{ConfigFile, DaemonAddress},
-};
+use crate::logging;
 
 /// Requests to the kernel that run at once. Each holds a thread; more of them would only queue on the same swap
 /// device and compress on more of the tenants' cores.

@@ -43,6 +43,15 @@ enum Action {
         #[arg(default_value = "lz4")]
         algorithm: String,
     },
+    /// Add swap on a device in memory that takes a fixed time to answer.
+    NullSwap {
+        /// Bytes, such as 256M.
+        #[arg(value_parser = lowtide_lab::size::parse)]
+        size: u64,
+        /// Nanoseconds of guest time a request takes: 80000 is an SSD, 8000000 a disk.
+        #[arg(default_value_t = guest::block::SSD_NANOSECONDS)]
+        latency: u64,
+    },
 }
 
 fn main() -> Result<()> {
@@ -54,6 +63,9 @@ fn main() -> Result<()> {
         Action::ZramSwap { size, algorithm } => {
             let options = guest::zram::ZramOptions { algorithm, ..guest::zram::ZramOptions::lz4(size) };
             guest::Zram::swap(&options, 100).map(drop)
+        }
+        Action::NullSwap { size, latency } => {
+            guest::swap::on(guest::NullBlock::create(0, size, latency)?.device(), 10)
         }
     }
 }

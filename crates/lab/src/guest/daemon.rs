@@ -30,7 +30,7 @@ impl Daemon {
 
     /// As [`Daemon::start`], and returns at once.
     pub fn launch(name: &str, policies: &str) -> Result<Self> {
-        let directory = PathBuf::from(STAGE).join(format!("lowtide-{name}"));
+        let directory = directory_of(name);
         fs::create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
         let config = directory.join("lowtide.yaml");
         let place = directory.display();
@@ -63,6 +63,12 @@ impl Daemon {
     #[must_use]
     pub fn config(&self) -> &PathBuf {
         &self.config
+    }
+
+    /// The state directory that a daemon of this name will have.
+    #[must_use]
+    pub fn state_dir_of(name: &str) -> PathBuf {
+        directory_of(name).join("state")
     }
 
     /// Its state directory.
@@ -163,6 +169,10 @@ impl Drop for Daemon {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+fn directory_of(name: &str) -> PathBuf {
+    PathBuf::from(STAGE).join(format!("lowtide-{name}"))
 }
 
 fn spawn(config: &PathBuf, log: &PathBuf) -> Result<Child> {

@@ -149,10 +149,16 @@ pub struct Look {
 }
 
 impl Look {
-    /// Looks once. `path` is the cgroup's, from the cgroup root.
+    /// Looks once.
     pub fn take(run: &str, daemon: &Daemon, cgroup: &Cgroup) -> Result<Self> {
+        Self::at(run, &daemon.status()?, cgroup)
+    }
+
+    /// Looks at one of several cgroups, with what [`Daemon::status`] said of all: asking costs the guest a process.
+    pub fn at(run: &str, status: &Value, cgroup: &Cgroup) -> Result<Self> {
         let path = cgroup.name();
-        let target = daemon.target(&path)?;
+        let target = status["cgroups"].as_array().and_then(|all| all.iter().find(|one| one["path"] == path));
+        let target = target.with_context(|| format!("{path} is no target: {status}"))?;
         Ok(Self {
             kind: "look".to_owned(),
             run: run.to_owned(),

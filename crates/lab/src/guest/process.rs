@@ -22,6 +22,8 @@ pub struct ProcessUse {
     pub locked: u64,
     /// Processor time of the threads that live.
     pub cpu: Duration,
+    /// The part of all its processor time that the kernel took, in steps of 10 ms.
+    pub kernel_cpu: Duration,
 }
 
 impl ProcessUse {
@@ -42,6 +44,7 @@ impl ProcessUse {
             peak: kilobytes(&status, "VmHWM:")?,
             locked: kilobytes(&status, "VmLck:")?,
             cpu: Duration::from_nanos(cpu),
+            kernel_cpu: kernel_time(&knobs::read(directory.join("stat"))?).context("no stime in stat")?,
         })
     }
 }
@@ -54,6 +57,13 @@ fn names(directory: &Path) -> Result<Vec<PathBuf>> {
 /// The first number of schedstat: nanoseconds on a processor.
 fn run_time(text: &str) -> u64 {
     text.split_whitespace().next().and_then(|word| word.parse().ok()).unwrap_or(0)
+}
+
+/// `stime` of /proc/PID/stat: the thirteenth number after the name, which may hold anything but is in brackets.
+fn kernel_time(text: &str) -> Option<Duration> {
+    const TICK: Duration = Duration::from_millis(10);
+    let ticks = text.rsplit_once(')')?.1.split_whitespace().nth(12)?.parse().ok()?;
+    Some(TICK * ticks)
 }
 
 /// A `name value kB` line, in bytes.
@@ -72,6 +82,12 @@ mod tests {
     fn this_process_is_read() {
         let own = ProcessUse::of(std::process::id()).unwrap();
         assert!(own.descriptors >= 3 && own.threads >= 1 && own.resident > 0 && own.peak >= own.resident);
+    }
+
+    #[test]
+    fn kernel_time_is_found_behind_any_name() {
+        let text = "7 (a) b) S 1 7 7 0 -1 0 0 0 0 0 250 30 0 0 20 0 1 0 0";
+        assert_eq!(kernel_time(text), Some(Duration::from_millis(300)));
     }
 
     #[test]

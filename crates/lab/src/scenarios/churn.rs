@@ -42,7 +42,7 @@ policies:
     mode: full
     cold_after: 1s
     slo: { memory_pressure: 50%, io_pressure: 50%, promotion_rate: 100%/min }
-    limits: { per_minute: 100%, floor: 0 }
+    limits: { per_minute: 100%, floor: 0B }
 ";
 
 /// The daemon at one moment.
@@ -130,7 +130,8 @@ struct Churn {
 impl Churn {
     fn turn(&mut self, turn: u64) -> Result<()> {
         let path = PathBuf::from(cgroup::ROOT).join(format!("churn/{turn}"));
-        self.timed(|| std::fs::create_dir(&path)).with_context(|| format!("cannot create {}", path.display()))?;
+        self.timed(|| std::fs::create_dir(&path))
+            .with_context(|| format!("cannot create {}", path.display()))?;
         self.created += 1;
         let process = (turn % POPULATED == 0).then(|| hold(&Cgroup::at(&path))).transpose()?;
         self.alive.push_back((path, process));
@@ -147,7 +148,8 @@ impl Churn {
             process.kill()?;
             process.wait()?;
         }
-        self.timed(|| std::fs::remove_dir(&path)).with_context(|| format!("cannot remove {}", path.display()))?;
+        self.timed(|| std::fs::remove_dir(&path))
+            .with_context(|| format!("cannot remove {}", path.display()))?;
         self.removed += 1;
         Ok(true)
     }
@@ -203,7 +205,9 @@ fn complaints(log: &str) -> Vec<String> {
 fn judge(outcome: &Outcome) -> Result<()> {
     let looks: Vec<Look> = outcome.all("look")?;
     let summary: Summary = outcome.result("summary")?;
-    println!("    s            targets  asked  descr.  threads  RSS/KiB  peak/KiB  CPU/s  status/KiB  series  dying");
+    println!(
+        "    s            targets  asked  descr.  threads  RSS/KiB  peak/KiB  CPU/s  status/KiB  series  dying"
+    );
     for look in &looks {
         println!(
             "{:>5.1}  {:<9} {:>8} {:>6} {:>7} {:>8} {:>8} {:>9} {:>6.2} {:>11} {:>7} {:>6}",
@@ -241,7 +245,10 @@ fn verdict(looks: &[Look], summary: &Summary) -> Result<()> {
     let mut verdict = Verdict::default();
     verdict.expect(summary.removed == CHURNED, "every cgroup was created and removed");
     verdict.expect(summary.seconds < 66.0, "100 a second were");
-    verdict.expect(churning.targets > 50 && churning.reclaimed > 0, "the daemon saw them and reclaimed from them");
+    verdict.expect(
+        churning.targets > 50 && churning.reclaimed > 0,
+        "the daemon saw them and reclaimed from them",
+    );
     verdict.expect(summary.complaints.is_empty(), "no line of the log above the level of information");
     verdict.expect(after.targets == before.targets, "the targets that are gone are forgotten");
     verdict.expect(after.series <= before.series + 20, "and their series");

@@ -11,9 +11,11 @@ mod kill;
 mod no_swap;
 mod offload;
 mod reclaim;
+mod scrape;
 mod sides;
 mod sudden;
 mod swap_full;
+mod thousand;
 mod verdict;
 
 use crate::dirs::LabDirs;
@@ -21,6 +23,7 @@ use crate::machine::Machine;
 use crate::outcome::Outcome;
 use crate::process::say;
 use crate::run::{Job, run};
+use crate::tools;
 use anyhow::{Context, Result};
 use std::path::PathBuf;
 
@@ -33,7 +36,7 @@ pub struct Scenario {
     pub about: &'static str,
     /// The machine it wants; the kernel is set by the caller.
     pub machine: fn() -> Machine,
-    /// Release programs of this workspace it needs, besides the lab's own (such as `lowtide`).
+    /// Programs it needs besides the lab's own: of this workspace (`lowtide`), or of [`tools::guest_tool`].
     pub programs: &'static [&'static str],
     /// The steps inside the machine, which report with [`crate::guest::report::emit`].
     pub guest: fn() -> Result<()>,
@@ -47,6 +50,7 @@ pub static TESTS: &[Scenario] = &[
     reclaim::SCENARIO,
     kill::SCENARIO,
     churn::SCENARIO,
+    scrape::SCENARIO,
     sides::SCENARIO,
     sudden::SCENARIO,
     no_swap::SCENARIO,
@@ -54,7 +58,7 @@ pub static TESTS: &[Scenario] = &[
 ];
 
 /// What `cargo xtask bench` runs: they report, and judge nothing but correctness.
-pub static BENCHMARKS: &[Scenario] = &[baseline::SCENARIO];
+pub static BENCHMARKS: &[Scenario] = &[baseline::SCENARIO, thousand::SCENARIO];
 
 /// What `cargo xtask demo` runs.
 pub static SHOWS: &[Scenario] = &[demo::SCENARIO];
@@ -76,11 +80,15 @@ pub fn find(name: &str) -> Result<&'static Scenario> {
 pub fn execute(dirs: &LabDirs, scenario: &Scenario, kernel: &str) -> Result<Outcome> {
     say(&format!("scenario {} on {kernel}: {}", scenario.name, scenario.about));
     let machine = (scenario.machine)().with_kernel(kernel);
-    let programs: Vec<PathBuf> = scenario.programs.iter().map(|name| dirs.release_program(name)).collect();
+    let programs = scenario.programs.iter().map(|name| program(dirs, name)).collect::<Result<_>>()?;
     let job = Job { programs, ..Job::command(["lab-guest", "scenario", scenario.name]) };
     let outcome = run(dirs, &machine, &job)?;
     say(&format!("machine gone after {:.1} s", outcome.wall.as_secs_f64()));
     outcome.check()?;
     (scenario.judge)(&outcome)?;
     Ok(outcome)
+}
+
+fn program(dirs: &LabDirs, name: &str) -> Result<PathBuf> {
+    Ok(tools::guest_tool(dirs, name)?.unwrap_or_else(|| dirs.release_program(name)))
 }

@@ -29,7 +29,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
 /// Seconds of a run without lowtide and of one with it; whole multiples of the time between two sweeps, so that the
 /// mix of work is the same.
 const WITHOUT: u64 = 40;
-const WITH: u64 = 140;
+const WITH: u64 = 120;
 
 const BATCH_COLD: u64 = 120 * MIB;
 const BATCH: Kind =
@@ -114,10 +114,11 @@ fn run(name: &str, kinds: &[Kind], seconds: u64, with: bool) -> Result<()> {
     report::emit(&Start { kind: "start".into(), run: name.into(), at: start })?;
     if let Some(daemon) = &daemon {
         // The last look comes before the first tenant ends.
-        for at in (4..seconds.saturating_sub(6)).step_by(4) {
+        for at in (6..seconds.saturating_sub(4)).step_by(6) {
             sleep_until(start + Duration::from_secs(at).as_secs_f64())?;
+            let status = daemon.status()?;
             for (_, _, cgroup) in &tenants {
-                report::emit(&Look::take(name, daemon, cgroup)?)?;
+                report::emit(&Look::at(name, &status, cgroup)?)?;
             }
         }
         for (_, _, cgroup) in &tenants {
@@ -204,7 +205,7 @@ fn print_run(outcome: &Outcome, run: &str) -> Result<()> {
         if !looks.is_empty() {
             println!("\n{} {run}\n{}", kind.name, Look::HEADER);
         }
-        looks.iter().step_by(3).for_each(|look| println!("{}", look.row(start)));
+        looks.iter().step_by(2).for_each(|look| println!("{}", look.row(start)));
     }
     Ok(())
 }

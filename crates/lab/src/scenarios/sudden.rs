@@ -34,6 +34,8 @@ const FINE: f64 = 0.01;
 const COARSE: f64 = 0.1;
 /// How long the fine samples go on.
 const FINE_FOR: f64 = 3.0;
+/// Pages that go within this time of the touch belong to a request that was in flight.
+const IN_FLIGHT_FOR: f64 = 0.05;
 /// Reclaim has to go on by then, or it never will: a minute for the SLO's window, then some.
 const PATIENCE: f64 = 100.0;
 /// How long the watch goes on after reclaim did.
@@ -106,6 +108,8 @@ struct Sample {
 struct Step {
     since: f64,
     ticks: u64,
+    /// Bytes, in all of these ticks.
+    asked: u64,
     decided: Decided,
 }
 
@@ -137,15 +141,16 @@ fn guest() -> Result<()> {
 fn surprise(plan: &Surprise) -> Result<()> {
     let cgroup = Cgroup::create(&format!("tenants/{}", plan.name))?;
     let tenant = Tenant::start(plan.name, &cgroup, plan.tenant)?;
+    let started = now()?;
     let daemon = Daemon::start(plan.name, plan.policy)?;
-    let mut samples = vec![wait_for_request(plan, &cgroup)?];
+    let mut samples = wait_for_request(plan, &cgroup)?;
+    let told = samples.len() - 1;
     let touch = now()?;
     tenant.touch_all()?;
     let early = watch(&cgroup, &daemon, plan, touch, &mut samples)?;
-    let uptime = Moment::of(&daemon.status()?)?;
     let target = daemon.target(&cgroup.name())?;
     println!("{}", daemon.explain(&cgroup.name())?);
-    let steps = steps(&target, now()? - uptime - touch)?;
+    let steps = steps(&target, started - touch)?;
     let reports = tenant.reports()?;
     let touched = reports.iter().find(|report| report.event == Event::TouchedAll);
     let run = Run {
@@ -155,7 +160,9 @@ fn surprise(plan: &Surprise) -> Result<()> {
         touched_in: touched
             .and_then(|report| report.seconds)
             .context("the tenant has not touched its memory")?,
-        in_flight: samples.get(1).is_some_and(|first| first.stolen > samples[0].stolen),
+        in_flight: samples[told..].iter().any(|sample| {
+            sample.at - touch <= IN_FLIGHT_FOR && sample.stolen > samples[told].stolen
+        }),
         cut_short: early["account"]["last_effect"]["stopped"] == true,
         asked: early["account"]["last_effect"]["requested"].as_u64().unwrap_or_default(),
         steps,
@@ -171,31 +178,27 @@ fn surprise(plan: &Surprise) -> Result<()> {
     cgroup.remove()
 }
 
-/// The daemon's own clock.
-struct Moment;
-
-impl Moment {
-    fn of(duration: &Value) -> Result<f64> {
-        let duration = if duration["uptime"].is_object() { &duration["uptime"] } else { duration };
-        let seconds = duration["secs"].as_u64().context("a duration without seconds")?;
-        let nanos = duration["nanos"].as_u64().unwrap_or_default();
-        Ok(Duration::new(seconds, u32::try_from(nanos)?).as_secs_f64())
-    }
+/// A duration in the daemon's JSON.
+fn seconds(duration: &Value) -> Result<f64> {
+    let seconds = duration["secs"].as_u64().context("a duration without seconds")?;
+    let nanos = duration["nanos"].as_u64().unwrap_or_default();
+    Ok(Duration::new(seconds, u32::try_from(nanos)?).as_secs_f64())
 }
 
-/// Waits until enough is offloaded and the next request has begun to take pages.
-fn wait_for_request(plan: &Surprise, cgroup: &Cgroup) -> Result<Counters> {
+/// Waits until enough is offloaded and the next request has begun to take pages; returns the samples until then.
+fn wait_for_request(plan: &Surprise, cgroup: &Cgroup) -> Result<Vec<Counters>> {
     let deadline = now()? + 150.0;
-    let mut before = Counters::read(cgroup)?;
+    let mut samples = vec![Counters::read(cgroup)?];
     loop {
+        let before = samples[samples.len() - 1];
         let enough = before.swap >= plan.offloaded;
         std::thread::sleep(Duration::from_millis(if enough { 2 } else { 200 }));
         let after = Counters::read(cgroup)?;
+        samples.push(after);
         if enough && after.stolen > before.stolen {
-            return Ok(after);
+            return Ok(samples);
         }
         ensure!(after.at < deadline, "only {:.1} MiB were offloaded in time", mib(after.swap));
-        before = after;
     }
 }
 
@@ -246,8 +249,9 @@ fn steps(target: &Value, offset: f64) -> Result<Vec<Step>> {
     let recent = target["account"]["recent"].as_array().context("the daemon gives no past")?;
     let step = |entry: &Value| {
         anyhow::Ok(Step {
-            since: Moment::of(&entry["since"])? + offset,
+            since: seconds(&entry["since"])? + offset,
             ticks: entry["ticks"].as_u64().unwrap_or_default(),
+            asked: entry["asked"].as_u64().unwrap_or_default(),
             decided: Decided::of(&entry["decision"]),
         })
     };
@@ -310,10 +314,10 @@ fn judge_run(run: &Run, samples: &[Counters], verdict: &mut Verdict) -> Result<(
     print_run(run, samples, &taken);
     let (before, after): (Vec<&Taken>, Vec<&Taken>) =
         taken.iter().partition(|taken| taken.at <= WINDOW + FINE);
-    let stopped = before.last().map_or(0.0, |last| last.at);
+    let stopped = before.last().map_or(0.0, |last| last.at.max(0.0));
     let resumed = after.first().context("reclaim never went on after the touch")?;
     verdict.expect(
-        resumed.at > 2.0 * run.interval,
+        resumed.at - stopped > run.interval,
         format!(
             "{}: reclaim stopped {stopped:.2} s after the touch, within {WINDOW} s; it went on after {:.1} s",
             run.name, resumed.at
@@ -356,13 +360,24 @@ fn judge_run(run: &Run, samples: &[Counters], verdict: &mut Verdict) -> Result<(
 }
 
 fn print_run(run: &Run, samples: &[Counters], taken: &[Taken]) {
+    let before: Vec<&Taken> = taken.iter().filter(|taken| taken.at < 0.0).collect();
+    let went: u64 = before.iter().map(|taken| taken.bytes).sum();
     println!(
-        "\n{}: the tenant touched all of its memory in {:.2} s; request in flight: {}",
+        "\n{}: {:.1} MiB had been reclaimed in {:.0} s when the touch came",
+        run.name,
+        mib(went),
+        before.first().map_or(0.0, |first| -first.at)
+    );
+    println!(
+        "{}: the tenant touched all of its memory in {:.2} s; request in flight: {}",
         run.name, run.touched_in, run.in_flight
     );
     println!("       s    DRAM    swap   back  memory stall/ms  io stall/ms  reclaimed");
     let mut shown = f64::MIN;
     for (index, sample) in samples.iter().enumerate() {
+        if sample.at < -0.5 {
+            continue;
+        }
         let went: u64 = taken.iter().filter(|taken| taken.index == index).map(|taken| taken.bytes).sum();
         if went == 0 && sample.at - shown < 4.0 {
             continue;
@@ -379,8 +394,18 @@ fn print_run(run: &Run, samples: &[Counters], taken: &[Taken]) {
             mib(went)
         );
     }
-    for step in run.steps.iter().filter(|step| step.since > -2.0 * run.interval) {
-        println!("{:>8.2} s, {:>3} ticks: {}", step.since, step.ticks, step.decided.summary());
+    for (index, step) in run.steps.iter().enumerate() {
+        let next = run.steps.get(index + 1).map_or(f64::MAX, |next| next.since);
+        let during = taken.iter().filter(|taken| (step.since..next).contains(&taken.at));
+        let went: u64 = during.map(|taken| taken.bytes).sum();
+        println!(
+            "{:>8.2} s, {:>3} ticks: {}; asked {:.1} MiB, went {:.1}",
+            step.since,
+            step.ticks,
+            step.decided.summary(),
+            mib(step.asked),
+            mib(went)
+        );
     }
     println!(
         "the request before: {:.1} MiB asked, {}",

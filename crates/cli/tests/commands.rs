@@ -1,0 +1,150 @@
+//! The commands beside `check`: what they print, where, and with what exit status.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Output},
+};
+
+use lowtide_daemon::journal::{FILE_NAME, Journal};
+use lowtide_kernfs::Root;
+
+/// `--help` and mistakes on the command line. `TRYCMD=overwrite cargo test -p lowtide` writes them anew.
+#[test]
+fn command_line() {
+    trycmd::TestCases::new().case("tests/cmd/*.trycmd");
+}
+
+/// A host of one knob, with a configuration that keeps everything in its directory.
+struct Host {
+    directory: tempfile::TempDir,
+}
+
+const KNOB: &str = "sys/module/zswap/parameters/enabled";
+
+impl Host {
+    fn new(knob: &str) -> Self {
+        let host = Self { directory: tempfile::tempdir().unwrap() };
+        let place = host.directory.path().display();
+        let config = format!("state_dir: {place}/state\ncontrol: {{ socket: {place}/control.sock }}\n");
+        fs::write(host.at("lowtide.yaml"), config).unwrap();
+        for (file, value) in [(KNOB, knob), ("proc/sys/kernel/random/boot_id", "boot")] {
+            let file = host.at("root").join(file);
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, value).unwrap();
+        }
+        fs::create_dir(host.at("state")).unwrap();
+        host
+    }
+
+    fn at(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    fn knob(&self) -> String {
+        fs::read_to_string(self.at("root").join(KNOB)).unwrap()
+    }
+
+    /// What a daemon that was killed leaves behind.
+    fn journal(&self, original: &str, written: &str) {
+        let root = Root::open(self.at("root")).unwrap();
+        let mut journal = Journal::open(&self.at("state"), &root).unwrap();
+        journal.note(Path::new(KNOB), original, written).unwrap();
+    }
+
+    fn lowtide(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lowtide"));
+        command.args(arguments).arg("--root").arg(self.at("root")).arg("--config").arg(self.at("lowtide.yaml"));
+        command.output().unwrap()
+    }
+
+    /// `lowtide restore`, which must go well.
+    fn restore(&self) -> String {
+        let output = self.lowtide(&["restore"]);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        text(&output.stdout)
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
+}
+
+#[test]
+fn restore_with_nothing_to_do() {
+    let host = Host::new("N\n");
+    assert_eq!(host.restore(), "nothing to put back: lowtide has changed no kernel setting\n");
+    assert_eq!(host.knob(), "N\n");
+}
+
+#[test]
+fn restore_puts_back_what_a_killed_daemon_left() {
+    let host = Host::new("Y\n");
+    host.journal("N", "Y");
+    assert_eq!(host.restore(), format!("/{KNOB}: put back (it was `Y`)\n"));
+    assert_eq!(host.knob(), "N");
+    assert!(host.restore().starts_with("nothing to put back"), "safe to run twice");
+}
+
+#[test]
+fn restore_leaves_alone_what_somebody_else_wrote() {
+    let host = Host::new("2\n");
+    host.journal("N", "Y");
+    let said = "left as it is: lowtide wrote `Y`, somebody else `2` since";
+    assert_eq!(host.restore(), format!("/{KNOB}: {said}\n"));
+    assert_eq!(host.knob(), "2\n");
+}
+
+#[test]
+fn restore_does_not_trust_a_damaged_journal() {
+    let host = Host::new("Y\n");
+    host.journal("N", "Y");
+    let journal = host.at("state").join(FILE_NAME);
+    let damaged = fs::read_to_string(&journal).unwrap().replace("\"N\"", "\"9\"");
+    fs::write(&journal, damaged).unwrap();
+    let output = host.lowtide(&["restore"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(text(&output.stderr).contains("journal:1: the record is damaged"), "{}", text(&output.stderr));
+    assert_eq!(host.knob(), "Y\n");
+    assert!(journal.exists());
+}
+
+#[test]
+fn without_a_daemon_there_is_nobody_to_ask() {
+    let host = Host::new("N\n");
+    for command in [&["status"][..], &["status", "--json"], &["explain", "/web"]] {
+        let output = host.lowtide(command);
+        assert_eq!(output.status.code(), Some(1), "{command:?}");
+        assert_eq!(text(&output.stdout), "", "{command:?}");
+        let socket = host.at("control.sock");
+        let said = format!(
+            "lowtide: {}: No such file or directory (os error 2); is the daemon running? (`systemctl status lowtide`)\n",
+            socket.display()
+        );
+        assert_eq!(text(&output.stderr), said, "{command:?}");
+    }
+}
+
+#[test]
+fn a_bad_configuration_is_shown_by_every_command_that_reads_it() {
+    let host = Host::new("N\n");
+    fs::write(host.at("lowtide.yaml"), "interval: soon\n").unwrap();
+    for (command, status, remedy) in [("run", 78, ""), ("restore", 1, "--state-dir"), ("status", 1, "--socket")] {
+        let output = host.lowtide(&[command]);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(status), "{command}: {said}");
+        assert!(said.contains("lowtide.yaml:1:11: error: ") && said.contains(remedy), "{command}: {said}");
+    }
+}
+
+#[test]
+fn restore_needs_no_configuration_that_is_right() {
+    let host = Host::new("Y\n");
+    host.journal("N", "Y");
+    fs::write(host.at("lowtide.yaml"), "interval: soon\n").unwrap();
+    let output = host.lowtide(&["restore", "--state-dir", host.at("state").to_str().unwrap()]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(host.knob(), "N");
+}

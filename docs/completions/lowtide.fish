@@ -1,0 +1,56 @@
+# Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
+function __fish_lowtide_global_optspecs
+    string join \n root= h/help V/version
+end
+
+function __fish_lowtide_needs_command
+    # Figure out if the current invocation already has a command.
+    set -l cmd (commandline -opc)
+    set -e cmd[1]
+    argparse -s (__fish_lowtide_global_optspecs) -- $cmd 2>/dev/null
+    or return
+    if set -q argv[1]
+        # Also print the command, so this can be used to figure out what it is.
+        echo $argv[1]
+        return 1
+    end
+    return 0
+end
+
+function __fish_lowtide_using_subcommand
+    set -l cmd (__fish_lowtide_needs_command)
+    test -z "$cmd"
+    and return 1
+    contains -- $cmd[1] $argv
+end
+
+complete -c lowtide -n "__fish_lowtide_needs_command" -l root -d 'Read and write the kernel\'s files under this directory instead of / (for tests and fixtures)' -r -F
+complete -c lowtide -n "__fish_lowtide_needs_command" -s h -l help -d 'Print help'
+complete -c lowtide -n "__fish_lowtide_needs_command" -s V -l version -d 'Print version'
+complete -c lowtide -n "__fish_lowtide_needs_command" -f -a "run" -d 'Run the daemon in the foreground. Reloads its configuration on SIGHUP and when a file changes'
+complete -c lowtide -n "__fish_lowtide_needs_command" -f -a "check" -d 'Validate the configuration. Exits 0, or 78 with file, line and column of every problem'
+complete -c lowtide -n "__fish_lowtide_needs_command" -f -a "status" -d 'Show what the daemon sees: the host, its tiers, every target and the last decision about it'
+complete -c lowtide -n "__fish_lowtide_needs_command" -f -a "explain" -d 'Say why the daemon last did, or did not, act on a cgroup'
+complete -c lowtide -n "__fish_lowtide_needs_command" -f -a "restore" -d 'Put every kernel setting back that lowtide changed. Only with the daemon stopped; safe to run twice'
+complete -c lowtide -n "__fish_lowtide_using_subcommand run" -l config -d 'The host\'s configuration; policies are read from policies.d/*.yaml beside it too' -r -F
+complete -c lowtide -n "__fish_lowtide_using_subcommand run" -l root -d 'Read and write the kernel\'s files under this directory instead of / (for tests and fixtures)' -r -F
+complete -c lowtide -n "__fish_lowtide_using_subcommand run" -s h -l help -d 'Print help'
+complete -c lowtide -n "__fish_lowtide_using_subcommand check" -l config -d 'The host\'s configuration; policies are read from policies.d/*.yaml beside it too' -r -F
+complete -c lowtide -n "__fish_lowtide_using_subcommand check" -l root -d 'Read and write the kernel\'s files under this directory instead of / (for tests and fixtures)' -r -F
+complete -c lowtide -n "__fish_lowtide_using_subcommand check" -l environment -d 'Also against this host: does each policy match a cgroup, can this kernel do what is asked?'
+complete -c lowtide -n "__fish_lowtide_using_subcommand check" -l deny-warnings -d 'Treat warnings as errors'
+complete -c lowtide -n "__fish_lowtide_using_subcommand check" -s h -l help -d 'Print help'
+complete -c lowtide -n "__fish_lowtide_using_subcommand status" -l config -d 'The host\'s configuration; policies are read from policies.d/*.yaml beside it too' -r -F
+complete -c lowtide -n "__fish_lowtide_using_subcommand status" -l socket -d 'The daemon\'s control socket, if it is not the one in the configuration' -r -F
+complete -c lowtide -n "__fish_lowtide_using_subcommand status" -l root -d 'Read and write the kernel\'s files under this directory instead of / (for tests and fixtures)' -r -F
+complete -c lowtide -n "__fish_lowtide_using_subcommand status" -l json -d 'As JSON'
+complete -c lowtide -n "__fish_lowtide_using_subcommand status" -s h -l help -d 'Print help'
+complete -c lowtide -n "__fish_lowtide_using_subcommand explain" -l config -d 'The host\'s configuration; policies are read from policies.d/*.yaml beside it too' -r -F
+complete -c lowtide -n "__fish_lowtide_using_subcommand explain" -l socket -d 'The daemon\'s control socket, if it is not the one in the configuration' -r -F
+complete -c lowtide -n "__fish_lowtide_using_subcommand explain" -l root -d 'Read and write the kernel\'s files under this directory instead of / (for tests and fixtures)' -r -F
+complete -c lowtide -n "__fish_lowtide_using_subcommand explain" -l json -d 'As JSON'
+complete -c lowtide -n "__fish_lowtide_using_subcommand explain" -s h -l help -d 'Print help'
+complete -c lowtide -n "__fish_lowtide_using_subcommand restore" -l config -d 'The host\'s configuration; policies are read from policies.d/*.yaml beside it too' -r -F
+complete -c lowtide -n "__fish_lowtide_using_subcommand restore" -l state-dir -d 'Where the journal is, if the configuration cannot be read' -r -F
+complete -c lowtide -n "__fish_lowtide_using_subcommand restore" -l root -d 'Read and write the kernel\'s files under this directory instead of / (for tests and fixtures)' -r -F
+complete -c lowtide -n "__fish_lowtide_using_subcommand restore" -s h -l help -d 'Print help'
