@@ -8,7 +8,7 @@ use std::process::ExitCode;
 use lowtide_cli::options::{Arguments, Command};
 
 /// `EX_CONFIG` of sysexits.h: systemd's `RestartPreventExitStatus=` and scripts tell it from a crash.
-const BAD_CONFIG: u8 = 78;
+pub(crate) const BAD_CONFIG: u8 = 78;
 
 /// Does what was asked. Errors that have no exit status of their own are returned.
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {

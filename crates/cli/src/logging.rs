@@ -11,13 +11,11 @@ pub(crate) fn start() {
     let registry = tracing_subscriber::registry().with(filter);
     // systemd sets JOURNAL_STREAM for a unit whose output goes to the journal: its own protocol keeps the fields.
     let journal = std::env::var_os("JOURNAL_STREAM").and_then(|_| tracing_journald::layer().ok());
-    match journal {
-        Some(journal) => registry.with(journal).init(),
-        None => {
-            // Colours are for people: not in a file, not in a pipe.
-            let colours = std::io::stderr().is_terminal();
-            let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(colours);
-            registry.with(lines).init();
-        }
+    if let Some(journal) = journal {
+        registry.with(journal).init();
+        return;
     }
+    // Colours are for people: not in a file, not in a pipe.
+    let colours = std::io::stderr().is_terminal();
+    registry.with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(colours)).init();
 }

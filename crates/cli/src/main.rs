@@ -8,12 +8,14 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use lowtide_cli::options::Arguments;
+use lowtide_policy::Problems;
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     commands::run(&arguments).unwrap_or_else(|error| {
         eprintln!("lowtide: {}", in_full(&error));
-        ExitCode::FAILURE
+        // A configuration that is wrong has an exit status of its own, whatever was asked.
+        if error.is::<Problems>() { ExitCode::from(commands::BAD_CONFIG) } else { ExitCode::FAILURE }
     })
 }
 

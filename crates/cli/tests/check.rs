@@ -60,7 +60,11 @@ fn every_example_policy_passes_even_with_warnings_denied() {
         let output = check(&directory, &name, &["--deny-warnings"]);
         assert_eq!(output.status.code(), Some(0), "{}: {}", name.display(), text(&output.stderr));
         assert_eq!(text(&output.stderr), "", "{}", name.display());
-        assert!(text(&output.stdout).lines().next().unwrap().ends_with(" in 1 file: ok"), "{}", name.display());
+        assert!(
+            text(&output.stdout).lines().next().unwrap().ends_with(" in 1 file: ok"),
+            "{}",
+            name.display()
+        );
         count += 1;
     }
     assert!(count >= 5, "only {count} example policies");

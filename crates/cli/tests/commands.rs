@@ -56,7 +56,12 @@ impl Host {
 
     fn lowtide(&self, arguments: &[&str]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_lowtide"));
-        command.args(arguments).arg("--root").arg(self.at("root")).arg("--config").arg(self.at("lowtide.yaml"));
+        command
+            .args(arguments)
+            .arg("--root")
+            .arg(self.at("root"))
+            .arg("--config")
+            .arg(self.at("lowtide.yaml"));
         command.output().unwrap()
     }
 
@@ -131,7 +136,9 @@ fn without_a_daemon_there_is_nobody_to_ask() {
 fn a_bad_configuration_is_shown_by_every_command_that_reads_it() {
     let host = Host::new("N\n");
     fs::write(host.at("lowtide.yaml"), "interval: soon\n").unwrap();
-    for (command, status, remedy) in [("run", 78, ""), ("restore", 1, "--state-dir"), ("status", 1, "--socket")] {
+    for (command, status, remedy) in
+        [("run", 78, ""), ("restore", 1, "--state-dir"), ("status", 1, "--socket")]
+    {
         let output = host.lowtide(&[command]);
         let said = text(&output.stderr);
         assert_eq!(output.status.code(), Some(status), "{command}: {said}");

@@ -74,7 +74,7 @@ pub struct Tier {
     pub priority: Option<i32>,
     /// What it holds when full, uncompressed: swap slots. For zswap the DRAM that its pool may take.
     pub capacity: Bytes,
-    /// Swap slots taken. For zswap the uncompressed bytes stored.
+    /// Swap slots taken. For zswap the DRAM that its pool takes: a tier's fill is what runs out first.
     pub used: Bytes,
     /// Uncompressed bytes whose data this tier holds now: for zram less than `used` after writeback to a backing
     /// device, for a disk under zswap less than `used` by what zswap still holds where that is known.

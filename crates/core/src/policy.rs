@@ -4,8 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use crate::units::{ByteRate, Bytes, Ratio};
 
-/// How far lowtide may go with a cgroup.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+/// How far lowtide may go with a cgroup, in this order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
     /// Measure and say what would be done; write nothing.

@@ -6,6 +6,7 @@ use crate::{
     history::{History, Sample},
     observation::{CgroupId, CgroupObservation, Effect},
     pace::Pace,
+    policy::{Mode, Policy},
     room::HostHistory,
     units::{Bytes, Ratio},
     watch::Watch,
@@ -38,6 +39,7 @@ impl State {
 #[derive(Debug)]
 pub(crate) struct CgroupState {
     pub(crate) policy: Arc<str>,
+    pub(crate) mode: Mode,
     pub(crate) watch: Watch,
     pub(crate) last_seen: Duration,
     pub(crate) history: History,
@@ -64,9 +66,10 @@ const LONGEST_RETRY: Duration = Duration::from_mins(10);
 const FRUITFUL: Ratio = Ratio::new(0.1);
 
 impl CgroupState {
-    pub(crate) fn new(seen: &CgroupObservation, policy: &Arc<str>, now: Duration) -> Self {
+    pub(crate) fn new(seen: &CgroupObservation, policy: &Policy, now: Duration) -> Self {
         Self {
-            policy: Arc::clone(policy),
+            policy: Arc::clone(&policy.name),
+            mode: policy.mode,
             watch: Watch::new(now),
             last_seen: now,
             history: History::default(),

@@ -68,9 +68,13 @@ fn recall(
                 memory.policy = Arc::clone(&policy.name);
                 memory.pace = crate::pace::Pace::default();
             }
+            // Under a mode that goes further other pages may go, and those were not made to age yet.
+            if std::mem::replace(&mut memory.mode, policy.mode) < policy.mode {
+                memory.watch.begin_again(now);
+            }
             memory
         }
-        None => CgroupState::new(cgroup, &policy.name, now),
+        None => CgroupState::new(cgroup, policy, now),
     }
 }
 
@@ -212,14 +216,29 @@ impl Case<'_> {
         room: &mut Room,
     ) -> Result<Step, (Reason, Option<Reason>)> {
         let (scope, file_only) = self.scope(room).map_err(|(hold, why)| (hold, Some(why)))?;
-        let (protected, _) = self.protected();
-        let available =
-            self.reclaimable(scope).min(self.cgroup.memory.current - protected).min(figures.minute_left);
-        if self.policy.mode == Mode::Observe || available < BATCH {
+        if self.policy.mode == Mode::Observe {
             return Err((Reason::WarmingUp, file_only));
         }
+        let step = self.bounded(Step { amount: BATCH, scope, bound: Reason::Ageing, file_only }, figures);
+        if step.amount < BATCH {
+            return Err((step.bound, file_only));
+        }
         state.watch.age(self.now);
-        Ok(grant(Step { amount: BATCH, scope, bound: Reason::Ageing, file_only }, state, room))
+        Ok(grant(step, state, room))
+    }
+
+    /// In observe mode nothing may be written, not even to make the kernel age the pages.
+    fn is_warm(&self, state: &CgroupState) -> bool {
+        let ageing = state.watch.is_ageing() || self.policy.mode == Mode::Observe;
+        ageing && state.watch.is_over(self.policy.cold_after, self.now)
+    }
+
+    /// Within what the policy's limits and the cgroup's own protection leave.
+    fn bounded(&self, step: Step, figures: &Figures) -> Step {
+        let (protected, protection) = self.protected();
+        step.at_most(figures.minute_left, Reason::PerMinute)
+            .at_most(self.reclaimable(step.scope), Reason::NothingReclaimable)
+            .at_most(self.cgroup.memory.current - protected, protection)
     }
 
     /// The first reason, in order of weight, for which nothing is asked for now.
@@ -231,7 +250,7 @@ impl Case<'_> {
             (self.now < state.calm_from, Reason::CoolingDown),
             (self.cgroup.in_flight, Reason::InFlight),
             (state.history.window(SHORT).is_none(), Reason::FirstSample),
-            (!state.watch.is_over(self.policy.cold_after, self.now), Reason::WarmingUp),
+            (!self.is_warm(state), Reason::WarmingUp),
             (room.only_watch.is_some(), room.only_watch.unwrap_or(Reason::Headroom)),
             (self.now < state.retry_from, Reason::Ineffective),
             (figures.reclaim_cpu >= self.budgets.reclaim_cpu, Reason::ReclaimCpu),
@@ -250,25 +269,20 @@ impl Case<'_> {
         let refuse = |reason| (reason, file_only);
         state.credit += self.wanted(figures);
         figures.wanted = state.credit;
-        let (protected, protection) = self.protected();
-        let step = Step { amount: state.credit, scope, bound: Reason::Headroom, file_only }
-            .at_most(figures.minute_left, Reason::PerMinute)
-            .at_most(self.reclaimable(scope), Reason::NothingReclaimable)
-            .at_most(self.cgroup.memory.current - protected, protection);
-        let step = self.within_room(step, room);
-        if step.amount < BATCH {
-            // What a bound took away is not saved up: when it lifts, the pace starts from nothing.
-            let bound = step.bound != Reason::Headroom;
-            if bound {
-                state.credit = Bytes::ZERO;
-            }
-            return Err(refuse(if bound { step.bound } else { Reason::StepTooSmall }));
+        let step = Step { amount: state.credit, scope, bound: Reason::Headroom, file_only };
+        let step = self.within_room(self.bounded(step, figures), room);
+        let observes = self.policy.mode == Mode::Observe;
+        if step.amount < BATCH && step.bound == Reason::Headroom && !observes {
+            return Err(refuse(Reason::StepTooSmall));
         }
-        if self.policy.mode == Mode::Observe {
-            state.credit = Bytes::ZERO;
-            return Err(refuse(Reason::ObserveMode));
+        // What a bound took away is not saved up: when it lifts, the pace starts from nothing.
+        state.credit = Bytes::ZERO;
+        match step.bound {
+            Reason::Headroom if observes => Err(refuse(Reason::ObserveMode)),
+            bound if step.amount < BATCH => Err(refuse(bound)),
+            _ if observes => Err(refuse(Reason::ObserveMode)),
+            _ => Ok(grant(step, state, room)),
         }
-        Ok(grant(step, state, room))
     }
 
     /// Price and headroom as a share of the fastest pace that the policy allows, for the time since the last tick.

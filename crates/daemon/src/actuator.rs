@@ -21,6 +21,8 @@ const FAULTED_BACK: Bytes = Bytes::mib(2);
 pub(crate) struct Ended {
     /// The cgroup that it was made to.
     pub(crate) id: CgroupId,
+    /// What was asked.
+    pub(crate) request: Request,
     /// What it did, or why it could not be made.
     pub(crate) outcome: Result<Effect, Error>,
 }
@@ -59,7 +61,7 @@ impl Actuator {
         tokio::task::spawn_blocking(move || {
             let outcome = reclaim(&cgroup, request, &stop);
             // The daemon is stopping if nobody listens any more.
-            let _ = ended.send(Ended { id, outcome });
+            let _ = ended.send(Ended { id, request, outcome });
         });
     }
 

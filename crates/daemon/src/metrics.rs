@@ -54,6 +54,11 @@ fn host(page: &Page, view: &View) -> Result<(), prometheus::Error> {
     )?;
     page.figure("lowtide_memory_bytes", "DRAM that lowtide itself takes.", view.own.as_f64())?;
     page.figure("lowtide_cgroups", "Cgroups that policies name.", view.cgroups.len() as f64)?;
+    page.figure(
+        "lowtide_config_last_reload_successful",
+        "0 while a changed configuration is wrong and the one before it is in force.",
+        f64::from(u8::from(!view.reload_refused)),
+    )?;
     page.figure("lowtide_tick_cpu_seconds", "CPU that the last tick took.", view.tick_cpu.as_secs_f64())?;
     let ticks = page.counter("lowtide_ticks_total", "Turns of the loop.", &[])?;
     ticks.with_label_values::<&str>(&[]).inc_by(view.ticks as f64);

@@ -133,6 +133,7 @@ impl Observer {
         self.mount.walk(|cgroup| {
             if let Some(policy) = policies.matching(cgroup.path())
                 && !targets::is_protected(cgroup.path(), &self.own)
+                && has_memory(cgroup)
             {
                 candidates.push(Candidate { id: cgroup.id(), path: Arc::clone(cgroup.path()), policy });
                 handles.insert(cgroup.id(), cgroup.clone());
@@ -165,6 +166,12 @@ impl Observer {
         }
         complaints.insert(message);
     }
+}
+
+/// A child without the memory controller is charged to its parent, which then is the target.
+fn has_memory(cgroup: &Cgroup) -> bool {
+    // What cannot be looked at is looked at again, with its error, when it is observed.
+    cgroup.dir().exists("memory.current").unwrap_or(true)
 }
 
 /// `None` if the memory controller is not enabled for the cgroup.

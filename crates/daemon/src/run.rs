@@ -88,9 +88,11 @@ pub async fn run(options: &Options) -> Result<(), RunError> {
     }
     let mut journal = Journal::open(state_dir.path(), &root)?;
     put_back(&root, &mut journal)?;
-    set(&root, &mut journal, &loaded.config)?;
     let mut daemon = Daemon::start(options, root, journal, loaded).await?;
-    let outcome = daemon.turn_until_stopped().await;
+    let outcome = match set(&daemon.root, &mut daemon.journal, &daemon.config) {
+        Ok(()) => daemon.turn_until_stopped().await,
+        Err(error) => Err(error.into()),
+    };
     notify::stopping();
     daemon.turns.stop().await;
     put_back(&daemon.root, &mut daemon.journal)?;
@@ -112,6 +114,8 @@ struct Daemon {
     config: Config,
     watched: Watched,
     problems: Vec<String>,
+    /// The last reload was refused.
+    refused: bool,
     turns: Loop,
     alarms: mpsc::UnboundedReceiver<Alarm>,
     views: watch::Sender<Option<Arc<View>>>,
@@ -135,7 +139,18 @@ impl Daemon {
         let problems = warn(&loaded);
         let watched = Watched::new(loaded.files);
         let options = options.clone();
-        Ok(Self { options, root, journal, config: loaded.config, watched, problems, turns, alarms, views })
+        Ok(Self {
+            options,
+            root,
+            journal,
+            config: loaded.config,
+            watched,
+            problems,
+            refused: false,
+            turns,
+            alarms,
+            views,
+        })
     }
 
     async fn turn_until_stopped(&mut self) -> Result<(), RunError> {
@@ -158,7 +173,8 @@ impl Daemon {
                         self.reload(&mut ticks)?;
                     }
                     self.turn();
-                    if std::mem::take(&mut first) {
+                    if first && self.views.borrow().is_some() {
+                        first = false;
                         notify::ready(&self.summary());
                     }
                 }
@@ -170,7 +186,7 @@ impl Daemon {
     fn turn(&mut self) {
         match self.turns.turn(&self.config) {
             Ok(view) => {
-                let view = View { problems: self.problems.clone(), ..view };
+                let view = View { problems: self.problems.clone(), reload_refused: self.refused, ..view };
                 self.views.send_replace(Some(Arc::new(view)));
             }
             Err(error) => tracing::warn!(%error, "cannot observe the host: nothing is done in this turn"),
@@ -193,6 +209,7 @@ impl Daemon {
                 tracing::error!(
                     "the configuration was changed and is wrong; the old one stays in force:\n{problems}"
                 );
+                self.refused = true;
                 self.problems = vec![format!("the configuration was changed and is wrong:\n{problems}")];
             }
         }
@@ -201,6 +218,7 @@ impl Daemon {
     }
 
     fn take_over(&mut self, loaded: Loaded, ticks: &mut Interval) -> Result<(), RunError> {
+        self.refused = false;
         self.problems = warn(&loaded);
         self.problems.extend(needs_restart(&self.config, &loaded.config));
         self.watched = Watched::new(loaded.files);

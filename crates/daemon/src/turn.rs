@@ -103,14 +103,14 @@ impl Loop {
 
     fn collect(&mut self) -> HashMap<CgroupId, Vec<Effect>> {
         let mut effects: HashMap<CgroupId, Vec<Effect>> = HashMap::new();
-        for Ended { id, outcome } in self.actuator.collect() {
-            match outcome {
-                Ok(effect) => {
-                    self.ledger.took_effect(id, &effect);
-                    effects.entry(id).or_default().push(effect);
-                }
-                Err(error) => self.request_failed(&error),
-            }
+        for Ended { id, request, outcome } in self.actuator.collect() {
+            let effect = outcome.unwrap_or_else(|error| {
+                self.request_failed(&error);
+                // To the core a request that the kernel refuses is one that frees nothing: it waits longer each time.
+                Effect { requested: request.amount, partial: true, ..Effect::default() }
+            });
+            self.ledger.took_effect(id, &effect);
+            effects.entry(id).or_default().push(effect);
         }
         effects
     }

@@ -26,6 +26,8 @@ pub(crate) struct View {
     pub(crate) net_saved: i64,
     /// Configuration problems that did not stop the daemon, such as a reload that was refused.
     pub(crate) problems: Vec<String>,
+    /// The configuration was changed and is wrong: the one before it is in force.
+    pub(crate) reload_refused: bool,
     /// Every target.
     pub(crate) cgroups: Vec<CgroupView>,
 }
@@ -98,6 +100,7 @@ impl View {
             own,
             net_saved,
             problems: Vec::new(),
+            reload_refused: false,
             cgroups,
         }
     }

@@ -106,9 +106,9 @@ fn download(dirs: &LabDirs, series: &Series) -> Result<Kernel> {
     let (version, packages) = choose(&apt.package_names("linux-")?, series.name)?;
     say(&format!("kernel {} is {version}", series.name));
     let directory = dirs.kernel(series.name);
-    let fresh = directory.with_extension("new");
+    let fresh = directory.with_file_name(format!("{}.new", series.name));
     remove(&fresh)?;
-    let unpacked = directory.with_extension("unpacked");
+    let unpacked = directory.with_file_name(format!("{}.unpacked", series.name));
     remove(&unpacked)?;
     apt.unpack(&packages, &unpacked)?;
     let kernel = Kernel { series: series.name.to_owned(), version, directory: fresh.clone() };

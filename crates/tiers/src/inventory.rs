@@ -67,7 +67,7 @@ fn zswap_tier(zswap: &Zswap) -> Tier {
         device: "zswap".into(),
         priority: None,
         capacity: zswap.pool_limit,
-        used: zswap.stored,
+        used: zswap.resident,
         stored: zswap.stored,
         resident: zswap.resident,
         resident_limit: None,

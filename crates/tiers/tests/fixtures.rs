@@ -64,7 +64,7 @@ fn zswap_and_disk(#[case] kernel: &str, #[case] total: u64, #[case] pool: [u64; 
     let tiers = lowtide_tiers::read(&root(kernel)).unwrap();
     assert_eq!(tiers.len(), 3);
     assert_eq!((tiers[0].kind, &*tiers[0].device, tiers[0].priority), (TierKind::Zswap, "zswap", None));
-    assert_eq!((tiers[0].used, tiers[0].stored, tiers[0].resident), (stored, stored, resident));
+    assert_eq!((tiers[0].used, tiers[0].stored, tiers[0].resident), (resident, stored, resident));
     assert_eq!((tiers[2].kind, &*tiers[2].device, tiers[2].priority), (TierKind::Disk, "/dev/vda", Some(5)));
     assert_eq!((tiers[2].capacity, tiers[2].used), (Bytes::kib(262_140), Bytes::kib(used)));
     // Up to 6.14 each processor keeps up to 64 free slots that count as taken, on zram too.

@@ -118,9 +118,8 @@ fn what_was_saved_up_is_lost_when_harm_is_seen() {
     let saved = bench.decide().figures.wanted;
     bench.cgroup().alarm = true;
     bench.decide();
-    (0..5).for_each(|_| drop(bench.decide()));
-    let after = bench.decide();
-    assert_eq!(after.reason, Reason::StepTooSmall);
+    let after = (0..20).map(|_| bench.decide()).find(|decision| decision.reason == Reason::StepTooSmall);
+    let after = after.expect("it goes on after the calm and a new warm-up");
     assert!(after.figures.wanted < saved, "{} after, {saved} before", after.figures.wanted);
 }
 

@@ -40,7 +40,7 @@ impl PrivateApt {
 
     /// Downloads `packages` and unpacks them into `destination`, which is created.
     pub fn unpack(&self, packages: &[String], destination: &Path) -> Result<()> {
-        let downloads = destination.with_extension("debs");
+        let downloads = destination.join(".debs");
         for path in [destination, &downloads] {
             fs::create_dir_all(path).with_context(|| format!("cannot create {}", path.display()))?;
         }

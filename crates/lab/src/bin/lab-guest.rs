@@ -1,10 +1,10 @@
 //! The lab's program inside the virtual machine: process 1, the steps of scenarios, and small helpers.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use clap::{Parser, Subcommand};
 use lowtide_lab::{guest, scenarios};
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Runs inside the lab's virtual machines. Never run it on a host.
@@ -55,7 +55,14 @@ enum Action {
 }
 
 fn main() -> Result<()> {
-    match Args::parse().action {
+    let action = Args::parse().action;
+    // Everything below changes the kernel it runs on.
+    let stage = Path::new(lowtide_lab::spec::STAGE);
+    ensure!(
+        matches!(action, Action::Init) && std::process::id() == 1 || stage.is_dir(),
+        "this is not the inside of a lab machine: use `cargo xtask lab`"
+    );
+    match action {
         Action::Init => guest::init::main().map(|never| match never {}),
         Action::Scenario { name } => (scenarios::find(&name)?.guest)(),
         Action::ExecIn { cgroup, command } => exec_in(&cgroup, &command),

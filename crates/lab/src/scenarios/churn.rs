@@ -27,9 +27,9 @@ pub(super) const SCENARIO: Scenario = Scenario {
 const PERIOD: Duration = Duration::from_millis(10);
 const CHURNED: u64 = 6000;
 /// A cgroup lives this many periods.
-const ALIVE: usize = 150;
+const ALIVE: usize = 400;
 /// Every so many has a process, which lives as long as it.
-const POPULATED: u64 = 10;
+const POPULATED: u64 = 20;
 const HELD: &str = "3M";
 
 /// Everything is cold at once and nothing has a floor, so that each tick reclaims from cgroups that are about to go.
@@ -245,15 +245,14 @@ fn verdict(looks: &[Look], summary: &Summary) -> Result<()> {
     let mut verdict = Verdict::default();
     verdict.expect(summary.removed == CHURNED, "every cgroup was created and removed");
     verdict.expect(summary.seconds < 66.0, "100 a second were");
-    verdict.expect(
-        churning.targets > 50 && churning.reclaimed > 0,
-        "the daemon saw them and reclaimed from them",
-    );
+    verdict.expect(last.targets > 100, "the daemon saw them");
+    verdict
+        .expect(looks.iter().any(|look| look.reclaimed > 2), "and reclaimed from those that had something");
     verdict.expect(summary.complaints.is_empty(), "no line of the log above the level of information");
     verdict.expect(after.targets == before.targets, "the targets that are gone are forgotten");
     verdict.expect(after.series <= before.series + 20, "and their series");
     verdict.expect(after.status <= before.status + 8192, "and their accounts");
-    verdict.expect(after.process.descriptors <= before.process.descriptors, "no descriptor is left open");
+    verdict.expect(untriggered(after) <= untriggered(before), "no descriptor is left open");
     verdict.expect(after.process.threads <= before.process.threads + 1, "no thread is left");
     verdict.expect(
         last.process.resident <= churning.process.resident + MIB,
@@ -268,4 +267,9 @@ fn verdict(looks: &[Look], summary: &Summary) -> Result<()> {
         "no removed cgroup was held by the daemon",
     );
     verdict.finish()
+}
+
+/// Descriptors, less the pressure trigger of each target that was asked for memory.
+fn untriggered(look: &Look) -> usize {
+    look.process.descriptors.saturating_sub(look.reclaimed)
 }

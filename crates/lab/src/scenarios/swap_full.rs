@@ -109,7 +109,8 @@ fn watch(cgroup: &Cgroup) -> Result<()> {
         let status = daemon.status()?;
         report::emit(&Look::at("with", &status, cgroup)?)?;
         let takes_swappiness = status["host"]["reclaim_takes_swappiness"] == true;
-        let fill = Fill { kind: "fill".into(), at: now()?, used: swap::used()?, takes_swappiness, read, start };
+        let fill =
+            Fill { kind: "fill".into(), at: now()?, used: swap::used()?, takes_swappiness, read, start };
         report::emit(&fill)?;
         sleep_until(next.min(start + SECONDS))?;
     }
@@ -121,7 +122,8 @@ fn watch(cgroup: &Cgroup) -> Result<()> {
 /// Reads the file inside the cgroup, which is charged for its page cache if nobody has it in memory yet.
 fn read_file(cgroup: &Cgroup) -> Result<()> {
     knobs::write("/proc/sys/vm/drop_caches", "1")?;
-    let status = cgroup.command("cat").arg(FILE).stdout(Stdio::null()).status().context("cannot start cat")?;
+    let status =
+        cgroup.command("cat").arg(FILE).stdout(Stdio::null()).status().context("cannot start cat")?;
     ensure!(status.success(), "cat ended with {status}");
     Ok(())
 }
@@ -182,16 +184,21 @@ fn judge_file(looks: &[Look], fills: &[Fill], takes_swappiness: bool, verdict: &
     println!("{:.1} MiB of page cache after reading, {:.1} at the end", mib(cached), mib(left));
     let reclaims: Vec<_> = after.iter().filter(|look| look.decided.action == "reclaim").collect();
     if takes_swappiness {
-        verdict.expect(gone >= 0.8, format!("{:.0} % of the new page cache gone with swap full", gone * 100.0));
+        verdict
+            .expect(gone >= 0.8, format!("{:.0} % of the new page cache gone with swap full", gone * 100.0));
         let said = reclaims.iter().all(|look| {
-            look.decided.scope.as_deref() == Some("file") && look.decided.file_only.as_deref() == Some("swap_reserve")
+            look.decided.scope.as_deref() == Some("file")
+                && look.decided.file_only.as_deref() == Some("swap_reserve")
         });
         verdict.expect(said && reclaims.len() > 3, "every request for it says file only: swap_reserve");
     } else {
         let said = after.iter().all(|look| look.decided.reason == "file_only_unsupported");
         verdict.expect(
             said && reclaims.is_empty() && last.requested == full.requested,
-            format!("page cache alone cannot be asked for on this kernel, so nothing is: {}", last.decided.summary()),
+            format!(
+                "page cache alone cannot be asked for on this kernel, so nothing is: {}",
+                last.decided.summary()
+            ),
         );
     }
     Ok(())

@@ -147,8 +147,12 @@ fn seconds(value: &serde_json::Value) -> Option<f64> {
 
 #[expect(clippy::cast_precision_loss, reason = "figures for a human")]
 fn print_table(costs: &[Cost]) {
-    println!("| cgroups | system calls | per cgroup | CPU | in the kernel | per cgroup | RSS | peak | scrape | page |");
-    println!("|--------:|-------------:|-----------:|----:|--------------:|-----------:|----:|-----:|-------:|-----:|");
+    println!(
+        "| cgroups | system calls | per cgroup | CPU | in the kernel | per cgroup | RSS | peak | scrape | page |"
+    );
+    println!(
+        "|--------:|-------------:|-----------:|----:|--------------:|-----------:|----:|-----:|-------:|-----:|"
+    );
     for cost in costs {
         let ticks = cost.ticks as f64;
         let calls = cost.calls.values().sum::<u64>() as f64 / ticks;
