@@ -33,6 +33,9 @@ pub struct HostObservation {
     pub low_watermark: Option<Bytes>,
     /// Pages reclaimed by allocating tasks themselves since boot (`pgsteal_direct`), as bytes.
     pub direct_reclaim: Option<Bytes>,
+    /// How often a task had to reclaim before it got its page, for the host's sake and not its own cgroup's limit
+    /// (`allocstall_*`): from 7.3 on `direct_reclaim` counts both.
+    pub allocation_stalls: Option<u64>,
     /// Where offloaded pages can live: each active swap device, and zswap if it is on or still holds pages.
     pub tiers: Vec<Tier>,
     /// Whether `memory.reclaim` takes `swappiness=` (from 6.12), so that page cache alone can be asked for.

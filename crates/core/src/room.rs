@@ -13,10 +13,18 @@ const BURST: Duration = Duration::from_secs(10);
 /// The host's counters at the last tick, for rates.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct HostHistory {
-    direct_reclaim: Vec<(Duration, Bytes)>,
+    distress: Vec<Distress>,
     /// Swap-out that may still be asked for; fills at the budget's rate up to one minute's worth.
     swap_out_credit: Option<Bytes>,
     last: Option<Duration>,
+}
+
+/// The counters of direct reclaim at one tick.
+#[derive(Debug, Clone, Copy)]
+struct Distress {
+    at: Duration,
+    reclaimed: Bytes,
+    stalls: Option<u64>,
 }
 
 /// What is left of the host's room while a tick goes over its cgroups.
@@ -54,14 +62,18 @@ impl HostHistory {
 
     /// Over the last minute, from the cumulative counter.
     fn direct_reclaim_too_high(&mut self, host: &HostObservation, budgets: &Budgets, now: Duration) -> bool {
-        let Some(total) = host.direct_reclaim else { return false };
-        self.direct_reclaim.push((now, total));
+        let Some(reclaimed) = host.direct_reclaim else { return false };
+        let latest = Distress { at: now, reclaimed, stalls: host.allocation_stalls };
+        self.distress.push(latest);
         let minute_ago = now.saturating_sub(MINUTE);
-        let old = self.direct_reclaim.iter().take_while(|(at, _)| *at <= minute_ago).count();
-        self.direct_reclaim.drain(..old.saturating_sub(1));
-        let (from, before) = self.direct_reclaim[0];
-        let span = now.saturating_sub(from);
-        !span.is_zero() && total - before > budgets.direct_reclaim.over(span)
+        let old = self.distress.iter().take_while(|sample| sample.at <= minute_ago).count();
+        self.distress.drain(..old.saturating_sub(1));
+        let first = self.distress[0];
+        let span = now.saturating_sub(first.at);
+        // A tenant at its own memory.max reclaims directly, too; only the stalls say that the host is short.
+        let host_is_short = latest.stalls.zip(first.stalls).is_none_or(|(now, then)| now > then);
+        let much = reclaimed - first.reclaimed > budgets.direct_reclaim.over(span);
+        !span.is_zero() && much && host_is_short
     }
 }
 
@@ -186,6 +198,19 @@ mod tests {
         assert_eq!(watch(20, 1_030), Some(Reason::DirectReclaim));
         assert_eq!(watch(70, 1_030), None);
         assert_eq!(watch(140, 1_030), None);
+    }
+
+    #[test]
+    fn direct_reclaim_of_a_tenant_at_its_own_limit_is_its_own_affair() {
+        let mut history = HostHistory::default();
+        let mut watch = |second: u64, mib: u64, stalls| {
+            let (direct_reclaim, allocation_stalls) = (Some(Bytes::mib(mib)), Some(stalls));
+            let host = HostObservation { direct_reclaim, allocation_stalls, ..host(0) };
+            history.observe(&host, &Budgets::default(), Duration::from_secs(second)).only_watch
+        };
+        assert_eq!(watch(0, 0, 7), None);
+        assert_eq!(watch(10, 500, 7), None);
+        assert_eq!(watch(20, 1_000, 8), Some(Reason::DirectReclaim));
     }
 
     #[test]

@@ -40,6 +40,7 @@ impl Host {
             free: self.meminfo.free,
             low_watermark: self.low_watermark,
             direct_reclaim: self.vmstat.direct_reclaim,
+            allocation_stalls: self.vmstat.allocation_stalls,
             tiers,
             reclaim_takes_swappiness,
         }

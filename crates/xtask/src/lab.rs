@@ -124,7 +124,9 @@ fn shell(dirs: &LabDirs, args: &MachineArgs) -> Result<ExitCode> {
 }
 
 fn run_command(dirs: &LabDirs, args: &MachineArgs, command: Vec<String>) -> Result<ExitCode> {
-    build::release(&[])?;
+    if std::env::var_os("LOWTIDE_LAB_BUILT").is_none() {
+        build::release(&[])?;
+    }
     let job = Job { command, programs: args.program.clone(), ..Job::default() };
     let outcome = run::run(dirs, &args.machine(), &job)?;
     outcome.results.iter().for_each(|result| println!("{result}"));

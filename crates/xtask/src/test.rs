@@ -1,13 +1,14 @@
 //! `cargo xtask test`: everything that can fail.
 
 use crate::{build, step};
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use clap::Args;
 use lowtide_lab::process::say;
 use lowtide_lab::{kernel, scenarios};
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read};
-use std::process::{ExitCode, Stdio};
+use std::path::Path;
+use std::process::{Command, ExitCode, Stdio};
 use std::sync::Mutex;
 use std::time::Instant;
 
@@ -39,8 +40,9 @@ pub(crate) fn run(args: &TestArgs) -> Result<ExitCode> {
         say("NOT TESTED: the scenarios on real kernels (--no-lab)");
     } else {
         build::release(&["lowtide"])?;
+        let doors = step::test_program("lowtide-cgroup", "kernel")?;
         for kernel in &args.kernel {
-            let (good, bad) = on_kernel(kernel)?;
+            let (good, bad) = on_kernel(kernel, &doors)?;
             passed += good;
             failed.extend(bad);
         }
@@ -70,7 +72,7 @@ fn on_this_machine() -> Result<Vec<String>> {
 }
 
 /// The scenarios that are tests, on one kernel. Returns how many passed, and which failed.
-fn on_kernel(kernel: &str) -> Result<(usize, Vec<String>)> {
+fn on_kernel(kernel: &str, doors: &Path) -> Result<(usize, Vec<String>)> {
     // The kernel is fetched once, not by two machines at the same time.
     step::lab(&["kernels", kernel])?;
     let waiting: Mutex<VecDeque<_>> =
@@ -81,48 +83,77 @@ fn on_kernel(kernel: &str) -> Result<(usize, Vec<String>)> {
             scope.spawn(|| {
                 loop {
                     let next = waiting.lock().ok().and_then(|mut waiting| waiting.pop_front());
-                    let Some(name) = next else { break };
-                    let verdict = scenario(name, kernel);
+                    let Some(check) = next else { break };
+                    let verdict = check.run(kernel);
                     if let Ok(mut results) = results.lock() {
-                        results.push((name, verdict));
+                        results.push((check, verdict));
                     }
                 }
             });
         }
     });
     let results = results.into_inner().ok().context("a thread that ran scenarios panicked")?;
-    ensure!(results.len() == scenarios::TESTS.len(), "not every scenario was run");
-    let failed = results.iter().filter_map(|(name, verdict)| {
+    ensure!(results.len() == count, "not everything was run on {kernel}");
+    let failed = results.iter().filter_map(|(check, verdict)| {
         let error = verdict.as_ref().err()?;
-        Some(format!("scenario {name} on {kernel}: {error:#}"))
+        Some(format!("{} on {kernel}: {error:#}", check.name()))
     });
     let failed: Vec<_> = failed.collect();
     Ok((results.len() - failed.len(), failed))
 }
 
-/// One scenario in a process of its own, every line marked with its name.
-fn scenario(name: &str, kernel: &str) -> Result<()> {
-    let started = Instant::now();
-    let mut child = step::myself(&["lab", "scenario", name, "--kernel", kernel])?
-        .env("LOWTIDE_LAB_BUILT", "1")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .context("cannot start xtask")?;
-    let (out, err) = (child.stdout.take(), child.stderr.take());
-    std::thread::scope(|scope| {
-        scope.spawn(|| mark(name, kernel, out));
-        scope.spawn(|| mark(name, kernel, err));
-    });
-    let status = child.wait()?;
-    let seconds = started.elapsed().as_secs();
-    if !status.success() {
-        say(&format!("FAILED: scenario {name} on {kernel}, {seconds} s"));
-        bail!("see above");
+/// What is run in a machine of its own.
+#[derive(Debug, Clone, Copy)]
+enum Check<'a> {
+    Scenario(&'static str),
+    /// The test program of the kernel doors.
+    Doors(&'a Path),
+}
+
+impl Check<'_> {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Scenario(name) => name,
+            Self::Doors(_) => "doors",
+        }
     }
-    say(&format!("passed: scenario {name} on {kernel}, {seconds} s"));
-    Ok(())
+
+    fn command(self, kernel: &str) -> Result<Command> {
+        match self {
+            Self::Scenario(name) => step::myself(&["lab", "scenario", name, "--kernel", kernel]),
+            Self::Doors(program) => {
+                let machine = ["lab", "run", "--kernel", kernel, "--memory", "512M", "--disk", "256M"];
+                let mut command = step::myself(&machine)?;
+                command.arg("--program").arg(program).arg("--").arg(program.file_name().unwrap_or_default());
+                command.args(["--ignored", "--test-threads", "1"]);
+                Ok(command)
+            }
+        }
+    }
+
+    /// In a process of its own, every line marked with its name.
+    fn run(self, kernel: &str) -> Result<()> {
+        let (name, started) = (self.name(), Instant::now());
+        let mut child = self
+            .command(kernel)?
+            .env("LOWTIDE_LAB_BUILT", "1")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .context("cannot start xtask")?;
+        let (out, err) = (child.stdout.take(), child.stderr.take());
+        std::thread::scope(|scope| {
+            scope.spawn(|| mark(name, kernel, out));
+            scope.spawn(|| mark(name, kernel, err));
+        });
+        let status = child.wait()?;
+        let seconds = started.elapsed().as_secs();
+        let verdict = if status.success() { "passed" } else { "FAILED" };
+        say(&format!("{verdict}: {name} on {kernel}, {seconds} s"));
+        ensure!(status.success(), "see above");
+        Ok(())
+    }
 }
 
 fn mark(name: &str, kernel: &str, stream: Option<impl Read>) {

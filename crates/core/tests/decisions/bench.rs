@@ -106,6 +106,7 @@ fn host() -> HostObservation {
         free: Bytes::mib(8_000),
         low_watermark: Some(Bytes::mib(50)),
         direct_reclaim: Some(Bytes::ZERO),
+        allocation_stalls: None,
         tiers: vec![swap_disk(Bytes::mib(4_000))],
         reclaim_takes_swappiness: true,
     }

@@ -76,6 +76,7 @@ impl Server {
             free: Bytes::mib(2_000),
             low_watermark: Some(Bytes::mib(20)),
             direct_reclaim: Some(Bytes::ZERO),
+            allocation_stalls: None,
             tiers: vec![Tier {
                 kind: TierKind::Zram,
                 device: "/dev/zram0".into(),

@@ -65,7 +65,15 @@ fn host() -> BoxedStrategy<HostObservation> {
     let tiers = prop::collection::vec(tier(), 0..3);
     (bytes(), bytes(), option::of(bytes()), counter(), tiers, any::<bool>())
         .prop_map(|(total, free, low_watermark, direct_reclaim, tiers, reclaim_takes_swappiness)| {
-            HostObservation { total, free, low_watermark, direct_reclaim, tiers, reclaim_takes_swappiness }
+            HostObservation {
+                total,
+                free,
+                low_watermark,
+                direct_reclaim,
+                allocation_stalls: None,
+                tiers,
+                reclaim_takes_swappiness,
+            }
         })
         .boxed()
 }

@@ -85,7 +85,7 @@ fn hold(size: u64) -> Result<()> {
     }
 }
 
-fn exec_in(cgroup: &std::path::Path, command: &[String]) -> Result<()> {
+fn exec_in(cgroup: &Path, command: &[String]) -> Result<()> {
     guest::cgroup::enter(cgroup)?;
     let (program, args) = command.split_first().context("no command given")?;
     Err(Command::new(program).args(args).exec()).with_context(|| format!("cannot start {program}"))

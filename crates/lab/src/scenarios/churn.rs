@@ -133,7 +133,7 @@ impl Churn {
         self.timed(|| std::fs::create_dir(&path))
             .with_context(|| format!("cannot create {}", path.display()))?;
         self.created += 1;
-        let process = (turn % POPULATED == 0).then(|| hold(&Cgroup::at(&path))).transpose()?;
+        let process = (turn.is_multiple_of(POPULATED)).then(|| hold(&Cgroup::at(&path))).transpose()?;
         self.alive.push_back((path, process));
         if self.alive.len() > ALIVE {
             self.remove_oldest()?;

@@ -154,7 +154,7 @@ struct Victim<'a> {
 impl Victim<'_> {
     fn round(&mut self, round: usize, random: &mut Random) -> Result<Round> {
         let moment = MOMENTS[round % MOMENTS.len()];
-        let remedy = if round % 2 == 0 { Remedy::Start } else { Remedy::Restore };
+        let remedy = if round.is_multiple_of(2) { Remedy::Start } else { Remedy::Restore };
         let delay = self.kill_at(moment, random)?;
         let changed =
             KNOBS.iter().filter(|(path, before, _)| knobs::read(path).is_ok_and(|now| now != *before));

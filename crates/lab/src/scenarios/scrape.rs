@@ -209,7 +209,7 @@ fn start_prometheus() -> Result<Child> {
 }
 
 fn wait_until_ready(prometheus: &mut Child, started: Instant) -> Result<Duration> {
-    while started.elapsed() < Duration::from_secs(120) {
+    while started.elapsed() < Duration::from_mins(2) {
         if let Some(status) = prometheus.try_wait()? {
             bail!("prometheus ended with {status} before it was ready");
         }

@@ -28,22 +28,17 @@ pub(super) const SCENARIO: Scenario = Scenario {
 
 /// Seconds of a run without lowtide and of one with it; whole multiples of the time between two sweeps, so that the
 /// mix of work is the same.
-const WITHOUT: u64 = 40;
+const WITHOUT: u64 = 60;
 const WITH: u64 = 120;
 
 const BATCH_COLD: u64 = 120 * MIB;
 const BATCH: Kind =
     Kind { name: "batch", args: &["--hot", "40M", "--warm", "30M", "--warm-every", "20s", "--cold", "120M"] };
 /// Latency-critical: observed only.
-const OBSERVED: Kind = Kind {
-    name: "observed",
-    args: &["--hot", "20M", "--warm", "0", "--cold", "60M", "--burst", "128", "--pause", "8ms"],
-};
+const OBSERVED: Kind = Kind { name: "observed", args: &["--hot", "20M", "--warm", "0", "--cold", "60M"] };
 /// Latency-critical: may lose a twentieth of what the batch tenant may.
-const CAREFUL: Kind = Kind {
-    name: "careful",
-    args: &["--hot", "20M", "--warm", "0", "--cold", "60M", "--burst", "128", "--pause", "8ms"],
-};
+const CAREFUL: Kind =
+    Kind { name: "careful", args: &["--hot", "20M", "--warm", "0", "--cold", "60M", "--pause", "8ms"] };
 
 /// One tenant.
 #[derive(Debug, Clone, Copy)]
@@ -150,33 +145,37 @@ fn judge(outcome: &Outcome) -> Result<()> {
     }
     let mut verdict = Verdict::default();
     println!(
-        "\n                 operations/busy s            touch p99/ns       p999/ns        max/ns  gone/MiB"
+        "\n                 operations/busy s                touch p99/ns         touch p99.9/ns  gone/MiB"
     );
-    println!(
-        "tenant       without  together  ratio   without  together     together      together  together"
-    );
+    println!("tenant       without  together  ratio   without  together   without  together  together");
     for kind in [BATCH, OBSERVED, CAREFUL] {
         let without = end(outcome, "without", kind.name)?.report;
         let together = end(outcome, "together", kind.name)?.report;
         let truth = together.truth.context("the last report says where the pages are")?;
         println!(
-            "{:<10} {:>9.0} {:>9.0} {:>6.4} {:>9} {:>9} {:>12} {:>13} {:>9.1}",
+            "{:<10} {:>9.0} {:>9.0} {:>6.4} {:>9} {:>9} {:>9} {:>9} {:>9.1}",
             kind.name,
             without.rate,
             together.rate,
             together.rate / without.rate,
             without.touch.p99,
             together.touch.p99,
+            without.touch.p999,
             together.touch.p999,
-            together.touch.max,
             mib(truth.hot.gone() + truth.warm.gone() + truth.cold.gone())
         );
     }
     for kind in [BATCH, OBSERVED, CAREFUL] {
-        let ratio = end(outcome, "together", kind.name)?.report.rate
-            / end(outcome, "without", kind.name)?.report.rate;
+        let without = end(outcome, "without", kind.name)?.report;
+        let together = end(outcome, "together", kind.name)?.report;
+        let ratio = together.rate / without.rate;
         verdict
             .expect(ratio >= 0.98, format!("{}: throughput {ratio:.4} of that without lowtide", kind.name));
+        // The slowest touch of all is no measure: in the emulation it is one time slice of the other processor.
+        verdict.expect(
+            mib(together.touch.p999) <= mib(without.touch.p999) * 1.1,
+            format!("{}: the slowest touch in a thousand took as long as without lowtide", kind.name),
+        );
     }
     judge_batch(outcome, &mut verdict)?;
     judge_observed(outcome, &mut verdict)?;

@@ -41,7 +41,7 @@ const WITHOUT: &str = "20s";
 const WITH: &str = "80s";
 const SECONDS: f64 = 77.0;
 /// When the file is read: swap is full up to the reserve by then.
-const READ_AT: f64 = 48.0;
+const READ_AT: f64 = 53.0;
 
 const POLICY: &str = "
 interval: 2s
@@ -63,6 +63,8 @@ struct Fill {
     used: u64,
     /// The kernel takes `swappiness=` in memory.reclaim, as the daemon found out.
     takes_swappiness: bool,
+    /// Offloaded by the last request beyond what it asked for.
+    beyond: u64,
     /// The file was read.
     read: bool,
     /// When the watch began.
@@ -109,8 +111,11 @@ fn watch(cgroup: &Cgroup) -> Result<()> {
         let status = daemon.status()?;
         report::emit(&Look::at("with", &status, cgroup)?)?;
         let takes_swappiness = status["host"]["reclaim_takes_swappiness"] == true;
-        let fill =
-            Fill { kind: "fill".into(), at: now()?, used: swap::used()?, takes_swappiness, read, start };
+        let effect = &status["cgroups"][0]["account"]["last_effect"];
+        let bytes = |name: &str| effect[name].as_u64().unwrap_or_default();
+        let beyond = bytes("offloaded").saturating_sub(bytes("requested"));
+        let used = swap::used()?;
+        let fill = Fill { kind: "fill".into(), at: now()?, used, takes_swappiness, beyond, read, start };
         report::emit(&fill)?;
         sleep_until(next.min(start + SECONDS))?;
     }
@@ -145,13 +150,18 @@ fn judge(outcome: &Outcome) -> Result<()> {
     }
     let mut verdict = Verdict::default();
     let most = fills.iter().map(|fill| fill.used).max().unwrap_or_default();
+    // 6.1 takes more than it is asked for (KERNEL.md §1), the last request before the reserve included: that share of
+    // the reserve is the kernel's doing, and may be half of it at most.
+    let beyond =
+        fills.iter().filter(|fill| fill.used > ALLOWED).map(|fill| fill.beyond).max().unwrap_or_default();
     verdict.expect(
-        most <= ALLOWED + SLACK && most + 2 * MIB >= ALLOWED,
+        most <= ALLOWED + SLACK + beyond.min((SWAP - ALLOWED) / 2) && most + 2 * MIB >= ALLOWED,
         format!(
-            "swap was filled up to {:.2} of {:.0} MiB; the reserve leaves {:.0}",
+            "swap was filled up to {:.2} of {:.0} MiB; the reserve leaves {:.0}, and the kernel took {:.2} unasked",
             mib(most),
             mib(SWAP),
-            mib(ALLOWED)
+            mib(ALLOWED),
+            mib(beyond)
         ),
     );
     judge_file(&looks, &fills, last.takes_swappiness, &mut verdict)?;

@@ -90,27 +90,27 @@ fn hold(index: usize) -> Result<Child> {
     command.spawn().context("cannot start lab-guest")
 }
 
+/// Counts from a little after the end of one tick to a little after the end of the tenth one after it. Nothing is
+/// asked of the daemon meanwhile: an answer costs calls of the same thread.
 fn measure(size: usize) -> Result<Cost> {
     let daemon = Daemon::start(&format!("thousand-{size}"), CONFIG)?;
-    wait_for_tick(&daemon, 3)?;
+    let first = wait_for_end_of_tick(&daemon)?;
     let count = SyscallCount::start(daemon.id())?;
-    let first = ticks(&daemon)?;
     let before = ProcessUse::of(daemon.id())?;
-    let calls_before = count.calls()?;
-    // Nothing is asked of the daemon meanwhile: an answer costs calls of the same thread.
     sleep(INTERVAL * u32::try_from(TICKS)?);
-    let calls = since(&calls_before, &count.calls()?);
+    let calls = count.calls()?;
     let process = ProcessUse::of(daemon.id())?;
     let status = daemon.status()?;
     let started = Instant::now();
     let page = http::get(METRICS, "/metrics")?;
     let scrape = started.elapsed();
+    let ticks = status["ticks"].as_u64().context("status has no ticks")? - first;
     let targets = status["cgroups"].as_array().context("status has no cgroups")?;
     ensure!(targets.len() == size, "{} targets instead of {size}", targets.len());
     let cost = Cost {
         kind: "cost".into(),
         cgroups: size,
-        ticks: status["ticks"].as_u64().context("no ticks")? - first,
+        ticks,
         calls,
         cpu: process.cpu.saturating_sub(before.cpu),
         kernel_cpu: process.kernel_cpu.saturating_sub(before.kernel_cpu),
@@ -124,16 +124,15 @@ fn measure(size: usize) -> Result<Cost> {
     Ok(cost)
 }
 
-fn since(before: &BTreeMap<String, u64>, after: &BTreeMap<String, u64>) -> BTreeMap<String, u64> {
-    let left = |(name, count): (&String, &u64)| (name.clone(), count - before.get(name).unwrap_or(&0));
-    after.iter().map(left).filter(|(_, count)| *count > 0).collect()
-}
-
-fn wait_for_tick(daemon: &Daemon, tick: u64) -> Result<()> {
-    while ticks(daemon)? < tick {
-        sleep(Duration::from_millis(500));
+/// After the warm-up of the daemon's own memory. Returns the number of the tick that has just ended.
+fn wait_for_end_of_tick(daemon: &Daemon) -> Result<u64> {
+    sleep(3 * INTERVAL);
+    let before = ticks(daemon)?;
+    while ticks(daemon)? == before {
+        sleep(INTERVAL / 50);
     }
-    Ok(())
+    sleep(INTERVAL / 10);
+    ticks(daemon)
 }
 
 fn ticks(daemon: &Daemon) -> Result<u64> {
@@ -180,7 +179,7 @@ fn print_table(costs: &[Cost]) {
 fn judge(outcome: &Outcome) -> Result<()> {
     let costs: Vec<Cost> = outcome.all("cost")?;
     println!(
-        "kernel {}, per tick (mean of {TICKS} or so), {:.0} s wall",
+        "kernel {}, per tick (mean of {TICKS}), {:.0} s wall",
         outcome.kernel,
         outcome.wall.as_secs_f64()
     );
@@ -193,7 +192,8 @@ fn judge(outcome: &Outcome) -> Result<()> {
     }
     let mut verdict = Verdict::default();
     verdict.expect(costs.len() == SIZES.len(), "every size was measured");
-    verdict.expect(costs.iter().all(|cost| cost.ticks >= 10), "over at least ten ticks each");
+    verdict
+        .expect(costs.iter().all(|cost| cost.ticks == TICKS), "over ten ticks each, neither more nor less");
     verdict.expect(last.process.locked > 0, "the daemon's memory is locked");
     verdict.finish()
 }
