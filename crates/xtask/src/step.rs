@@ -44,8 +44,8 @@ pub(crate) fn test_program(package: &str, test: &str) -> Result<PathBuf> {
         .output()
         .context("cannot start cargo")?;
     ensure!(output.status.success(), "building the test {test} of {package} ended with {}", output.status);
-    let text = String::from_utf8(output.stdout).context("cargo's messages")?;
-    let messages = text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let messages = String::from_utf8(output.stdout).context("what cargo printed")?;
+    let messages = messages.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
     let programs = messages.filter(|message| message["target"]["name"] == test);
     let path = programs.filter_map(|message| message["executable"].as_str().map(PathBuf::from)).next_back();
     path.with_context(|| format!("cargo built no program for the test {test} of {package}"))

@@ -75,8 +75,10 @@ fn on_this_machine() -> Result<Vec<String>> {
 fn on_kernel(kernel: &str, doors: &Path) -> Result<(usize, Vec<String>)> {
     // The kernel is fetched once, not by two machines at the same time.
     step::lab(&["kernels", kernel])?;
-    let waiting: Mutex<VecDeque<_>> =
-        Mutex::new(scenarios::TESTS.iter().map(|scenario| scenario.name).collect());
+    let scenarios = scenarios::TESTS.iter().map(|scenario| Check::Scenario(scenario.name));
+    let checks: VecDeque<_> = std::iter::once(Check::Doors(doors)).chain(scenarios).collect();
+    let count = checks.len();
+    let waiting = Mutex::new(checks);
     let results = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for _ in 0..MACHINES {
