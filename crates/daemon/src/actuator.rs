@@ -10,11 +10,15 @@ use std::{
 
 use lowtide_cgroup::{Cgroup, Error, Request};
 use lowtide_core::{Bytes, CgroupId, Effect};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 /// Faulted back while a request runs, above which the rest of it is not asked for: as much as the kernel reclaims in
 /// a few batches, far less than a chunk.
 const FAULTED_BACK: Bytes = Bytes::mib(2);
+
+/// Requests to the kernel that run at once. Each holds a thread; more of them would only queue on the same swap
+/// device and compress on more of the tenants' cores.
+const REQUESTS: usize = 4;
 
 /// How a request ended.
 #[derive(Debug)]
@@ -31,6 +35,7 @@ pub(crate) struct Ended {
 #[derive(Debug)]
 pub(crate) struct Actuator {
     in_flight: HashMap<CgroupId, Arc<AtomicBool>>,
+    slots: Arc<Semaphore>,
     ended: mpsc::UnboundedSender<Ended>,
     results: mpsc::UnboundedReceiver<Ended>,
 }
@@ -38,7 +43,7 @@ pub(crate) struct Actuator {
 impl Default for Actuator {
     fn default() -> Self {
         let (ended, results) = mpsc::unbounded_channel();
-        Self { in_flight: HashMap::new(), ended, results }
+        Self { in_flight: HashMap::new(), slots: Arc::new(Semaphore::new(REQUESTS)), ended, results }
     }
 }
 
@@ -57,9 +62,13 @@ impl Actuator {
         }
         let stop = Arc::new(AtomicBool::new(false));
         self.in_flight.insert(id, Arc::clone(&stop));
-        let ended = self.ended.clone();
-        tokio::task::spawn_blocking(move || {
-            let outcome = reclaim(&cgroup, request, &stop);
+        let (ended, slots) = (self.ended.clone(), Arc::clone(&self.slots));
+        tokio::spawn(async move {
+            // Nobody closes the semaphore.
+            let Ok(_slot) = slots.acquire_owned().await else { return };
+            let written = tokio::task::spawn_blocking(move || reclaim(&cgroup, request, &stop)).await;
+            // A thread that panicked has said so itself; its cgroup is not to be in flight for ever.
+            let outcome = written.unwrap_or_else(|_| Ok(Effect { stopped: true, ..Effect::default() }));
             // The daemon is stopping if nobody listens any more.
             let _ = ended.send(Ended { id, request, outcome });
         });

@@ -133,7 +133,7 @@ impl Observer {
         self.mount.walk(|cgroup| {
             if let Some(policy) = policies.matching(cgroup.path())
                 && !targets::is_protected(cgroup.path(), &self.own)
-                && has_memory(cgroup)
+                && (self.before.contains_key(&cgroup.id()) || has_memory(cgroup))
             {
                 candidates.push(Candidate { id: cgroup.id(), path: Arc::clone(cgroup.path()), policy });
                 handles.insert(cgroup.id(), cgroup.clone());
@@ -168,7 +168,8 @@ impl Observer {
     }
 }
 
-/// A child without the memory controller is charged to its parent, which then is the target.
+/// A child without the memory controller is charged to its parent, which then is the target. Asked once: should the
+/// controller go away later, the cgroup is not observed any more and asked again.
 fn has_memory(cgroup: &Cgroup) -> bool {
     // What cannot be looked at is looked at again, with its error, when it is observed.
     cgroup.dir().exists("memory.current").unwrap_or(true)

@@ -17,17 +17,16 @@ use lowtide_policy::Config;
 use super::BAD_CONFIG;
 use crate::logging;
 
-/// Requests to the kernel that run at once. Each holds a thread; more of them would only queue on the same swap
-/// device and compress on more of the tenants' cores.
-const RECLAIM_THREADS: usize = 4;
-/// Reclaim requests need little stack, and all of it is locked in memory.
+/// Four for reclaim requests, as many as the actuator makes at once, and two for scrapes of the metrics.
+const BLOCKING_THREADS: usize = 6;
+/// Neither needs much stack, and all of it is locked in memory.
 const STACK_BYTES: usize = 256 << 10;
 
 pub(crate) fn run(root: &Path, config: &ConfigFile) -> anyhow::Result<ExitCode> {
     logging::start();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .max_blocking_threads(RECLAIM_THREADS)
+        .max_blocking_threads(BLOCKING_THREADS)
         .thread_stack_size(STACK_BYTES)
         .build()
         .context("cannot start the runtime")?;
