@@ -7,7 +7,7 @@ use lowtide_kernfs::{
 use crate::{Cgroup, Error, Result};
 
 impl Cgroup {
-    /// Its memory now: six files, of three system calls each.
+    /// Its memory now: seven files, of three system calls each.
     ///
     /// `memory.zswap.current` is not read: memory.stat has the same number as `zswap` (`zswap_current_read` and the
     /// stat table both show `MEMCG_ZSWAP_B`, mm/memcontrol.c).
@@ -25,6 +25,7 @@ impl Cgroup {
             min: self.protection("memory.min")?,
             low: self.protection("memory.low")?,
             swap_max: self.dir().parse_record("memory.swap.max", limit)?,
+            swap_high: self.dir().parse_record("memory.swap.high", limit)?,
             zswap_current,
             stat,
         })

@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use lowtide_core::{Bytes, Effect, Memory};
+use lowtide_core::{Bytes, Effect, Memory, Ratio};
 use lowtide_kernfs::{Errno, Files};
 use nix::sys::{
     resource::{UsageWho, getrusage},
@@ -17,6 +17,14 @@ const FILE: &str = "memory.reclaim";
 /// host needs: 6.5 s (6.12) and 12.8 s (6.1) were seen with one large write. Fixed between 7.0 and 7.3.
 pub const CHUNK: Bytes = Bytes::mib(32);
 
+/// The first write of a request; those after it grow and shrink with the time that they take.
+const FIRST: Bytes = Bytes::mib(4);
+/// However slow the swap device, a write asks for so much.
+const LEAST: Bytes = Bytes::kib(512);
+/// A write should not take longer: it cannot be stopped. 32 MiB to a slow disk that the tenant was swapping in from
+/// took 1.3 s on 6.1.
+const LONG: Duration = Duration::from_millis(100);
+
 const PAGE: u64 = Bytes::pages(1).get();
 
 /// What is asked of the kernel.
@@ -29,8 +37,8 @@ pub struct Request {
 }
 
 impl Cgroup {
-    /// Writes `memory.reclaim` in chunks of at most [`CHUNK`], and says what came of it. Blocks: call it on a thread
-    /// of its own.
+    /// Writes `memory.reclaim` in chunks of at most [`CHUNK`], smaller where the kernel is slow, and says what came of
+    /// it. Blocks: call it on a thread of its own.
     ///
     /// `keep_going` is asked before every chunk; `false` ends the request ([`Effect::stopped`]), and so does a cgroup
     /// whose last process has gone, since who removes it would wait for the next chunk. EAGAIN, the kernel's "less
@@ -74,10 +82,11 @@ impl Cgroup {
 
     fn write_chunks(&self, request: Request, keep_going: &mut dyn FnMut() -> bool) -> Result<Effect> {
         let mut effect = Effect::default();
+        let mut size = FIRST;
         let mut left = Bytes::new(request.amount.get() / PAGE * PAGE);
         // Never a write of no bytes at all, and never of an empty line: up to 6.8 that means "reclaim everything".
         while !left.is_zero() {
-            let chunk = left.min(CHUNK);
+            let chunk = left.min(size);
             if !keep_going() {
                 effect.stopped = true;
                 break;
@@ -90,11 +99,13 @@ impl Cgroup {
                 }
                 None => return Ok(vanished(effect)),
             }
+            let begin = Instant::now();
             match self.write_chunk(chunk, request.swappiness)? {
                 Answer::Done => {}
                 Answer::LessThanAsked => effect.partial = true,
                 Answer::Vanished => return Ok(vanished(effect)),
             }
+            size = next_size(size, begin.elapsed());
             effect.requested += chunk;
             if effect.partial {
                 break;
@@ -134,6 +145,17 @@ impl Cgroup {
             Ok(true) => Error::NoReclaim { path: self.dir().path().into() },
             _ => self.no_memory_file(missing),
         }
+    }
+}
+
+/// How much the next write asks for, after one of `size` took so long.
+fn next_size(size: Bytes, took: Duration) -> Bytes {
+    if took > LONG {
+        size.scale(Ratio::new(0.5)).max(LEAST)
+    } else if took < LONG / 4 {
+        size.scale(Ratio::new(2.0)).min(CHUNK)
+    } else {
+        size
     }
 }
 

@@ -122,8 +122,8 @@ reasons! {
     SwapReserve = 14, "swap_reserve", "swap is full up to the reserve: anonymous memory stays";
     /// There is no swap.
     NoSwap = 15, "no_swap", "there is no swap: anonymous memory stays";
-    /// memory.swap.max is reached.
-    SwapMax = 16, "swap_max", "the cgroup's own memory.swap.max is reached: anonymous memory stays";
+    /// memory.swap.max or memory.swap.high is reached.
+    SwapMax = 16, "swap_max", "the cgroup's own memory.swap.max or memory.swap.high is reached: anonymous memory stays";
     /// The host is short of free memory.
     LowWatermark = 17, "low_watermark", "the host's free memory is at the low watermark: anonymous memory stays";
     /// Tasks on the host reclaim directly.

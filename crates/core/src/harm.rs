@@ -37,7 +37,8 @@ pub(crate) fn assess(history: &History, memory: &Memory, slo: &Slo, figures: &mu
     if let Some(minute) = history.window(MINUTE) {
         figures.memory_pressure_minute = minute.memory_pressure();
         // Pages per minute even while less than a minute was seen: a burst in the first seconds is no high rate.
-        figures.promotion_rate = minute.promoted().share_of(memory.current);
+        let minutes = Ratio::new(minute.span().max(MINUTE).as_secs_f64() / MINUTE.as_secs_f64());
+        figures.promotion_rate = minute.promoted().share_of(memory.current).over(minutes);
         raise(&mut uses[2].0, figures.promotion_rate.over(slo.promotion_rate));
     }
     verdict(&uses)

@@ -36,7 +36,8 @@ pub struct HostObservation {
     /// How often a task had to reclaim before it got its page, for the host's sake and not its own cgroup's limit
     /// (`allocstall_*`): from 7.3 on `direct_reclaim` counts both.
     pub allocation_stalls: Option<u64>,
-    /// Where offloaded pages can live: each active swap device, and zswap if it is on or still holds pages.
+    /// Where offloaded pages can live: zswap if it is on or still holds pages, then each active swap device in the
+    /// order in which the kernel fills them.
     pub tiers: Vec<Tier>,
     /// Whether `memory.reclaim` takes `swappiness=` (from 6.12), so that page cache alone can be asked for.
     pub reclaim_takes_swappiness: bool,
@@ -123,10 +124,16 @@ impl HostObservation {
     pub fn swap(&self) -> Option<SwapRoom> {
         let devices = || self.tiers.iter().filter(|tier| tier.kind != TierKind::Zswap);
         devices().next()?;
-        Some(SwapRoom {
-            total: devices().map(|tier| tier.capacity).sum(),
-            free: devices().map(Tier::room).sum(),
-        })
+        let mut free = Bytes::ZERO;
+        for tier in devices() {
+            free += tier.room();
+            // The kernel fills the first device as long as it has slots. One that is at its memory limit first refuses
+            // every page, and the devices after it get none: its room ends the sum.
+            if tier.room() < tier.capacity - tier.used {
+                break;
+            }
+        }
+        Some(SwapRoom { total: devices().map(|tier| tier.capacity).sum(), free })
     }
 }
 
@@ -177,6 +184,8 @@ pub struct Memory {
     pub low: Bytes,
     /// memory.swap.max.
     pub swap_max: Option<Limit>,
+    /// memory.swap.high: above it the kernel makes every allocation of the cgroup sleep.
+    pub swap_high: Option<Limit>,
     /// memory.zswap.current: compressed bytes in DRAM.
     pub zswap_current: Option<Bytes>,
     /// memory.stat.

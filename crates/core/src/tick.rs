@@ -248,12 +248,13 @@ impl Case<'_> {
             (self.cgroup.alarm, Reason::Trigger),
             (harm.broken.is_some(), harm.broken.unwrap_or(Reason::Headroom)),
             (self.now < state.calm_from, Reason::CoolingDown),
-            (self.cgroup.in_flight, Reason::InFlight),
             (state.history.window(SHORT).is_none(), Reason::FirstSample),
-            (!self.is_warm(state), Reason::WarmingUp),
             (room.only_watch.is_some(), room.only_watch.unwrap_or(Reason::Headroom)),
             (self.now < state.retry_from, Reason::Ineffective),
             (figures.reclaim_cpu >= self.budgets.reclaim_cpu, Reason::ReclaimCpu),
+            (self.cgroup.in_flight, Reason::InFlight),
+            // Last, because the warm-up begins with a request: nothing above may stand against one.
+            (!self.is_warm(state), Reason::WarmingUp),
         ];
         checks.into_iter().find(|(applies, _)| *applies).map(|(_, reason)| reason)
     }
@@ -317,9 +318,12 @@ impl Case<'_> {
         room.for_anonymous().err()
     }
 
+    /// Below memory.swap.max, and below memory.swap.high: a cgroup that lowtide pushed over that would be throttled
+    /// for as long as its pages stay swapped out (mm/memcontrol.c, mem_cgroup_handle_over_high).
     fn swap_max_room(&self) -> Bytes {
-        let memory = &self.cgroup.memory;
-        memory.swap_max.map_or(Bytes::MAX, |max| max.room(memory.swap_current.unwrap_or_default()))
+        let Memory { swap_current, swap_max, swap_high, .. } = &self.cgroup.memory;
+        let used = swap_current.unwrap_or_default();
+        [swap_max, swap_high].into_iter().flatten().map(|limit| limit.room(used)).min().unwrap_or(Bytes::MAX)
     }
 
     fn within_room(&self, step: Step, room: &Room) -> Step {

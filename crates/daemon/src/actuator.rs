@@ -1,7 +1,7 @@
 //! Reclaim requests, each on a thread of its own kind: one in flight per cgroup, stoppable between two chunks.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -79,6 +79,12 @@ impl Actuator {
         if let Some(stop) = self.in_flight.get(&id) {
             stop.store(true, Ordering::Relaxed);
         }
+    }
+
+    /// Stops the requests to cgroups that are not among `targets` any more.
+    pub(crate) fn stop_others(&self, targets: &HashSet<CgroupId>) {
+        let others = self.in_flight.iter().filter(|(id, _)| !targets.contains(id));
+        others.for_each(|(_, stop)| stop.store(true, Ordering::Relaxed));
     }
 
     /// Stops every request.

@@ -105,7 +105,7 @@ pub(crate) struct Socket {
 
 impl Socket {
     /// Binds `path`, in a directory that is created if it is missing. A socket that a killed daemon left behind is
-    /// replaced; the caller holds the lock on the state directory, so no other daemon listens there.
+    /// replaced; one that somebody answers on is not.
     ///
     /// Owner and group may connect, nobody else: the answers name every cgroup of the host.
     pub(crate) fn bind(path: &Path) -> io::Result<Self> {
@@ -114,7 +114,14 @@ impl Socket {
             fs::create_dir_all(directory)?;
         }
         match fs::symlink_metadata(path) {
-            Ok(found) if found.file_type().is_socket() => fs::remove_file(path)?,
+            Ok(found) if found.file_type().is_socket() => {
+                if BlockingStream::connect(path).is_ok() {
+                    let message =
+                        "another daemon answers there: stop it first, two would fight over the same knobs";
+                    return Err(io::Error::new(io::ErrorKind::AddrInUse, message));
+                }
+                fs::remove_file(path)?;
+            }
             Ok(_) => {
                 return Err(io::Error::new(
                     io::ErrorKind::AlreadyExists,
@@ -163,8 +170,9 @@ async fn answer(mut stream: UnixStream, views: &watch::Receiver<Option<Arc<View>
     let mut line = String::new();
     AsyncBufReader::new(reader.take(LONGEST_REQUEST)).read_line(&mut line).await?;
     let view = views.borrow().clone();
-    let answer = respond(&line, view.as_deref());
-    let mut text = serde_json::to_string(&answer)?;
+    // A thousand cgroups take longer to write down than a turn of the loop, which goes on meanwhile.
+    let drawn = tokio::task::spawn_blocking(move || serde_json::to_string(&respond(&line, view.as_deref())));
+    let mut text = drawn.await.map_err(io::Error::other)??;
     text.push('\n');
     writer.write_all(text.as_bytes()).await?;
     writer.shutdown().await

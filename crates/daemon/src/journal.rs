@@ -41,7 +41,10 @@ pub enum JournalError {
         /// What the system said.
         source: io::Error,
     },
-    /// A record in the middle is damaged: nothing was written or restored.
+    /// Which boot this is cannot be told.
+    #[error(transparent)]
+    Boot(#[from] lowtide_kernfs::Error),
+    /// A record is damaged: nothing was written or restored.
     #[error(
         "{path}:{line}: the record is damaged, so the original value of a knob may be lost; \
          look at the file, put the knobs back by hand and remove it"
@@ -71,7 +74,7 @@ impl Journal {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
             Err(source) => return Err(JournalError::Io { path, operation: "read", source }),
         };
-        let boot_id = boot_id(root);
+        let boot_id = boot_id(root)?;
         let mut records = parse(&text).map_err(|line| JournalError::Damaged { path: path.clone(), line })?;
         records.retain(|record| record.boot_id == boot_id);
         Ok(Self { path, boot_id, records })
@@ -142,9 +145,11 @@ impl Journal {
     }
 }
 
-fn boot_id(root: &Root) -> String {
-    let text = root.read("proc/sys/kernel/random/boot_id").unwrap_or_default();
-    text.trim().to_owned()
+/// Empty where there is none, which is in a fixture tree. One that cannot be read is an error: with another id the
+/// records of this boot would count as those of an earlier one, and the originals be lost.
+fn boot_id(root: &Root) -> Result<String, lowtide_kernfs::Error> {
+    let text = root.read_optional("proc/sys/kernel/random/boot_id")?;
+    Ok(text.unwrap_or_default().trim().to_owned())
 }
 
 fn line(record: &Record) -> String {

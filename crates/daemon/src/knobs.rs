@@ -78,16 +78,19 @@ fn set(root: &Root, journal: &mut Journal, knob: &Knob) -> Result<Outcome, Journ
 
 /// Puts every journalled knob back, the last one first, and forgets those that are done with.
 ///
-/// A knob that could not be written stays in the journal for the next attempt.
+/// A knob that could not be written stays in the journal for the next attempt. Where the journal cannot be written,
+/// every knob is put back all the same before that is said.
 pub fn restore(root: &Root, journal: &mut Journal) -> Result<Vec<(PathBuf, Outcome)>, JournalError> {
     let records: Vec<_> = journal.records().iter().rev().cloned().collect();
-    let mut outcomes = Vec::with_capacity(records.len());
-    for record in records {
+    let back = records.into_iter().map(|record| {
         let outcome = put_back(root, &record.path, &record.original, &record.written);
+        (record.path, outcome)
+    });
+    let outcomes: Vec<_> = back.collect();
+    for (path, outcome) in &outcomes {
         if !matches!(outcome, Outcome::Refused(_)) {
-            journal.forget(&record.path)?;
+            journal.forget(path)?;
         }
-        outcomes.push((record.path, outcome));
     }
     Ok(outcomes)
 }

@@ -7,7 +7,9 @@ use std::{
 };
 
 use lowtide_cgroup::{Cgroup, Descend, Error, Mount};
-use lowtide_core::{Bytes, CgroupId, CgroupObservation, HostObservation, Mode, Observation, Ratio, Stall};
+use lowtide_core::{
+    Bytes, CgroupId, CgroupObservation, HostObservation, Mode, Observation, Policy, Ratio, Stall,
+};
 use lowtide_kernfs::{Files, Root};
 use lowtide_policy::PolicySet;
 use lowtide_psi::Resource;
@@ -97,7 +99,6 @@ impl Observer {
                     let last = before.insert(target.id, pressures).or(self.before.get(&target.id).copied());
                     sight.stalls.insert(target.id, pressures.since(last));
                     sight.seen.cgroups.push(seen);
-                    self.find_out_swappiness(&cgroup, policies, target.policy);
                     sight.handles.insert(target.id, cgroup);
                 }
                 Ok(None) => {}
@@ -105,8 +106,6 @@ impl Observer {
                 Err(error) => self.complain(error.to_string(), &mut complaints),
             }
         }
-        // Found out just now, perhaps, for the first decision that needs it.
-        sight.seen.host.reclaim_takes_swappiness = self.takes_swappiness();
         self.before = before;
         self.complaints = complaints;
         Ok(sight)
@@ -128,11 +127,12 @@ impl Observer {
 
     /// Every cgroup that a policy names and lowtide may act on.
     fn targets(&self, policies: &PolicySet) -> Result<Vec<(Candidate, Cgroup)>, Error> {
-        let mut candidates = Vec::new();
+        let (mut candidates, mut protected) = (Vec::new(), Vec::new());
         let mut handles = HashMap::new();
         self.mount.walk(|cgroup| {
-            if let Some(policy) = policies.matching(cgroup.path())
-                && !targets::is_protected(cgroup.path(), &self.own)
+            if targets::is_protected(cgroup.path(), &self.own) {
+                protected.push(Arc::clone(cgroup.path()));
+            } else if let Some(policy) = policies.matching(cgroup.path())
                 && (self.before.contains_key(&cgroup.id()) || has_memory(cgroup))
             {
                 candidates.push(Candidate { id: cgroup.id(), path: Arc::clone(cgroup.path()), policy });
@@ -140,23 +140,22 @@ impl Observer {
             }
             Descend::Yes
         })?;
+        let candidates = targets::without_parents_of(&protected, candidates);
         let kept = targets::deepest(candidates).into_iter();
         Ok(kept.filter_map(|target| handles.remove(&target.id).map(|cgroup| (target, cgroup))).collect())
     }
 
-    /// Asks the kernel once, through a cgroup that lowtide is told to act on: in observe mode nothing is written.
-    fn find_out_swappiness(&mut self, cgroup: &Cgroup, policies: &PolicySet, policy: usize) {
-        let acts = policies.policies().get(policy).is_some_and(|policy| policy.mode != Mode::Observe);
-        if self.takes_swappiness.is_some() || !acts {
-            return;
+    /// Asks the kernel once whether it takes `swappiness=`, through a cgroup that lowtide is told to act on: in observe
+    /// mode nothing is written. Looking writes nothing at all.
+    pub(crate) fn find_out_swappiness(&mut self, sight: &mut Sight, policies: &[Policy]) {
+        if self.takes_swappiness.is_none() {
+            let acts =
+                |policy: usize| policies.get(policy).is_some_and(|policy| policy.mode != Mode::Observe);
+            let target = sight.seen.cgroups.iter().find(|cgroup| acts(cgroup.policy));
+            let handle = target.and_then(|target| sight.handles.get(&target.id));
+            self.takes_swappiness = handle.and_then(probe);
         }
-        match cgroup.takes_swappiness() {
-            Ok(takes) => {
-                tracing::info!(takes, "memory.reclaim: swappiness=");
-                self.takes_swappiness = Some(takes);
-            }
-            Err(error) => tracing::debug!(%error, "cannot find out whether memory.reclaim takes swappiness="),
-        }
+        sight.seen.host.reclaim_takes_swappiness = self.takes_swappiness();
     }
 
     /// Once, not at every tick.
@@ -166,6 +165,15 @@ impl Observer {
         }
         complaints.insert(message);
     }
+}
+
+fn probe(cgroup: &Cgroup) -> Option<bool> {
+    let answer = cgroup.takes_swappiness();
+    match &answer {
+        Ok(takes) => tracing::info!(takes, "memory.reclaim: swappiness="),
+        Err(error) => tracing::debug!(%error, "cannot find out whether memory.reclaim takes swappiness="),
+    }
+    answer.ok()
 }
 
 /// A child without the memory controller is charged to its parent, which then is the target. Asked once: should the

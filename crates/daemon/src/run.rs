@@ -79,6 +79,9 @@ pub enum RunError {
 
 /// Runs until SIGTERM or SIGINT.
 pub async fn run(options: &Options) -> Result<(), RunError> {
+    // Before anything is written: a signal without a handler would end the daemon with nothing put back.
+    let signals = Signals::new()?;
+    let watched = Watched::new(lowtide_policy::files(&options.config));
     let loaded = lowtide_policy::load(&options.config)?;
     let root = Root::open(&options.root)?;
     let state_dir = StateDir::take(&loaded.config.state_dir)?;
@@ -88,21 +91,23 @@ pub async fn run(options: &Options) -> Result<(), RunError> {
     }
     let mut journal = Journal::open(state_dir.path(), &root)?;
     put_back(&root, &mut journal)?;
-    let mut daemon = Daemon::start(options, root, journal, loaded).await?;
+    let mut daemon = Daemon::start(options, root, journal, loaded, watched).await?;
     let outcome = match set(&daemon.root, &mut daemon.journal, &daemon.config) {
-        Ok(()) => daemon.turn_until_stopped().await,
+        Ok(()) => daemon.turn_until_stopped(signals).await,
         Err(error) => Err(error.into()),
     };
     notify::stopping();
-    daemon.turns.stop().await;
+    daemon.turns.stop();
+    // Nothing that is still being written depends on a knob, and a device that hangs must not keep them set.
     put_back(&daemon.root, &mut daemon.journal)?;
+    daemon.turns.drain().await;
     outcome
 }
 
 /// Puts every knob in the journal of `state_dir` back, with the daemon stopped. Returns what was done.
 pub fn restore(root: &Path, state_dir: &Path) -> Result<Vec<(PathBuf, Outcome)>, RunError> {
     let root = Root::open(root)?;
-    let state_dir = StateDir::take(state_dir)?;
+    let state_dir = StateDir::take_existing(state_dir)?;
     let mut journal = Journal::open(state_dir.path(), &root)?;
     Ok(knobs::restore(&root, &mut journal)?)
 }
@@ -112,6 +117,8 @@ struct Daemon {
     root: Root,
     journal: Journal,
     config: Config,
+    /// The configuration that addresses and directories were taken from.
+    started: Config,
     watched: Watched,
     problems: Vec<String>,
     /// The last reload was refused.
@@ -127,6 +134,7 @@ impl Daemon {
         root: Root,
         journal: Journal,
         loaded: Loaded,
+        watched: Watched,
     ) -> Result<Self, RunError> {
         let (alarm, alarms) = mpsc::unbounded_channel();
         let (views, _) = watch::channel(None);
@@ -137,12 +145,12 @@ impl Daemon {
         );
         serve(&loaded.config, &views).await?;
         let problems = warn(&loaded);
-        let watched = Watched::new(loaded.files);
         let options = options.clone();
         Ok(Self {
             options,
             root,
             journal,
+            started: loaded.config.clone(),
             config: loaded.config,
             watched,
             problems,
@@ -153,10 +161,7 @@ impl Daemon {
         })
     }
 
-    async fn turn_until_stopped(&mut self) -> Result<(), RunError> {
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
-        let mut hangup = signal(SignalKind::hangup())?;
+    async fn turn_until_stopped(&mut self, mut signals: Signals) -> Result<(), RunError> {
         let mut ticks = every(self.config.interval);
         // Half of what systemd allows: one late turn is not the end.
         let mut watchdog = every(notify::watchdog().map_or(Duration::from_hours(1), |limit| limit / 2));
@@ -164,9 +169,10 @@ impl Daemon {
         loop {
             tokio::select! {
                 biased;
-                () = stop(&mut terminate, &mut interrupt) => return Ok(()),
+                _ = signals.terminate.recv() => return Ok(()),
+                _ = signals.interrupt.recv() => return Ok(()),
                 Some(alarm) = self.alarms.recv() => self.turns.alarm(alarm),
-                _ = hangup.recv() => self.reload(&mut ticks)?,
+                _ = signals.hangup.recv() => self.reload(&mut ticks)?,
                 _ = watchdog.tick() => notify::alive(&self.summary()),
                 _ = ticks.tick() => {
                     if self.watched.changed() {
@@ -203,6 +209,9 @@ impl Daemon {
     /// Takes over a new configuration; a bad one leaves the running one in force.
     fn reload(&mut self, ticks: &mut Interval) -> Result<(), RunError> {
         notify::reloading();
+        // Before it is read, so that what is written meanwhile is seen the next time; and a file that was refused is
+        // watched too, for when it is mended.
+        self.watched = Watched::new(lowtide_policy::files(&self.options.config));
         match lowtide_policy::load(&self.options.config) {
             Ok(loaded) => self.take_over(loaded, ticks)?,
             Err(problems) => {
@@ -220,11 +229,12 @@ impl Daemon {
     fn take_over(&mut self, loaded: Loaded, ticks: &mut Interval) -> Result<(), RunError> {
         self.refused = false;
         self.problems = warn(&loaded);
-        self.problems.extend(needs_restart(&self.config, &loaded.config));
-        self.watched = Watched::new(loaded.files);
+        self.problems.extend(needs_restart(&self.started, &loaded.config));
         if self.config.interval != loaded.config.interval {
             *ticks = every(loaded.config.interval);
         }
+        // What was asked under the old policies may be more than the new ones allow.
+        self.turns.stop();
         if self.config.tiers != loaded.config.tiers {
             put_back(&self.root, &mut self.journal)?;
             set(&self.root, &mut self.journal, &loaded.config)?;
@@ -255,10 +265,20 @@ fn every(period: Duration) -> Interval {
     ticks
 }
 
-async fn stop(terminate: &mut Signal, interrupt: &mut Signal) {
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// The signals that mean something to the daemon.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
     }
 }
 

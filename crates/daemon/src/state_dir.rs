@@ -42,9 +42,14 @@ pub(crate) struct StateDir {
 impl StateDir {
     /// Takes the directory, which is created if it is missing.
     pub(crate) fn take(path: &Path) -> Result<Self, StateDirError> {
+        fs::create_dir_all(path).map_err(|source| StateDirError::Io { path: path.to_owned(), source })?;
+        Self::take_existing(path)
+    }
+
+    /// Takes the directory of an earlier run. One that is missing is the wrong one: it is not created.
+    pub(crate) fn take_existing(path: &Path) -> Result<Self, StateDirError> {
         let lock_path = path.join("lock");
         let at = |source| StateDirError::Io { path: lock_path.clone(), source };
-        fs::create_dir_all(path).map_err(|source| StateDirError::Io { path: path.to_owned(), source })?;
         let file =
             OpenOptions::new().write(true).create(true).truncate(false).open(&lock_path).map_err(at)?;
         match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
@@ -72,6 +77,9 @@ mod tests {
         let first = StateDir::take(&path).unwrap();
         assert!(matches!(StateDir::take(&path), Err(StateDirError::Held { .. })));
         drop(first);
+        let missing = StateDir::take_existing(&directory.path().join("typo"));
+        assert!(matches!(missing, Err(StateDirError::Io { .. })));
+        assert!(!directory.path().join("typo").exists());
         StateDir::take(&path).unwrap();
     }
 }

@@ -21,6 +21,14 @@ pub(crate) fn is_protected(path: &str, own: &str) -> bool {
     is_at_or_above(path, own) || lowtide_policy::is_protected(path)
 }
 
+/// Drops every candidate that a protected cgroup lies in: a request to it would reclaim from that one as well.
+#[must_use]
+pub(crate) fn without_parents_of(protected: &[Arc<str>], candidates: Vec<Candidate>) -> Vec<Candidate> {
+    let is_parent =
+        |candidate: &Candidate| protected.iter().any(|path| is_at_or_above(&candidate.path, path));
+    candidates.into_iter().filter(|candidate| !is_parent(candidate)).collect()
+}
+
 /// `/a` is at or above `/a` and `/a/b`, not `/ab`; `/` is above everything.
 fn is_at_or_above(path: &str, other: &str) -> bool {
     let path = path.trim_end_matches('/');
@@ -72,6 +80,21 @@ mod tests {
         for path in ["/system.slice/web.service", "/system", "/web"] {
             assert!(!is_protected(path, "/system.slice/tide.service"), "{path}");
         }
+    }
+
+    #[test]
+    fn a_parent_of_what_is_protected_is_no_target() {
+        let candidate = |path: &str| Candidate { id: CgroupId(0), path: path.into(), policy: 0 };
+        let ssh = Arc::from("/system.slice/system-ssh.slice/ssh@4.service");
+        let kept = without_parents_of(
+            &[ssh],
+            vec![
+                candidate("/system.slice"),
+                candidate("/system.slice/system-ssh.slice"),
+                candidate("/system"),
+            ],
+        );
+        assert_eq!(kept, [candidate("/system")]);
     }
 
     #[test]

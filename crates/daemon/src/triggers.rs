@@ -15,7 +15,8 @@ use tokio::{io::Interest, sync::mpsc, task::AbortHandle};
 
 use crate::descriptor;
 
-/// The window of a trigger: with it, a rise is told within a second, on every kernel and with CAP_SYS_RESOURCE.
+/// The window of a trigger: with it, a rise is told within a second, on every kernel. Without CAP_SYS_RESOURCE the
+/// kernel takes multiples of 2 s only.
 pub(crate) const WINDOW: Duration = Duration::from_secs(1);
 
 /// A sudden rise is this many times what the SLO allows on average.
@@ -67,7 +68,13 @@ impl Triggers {
         {
             return Ok(());
         }
-        let trigger = Trigger::arm(cgroup.dir(), Resource::Memory.cgroup_file(), Kind::Some, stall, WINDOW)?;
+        let arm = |stall, window| {
+            Trigger::arm(cgroup.dir(), Resource::Memory.cgroup_file(), Kind::Some, stall, window)
+        };
+        let trigger = match arm(stall, WINDOW) {
+            Err(ArmError::NotPermitted { .. }) => arm(stall * 2, WINDOW * 2)?,
+            other => other?,
+        };
         let task = tokio::spawn(watch(trigger, cgroup.id(), self.alarms.clone()));
         if let Some((_, before)) = self.armed.insert(cgroup.id(), (stall, task.abort_handle())) {
             before.abort();
@@ -107,6 +114,7 @@ async fn watch(trigger: Trigger, id: CgroupId, alarms: mpsc::UnboundedSender<Ala
         Ok(descriptor) => descriptor,
         Err(error) => {
             tracing::warn!(%error, "a pressure trigger cannot be watched: relying on the interval alone");
+            let _ = alarms.send(Alarm { id, fired: false });
             return;
         }
     };

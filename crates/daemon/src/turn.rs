@@ -6,7 +6,7 @@ use std::{
 };
 
 use lowtide_cgroup::{Cgroup, Error, Request};
-use lowtide_core::{Action, CgroupId, Decision, Effect, Scope, State};
+use lowtide_core::{Action, CgroupId, Decision, Effect, Mode, Reason, Scope, State};
 use lowtide_kernfs::Root;
 use lowtide_policy::Config;
 use lowtide_psi::ArmError;
@@ -22,6 +22,9 @@ use crate::{
     view::View,
 };
 
+/// A chunk takes a fraction of a second; one that takes longer hangs in a device.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// The loop's parts, and what it remembers between two turns.
 #[derive(Debug)]
 pub(crate) struct Loop {
@@ -31,6 +34,7 @@ pub(crate) struct Loop {
     triggers: Triggers,
     ledger: Ledger,
     alarms: HashSet<CgroupId>,
+    effects: HashMap<CgroupId, Vec<Effect>>,
     started: Instant,
     ticks: u64,
 }
@@ -45,6 +49,7 @@ impl Loop {
             triggers: Triggers::new(alarms),
             ledger: Ledger::default(),
             alarms: HashSet::new(),
+            effects: HashMap::new(),
             started: Instant::now(),
             ticks: 0,
         })
@@ -71,12 +76,13 @@ impl Loop {
     pub(crate) fn turn(&mut self, config: &Config) -> Result<View, Error> {
         let cpu = thread_cpu();
         let now = self.started.elapsed();
-        let mut effects = self.collect();
+        self.collect();
         let mut sight = self.observer.look(&config.policies, now)?;
+        self.observer.find_out_swappiness(&mut sight, config.policies.policies());
         for cgroup in &mut sight.seen.cgroups {
             cgroup.alarm = self.alarms.remove(&cgroup.id);
             cgroup.in_flight = self.actuator.is_in_flight(cgroup.id);
-            cgroup.effects = effects.remove(&cgroup.id).unwrap_or_default();
+            cgroup.effects = self.effects.remove(&cgroup.id).unwrap_or_default();
         }
         let policies = config.policies.policies();
         let decisions = lowtide_core::tick(&mut self.state, &sight.seen, policies, &config.budgets, now);
@@ -87,10 +93,16 @@ impl Loop {
         Ok(self.view(sight, decisions, now, thread_cpu().saturating_sub(cpu)))
     }
 
-    /// Stops every request and waits for the chunks that are being written.
-    pub(crate) async fn stop(&mut self) {
+    /// Stops every request after the chunk that is being written.
+    pub(crate) fn stop(&mut self) {
         self.actuator.stop_all();
-        self.actuator.drain().await;
+    }
+
+    /// Waits for the chunks that are being written, for as long as a hung swap device may be waited for.
+    pub(crate) async fn drain(&mut self) {
+        if tokio::time::timeout(PATIENCE, self.actuator.drain()).await.is_err() {
+            tracing::warn!("a reclaim request does not end: leaving it to the kernel");
+        }
     }
 
     fn view(&self, sight: Sight, decisions: Vec<Decision>, now: Duration, tick_cpu: Duration) -> View {
@@ -101,8 +113,8 @@ impl Loop {
         View { uptime: now, ticks: self.ticks, tick_cpu, ..view }
     }
 
-    fn collect(&mut self) -> HashMap<CgroupId, Vec<Effect>> {
-        let mut effects: HashMap<CgroupId, Vec<Effect>> = HashMap::new();
+    /// What came of the requests that ended. It is kept until its cgroup is observed, should that fail this time.
+    fn collect(&mut self) {
         for Ended { id, request, outcome } in self.actuator.collect() {
             let effect = outcome.unwrap_or_else(|error| {
                 self.request_failed(&error);
@@ -110,9 +122,8 @@ impl Loop {
                 Effect { requested: request.amount, partial: true, ..Effect::default() }
             });
             self.ledger.took_effect(id, &effect);
-            effects.entry(id).or_default().push(effect);
+            self.effects.entry(id).or_default().push(effect);
         }
-        effects
     }
 
     fn request_failed(&mut self, error: &Error) {
@@ -126,11 +137,17 @@ impl Loop {
         for decision in decisions {
             tracing::debug!(
                 cgroup = %decision.path, action = decision.action.name(), reason = %decision.reason,
-                file_only = decision.file_only.map(lowtide_core::Reason::name),
+                file_only = decision.file_only.map(Reason::name),
                 price = decision.figures.price.get(), headroom = decision.figures.headroom.get(),
                 "decided"
             );
-            let Action::Reclaim { amount, scope } = decision.action else { continue };
+            let Action::Reclaim { amount, scope } = decision.action else {
+                // What speaks against a new request speaks against the rest of the one that is being written.
+                if decision.reason != Reason::InFlight || may_only_watch(decision, config) {
+                    self.actuator.stop(decision.id);
+                }
+                continue;
+            };
             let Some(cgroup) = sight.handles.remove(&decision.id) else { continue };
             self.arm(&cgroup, decision, config);
             let page_cache_only = scope == Scope::File && self.observer.takes_swappiness();
@@ -150,10 +167,18 @@ impl Loop {
 
     fn forget_the_gone(&mut self, sight: &Sight) {
         let alive: HashSet<CgroupId> = sight.seen.cgroups.iter().map(|cgroup| cgroup.id).collect();
+        self.actuator.stop_others(&alive);
         self.triggers.retain(&alive);
         self.ledger.retain(&alive);
         self.alarms.retain(|id| alive.contains(id));
+        self.effects.retain(|id, _| alive.contains(id));
     }
+}
+
+/// The policy was changed to observe while a request was being written.
+fn may_only_watch(decision: &Decision, config: &Config) -> bool {
+    let policies = config.policies.policies();
+    policies.iter().any(|policy| policy.name == decision.policy && policy.mode == Mode::Observe)
 }
 
 /// CPU that the calling thread has used.

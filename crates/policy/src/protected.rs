@@ -18,10 +18,14 @@ const SERVICES: &[&str] = &[
 /// Whether the cgroup at `path`, or one that it lies in, is what the host is administered through: the root, init,
 /// ssh, login, journal, udev, D-Bus, consoles.
 ///
+/// Only what the host's own systemd started counts: a container's or a user's D-Bus lies elsewhere.
+///
 /// Such a cgroup is never a target, whatever the policy says. The daemon adds its own cgroup and the ancestors of it.
 #[must_use]
 pub fn is_protected(path: &str) -> bool {
-    path == "/" || path.split('/').any(is_protected_name) || path == "/init.scope"
+    let service =
+        path.strip_prefix("/system.slice/").is_some_and(|below| below.split('/').any(is_protected_name));
+    service || path == "/" || path == "/init.scope" || path.starts_with("/init.scope/")
 }
 
 fn is_protected_name(name: &str) -> bool {
@@ -57,9 +61,15 @@ mod tests {
         ] {
             assert!(is_protected(path), "{path}");
         }
-        for path in
-            ["/system.slice", "/system.slice/nginx.service", "/user.slice", "/kubepods.slice", "/sshd", ""]
-        {
+        for path in [
+            "/system.slice",
+            "/system.slice/nginx.service",
+            "/user.slice",
+            "/machine.slice/a/system.slice/dbus.service",
+            "/kubepods.slice",
+            "/sshd",
+            "",
+        ] {
             assert!(!is_protected(path), "{path}");
         }
     }

@@ -1,6 +1,7 @@
 //! The daemon, and what is asked of it.
 
 use std::{
+    io::Write,
     path::{Path, PathBuf},
     process::ExitCode,
 };
@@ -94,7 +95,8 @@ pub(crate) fn explain(cgroup: &str, daemon: &DaemonAddress, json: bool) -> anyho
 
 fn ask(daemon: &DaemonAddress, request: &Request) -> anyhow::Result<ExitCode> {
     let answer = control::ask(&socket(daemon)?, request)?;
-    println!("{}", answer.trim_end());
+    // `lowtide status | head` closes the pipe early: that is no error.
+    let _ = writeln!(std::io::stdout(), "{}", answer.trim_end());
     Ok(ExitCode::SUCCESS)
 }
 

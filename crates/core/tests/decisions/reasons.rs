@@ -56,6 +56,7 @@ const CASES: &[Case] = &[
     ("no swap", |b| b.seen.host.tiers.clear(), TakesFile(Reason::NoSwap)),
     ("no swap, old kernel", no_swap_old_kernel, TakesFile(Reason::NoSwap)),
     ("swap.max 0", |b| b.memory().swap_max = Some(Limit::At(Bytes::ZERO)), TakesFile(Reason::SwapMax)),
+    ("swap.high", |b| b.memory().swap_high = Some(Limit::At(Bytes::ZERO)), TakesFile(Reason::SwapMax)),
     ("host short", |b| b.seen.host.free = Bytes::mib(50), TakesFile(Reason::LowWatermark)),
     ("file mode", |b| b.policy().mode = Mode::File, TakesFile(Reason::FileMode)),
     ("file mode, old kernel", file_mode_old_kernel, HoldsFor(Reason::FileOnlyUnsupported, Reason::FileMode)),

@@ -129,6 +129,7 @@ fn memory() -> BoxedStrategy<Memory> {
             min,
             low,
             swap_max,
+            swap_high: None,
             zswap_current,
             stat,
         })

@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "churn",
     about: "100 cgroups a second created and removed for 60 s under a policy in full mode",
-    machine: || Machine::deterministic().with_limit(Duration::from_mins(6)),
+    machine: || Machine::deterministic().with_limit(Duration::from_mins(10)),
     programs: &["lowtide"],
     guest,
     judge,
@@ -27,7 +27,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
 const PERIOD: Duration = Duration::from_millis(10);
 const CHURNED: u64 = 6000;
 /// A cgroup lives this many periods.
-const ALIVE: usize = 400;
+const ALIVE: usize = 250;
 /// Every so many has a process, which lives as long as it.
 const POPULATED: u64 = 20;
 const HELD: &str = "3M";

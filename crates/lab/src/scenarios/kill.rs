@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "kill",
     about: "kill -9 at 50 points of start, run and shutdown, then a start or a restore: every knob as before",
-    machine: || Machine::deterministic().with_limit(Duration::from_mins(6)),
+    machine: || Machine::deterministic().with_limit(Duration::from_mins(10)),
     programs: &["lowtide"],
     guest,
     judge,

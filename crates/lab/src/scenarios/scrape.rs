@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "scrape",
     about: "promtool accepts /metrics, a real Prometheus scrapes it, and slow clients hold nothing up",
-    machine: || Machine::deterministic().with_limit(Duration::from_mins(8)),
+    machine: || Machine::deterministic().with_limit(Duration::from_mins(10)),
     programs: &["lowtide", "prometheus", "promtool"],
     guest,
     judge,

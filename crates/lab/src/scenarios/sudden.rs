@@ -37,9 +37,9 @@ const FINE_FOR: f64 = 3.0;
 /// Pages that go within this time of the touch belong to a request that was in flight.
 const IN_FLIGHT_FOR: f64 = 0.05;
 /// Reclaim has to go on by then, or it never will: a minute for the SLO's window, then some.
-const PATIENCE: f64 = 100.0;
-/// How long the watch goes on after reclaim did.
-const AFTERWARDS: f64 = 8.0;
+const PATIENCE: f64 = 105.0;
+/// How long the watch goes on after reclaim did: first one batch is asked for, and more when cold_after has passed again.
+const AFTERWARDS: f64 = 25.0;
 
 const MEMORY_SLO: f64 = 0.005;
 const IO_SLO: f64 = 0.01;
@@ -412,4 +412,64 @@ fn print_run(run: &Run, samples: &[Counters], taken: &[Taken]) {
     );
     let first = run.steps.iter().find(|step| step.since > 0.0);
     println!("what stopped it: {}", first.map_or("nothing", |step| &step.decided.reason));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A tenant that is reclaimed from until the touch, faults everything back within a second, and is reclaimed
+    /// from again at these moments.
+    fn judged(reclaimed_at: &[f64]) -> Result<()> {
+        let sample = |tenths: u32| {
+            let at = f64::from(tenths) / 10.0 - 5.0;
+            let taken = reclaimed_at.iter().filter(|moment| **moment <= at).count() as u64;
+            Counters {
+                at,
+                current: 100 * MIB,
+                swap: 0,
+                anon: 100 * MIB,
+                file: 0,
+                scanned: 0,
+                stolen: taken * MIB,
+                back: if at < 1.0 { 0 } else { 50 * MIB },
+                memory_stall: at.clamp(0.0, 1.0),
+                io_stall: 0.0,
+            }
+        };
+        let samples: Vec<_> = (0..1000).map(sample).collect();
+        let run = Run {
+            kind: "run".into(),
+            name: "test".into(),
+            interval: 2.0,
+            touched_in: 1.0,
+            in_flight: true,
+            cut_short: true,
+            asked: MIB,
+            steps: Vec::new(),
+        };
+        let mut verdict = Verdict::default();
+        judge_run(&run, &samples, &mut verdict)?;
+        verdict.finish()
+    }
+
+    #[test]
+    fn stopping_at_once_and_waiting_for_the_slo_is_good() {
+        judged(&[-2.0, 0.3, 65.0]).unwrap();
+    }
+
+    #[test]
+    fn going_on_at_the_next_tick_is_not() {
+        assert!(judged(&[-2.0, 0.3, 2.0, 4.0, 65.0]).is_err());
+    }
+
+    #[test]
+    fn going_on_before_the_minute_is_over_is_not() {
+        assert!(judged(&[-2.0, 0.3, 40.0]).is_err());
+    }
+
+    #[test]
+    fn never_going_on_is_not() {
+        assert!(judged(&[-2.0, 0.3]).is_err());
+    }
 }

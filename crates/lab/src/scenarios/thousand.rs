@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "thousand",
     about: "what a tick costs with 1, 100 and 1000 cgroups under one policy: system calls, CPU, memory",
-    machine: || Machine::deterministic().with_limit(Duration::from_mins(6)),
+    machine: || Machine::deterministic().with_limit(Duration::from_mins(10)),
     programs: &["lowtide"],
     guest,
     judge,
