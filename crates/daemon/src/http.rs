@@ -86,7 +86,10 @@ fn failed(error: &JoinError) -> Response<Full<Bytes>> {
 
 fn respond(method: &Method, path: &str, view: Option<&View>) -> Response<Full<Bytes>> {
     let (status, text) = match (method, path, view) {
-        (&Method::GET | &Method::HEAD, "/metrics", Some(view)) => (StatusCode::OK, metrics::render(view)),
+        (&Method::GET | &Method::HEAD, "/metrics", Some(view)) => match metrics::render(view) {
+            Ok(page) => (StatusCode::OK, page),
+            Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("cannot draw the page: {error}\n")),
+        },
         (&Method::GET | &Method::HEAD, "/metrics", None) => {
             (StatusCode::SERVICE_UNAVAILABLE, "the first turn of the loop is not done yet\n".to_owned())
         }
