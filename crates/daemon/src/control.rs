@@ -170,9 +170,7 @@ async fn answer(mut stream: UnixStream, views: &watch::Receiver<Option<Arc<View>
     let mut line = String::new();
     AsyncBufReader::new(reader.take(LONGEST_REQUEST)).read_line(&mut line).await?;
     let view = views.borrow().clone();
-    // A thousand cgroups take longer to write down than a turn of the loop, which goes on meanwhile.
-    let drawn = tokio::task::spawn_blocking(move || serde_json::to_string(&respond(&line, view.as_deref())));
-    let mut text = drawn.await.map_err(io::Error::other)??;
+    let mut text = serde_json::to_string(&respond(&line, view.as_deref()))?;
     text.push('\n');
     writer.write_all(text.as_bytes()).await?;
     writer.shutdown().await

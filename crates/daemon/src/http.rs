@@ -15,7 +15,6 @@ use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpListener,
     sync::{Semaphore, watch},
-    task::JoinError,
 };
 
 use crate::{metrics, view::View};
@@ -59,12 +58,10 @@ async fn answer(
     views: watch::Receiver<Option<Arc<View>>>,
 ) {
     let service = service_fn(|request: Request<Incoming>| {
-        let view = views.borrow().clone();
-        // With a thousand cgroups the page takes longer to draw than a turn of the loop, which goes on meanwhile.
-        let drawn = tokio::task::spawn_blocking(move || {
-            respond(request.method(), request.uri().path(), view.as_deref())
-        });
-        async { Ok::<_, Infallible>(drawn.await.unwrap_or_else(|error| failed(&error))) }
+        // On the loop's own thread, which stands still meanwhile (docs/benchmarks.md): a thread of the pool would get a
+        // malloc arena of its own and keep its garbage, 5 MiB of locked memory each with four hundred cgroups.
+        let response = respond(request.method(), request.uri().path(), views.borrow().as_deref());
+        async { Ok::<_, Infallible>(response) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -75,13 +72,6 @@ async fn answer(
         Ok(Err(error)) => tracing::debug!(%error, "metrics: a connection ended early"),
         Err(_) => tracing::debug!("metrics: a client was too slow"),
     }
-}
-
-/// Only a panic, or the end of the daemon, ends the drawing without a page.
-fn failed(error: &JoinError) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(format!("cannot draw the page: {error}\n"))));
-    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-    response
 }
 
 fn respond(method: &Method, path: &str, view: Option<&View>) -> Response<Full<Bytes>> {

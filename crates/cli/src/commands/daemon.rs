@@ -18,9 +18,9 @@ use lowtide_policy::Config;
 use super::BAD_CONFIG;
 use crate::logging;
 
-/// Four for reclaim requests, as many as the actuator makes at once, and two for scrapes of the metrics.
-const BLOCKING_THREADS: usize = 6;
-/// Neither needs much stack, and all of it is locked in memory.
+/// As many as the actuator makes requests at once: nothing else blocks.
+const BLOCKING_THREADS: usize = 4;
+/// Reclaim requests need little stack, and all of it is locked in memory.
 const STACK_BYTES: usize = 256 << 10;
 
 pub(crate) fn run(root: &Path, config: &ConfigFile) -> anyhow::Result<ExitCode> {
