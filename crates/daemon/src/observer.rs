@@ -135,8 +135,11 @@ impl Observer {
             } else if let Some(policy) = policies.matching(cgroup.path())
                 && (self.before.contains_key(&cgroup.id()) || has_memory(cgroup))
             {
-                candidates.push(Candidate { id: cgroup.id(), path: Arc::clone(cgroup.path()), policy });
-                handles.insert(cgroup.id(), cgroup.clone());
+                // What cannot be told is told with its error when the cgroup is observed; one that is gone is left out.
+                let Some(populated) = cgroup.populated().unwrap_or(Some(true)) else { return Descend::Yes };
+                let (id, path) = (cgroup.id(), Arc::clone(cgroup.path()));
+                candidates.push(Candidate { id, path, policy, populated });
+                handles.insert(id, cgroup.clone());
             }
             Descend::Yes
         })?;
@@ -190,12 +193,11 @@ fn observe(target: &Candidate, cgroup: &Cgroup) -> Result<Option<CgroupObservati
         Err(Error::NoMemoryController { .. }) => return Ok(None),
         Err(error) => return Err(error),
     };
-    let Some(populated) = cgroup.populated()? else { return Ok(None) };
     Ok(Some(CgroupObservation {
         id: target.id,
         path: Arc::clone(&target.path),
         policy: target.policy,
-        populated,
+        populated: target.populated,
         memory,
         memory_pressure: cgroup.pressure(Resource::Memory)?,
         io_pressure: cgroup.pressure(Resource::Io)?,

@@ -13,6 +13,8 @@ pub(crate) struct Candidate {
     pub(crate) path: Arc<str>,
     /// The policy that names it, by index.
     pub(crate) policy: usize,
+    /// Whether any process lives in it or below.
+    pub(crate) populated: bool,
 }
 
 /// True if lowtide must never act on `path`: it administers the host, or lowtide itself runs in it or below.
@@ -38,13 +40,18 @@ fn is_at_or_above(path: &str, other: &str) -> bool {
 /// The deepest of the cgroups that policies name.
 ///
 /// A request to a parent reclaims from its children as well, so if both were targets the same memory would be asked
-/// for twice and the child's SLO would not hold. `candidates` must stand parents before children, as a walk in
+/// for twice and the child's SLO would not hold. An empty child takes nothing away from its parent: services leave
+/// such cgroups behind, and the parent is where the memory is. `candidates` must stand parents before children, as a walk in
 /// depth-first order gives them.
 #[must_use]
 pub(crate) fn deepest(candidates: Vec<Candidate>) -> Vec<Candidate> {
     let mut kept: Vec<Candidate> = Vec::with_capacity(candidates.len());
     for candidate in candidates {
-        while kept.last().is_some_and(|last| is_at_or_above(&last.path, &candidate.path)) {
+        let is_below = |last: &Candidate| is_at_or_above(&last.path, &candidate.path);
+        if !candidate.populated && kept.last().is_some_and(is_below) {
+            continue;
+        }
+        while kept.last().is_some_and(is_below) {
             kept.pop();
         }
         kept.push(candidate);
@@ -57,8 +64,20 @@ mod tests {
     use super::*;
 
     fn paths(found: &[&str]) -> Vec<Arc<str>> {
-        let candidate = |path: &&str| Candidate { id: CgroupId(0), path: (*path).into(), policy: 0 };
-        deepest(found.iter().map(candidate).collect()).into_iter().map(|kept| kept.path).collect()
+        deepest(found.iter().map(|path| candidate(path, true)).collect())
+            .into_iter()
+            .map(|kept| kept.path)
+            .collect()
+    }
+
+    fn candidate(path: &str, populated: bool) -> Candidate {
+        Candidate { id: CgroupId(0), path: path.into(), policy: 0, populated }
+    }
+
+    #[test]
+    fn an_empty_child_takes_nothing_from_its_parent() {
+        let kept = deepest(vec![candidate("/a", true), candidate("/a/old", false), candidate("/b", false)]);
+        assert_eq!(kept, [candidate("/a", true), candidate("/b", false)]);
     }
 
     #[test]
@@ -84,7 +103,7 @@ mod tests {
 
     #[test]
     fn a_parent_of_what_is_protected_is_no_target() {
-        let candidate = |path: &str| Candidate { id: CgroupId(0), path: path.into(), policy: 0 };
+        let candidate = |path| candidate(path, true);
         let ssh = Arc::from("/system.slice/system-ssh.slice/ssh@4.service");
         let kept = without_parents_of(
             &[ssh],

@@ -11,9 +11,9 @@ pub struct Config {
     pub interval: Duration,
     /// Where the metrics are served, if anywhere. Port 0 takes a free one.
     pub metrics: Option<SocketAddr>,
-    /// The socket on which `status`, `explain` and `top` ask the daemon. Absolute, short enough for `sun_path`.
+    /// The socket on which `status` and `explain` ask the daemon. Absolute, short enough for `sun_path`.
     pub control_socket: PathBuf,
-    /// Where the journal of knobs and the history live. Absolute.
+    /// Where the journal of knobs lives. Absolute.
     pub state_dir: PathBuf,
     /// What holds for the host, whatever a cgroup's policy says.
     pub budgets: Budgets,

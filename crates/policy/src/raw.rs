@@ -26,9 +26,9 @@ pub(crate) struct Host {
     pub interval: Option<leaf::Interval>,
     /// Prometheus metrics.
     pub metrics: Option<Metrics>,
-    /// Where `lowtide status`, `explain` and `top` reach the daemon.
+    /// Where `lowtide status` and `lowtide explain` reach the daemon.
     pub control: Option<Control>,
-    /// Directory of the journal of changed knobs and of the history.
+    /// Directory of the journal of changed knobs, and of the lock that keeps a second daemon away.
     #[schemars(extend("default" = Config::default().state_dir))]
     pub state_dir: Option<leaf::Directory>,
     /// Limits that hold for the host, whatever a policy says.
