@@ -162,11 +162,11 @@ fn print_table(costs: &[Cost]) {
         let calls = cost.calls.values().sum::<u64>() as f64 / ticks;
         let cpu = cost.cpu.as_secs_f64() / ticks;
         println!(
-            "| {} | {calls:.0} | {:.1} | {:.1} ms | {:.0} % | {:.0} µs | {:.1} MiB | {:.1} MiB | {:.0} ms | {} KiB |",
+            "| {} | {calls:.0} | {:.1} | {:.1} ms | {} | {:.0} µs | {:.1} MiB | {:.1} MiB | {:.0} ms | {} KiB |",
             cost.cgroups,
             calls / cost.cgroups as f64,
             cpu * 1e3,
-            100.0 * cost.kernel_cpu.as_secs_f64() / cost.cpu.as_secs_f64(),
+            in_kernel(cost),
             cpu * 1e6 / cost.cgroups as f64,
             mib(cost.process.resident),
             mib(cost.process.peak),
@@ -178,6 +178,14 @@ fn print_table(costs: &[Cost]) {
         let (says, locked) = (cost.tick_cpu, mib(cost.process.locked));
         println!("{} cgroups: lowtide_tick_cpu_seconds {says:.4}, {locked:.1} MiB locked", cost.cgroups);
     }
+}
+
+/// The kernel tells it in steps of 10 ms only.
+fn in_kernel(cost: &Cost) -> String {
+    if cost.cpu < Duration::from_millis(200) {
+        return "-".to_owned();
+    }
+    format!("{:.0} %", 100.0 * cost.kernel_cpu.as_secs_f64() / cost.cpu.as_secs_f64())
 }
 
 #[expect(clippy::cast_precision_loss, reason = "figures for a human")]
