@@ -32,7 +32,7 @@ policies:
     match: [/tenants/*]
     mode: full
     cold_after: 25s
-    slo: { memory_pressure: 0.5%, io_pressure: 0.5%, promotion_rate: 5%/min }
+    slo: { memory_pressure: 0.5%, io_pressure: 0.5%, promotion_rate: 2%/min }
     limits: { per_minute: 40%, floor: 16MiB }
 ";
 
