@@ -12,6 +12,8 @@ use std::process::{Command, ExitCode, Stdio};
 use std::sync::Mutex;
 use std::time::Instant;
 
+/// So many of a failed machine's lines are repeated at the end, where a reader of a cut log still finds them.
+const REPEATED: usize = 40;
 /// Machines at a time: each is one busy thread, and counted time does not mind a neighbour.
 const MACHINES: usize = 2;
 
@@ -48,15 +50,26 @@ pub(crate) fn run(args: &TestArgs) -> Result<ExitCode> {
         }
     }
     println!("\n{passed} passed, {} failed", failed.len());
-    for name in &failed {
+    for Failure { name, lines } in &failed {
         println!("failed: {name}");
+        for line in lines {
+            println!("    {line}");
+        }
     }
-    ensure!(failed.is_empty(), "{} failed: {}", failed.len(), failed.join(", "));
+    let names: Vec<_> = failed.iter().map(|failure| failure.name.as_str()).collect();
+    ensure!(failed.is_empty(), "{} failed: {}", failed.len(), names.join(", "));
     Ok(ExitCode::SUCCESS)
 }
 
+/// What failed, and what it said last.
+#[derive(Debug)]
+struct Failure {
+    name: String,
+    lines: Vec<String>,
+}
+
 /// Formatting, lints, unit and property tests, fixtures, golden files. Returns what failed.
-fn on_this_machine() -> Result<Vec<String>> {
+fn on_this_machine() -> Result<Vec<Failure>> {
     let steps: [(&str, &[&str]); 3] = [
         ("formatting", &["fmt", "--all", "--check"]),
         ("lints", &["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]),
@@ -65,14 +78,14 @@ fn on_this_machine() -> Result<Vec<String>> {
     let mut failed = Vec::new();
     for (name, arguments) in steps {
         if !step::cargo(name, arguments)? {
-            failed.push(name.to_owned());
+            failed.push(Failure { name: name.to_owned(), lines: Vec::new() });
         }
     }
     Ok(failed)
 }
 
 /// The scenarios that are tests, on one kernel. Returns how many passed, and which failed.
-fn on_kernel(kernel: &str, doors: &Path) -> Result<(usize, Vec<String>)> {
+fn on_kernel(kernel: &str, doors: &Path) -> Result<(usize, Vec<Failure>)> {
     // The kernel is fetched once, not by two machines at the same time.
     step::lab(&["kernels", kernel])?;
     let scenarios = scenarios::TESTS.iter().map(|scenario| Check::Scenario(scenario.name));
@@ -86,9 +99,9 @@ fn on_kernel(kernel: &str, doors: &Path) -> Result<(usize, Vec<String>)> {
                 loop {
                     let next = waiting.lock().ok().and_then(|mut waiting| waiting.pop_front());
                     let Some(check) = next else { break };
-                    let verdict = check.run(kernel);
+                    let failure = check.run(kernel);
                     if let Ok(mut results) = results.lock() {
-                        results.push((check, verdict));
+                        results.push(failure);
                     }
                 }
             });
@@ -96,12 +109,8 @@ fn on_kernel(kernel: &str, doors: &Path) -> Result<(usize, Vec<String>)> {
     });
     let results = results.into_inner().ok().context("a thread that ran scenarios panicked")?;
     ensure!(results.len() == count, "not everything was run on {kernel}");
-    let failed = results.iter().filter_map(|(check, verdict)| {
-        let error = verdict.as_ref().err()?;
-        Some(format!("{} on {kernel}: {error:#}", check.name()))
-    });
-    let failed: Vec<_> = failed.collect();
-    Ok((results.len() - failed.len(), failed))
+    let failed: Vec<_> = results.into_iter().flatten().collect();
+    Ok((count - failed.len(), failed))
 }
 
 /// What is run in a machine of its own.
@@ -136,9 +145,18 @@ impl Check<'_> {
         }
     }
 
-    /// In a process of its own, every line marked with its name.
-    fn run(self, kernel: &str) -> Result<()> {
-        let (name, started) = (self.name(), Instant::now());
+    /// In a process of its own, every line marked with its name. Says why it failed, if it did.
+    fn run(self, kernel: &str) -> Option<Failure> {
+        let last = Mutex::new(VecDeque::new());
+        let started = Instant::now();
+        let failure = self.watch(kernel, &last).err();
+        let verdict = if failure.is_none() { "passed" } else { "FAILED" };
+        say(&format!("{verdict}: {} on {kernel}, {} s", self.name(), started.elapsed().as_secs()));
+        let lines = last.into_inner().unwrap_or_default().into();
+        failure.map(|error| Failure { name: format!("{} on {kernel}: {error:#}", self.name()), lines })
+    }
+
+    fn watch(self, kernel: &str, last: &Mutex<VecDeque<String>>) -> Result<()> {
         let mut child = self
             .command(kernel)?
             .env("LOWTIDE_LAB_BUILT", "1")
@@ -149,21 +167,26 @@ impl Check<'_> {
             .context("cannot start xtask")?;
         let (out, err) = (child.stdout.take(), child.stderr.take());
         std::thread::scope(|scope| {
-            scope.spawn(|| mark(name, kernel, out));
-            scope.spawn(|| mark(name, kernel, err));
+            scope.spawn(|| mark(self.name(), kernel, out, last));
+            scope.spawn(|| mark(self.name(), kernel, err, last));
         });
         let status = child.wait()?;
-        let seconds = started.elapsed().as_secs();
-        let verdict = if status.success() { "passed" } else { "FAILED" };
-        say(&format!("{verdict}: {name} on {kernel}, {seconds} s"));
-        ensure!(status.success(), "see above");
+        ensure!(status.success(), "{status}");
         Ok(())
     }
 }
 
-fn mark(name: &str, kernel: &str, stream: Option<impl Read>) {
+/// Prints each line with the name before it, and keeps the last ones.
+fn mark(name: &str, kernel: &str, stream: Option<impl Read>, last: &Mutex<VecDeque<String>>) {
     let Some(stream) = stream else { return };
     for line in BufReader::new(stream).split(b'\n').map_while(Result::ok) {
-        println!("{name:>10} {kernel} | {}", String::from_utf8_lossy(&line));
+        let line = String::from_utf8_lossy(&line).into_owned();
+        println!("{name:>10} {kernel} | {line}");
+        if let Ok(mut last) = last.lock() {
+            last.push_back(line);
+            if last.len() > REPEATED {
+                last.pop_front();
+            }
+        }
     }
 }
