@@ -2,6 +2,7 @@
 
 use anyhow::{Context, Result, ensure};
 use clap::{Parser, Subcommand};
+use lowtide_lab::guest::peers::{oomd, senpai};
 use lowtide_lab::{guest, scenarios};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -43,6 +44,20 @@ enum Action {
         #[arg(default_value = "lz4")]
         algorithm: String,
     },
+    /// Squeeze a cgroup as senpai.py does, until SIGTERM.
+    Senpai {
+        /// The cgroup's directory.
+        cgroup: PathBuf,
+        #[command(flatten)]
+        settings: senpai::Settings,
+    },
+    /// Probe a cgroup as oomd's Senpai does with immediate_backoff, until SIGTERM.
+    OomdSenpai {
+        /// The cgroup's directory.
+        cgroup: PathBuf,
+        #[command(flatten)]
+        settings: oomd::Settings,
+    },
     /// Add swap on a device in memory that takes a fixed time to answer.
     NullSwap {
         /// Bytes, such as 256M.
@@ -67,6 +82,8 @@ fn main() -> Result<()> {
         Action::Scenario { name } => (scenarios::find(&name)?.guest)(),
         Action::ExecIn { cgroup, command } => exec_in(&cgroup, &command),
         Action::Hold { size } => hold(size),
+        Action::Senpai { cgroup, settings } => senpai::run(&guest::Cgroup::at(&cgroup), settings),
+        Action::OomdSenpai { cgroup, settings } => oomd::run(&guest::Cgroup::at(&cgroup), &settings),
         Action::ZramSwap { size, algorithm } => {
             let options = guest::zram::ZramOptions { algorithm, ..guest::zram::ZramOptions::lz4(size) };
             guest::Zram::swap(&options, 100).map(drop)

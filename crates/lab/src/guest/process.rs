@@ -2,6 +2,8 @@
 
 use super::knobs;
 use anyhow::{Context, Result};
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::{TimeVal, TimeValLike};
 use serde::{Deserialize, Serialize};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -49,6 +51,35 @@ impl ProcessUse {
     }
 }
 
+/// Processor time, to the microsecond as a sum; the kernel divides it between the two by sampling.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CpuTime {
+    /// Outside the kernel.
+    pub user: Duration,
+    /// In the kernel, reclaim included.
+    pub kernel: Duration,
+}
+
+impl CpuTime {
+    /// Of all children of this process that have ended and were waited for, and their own such children: what one of
+    /// them took in all its life, threads that ended included, is the difference around the wait for it.
+    pub fn of_ended_children() -> Result<Self> {
+        let usage = getrusage(UsageWho::RUSAGE_CHILDREN).context("cannot read the children's usage")?;
+        let time =
+            |value: TimeVal| Duration::from_micros(u64::try_from(value.num_microseconds()).unwrap_or(0));
+        Ok(Self { user: time(usage.user_time()), kernel: time(usage.system_time()) })
+    }
+
+    /// What was added since `before`.
+    #[must_use]
+    pub fn since(self, before: Self) -> Self {
+        Self {
+            user: self.user.saturating_sub(before.user),
+            kernel: self.kernel.saturating_sub(before.kernel),
+        }
+    }
+}
+
 fn names(directory: &Path) -> Result<Vec<PathBuf>> {
     let entries = fs::read_dir(directory).with_context(|| format!("cannot list {}", directory.display()))?;
     entries.map(|entry| Ok(entry?.path())).collect()
@@ -77,11 +108,21 @@ fn kilobytes(text: &str, name: &str) -> Result<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::process::Command;
 
     #[test]
     fn this_process_is_read() {
         let own = ProcessUse::of(std::process::id()).unwrap();
         assert!(own.descriptors >= 3 && own.threads >= 1 && own.resident > 0 && own.peak >= own.resident);
+    }
+
+    #[test]
+    fn an_ended_childs_time_is_counted() {
+        let before = CpuTime::of_ended_children().unwrap();
+        let loops = "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done";
+        assert!(Command::new("sh").args(["-c", loops]).status().unwrap().success());
+        let took = CpuTime::of_ended_children().unwrap().since(before);
+        assert!(took.user + took.kernel > Duration::ZERO);
     }
 
     #[test]

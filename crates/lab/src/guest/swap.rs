@@ -37,6 +37,11 @@ pub fn used() -> Result<u64> {
     Ok(kilobytes("SwapTotal:")?.saturating_sub(kilobytes("SwapFree:")?) * 1024)
 }
 
+/// Bytes free of all swap.
+pub fn free() -> Result<u64> {
+    Ok(kilobytes("SwapFree:")? * 1024)
+}
+
 fn kilobytes(name: &str) -> Result<u64> {
     let text = knobs::read("/proc/meminfo")?;
     let line = text.lines().find_map(|line| line.strip_prefix(name));

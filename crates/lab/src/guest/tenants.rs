@@ -2,7 +2,7 @@
 
 use super::cgroup::Cgroup;
 use crate::spec::STAGE;
-use crate::tenant::report::Report;
+use crate::tenant::report::{Event, Report};
 use anyhow::{Context, Result, bail};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -46,6 +46,21 @@ impl Tenant {
     /// Makes it report now where its pages are.
     pub fn ask_truth(&self) -> Result<()> {
         self.signal(Signal::SIGUSR2)
+    }
+
+    /// Asks for the truth and waits for it. Its [`Report::clock`] says as of when it is.
+    pub fn truth(&self) -> Result<Report> {
+        let asked = |reports: Vec<Report>| reports.into_iter().filter(|report| report.event == Event::Asked);
+        let before = asked(self.reports()?).count();
+        self.ask_truth()?;
+        // One that faults all of its memory back from a slow disk takes a while.
+        for _ in 0..6000 {
+            if let Some(report) = asked(self.reports()?).nth(before) {
+                return Ok(report);
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        bail!("tenant {} did not say where its pages are within a minute", self.name)
     }
 
     /// Ends it and returns its last report.

@@ -157,7 +157,7 @@ fn print_run(end: &End, looks: &[Look]) {
     for look in looks.iter().skip(1).step_by(3) {
         println!("{}", look.row(end.start));
     }
-    let Truth { hot, warm, cold } = end.truth;
+    let Truth { hot, warm, cold, .. } = end.truth;
     for (name, places) in [("hot anonymous", hot), ("cold anonymous", warm), ("cold file", cold)] {
         println!("{name:>14}  {:.1} MiB in DRAM, {:.1} MiB gone", mib(places.resident), mib(places.gone()));
     }

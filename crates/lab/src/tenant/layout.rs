@@ -8,6 +8,7 @@ use std::ops::Range;
 pub struct Layout {
     hot: usize,
     warm: usize,
+    scan: usize,
     cold: usize,
     shift: usize,
 }
@@ -20,21 +21,30 @@ pub enum Part {
     Hot,
     /// Swept now and then.
     Warm,
+    /// Swept at constant speed, round and round.
+    Scan,
     /// Never touched.
     Cold,
 }
 
 impl Layout {
-    /// Parts of so many pages each.
+    /// Parts of so many pages each, nothing scanned.
     #[must_use]
     pub fn new(hot: usize, warm: usize, cold: usize) -> Self {
-        Self { hot, warm, cold, shift: 0 }
+        Self { hot, warm, scan: 0, cold, shift: 0 }
+    }
+
+    /// So many pages between the warm and the cold part are scanned.
+    #[must_use]
+    pub fn with_scan(mut self, scan: usize) -> Self {
+        self.scan = scan;
+        self
     }
 
     /// Pages of all parts.
     #[must_use]
     pub fn total(&self) -> usize {
-        self.hot + self.warm + self.cold
+        self.cold_start() + self.cold
     }
 
     /// Pages of one part.
@@ -52,7 +62,7 @@ impl Layout {
     /// Where the cold part starts when nothing has moved: the boundary between two mappings.
     #[must_use]
     pub fn cold_start(&self) -> usize {
-        self.hot + self.warm
+        self.hot + self.warm + self.scan
     }
 
     /// Moves all parts along by the size of the hot one: the hot part becomes cold, the next pages hot.
@@ -65,7 +75,8 @@ impl Layout {
     fn range(&self, part: Part) -> Range<usize> {
         match part {
             Part::Hot => 0..self.hot,
-            Part::Warm => self.hot..self.cold_start(),
+            Part::Warm => self.hot..self.hot + self.warm,
+            Part::Scan => self.hot + self.warm..self.cold_start(),
             Part::Cold => self.cold_start()..self.total(),
         }
     }
@@ -82,6 +93,14 @@ mod tests {
         assert_eq!(layout.page(Part::Hot, 0), 0);
         assert_eq!(layout.page(Part::Warm, 0), 4);
         assert_eq!(layout.page(Part::Cold, 4), 11);
+    }
+
+    #[test]
+    fn the_scanned_part_lies_between_warm_and_cold() {
+        let layout = Layout::new(4, 3, 5).with_scan(2);
+        assert_eq!(layout.total(), 14);
+        assert_eq!((layout.pages(Part::Warm), layout.pages(Part::Scan)), (3, 2));
+        assert_eq!((layout.page(Part::Scan, 0), layout.page(Part::Cold, 0)), (7, 9));
     }
 
     #[test]

@@ -24,8 +24,8 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// Maps the memory and fills every page.
-    pub fn fill(options: &Options, layout: &Layout) -> Result<Self> {
+    /// Maps the memory and fills every page; `filled` is told of each.
+    pub fn fill(options: &Options, layout: &Layout, mut filled: impl FnMut(usize)) -> Result<Self> {
         if !(0.0..=1.0).contains(&options.compressibility) {
             bail!("--compressibility is a share from 0 to 1, not {}", options.compressibility);
         }
@@ -33,6 +33,7 @@ impl Memory {
         let random = random_bytes(options.compressibility);
         for page in 0..layout.total() {
             fill_page(memory.page_mut(page), options.seed, page, random);
+            filled(page);
         }
         if let Some(file) = &memory.file {
             // Clean pages, as those of a file that was read; dirty ones would have to be written first.

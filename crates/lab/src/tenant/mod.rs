@@ -1,10 +1,14 @@
-//! A tenant whose truth is known: a hot part it works on all the time, a warm part it sweeps now and then, and
-//! a cold part it never touches. It reports throughput, touch latency, and where its pages are.
+//! A tenant whose truth is known: a hot part it works on all the time, a warm part it sweeps now and then, a part
+//! it scans at constant speed, and a cold part it never touches. It reports throughput, touch latency, where its
+//! pages are, and how long they have been idle.
 
+pub mod ages;
 mod file_map;
 pub mod layout;
 pub mod memory;
 pub mod options;
 pub mod pages;
 pub mod report;
+mod signals;
+pub mod sweep;
 pub mod work;

@@ -1,5 +1,6 @@
 //! The tenant's command line.
 
+use super::sweep::Style;
 use crate::size;
 use clap::{Parser, ValueEnum};
 use std::path::PathBuf;
@@ -14,7 +15,7 @@ pub enum FilePart {
     All,
 }
 
-/// A program with known hot, warm and cold memory.
+/// A program with known hot, warm, scanned and cold memory.
 ///
 /// SIGUSR1 makes it touch all of its memory at once, SIGUSR2 makes it report where its pages are, SIGTERM ends
 /// it with a last report. Reports are JSON lines.
@@ -33,6 +34,15 @@ pub struct Options {
     /// Time from one sweep of the warm part to the next.
     #[arg(long, default_value = "20s", value_parser = humantime::parse_duration)]
     pub warm_every: Duration,
+    /// How a sweep's touches lie in that time.
+    #[arg(long, value_enum, default_value = "burst")]
+    pub warm_sweep: Style,
+    /// Memory scanned at constant speed: its idle ages are always spread evenly from nothing to --scan-every.
+    #[arg(long, default_value = "0", value_parser = size::parse)]
+    pub scan: u64,
+    /// Time of one scan.
+    #[arg(long, default_value = "60s", value_parser = humantime::parse_duration)]
+    pub scan_every: Duration,
     /// Memory that is written once and never touched again.
     #[arg(long, default_value = "120M", value_parser = size::parse)]
     pub cold: u64,
@@ -69,7 +79,11 @@ pub struct Options {
     /// Have the periodic reports say where the pages are (costs a walk of the page table).
     #[arg(long)]
     pub truth: bool,
-    /// Move the hot and the warm part along by the hot part's size every so often.
+    /// Note when each page is touched, and have every truth say how many bytes are idle for at least each of these
+    /// times, such as 10s,30s,1m.
+    #[arg(long, value_name = "TIMES", value_delimiter = ',', value_parser = humantime::parse_duration)]
+    pub ages: Vec<Duration>,
+    /// Move all parts along by the hot part's size every so often.
     #[arg(long, value_parser = humantime::parse_duration)]
     pub shift_every: Option<Duration>,
     /// Touch all memory at once, this long after the start.

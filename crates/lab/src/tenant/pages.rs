@@ -1,5 +1,6 @@
 //! Where the tenant's pages really are, from its own page table.
 
+use super::ages::{AgeLook, AgeRow};
 use super::layout::{Layout, Part};
 use super::memory::Memory;
 use crate::size::PAGE;
@@ -11,6 +12,19 @@ use std::os::unix::fs::FileExt;
 const PRESENT: u64 = 1 << 63;
 const SWAPPED: u64 = 1 << 62;
 const ENTRY: usize = size_of::<u64>();
+/// Entries read at a time.
+const RUN: usize = 512;
+
+/// Where one page is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// Mapped in DRAM.
+    Dram,
+    /// In swap.
+    Swap,
+    /// Neither.
+    Absent,
+}
 
 /// Bytes of one part by where they are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,15 +45,21 @@ impl Places {
     }
 }
 
-/// Where the pages of each part are.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// Where the pages of each part are, and how long they have been idle.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Truth {
     /// The hot part; whatever is gone here was a mistake.
     pub hot: Places,
     /// The warm part; gone is harm when it comes back sooner than it pays.
     pub warm: Places,
+    /// The scanned part; gone is harm as in the warm one.
+    pub scan: Places,
     /// The cold part; gone is the saving.
     pub cold: Places,
+    /// All parts together by how long they have been idle, youngest first; the first row is everything. Empty
+    /// without `--ages`.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub ages: Vec<AgeRow>,
 }
 
 /// An open `/proc/self/pagemap`. It never touches the pages it asks about.
@@ -55,48 +75,74 @@ impl PageTable {
         Ok(Self { file: File::open(path).with_context(|| format!("cannot open {path}"))? })
     }
 
-    /// Looks up every page of every part.
-    pub fn truth(&self, memory: &Memory, layout: &Layout) -> Result<Truth> {
+    /// Looks up every page of every part; `ages`, if there is one, counts them too.
+    pub fn truth(&self, memory: &Memory, layout: &Layout, mut ages: Option<AgeLook<'_>>) -> Result<Truth> {
+        let mut places = |part| self.places(memory, layout, part, ages.as_mut());
         Ok(Truth {
-            hot: self.places(memory, layout, Part::Hot)?,
-            warm: self.places(memory, layout, Part::Warm)?,
-            cold: self.places(memory, layout, Part::Cold)?,
+            hot: places(Part::Hot)?,
+            warm: places(Part::Warm)?,
+            scan: places(Part::Scan)?,
+            cold: places(Part::Cold)?,
+            ages: ages.map(AgeLook::finish).unwrap_or_default(),
         })
     }
 
-    fn places(&self, memory: &Memory, layout: &Layout, part: Part) -> Result<Places> {
+    fn places(
+        &self,
+        memory: &Memory,
+        layout: &Layout,
+        part: Part,
+        mut ages: Option<&mut AgeLook<'_>>,
+    ) -> Result<Places> {
         let mut places = Places::default();
         let pages = layout.pages(part);
         let mut index = 0;
         while index < pages {
-            let run = contiguous(memory, layout, part, index, pages).min(512);
-            let mut entries = [0_u8; 512 * ENTRY];
+            let first = layout.page(part, index);
+            let run = contiguous(memory, layout, part, index, pages.min(index + RUN));
+            let mut entries = [0_u8; RUN * ENTRY];
             let entries = &mut entries[..run * ENTRY];
-            let offset = memory.address(layout.page(part, index)) / PAGE * ENTRY;
+            let offset = memory.address(first) / PAGE * ENTRY;
             self.file.read_exact_at(entries, offset as u64).context("cannot read /proc/self/pagemap")?;
-            entries.chunks_exact(ENTRY).for_each(|entry| places.count(entry));
+            for (page, entry) in (first..).zip(entries.chunks_exact(ENTRY)) {
+                let place = Place::of(entry);
+                places.count(place);
+                if let Some(ages) = &mut ages {
+                    ages.count(page, place);
+                }
+            }
             index += run;
         }
         Ok(places)
     }
 }
 
-impl Places {
-    fn count(&mut self, entry: &[u8]) {
-        let entry = entry.first_chunk().map_or(0, |bytes| u64::from_ne_bytes(*bytes));
-        let place = match entry {
-            entry if entry & PRESENT != 0 => &mut self.resident,
-            entry if entry & SWAPPED != 0 => &mut self.swapped,
-            _ => &mut self.absent,
-        };
-        *place += PAGE as u64;
+impl Place {
+    /// From one entry of the page table.
+    fn of(entry: &[u8]) -> Self {
+        match entry.first_chunk().map_or(0, |bytes| u64::from_ne_bytes(*bytes)) {
+            entry if entry & PRESENT != 0 => Self::Dram,
+            entry if entry & SWAPPED != 0 => Self::Swap,
+            _ => Self::Absent,
+        }
     }
 }
 
-/// How many pages from `index` on lie side by side in memory.
-fn contiguous(memory: &Memory, layout: &Layout, part: Part, index: usize, pages: usize) -> usize {
+impl Places {
+    fn count(&mut self, place: Place) {
+        let bytes = match place {
+            Place::Dram => &mut self.resident,
+            Place::Swap => &mut self.swapped,
+            Place::Absent => &mut self.absent,
+        };
+        *bytes += PAGE as u64;
+    }
+}
+
+/// How many pages from `index` on, and before `end`, lie side by side in memory. Their numbers follow each other too.
+fn contiguous(memory: &Memory, layout: &Layout, part: Part, index: usize, end: usize) -> usize {
     let first = memory.address(layout.page(part, index));
-    (index..pages)
+    (index..end)
         .take_while(|next| memory.address(layout.page(part, *next)) == first + (next - index) * PAGE)
         .count()
 }
@@ -104,14 +150,16 @@ fn contiguous(memory: &Memory, layout: &Layout, part: Part, index: usize, pages:
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tenant::ages::Ages;
     use crate::tenant::options::Options;
     use clap::Parser;
+    use std::time::{Duration, Instant};
 
     #[test]
     fn entries_are_told_apart() {
         let mut places = Places::default();
         for entry in [PRESENT, PRESENT | 5, SWAPPED, 0] {
-            places.count(&entry.to_ne_bytes());
+            places.count(Place::of(&entry.to_ne_bytes()));
         }
         let page = PAGE as u64;
         assert_eq!(places, Places { resident: 2 * page, swapped: page, absent: page });
@@ -120,13 +168,22 @@ mod tests {
 
     #[test]
     fn fresh_memory_is_resident() {
-        let options = Options::parse_from(["t", "--hot", "1M", "--warm", "512K", "--cold", "2M"]);
-        let mut layout = Layout::new(256, 128, 512);
-        let memory = Memory::fill(&options, &layout).unwrap();
+        let options =
+            Options::parse_from(["t", "--hot", "1M", "--warm", "512K", "--scan", "256K", "--cold", "2M"]);
+        let mut layout = Layout::new(256, 128, 512).with_scan(64);
+        let begin = Instant::now();
+        let mut ages = Ages::new(layout.total(), &[Duration::from_mins(1)], begin).unwrap();
+        let memory = Memory::fill(&options, &layout, |page| ages.touched(page, begin)).unwrap();
         layout.move_along();
-        let truth = PageTable::open().unwrap().truth(&memory, &layout).unwrap();
+        ages.touched(layout.page(Part::Scan, 3), begin + Duration::from_secs(30));
+        let look = ages.look(begin + Duration::from_secs(80));
+        let truth = PageTable::open().unwrap().truth(&memory, &layout, Some(look)).unwrap();
         assert_eq!(truth.hot.resident, 1 << 20);
         assert_eq!(truth.warm.resident, 1 << 19);
+        assert_eq!(truth.scan.resident, 1 << 18);
         assert_eq!(truth.cold.resident, 2 << 20);
+        let all = 960 * PAGE as u64;
+        assert_eq!(truth.ages.iter().map(|row| row.dram).collect::<Vec<_>>(), [all, all - PAGE as u64]);
+        assert_eq!(truth.ages.iter().map(AgeRow::gone).sum::<u64>(), 0);
     }
 }

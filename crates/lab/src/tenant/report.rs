@@ -1,8 +1,12 @@
 //! What the tenant reports, one JSON line each time.
 
 use super::pages::Truth;
+use anyhow::{Context, Result};
 use hdrhistogram::Histogram;
 use serde::{Deserialize, Serialize};
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::path::Path;
 use std::time::Duration;
 
 /// Why a report was made.
@@ -30,8 +34,10 @@ pub struct Report {
     pub name: String,
     /// Why now.
     pub event: Event,
-    /// Monotonic seconds since the memory was filled.
+    /// Seconds since the memory was filled.
     pub t: f64,
+    /// The same moment on CLOCK_MONOTONIC, in seconds; the truth was looked up right after it, with ages as of it.
+    pub clock: f64,
     /// Pages worked on or swept.
     pub ops: u64,
     /// Seconds spent doing so; sleeps do not count.
@@ -42,14 +48,32 @@ pub struct Report {
     pub interval_rate: f64,
     /// Latency of single touches since the start, sudden touches apart.
     pub touch: Latency,
-    /// Latency of single touches of sweeps of the warm part since the start.
+    /// Latency of single touches of sweeps of the warm and the scanned part since the start.
     pub warm_touch: Latency,
     /// For [`Event::TouchedAll`]: seconds it took.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub seconds: Option<f64>,
+    /// Bytes of bookkeeping about ages: in no part, and locked in DRAM.
+    pub locked: u64,
     /// Where the pages are, where it was looked up.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub truth: Option<Truth>,
+}
+
+impl Report {
+    /// Appends it to a file as one line, or prints it.
+    pub fn write(&self, path: Option<&Path>) -> Result<()> {
+        let line = format!("{}\n", serde_json::to_string(self)?);
+        let Some(path) = path else {
+            return std::io::stdout().write_all(line.as_bytes()).context("cannot print");
+        };
+        let mut file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(path)
+            .with_context(|| format!("cannot open {}", path.display()))?;
+        file.write_all(line.as_bytes()).with_context(|| format!("cannot write {}", path.display()))
+    }
 }
 
 /// Percentiles in nanoseconds.
