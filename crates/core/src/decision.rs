@@ -1,6 +1,6 @@
 //! What was decided, why, and from which figures: the one record that logs, metrics, `explain` and reports print.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
     observation::CgroupId,
@@ -146,6 +146,8 @@ reasons! {
     StepTooSmall = 26, "step_too_small", "what may go now is less than one batch of pages: saved up for later";
     /// The first request: it makes the kernel age the cgroup's pages.
     Ageing = 27, "ageing", "one batch is asked for so that the kernel starts to tell touched pages from idle ones";
+    /// The idle ages show nothing beyond the cut.
+    NothingCold = 28, "nothing_cold", "no memory has been idle for as long as it takes to be called cold";
 }
 
 impl std::fmt::Display for Reason {
@@ -169,7 +171,8 @@ pub struct Figures {
     pub memory_pressure_minute: Option<Ratio>,
     /// Share of the last interval with some task stalled on I/O.
     pub io_pressure: Option<Ratio>,
-    /// Bytes faulted back over the last minute, as a share of what is in DRAM.
+    /// Bytes faulted back over the last minute, as a share of the working set; without an idle-age source, of what is in
+    /// DRAM.
     pub promotion_rate: Ratio,
     /// Of what was offloaded in the last minutes, the share that stayed away: one is perfect.
     pub accuracy: Ratio,
@@ -179,6 +182,11 @@ pub struct Figures {
     pub price: Ratio,
     /// What price and headroom would have asked for, before floors and budgets.
     pub wanted: Bytes,
+    /// From which idle age on memory may go: `cold_after`, or later where memory came back; `None` without an idle-age
+    /// source.
+    pub cut: Option<Duration>,
+    /// Bytes in DRAM beyond the cut; `None` without an idle-age source.
+    pub idle: Option<Bytes>,
     /// What may still go this minute.
     pub minute_left: Bytes,
     /// CPU share of one core spent on reclaim over the last minute.

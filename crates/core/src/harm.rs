@@ -3,9 +3,8 @@
 use crate::{
     decision::{Figures, Reason},
     history::{History, MINUTE, SHORT},
-    observation::Memory,
     policy::Slo,
-    units::Ratio,
+    units::{Bytes, Ratio},
 };
 
 /// How a cgroup stands against its SLO.
@@ -17,11 +16,12 @@ pub(crate) struct Harm {
     pub(crate) headroom: Ratio,
 }
 
-/// Compares the last seconds and the last minute with the SLO; the rates go into `figures`.
+/// Compares the last seconds and the last minute with the SLO; the rates go into `figures`. Promotions are shares of
+/// `working_set`.
 ///
 /// Both windows count, as in oomd's Senpai (`max(avg10, avg60)`), but from totals: the short one so that a sudden
 /// rise stops at once, the minute because that is what the SLO promises.
-pub(crate) fn assess(history: &History, memory: &Memory, slo: &Slo, figures: &mut Figures) -> Harm {
+pub(crate) fn assess(history: &History, working_set: Bytes, slo: &Slo, figures: &mut Figures) -> Harm {
     let mut uses = [(Ratio::ZERO, Reason::MemoryPressure); 3];
     uses[1].1 = Reason::IoPressure;
     uses[2].1 = Reason::PromotionRate;
@@ -38,7 +38,7 @@ pub(crate) fn assess(history: &History, memory: &Memory, slo: &Slo, figures: &mu
         figures.memory_pressure_minute = minute.memory_pressure();
         // Pages per minute even while less than a minute was seen: a burst in the first seconds is no high rate.
         let minutes = Ratio::new(minute.span().max(MINUTE).as_secs_f64() / MINUTE.as_secs_f64());
-        figures.promotion_rate = minute.promoted().share_of(memory.current).over(minutes);
+        figures.promotion_rate = minute.promoted().share_of(working_set).over(minutes);
         raise(&mut uses[2].0, figures.promotion_rate.over(slo.promotion_rate));
     }
     verdict(&uses)
@@ -60,7 +60,7 @@ fn verdict(uses: &[(Ratio, Reason)]) -> Harm {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{history::Sample, units::Bytes};
+    use crate::history::Sample;
     use std::time::Duration;
 
     fn seen(samples: &[(u64, u64, u64, u64)]) -> (Harm, Figures) {
@@ -74,14 +74,13 @@ mod tests {
                 ..Sample::default()
             });
         }
-        let memory = Memory { current: Bytes::mib(1000), ..Memory::default() };
         let slo = Slo {
             memory_pressure: Ratio::percent(1.0),
             io_pressure: Ratio::percent(2.0),
             promotion_rate: Ratio::percent(1.0),
         };
         let mut figures = Figures::default();
-        (assess(&history, &memory, &slo, &mut figures), figures)
+        (assess(&history, Bytes::mib(1000), &slo, &mut figures), figures)
     }
 
     #[test]

@@ -10,6 +10,7 @@
 pub mod decision;
 mod harm;
 mod history;
+pub mod idle;
 pub mod observation;
 mod pace;
 pub mod policy;
@@ -21,6 +22,7 @@ pub mod units;
 mod watch;
 
 pub use decision::{Action, Decision, Figures, Reason, Scope};
+pub use idle::{Cohort, Histogram, Hotness, Line, Lines, Reading};
 pub use observation::{
     CgroupId, CgroupObservation, Effect, HostObservation, Memory, MemoryStat, Observation, Stall, SwapRoom,
     Tier, TierKind,

@@ -6,7 +6,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crate::units::{Bytes, Limit, Ratio};
+use crate::{
+    idle::{ByType, Reading},
+    units::{Bytes, Limit, Ratio},
+};
 
 /// A cgroup's identity: the inode of its directory. The path is only where it was last seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
@@ -160,6 +163,8 @@ pub struct CgroupObservation {
     pub in_flight: bool,
     /// Requests that ended since the last tick.
     pub effects: Vec<Effect>,
+    /// The newest look at its idle ages, where there is a source; the same again until there is a newer one.
+    pub reading: Option<Arc<Reading>>,
 }
 
 /// Cumulative stall time, as `total=` in a pressure file.
@@ -292,4 +297,20 @@ pub struct Effect {
     pub stopped: bool,
     /// The cgroup was gone.
     pub vanished: bool,
+}
+
+impl Effect {
+    /// What the kernel took from DRAM for the request.
+    ///
+    /// It answers EAGAIN unless it reclaimed all that was asked (mm/memcontrol.c, memory_reclaim), so without EAGAIN the
+    /// request itself is the figure: what the tenant allocated meanwhile hides part of it from memory.current. With
+    /// EAGAIN only the measured difference is known: with zswap, whose pool stays charged to the cgroup, the offloaded
+    /// bytes; for page cache, which is not offloaded, the freed ones.
+    #[must_use]
+    pub fn taken(&self) -> ByType {
+        let measured = self.freed.max(self.offloaded);
+        let taken = if self.partial || self.vanished { measured } else { measured.max(self.requested) };
+        let anon = self.offloaded.min(taken);
+        ByType { anon, file: taken - anon }
+    }
 }

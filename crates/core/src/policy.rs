@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crate::units::{ByteRate, Bytes, Ratio};
+use crate::{
+    idle::Lines,
+    units::{ByteRate, Bytes, Ratio},
+};
 
 /// How far lowtide may go with a cgroup, in this order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
@@ -23,8 +26,8 @@ pub struct Slo {
     pub memory_pressure: Ratio,
     /// Share of time in which some task of the cgroup stalls on I/O.
     pub io_pressure: Ratio,
-    /// Bytes faulted back per minute, as a share of the cgroup's memory in DRAM: the nearest to its working set that is
-    /// known without an idle-age source.
+    /// Bytes faulted back per minute, as a share of the working set (what is younger than `cold_after`, but at least
+    /// the floor); without an idle-age source as a share of the cgroup's memory in DRAM.
     pub promotion_rate: Ratio,
 }
 
@@ -67,6 +70,8 @@ pub struct Policy {
     pub cold_after: Duration,
     /// How much, how fast.
     pub limits: Limits,
+    /// Where reports draw the line between hot, warm and cold memory; nothing is decided from it.
+    pub lines: Lines,
 }
 
 impl Policy {
@@ -79,6 +84,7 @@ impl Policy {
             slo: Slo::default(),
             cold_after: Duration::from_mins(5),
             limits: Limits::default(),
+            lines: Lines::around(Duration::from_mins(5)),
         }
     }
 }

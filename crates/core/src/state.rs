@@ -4,6 +4,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use crate::{
     history::{History, Sample},
+    idle::{ByType, Hotness, Tracker},
     observation::{CgroupId, CgroupObservation, Effect},
     pace::Pace,
     policy::{Mode, Policy},
@@ -33,6 +34,12 @@ impl State {
     pub fn is_empty(&self) -> bool {
         self.cgroups.is_empty()
     }
+
+    /// What is known of a cgroup's idle ages; `None` without a source.
+    #[must_use]
+    pub fn hotness(&self, id: CgroupId, policy: &Policy, now: Duration) -> Option<Hotness> {
+        self.cgroups.get(&id)?.tracker.hotness(policy, now)
+    }
 }
 
 /// What is remembered of one cgroup.
@@ -44,6 +51,7 @@ pub(crate) struct CgroupState {
     pub(crate) last_seen: Duration,
     pub(crate) history: History,
     pub(crate) pace: Pace,
+    pub(crate) tracker: Tracker,
     /// Part of the SLO was broken at the last tick: the price is lowered once per breach, not once per tick.
     pub(crate) was_broken: bool,
     /// No request before this, after a trigger.
@@ -74,6 +82,7 @@ impl CgroupState {
             last_seen: now,
             history: History::default(),
             pace: Pace::default(),
+            tracker: Tracker::default(),
             was_broken: false,
             calm_from: Duration::ZERO,
             fruitless: 0,
@@ -87,13 +96,16 @@ impl CgroupState {
     }
 
     /// Takes in one observation; returns the time since the last one.
-    pub(crate) fn learn(&mut self, seen: &CgroupObservation, now: Duration) -> Duration {
+    pub(crate) fn learn(&mut self, seen: &CgroupObservation, policy: &Policy, now: Duration) -> Duration {
         let elapsed = now.saturating_sub(self.last_seen);
-        let taken: Bytes = seen.effects.iter().map(taken).sum();
+        let by_type: ByType = seen.effects.iter().map(Effect::taken).sum();
+        let taken = by_type.total();
         self.reclaimed += taken;
         self.cpu = seen.effects.iter().fold(self.cpu, |sum, effect| sum.saturating_add(effect.cpu));
         let promoted = seen.memory.promoted();
         self.pace.learn(taken, promoted - self.promoted, elapsed);
+        self.tracker.account(by_type, promoted - self.promoted, policy, now);
+        self.tracker.learn(seen.reading.as_deref(), policy);
         self.promoted = promoted;
         if !seen.in_flight {
             self.promised = Bytes::ZERO;
@@ -112,7 +124,7 @@ impl CgroupState {
         if effect.stopped || effect.vanished || effect.requested.is_zero() {
             return;
         }
-        if taken(effect) >= effect.requested.scale(FRUITFUL) {
+        if effect.taken().total() >= effect.requested.scale(FRUITFUL) {
             self.fruitless = 0;
             return;
         }
@@ -120,15 +132,4 @@ impl CgroupState {
         let wait = interval.saturating_mul(1 << self.fruitless.min(10)).min(LONGEST_RETRY);
         self.retry_from = now + wait;
     }
-}
-
-/// What the kernel took from DRAM for a request.
-///
-/// It answers EAGAIN unless it reclaimed all that was asked (mm/memcontrol.c, memory_reclaim), so without EAGAIN the
-/// request itself is the figure: what the tenant allocated meanwhile hides part of it from memory.current. With
-/// EAGAIN only the measured difference is known: with zswap, whose pool stays charged to the cgroup, the offloaded
-/// bytes; for page cache, which is not offloaded, the freed ones.
-fn taken(effect: &Effect) -> Bytes {
-    let measured = effect.freed.max(effect.offloaded);
-    if effect.partial || effect.vanished { measured } else { measured.max(effect.requested) }
 }

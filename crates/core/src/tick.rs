@@ -6,6 +6,7 @@ use crate::{
     decision::{Action, Decision, Figures, Reason, Scope},
     harm::{self, Harm},
     history::{MINUTE, SHORT},
+    idle::ByType,
     observation::{CgroupId, CgroupObservation, HostObservation, Memory, Observation},
     policy::{Budgets, Mode, Policy},
     room::{BATCH, Room},
@@ -31,7 +32,7 @@ pub fn tick(
     for cgroup in &seen.cgroups {
         let Some(policy) = policies.get(cgroup.policy) else { continue };
         let mut memory = recall(&mut known, cgroup, policy, now);
-        let elapsed = memory.learn(cgroup, now);
+        let elapsed = memory.learn(cgroup, policy, now);
         room.reserve(memory.promised);
         room.spend(beyond_asked(cgroup));
         cases.push(Case { cgroup, policy, budgets, host: &seen.host, now, elapsed });
@@ -125,7 +126,10 @@ fn paced_by_price(outcome: &Result<Step, (Reason, Option<Reason>)>) -> bool {
     match outcome {
         Ok(step) => step.bound != Reason::Ageing,
         Err((reason, _)) => {
-            matches!(reason, Reason::StepTooSmall | Reason::PerMinute | Reason::ObserveMode)
+            matches!(
+                reason,
+                Reason::StepTooSmall | Reason::PerMinute | Reason::ObserveMode | Reason::NothingCold
+            )
         }
     }
 }
@@ -133,7 +137,7 @@ fn paced_by_price(outcome: &Result<Step, (Reason, Option<Reason>)>) -> bool {
 impl Case<'_> {
     fn decide(&self, state: &mut CgroupState, room: &mut Room) -> Decision {
         let mut figures = self.figures(state);
-        let harm = harm::assess(&state.history, &self.cgroup.memory, &self.policy.slo, &mut figures);
+        let harm = harm::assess(&state.history, self.working_set(state), &self.policy.slo, &mut figures);
         figures.headroom = harm.headroom;
         self.back_off(state, harm);
         figures.price = state.pace.price();
@@ -172,6 +176,7 @@ impl Case<'_> {
 
     fn figures(&self, state: &CgroupState) -> Figures {
         let memory = &self.cgroup.memory;
+        let cold = self.cold(state);
         let minute = state.history.window(MINUTE);
         let gone = minute.map(|window| window.reclaimed()).unwrap_or_default();
         Figures {
@@ -181,8 +186,25 @@ impl Case<'_> {
             accuracy: state.pace.accuracy(memory.footprint()),
             minute_left: memory.footprint().scale(self.policy.limits.per_minute) - gone,
             reclaim_cpu: minute.map(|window| window.reclaim_cpu()).unwrap_or_default(),
+            cut: cold.map(|(cut, _)| cut),
+            idle: cold.map(|(_, idle)| idle.total()),
             ..Figures::default()
         }
+    }
+
+    /// Bytes younger than cold_after; without an idle-age source, the nearest to it that is known.
+    fn working_set(&self, state: &CgroupState) -> Bytes {
+        if state.tracker.is_current(self.now) {
+            state.tracker.base(self.policy)
+        } else {
+            self.cgroup.memory.current
+        }
+    }
+
+    /// The cut, and what has been idle for longer; `None` without an idle-age source.
+    fn cold(&self, state: &CgroupState) -> Option<(Duration, ByType)> {
+        let cut = state.tracker.is_current(self.now).then(|| state.tracker.cut(self.policy))?;
+        Some((cut, state.tracker.idle(cut)))
     }
 
     /// Once per breach, not once per tick of it.
@@ -228,7 +250,12 @@ impl Case<'_> {
     }
 
     /// In observe mode nothing may be written, not even to make the kernel age the pages.
+    ///
+    /// With an idle-age source there is nothing to wait for: it shows no page as old that it has not watched for so long.
     fn is_warm(&self, state: &CgroupState) -> bool {
+        if state.tracker.is_current(self.now) {
+            return true;
+        }
         let ageing = state.watch.is_ageing() || self.policy.mode == Mode::Observe;
         ageing && state.watch.is_over(self.policy.cold_after, self.now)
     }
@@ -271,7 +298,9 @@ impl Case<'_> {
         state.credit += self.wanted(figures);
         figures.wanted = state.credit;
         let step = Step { amount: state.credit, scope, bound: Reason::Headroom, file_only };
-        let step = self.within_room(self.bounded(step, figures), room);
+        let step = self
+            .within_room(self.bounded(step, figures), room)
+            .at_most(self.idle(state, scope), Reason::NothingCold);
         let observes = self.policy.mode == Mode::Observe;
         if step.amount < BATCH && step.bound == Reason::Headroom && !observes {
             return Err(refuse(Reason::StepTooSmall));
@@ -283,6 +312,15 @@ impl Case<'_> {
             bound if step.amount < BATCH => Err(refuse(bound)),
             _ if observes => Err(refuse(Reason::ObserveMode)),
             _ => Ok(grant(step, state, room)),
+        }
+    }
+
+    /// What has been idle beyond the cut and may go.
+    fn idle(&self, state: &CgroupState, scope: Scope) -> Bytes {
+        match (self.cold(state), scope) {
+            (None, _) => Bytes::MAX,
+            (Some((_, idle)), Scope::File) => idle.file,
+            (Some((_, idle)), Scope::Any) => idle.total(),
         }
     }
 

@@ -204,6 +204,7 @@ fn observe(target: &Candidate, cgroup: &Cgroup) -> Result<Option<CgroupObservati
         alarm: false,
         in_flight: false,
         effects: Vec::new(),
+        reading: None,
     }))
 }
 

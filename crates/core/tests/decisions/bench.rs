@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use lowtide_core::{
-    Action, Budgets, Bytes, CgroupId, CgroupObservation, Decision, Effect, HostObservation, Limits, Memory,
-    MemoryStat, Mode, Observation, Policy, Ratio, Slo, Stall, State, Tier, TierKind, tick,
+    Action, Budgets, Bytes, CgroupId, CgroupObservation, Decision, Effect, HostObservation, Limits, Lines,
+    Memory, MemoryStat, Mode, Observation, Policy, Ratio, Slo, Stall, State, Tier, TierKind, tick,
 };
 
 pub(crate) const INTERVAL: Duration = Duration::from_secs(2);
@@ -151,6 +151,7 @@ pub(crate) fn tenant(id: u64) -> CgroupObservation {
         alarm: false,
         in_flight: false,
         effects: Vec::new(),
+        reading: None,
     }
 }
 
@@ -161,5 +162,6 @@ fn policy() -> Policy {
         slo: Slo::default(),
         cold_after: Duration::from_secs(4),
         limits: Limits { floor: Bytes::mib(16), per_minute: Ratio::percent(40.0) },
+        lines: Lines::around(Duration::from_secs(4)),
     }
 }

@@ -1,8 +1,11 @@
 //! Every reason is reached by one departure from a healthy tenant, and says hold or reclaim as it means.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
-use lowtide_core::{Action, ByteRate, Bytes, Decision, Effect, Limit, Mode, Ratio, Reason, Scope};
+use lowtide_core::{
+    Action, ByteRate, Bytes, Decision, Effect, Limit, Mode, Ratio, Reason, Scope,
+    idle::{ByType, Cohort, Reading, Source},
+};
 
 use crate::bench::{BATCH, Bench, INTERVAL};
 
@@ -70,6 +73,7 @@ const CASES: &[Case] = &[
     ("empty", |b| b.cgroup().populated = false, Holds(Reason::Unpopulated)),
     ("slow", |b| b.policy().limits.per_minute = Ratio::percent(0.1), Holds(Reason::StepTooSmall)),
     ("second look", second_look, Takes(Scope::Any, Reason::Ageing)),
+    ("nothing idle", nothing_idle, Holds(Reason::NothingCold)),
     ("just appeared", |b| b.cgroup().id.0 += 1, Holds(Reason::FirstSample)),
 ];
 
@@ -102,6 +106,13 @@ fn no_swap_old_kernel(bench: &mut Bench) {
 fn file_mode_old_kernel(bench: &mut Bench) {
     bench.seen.host.reclaim_takes_swappiness = false;
     bench.policy().mode = Mode::File;
+}
+
+fn nothing_idle(bench: &mut Bench) {
+    let size = ByType { anon: Bytes::mib(600), file: Bytes::mib(400) };
+    let cohorts = Arc::new([Cohort { youngest: Duration::ZERO, oldest: None, size }]);
+    let (at, valid_for) = (bench.now, Duration::from_mins(1));
+    bench.cgroup().reading = Some(Arc::new(Reading { source: Source::Mglru, at, valid_for, cohorts }));
 }
 
 fn no_lists(bench: &mut Bench) {
@@ -204,6 +215,7 @@ fn numbers_and_names_are_an_interface() {
         (25, "first_sample"),
         (26, "step_too_small"),
         (27, "ageing"),
+        (28, "nothing_cold"),
     ];
     assert_eq!(listed, pinned);
 }

@@ -225,3 +225,89 @@ fn modes_touch_what_they_name() {
         assert!(server.tenants[0].resident(|lot| lot.file) <= Bytes::mib(file + 1), "{mode:?}");
     }
 }
+
+/// The policy of the hotness issue: cold after 30 s, all of it may go within a minute.
+fn by_age(promotion_rate: f64) -> Policy {
+    let mut policy = promoting(promotion_rate);
+    policy.cold_after = Duration::from_secs(30);
+    policy.limits.per_minute = Ratio::percent(100.0);
+    policy
+}
+
+fn walked(lots: Vec<Lot>, promotion_rate: f64) -> Server {
+    let mut tenant = Tenant::new(1, lots);
+    tenant.walks = Some(Duration::from_secs(10));
+    Server::new(vec![tenant], vec![by_age(promotion_rate)])
+}
+
+/// Bytes faulted back in each minute.
+fn back_by_minute(server: &mut Server, minutes: usize) -> Vec<Bytes> {
+    harm_by_minute(server, minutes).into_iter().map(|(_, back)| back).collect()
+}
+
+#[test]
+fn age_finds_the_cold_part_within_a_minute_and_nothing_else() {
+    let mut server = walked(Tenant::of_the_issue(1).lots, 2.0);
+    server.run(Duration::from_secs(90));
+    let gone = server.tenants[0].cold_gone();
+    assert!(gone >= Ratio::percent(90.0), "{gone}");
+    harm_by_minute(&mut server, 10);
+    assert!(server.tenants[0].faulted < Bytes::pages(1), "{}", server.tenants[0].faulted);
+}
+
+/// The worst case of an age rule: touched whenever it has just been called cold.
+#[test]
+fn what_comes_back_again_and_again_is_left_alone() {
+    for period in [33, 35, 38, 45, 60, 100].map(Duration::from_secs) {
+        let mut server = walked(
+            vec![Lot::new(Class::Hot, Bytes::mib(40)), Lot::new(Class::Warm(period), Bytes::mib(30))],
+            2.0,
+        );
+        let back = back_by_minute(&mut server, 40);
+        println!("touched every {period:?}: {back:?}");
+        assert!(back[5..].iter().all(|back| back.is_zero()), "touched every {period:?}: {back:?}");
+    }
+}
+
+/// Told once, it is not told again; but when the tenant changes, it is believed in the end.
+#[test]
+fn a_tenant_that_changes_is_believed_again() {
+    let warm = Class::Warm(Duration::from_secs(40));
+    let mut server = walked(vec![Lot::new(Class::Hot, Bytes::mib(40)), Lot::new(warm, Bytes::mib(30))], 2.0);
+    harm_by_minute(&mut server, 10);
+    server.tenants[0].lots[1].class = Class::Cold;
+    harm_by_minute(&mut server, 90);
+    assert_eq!(server.tenants[0].cold_gone(), Ratio::ONE);
+}
+
+/// Two halves that take turns every two minutes.
+#[test]
+fn a_working_set_that_shifts_is_learnt_by_the_second_shift() {
+    let shifting = Duration::from_mins(2);
+    let mut server =
+        walked(vec![Lot::new(Class::Hot, Bytes::mib(60)), Lot::new(Class::Cold, Bytes::mib(60))], 2.0);
+    let mut back = Vec::new();
+    for _ in 0..10 {
+        let before = server.tenants[0].faulted;
+        server.run(shifting);
+        back.push(server.tenants[0].faulted - before);
+        let lots = &mut server.tenants[0].lots;
+        (lots[0].class, lots[1].class) = (lots[1].class, lots[0].class);
+    }
+    println!("back between shifts: {back:?}");
+    assert!(back[2..].iter().all(|back| back.is_zero()), "{back:?}");
+}
+
+/// A source that stops is not believed for long; the loop goes on by pressure alone.
+#[test]
+fn without_new_readings_the_loop_falls_back() {
+    let mut server = walked(Tenant::of_the_issue(1).lots, 2.0);
+    let decision = server.turn().remove(0);
+    assert_eq!(decision.figures.cut, Some(Duration::from_secs(30)));
+    server.tenants[0].walks = None;
+    server.run(MINUTE);
+    let decision = server.turn().remove(0);
+    assert_eq!(decision.figures.cut, None);
+    server.run(Duration::from_mins(4));
+    assert!(server.tenants[0].cold_gone() > Ratio::percent(50.0));
+}

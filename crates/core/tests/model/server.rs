@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use lowtide_core::{
-    Action, Budgets, Bytes, Decision, HostObservation, Limits, Mode, Observation, Policy, Ratio, Slo, State,
-    Tier, TierKind, tick,
+    Action, Budgets, Bytes, Decision, HostObservation, Limits, Lines, Mode, Observation, Policy, Ratio, Slo,
+    State, Tier, TierKind, tick,
 };
 
 use crate::tenant::Tenant;
@@ -42,7 +42,7 @@ impl Server {
         }
         let seen = Observation {
             host: self.host(),
-            cgroups: self.tenants.iter_mut().map(Tenant::observe).collect(),
+            cgroups: self.tenants.iter_mut().map(|tenant| tenant.observe(self.now)).collect(),
         };
         let decisions = tick(&mut self.state, &seen, &self.policies, &Budgets::default(), self.now);
         for decision in &decisions {
@@ -100,5 +100,6 @@ pub(crate) fn policy_of_the_issue() -> Policy {
         slo: Slo { memory_pressure: Ratio::percent(0.5), ..Slo::default() },
         cold_after: Duration::from_secs(10),
         limits: Limits { floor: Bytes::mib(16), per_minute: Ratio::percent(40.0) },
+        lines: Lines::around(Duration::from_secs(10)),
     }
 }

@@ -1,8 +1,11 @@
 //! A tenant with known hot, warm and cold memory, and what it feels.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use lowtide_core::{Bytes, CgroupId, CgroupObservation, Effect, Memory, MemoryStat, Ratio, Scope, Stall};
+use lowtide_core::{
+    Bytes, CgroupId, CgroupObservation, Effect, Memory, MemoryStat, Ratio, Scope, Stall,
+    idle::{ByType, Cohort, Reading, Source},
+};
 
 use crate::pages::{Class, Lot, Reclaim};
 
@@ -27,6 +30,9 @@ pub(crate) struct Tenant {
     waiting: Duration,
     stalled_at_tick: Duration,
     effects: Vec<Effect>,
+    /// Time from one walk of an idle-age source to the next, if there is one.
+    pub(crate) walks: Option<Duration>,
+    reading: Option<Arc<Reading>>,
 }
 
 impl Tenant {
@@ -44,6 +50,8 @@ impl Tenant {
             waiting: Duration::ZERO,
             stalled_at_tick: Duration::ZERO,
             effects: Vec::new(),
+            walks: None,
+            reading: None,
         }
     }
 
@@ -110,7 +118,8 @@ impl Tenant {
     }
 
     /// What lowtide sees; effects and the trigger are told once.
-    pub(crate) fn observe(&mut self) -> CgroupObservation {
+    pub(crate) fn observe(&mut self, now: Duration) -> CgroupObservation {
+        self.walk(now);
         let before = std::mem::replace(&mut self.stalled_at_tick, self.stalled);
         let stall = self.psi.then_some(Stall { some: self.stalled, full: Some(self.stalled) });
         CgroupObservation {
@@ -124,7 +133,31 @@ impl Tenant {
             alarm: self.psi && self.stalled.saturating_sub(before) >= self.trigger,
             in_flight: false,
             effects: std::mem::take(&mut self.effects),
+            reading: self.reading.clone(),
         }
+    }
+
+    /// What MGLRU shows right after a walk: two generations that end, and one lump.
+    fn walk(&mut self, now: Duration) {
+        let Some(interval) = self.walks else { return };
+        if self.reading.as_ref().is_some_and(|last| now < last.at + interval) {
+            return;
+        }
+        let bounds = [(0, Some(1)), (1, Some(2)), (2, None)];
+        let cohorts = bounds.map(|(from, to)| {
+            let (youngest, oldest) = (interval * from, to.map(|to| interval * to));
+            let within = |lot: &Lot| {
+                let idle = now.saturating_sub(lot.touched);
+                idle >= youngest && oldest.is_none_or(|oldest| idle < oldest)
+            };
+            let size = ByType {
+                anon: self.resident(|lot| !lot.file && within(lot)),
+                file: self.resident(|lot| lot.file && within(lot)),
+            };
+            Cohort { youngest, oldest, size }
+        });
+        let (valid_for, cohorts) = (interval * 4, cohorts.into());
+        self.reading = Some(Arc::new(Reading { source: Source::Mglru, at: now, valid_for, cohorts }));
     }
 
     fn memory(&self) -> Memory {

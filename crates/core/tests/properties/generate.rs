@@ -1,10 +1,11 @@
 //! Observations as no kernel would give them: huge, missing, falling, vanishing.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use lowtide_core::{
-    Budgets, ByteRate, Bytes, CgroupId, CgroupObservation, Effect, HostObservation, Limit, Limits, Memory,
-    MemoryStat, Mode, Policy, Ratio, Slo, Stall, Tier, TierKind,
+    Budgets, ByteRate, Bytes, CgroupId, CgroupObservation, Effect, HostObservation, Limit, Limits, Lines,
+    Memory, MemoryStat, Mode, Policy, Ratio, Slo, Stall, Tier, TierKind,
+    idle::{ByType, Cohort, Reading, Source},
 };
 use proptest::{option, prelude::*};
 
@@ -97,22 +98,41 @@ fn tier() -> impl Strategy<Value = Tier> {
 fn cgroup(id: u64) -> BoxedStrategy<CgroupObservation> {
     let rarely = || prop::bool::weighted(0.05);
     let flags = (prop::bool::weighted(0.95), rarely(), rarely());
-    (memory(), stall(), stall(), flags, prop::collection::vec(effect(), 0..2))
-        .prop_map(move |(memory, memory_pressure, io_pressure, (populated, alarm, in_flight), effects)| {
-            CgroupObservation {
-                id: CgroupId(id),
-                path: "/any".into(),
-                policy: usize::try_from(id).unwrap_or_default(),
-                populated,
-                memory,
-                memory_pressure,
-                io_pressure,
-                alarm,
-                in_flight,
-                effects,
-            }
-        })
+    let reading = option::weighted(0.5, reading());
+    (memory(), stall(), stall(), flags, prop::collection::vec(effect(), 0..2), reading)
+        .prop_map(
+            move |(memory, memory_pressure, io_pressure, (populated, alarm, in_flight), effects, reading)| {
+                CgroupObservation {
+                    id: CgroupId(id),
+                    path: "/any".into(),
+                    policy: usize::try_from(id).unwrap_or_default(),
+                    populated,
+                    memory,
+                    memory_pressure,
+                    io_pressure,
+                    alarm,
+                    in_flight,
+                    effects,
+                    reading: reading.map(Arc::new),
+                }
+            },
+        )
         .boxed()
+}
+
+/// Of any time, with cohorts in any order.
+fn reading() -> impl Strategy<Value = Reading> {
+    let source = prop::sample::select(vec![Source::Mglru, Source::DamonVaddr]);
+    let age = || prop_oneof![8 => 0_u64..1_000_000, 1 => any::<u64>()].prop_map(Duration::from_millis);
+    let cohort =
+        (age(), option::of(age()), bytes(), bytes()).prop_map(|(youngest, span, anon, file)| Cohort {
+            youngest,
+            oldest: span.map(|span| youngest.saturating_add(span)),
+            size: ByType { anon, file },
+        });
+    (source, age(), age(), prop::collection::vec(cohort, 0..6)).prop_map(
+        |(source, at, valid_for, cohorts)| Reading { source, at, valid_for, cohorts: cohorts.into() },
+    )
 }
 
 fn memory() -> BoxedStrategy<Memory> {
@@ -190,6 +210,7 @@ fn policy() -> impl Strategy<Value = Policy> {
             slo: Slo { memory_pressure, io_pressure, promotion_rate },
             cold_after: Duration::from_secs(cold_after),
             limits: Limits { floor, per_minute: Ratio::new(per_minute) },
+            lines: Lines::around(Duration::from_secs(cold_after)),
         },
     )
 }

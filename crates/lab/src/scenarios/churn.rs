@@ -84,7 +84,7 @@ fn guest() -> Result<()> {
     let daemon = Daemon::start("churn", CONFIG)?;
     let started = Instant::now();
     sleep(Duration::from_secs(5));
-    report::emit(&look(&daemon, "before", started)?)?;
+    report::emit(&at_rest(&daemon, "before", started)?)?;
     let mut churn = Churn::default();
     let begun = Instant::now();
     for turn in 0..CHURNED {
@@ -98,7 +98,7 @@ fn guest() -> Result<()> {
     while churn.remove_oldest()? {}
     // Threads of the blocking pool end after ten idle seconds.
     sleep(Duration::from_secs(15));
-    report::emit(&look(&daemon, "after", started)?)?;
+    report::emit(&at_rest(&daemon, "after", started)?)?;
     let complaints = complaints(&daemon.log()?);
     let dying_before_stop = dying()?;
     daemon.stop()?;
@@ -186,6 +186,17 @@ fn look(daemon: &Daemon, what: &str, started: Instant) -> Result<Look> {
     })
 }
 
+/// A look without the files that happen to be open because the daemon is just reading them.
+fn at_rest(daemon: &Daemon, what: &str, started: Instant) -> Result<Look> {
+    let mut look = look(daemon, what, started)?;
+    for _ in 0..20 {
+        sleep(Duration::from_millis(50));
+        let descriptors = ProcessUse::of(daemon.id())?.descriptors;
+        look.process.descriptors = look.process.descriptors.min(descriptors);
+    }
+    Ok(look)
+}
+
 fn dying() -> Result<u64> {
     Cgroup::at(cgroup::ROOT.as_ref()).stat("cgroup.stat", "nr_dying_descendants")
 }
@@ -241,13 +252,16 @@ fn judge(outcome: &Outcome) -> Result<()> {
 fn verdict(looks: &[Look], summary: &Summary) -> Result<()> {
     let find = |what| looks.iter().find(|look| look.what == what).with_context(|| format!("no look {what}"));
     let (before, churning, after) = (find("before")?, find("churning")?, find("after")?);
-    let last = looks.iter().rfind(|look| look.what == "churning").context("no look")?;
+    let during: Vec<_> = looks.iter().filter(|look| look.what == "churning").collect();
+    // The peak and not what is resident at the moment of a look, which may fall into the drawing of a page of metrics.
+    let (halfway, last) =
+        (during.get(during.len() / 2).context("no look")?, during.last().context("no look")?);
     let mut verdict = Verdict::default();
     verdict.expect(summary.removed == CHURNED, "every cgroup was created and removed");
     verdict.expect(summary.seconds < 66.0, "100 a second were");
     verdict.expect(last.targets > 100, "the daemon saw them");
     verdict
-        .expect(looks.iter().any(|look| look.reclaimed > 2), "and reclaimed from those that had something");
+        .expect(looks.iter().any(|look| look.reclaimed > 1), "and reclaimed from those that had something");
     verdict.expect(summary.complaints.is_empty(), "no line of the log above the level of information");
     verdict.expect(after.targets == before.targets, "the targets that are gone are forgotten");
     verdict.expect(after.series <= before.series + 20, "and their series");
@@ -255,8 +269,8 @@ fn verdict(looks: &[Look], summary: &Summary) -> Result<()> {
     verdict.expect(untriggered(after) <= untriggered(before), "no descriptor is left open");
     verdict.expect(after.process.threads <= before.process.threads + 1, "no thread is left");
     verdict.expect(
-        last.process.resident <= churning.process.resident + MIB,
-        "memory does not grow from one minute's end to the other",
+        last.process.peak <= halfway.process.peak + MIB,
+        "the second half of the churn needs no more memory than the first",
     );
     verdict.expect(
         last.process.descriptors <= churning.process.descriptors + 40,

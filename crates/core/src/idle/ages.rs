@@ -1,0 +1,147 @@
+//! Ages older than a source can see: its oldest cohort is told apart by what was known of it before.
+//!
+//! MGLRU keeps four generations, so what has been idle for longer than three walks is one lump (mm/vmscan.c,
+//! `inc_min_seq`). But a page that has been idle for ten minutes was in every lump of those ten minutes: of the bytes
+//! that were known to be that old, no more can be left than the smallest lump since. So the cohorts of the last
+//! reading, grown older by the time since, are fitted into the new lump, the oldest first; what does not fit was
+//! touched or has gone. For a tenant that is steady this is exact, for any other an upper bound.
+
+use std::time::Duration;
+
+use super::cohort::{ByType, Cohort};
+use crate::units::Bytes;
+
+/// Neighbours are joined when together they span less than this share of their age: bounds the list at any interval.
+const RESOLUTION: u32 = 8;
+/// No memory is told to be older than this.
+const LONGEST: Duration = Duration::from_hours(7 * 24);
+
+/// The cohorts of one type of memory, the oldest first.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Ages {
+    cohorts: Vec<Piece>,
+}
+
+/// A cohort of one type of memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Piece {
+    pub(crate) youngest: Duration,
+    pub(crate) oldest: Option<Duration>,
+    pub(crate) size: Bytes,
+}
+
+impl Piece {
+    fn grown(self, by: Duration) -> Self {
+        let grow = |age: Duration| age.saturating_add(by).min(LONGEST);
+        Self { youngest: grow(self.youngest), oldest: self.oldest.map(grow), ..self }
+    }
+
+    /// Whether more of it is older than `age` than not.
+    fn is_mostly_beyond(self, age: Duration) -> bool {
+        self.oldest.is_none_or(|oldest| self.youngest.saturating_add(oldest) / 2 > age)
+    }
+}
+
+/// Bytes that had been idle for `age` and were found touched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Touched {
+    pub(crate) age: Duration,
+    pub(crate) size: Bytes,
+}
+
+impl Ages {
+    /// Takes in a reading made `elapsed` after the last one. Of what is not there any more, `gone` left DRAM and was not
+    /// touched; the rest is returned.
+    pub(crate) fn learn(&mut self, mut measured: Vec<Piece>, elapsed: Duration, gone: Bytes) -> Vec<Touched> {
+        measured.retain(|piece| !piece.size.is_zero());
+        oldest_first(&mut measured);
+        let before: Vec<Piece> = self.cohorts.iter().map(|piece| piece.grown(elapsed)).collect();
+        let left = total(&before) - total(&measured);
+        let touched = touched(&before, &measured, left.max(gone));
+        self.cohorts = measured.into_iter().flat_map(|piece| fitted(piece, &before)).collect();
+        oldest_first(&mut self.cohorts);
+        self.join();
+        touched
+    }
+
+    pub(crate) fn pieces(&self) -> &[Piece] {
+        &self.cohorts
+    }
+
+    fn join(&mut self) {
+        let mut joined: Vec<Piece> = Vec::with_capacity(self.cohorts.len());
+        for piece in self.cohorts.drain(..) {
+            match joined.last_mut() {
+                Some(last) if near(*last, piece) => {
+                    last.youngest = last.youngest.min(piece.youngest);
+                    last.oldest = last.oldest.max(piece.oldest);
+                    last.size += piece.size;
+                }
+                _ => joined.push(piece),
+            }
+        }
+        self.cohorts = joined;
+    }
+}
+
+fn oldest_first(pieces: &mut [Piece]) {
+    pieces.sort_by_key(|piece| std::cmp::Reverse((piece.youngest, piece.oldest)));
+}
+
+fn near(older: Piece, younger: Piece) -> bool {
+    let span = older.oldest.unwrap_or(older.youngest).saturating_sub(younger.youngest);
+    older.oldest.is_some() == younger.oldest.is_some() && span <= younger.youngest / RESOLUTION
+}
+
+fn total(pieces: &[Piece]) -> Bytes {
+    pieces.iter().map(|piece| piece.size).sum()
+}
+
+/// An open-ended piece told apart by the pieces that were known to be at least as old; others as they are.
+fn fitted(lump: Piece, before: &[Piece]) -> Vec<Piece> {
+    if lump.oldest.is_some() {
+        return vec![lump];
+    }
+    let mut room = lump.size;
+    let mut parts = Vec::new();
+    for piece in before.iter().filter(|piece| piece.is_mostly_beyond(lump.youngest)) {
+        let size = piece.size.min(room);
+        room = room - size;
+        parts.push(Piece { youngest: piece.youngest.max(lump.youngest), size, ..*piece });
+    }
+    parts.push(Piece { size: room, ..lump });
+    parts.retain(|part| !part.size.is_zero());
+    parts
+}
+
+/// What was idle before and is missing among what is as old now, `gone` of it excepted.
+fn touched(before: &[Piece], measured: &[Piece], gone: Bytes) -> Vec<Touched> {
+    let (mut known, mut accounted) = (Bytes::ZERO, gone);
+    let mut touched = Vec::new();
+    for piece in before {
+        known += piece.size;
+        let still = measured.iter().filter(|other| other.is_mostly_beyond(piece.youngest));
+        let missing = known - still.map(|other| other.size).sum();
+        if missing > accounted {
+            touched.push(Touched { age: piece.youngest, size: missing - accounted });
+            accounted = missing;
+        }
+    }
+    touched
+}
+
+impl Piece {
+    /// The pieces of one type in cohorts of both.
+    pub(crate) fn of(cohorts: &[Cohort], size: impl Fn(ByType) -> Bytes) -> Vec<Self> {
+        let piece = |cohort: &Cohort| Self {
+            youngest: cohort.youngest,
+            oldest: cohort.oldest,
+            size: size(cohort.size),
+        };
+        cohorts.iter().map(piece).collect()
+    }
+}
+
+#[cfg(test)]
+#[path = "ages_tests.rs"]
+mod tests;

@@ -1,0 +1,174 @@
+//! One cgroup's idle ages over time, and what follows from them.
+
+use std::time::Duration;
+
+use super::{
+    ages::{Ages, Piece, Touched},
+    cohort::{ByType, Cohort, Reading, Source},
+    cut,
+    histogram::{BOUNDARIES, Histogram},
+    lines::{LineUse, Lines},
+    returns::{Away, Returns},
+};
+use crate::{
+    policy::Policy,
+    units::{Bytes, Ratio},
+};
+
+/// What is known of a cgroup's idle ages, for people.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct Hotness {
+    /// Where it comes from.
+    pub source: Source,
+    /// How old the data itself is.
+    pub data_age: Duration,
+    /// Bytes in DRAM by idle age.
+    pub histogram: Histogram,
+    /// Bytes younger than the policy's `cold_after`.
+    pub working_set: Bytes,
+    /// From this idle age on memory may go.
+    pub cut: Duration,
+    /// The policy's three lines.
+    pub lines: Lines<LineUse>,
+    /// What another `cold_after` would mean.
+    pub what_if: Vec<WhatIf>,
+}
+
+/// What would be if `cold_after` were something else.
+#[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
+pub struct WhatIf {
+    /// The other `cold_after`.
+    pub cold_after: Duration,
+    /// What could go now: bytes in DRAM idle for so long.
+    pub could_go: Bytes,
+    /// Share of the working set that would come back each minute, by what was seen touched after such idle times.
+    /// Unknown for ages below the policy's own, which are not watched.
+    pub promotion_rate: Option<Ratio>,
+}
+
+/// All that is remembered of one cgroup's idle ages.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Tracker {
+    last: Option<Last>,
+    anon: Ages,
+    file: Ages,
+    cohorts: Vec<Cohort>,
+    returns: Returns,
+    away: Away,
+    /// Left DRAM on lowtide's request since the last reading.
+    taken: ByType,
+    seen: Duration,
+}
+
+/// The last reading.
+#[derive(Debug, Clone, Copy)]
+struct Last {
+    source: Source,
+    at: Duration,
+    valid_for: Duration,
+}
+
+impl Tracker {
+    /// `taken` left DRAM on lowtide's request since the last call, `promoted` came back.
+    pub(crate) fn account(&mut self, taken: ByType, promoted: Bytes, policy: &Policy, now: Duration) {
+        self.returns.fade(now.saturating_sub(self.seen));
+        self.seen = now;
+        self.taken += taken;
+        self.away.leave(taken.total(), self.cut(policy), now);
+        let (came_back, age) = self.away.come_back(promoted, now);
+        self.note(age, came_back, policy);
+    }
+
+    /// Takes in what a source read, if it is newer than what is known. A change of source starts afresh.
+    pub(crate) fn learn(&mut self, reading: Option<&Reading>, policy: &Policy) {
+        let Some(reading) = reading else { return };
+        if self.last.is_some_and(|last| last.source != reading.source) {
+            (self.anon, self.file, self.last) = (Ages::default(), Ages::default(), None);
+        }
+        if self.last.is_some_and(|last| last.at >= reading.at) {
+            return;
+        }
+        let elapsed = self.last.map_or(Duration::ZERO, |last| reading.at.saturating_sub(last.at));
+        let gone = std::mem::take(&mut self.taken);
+        let cohorts = &reading.cohorts;
+        let mut touched = self.anon.learn(Piece::of(cohorts, |size| size.anon), elapsed, gone.anon);
+        touched.extend(self.file.learn(Piece::of(cohorts, |size| size.file), elapsed, gone.file));
+        for Touched { age, size } in touched {
+            self.note(age, size, policy);
+        }
+        self.cohorts = both(self.anon.pieces(), self.file.pieces());
+        self.last = Some(Last { source: reading.source, at: reading.at, valid_for: reading.valid_for });
+    }
+
+    /// What was touched before cold_after was never a candidate, and says nothing about one.
+    fn note(&mut self, age: Duration, size: Bytes, policy: &Policy) {
+        if age >= policy.cold_after {
+            self.returns.note(age, size);
+        }
+    }
+
+    /// Whether there is a reading that may still be relied on.
+    pub(crate) fn is_current(&self, now: Duration) -> bool {
+        self.last.is_some_and(|last| now.saturating_sub(last.at) <= last.valid_for)
+    }
+
+    /// Bytes younger than `cold_after`.
+    pub(crate) fn working_set(&self, policy: &Policy) -> Bytes {
+        Cohort::total(&self.cohorts) - Cohort::surely_idle(&self.cohorts, policy.cold_after).total()
+    }
+
+    /// From which idle age on memory may go.
+    pub(crate) fn cut(&self, policy: &Policy) -> Duration {
+        cut::choose(&self.returns, policy.cold_after, policy.slo.promotion_rate, self.base(policy))
+    }
+
+    /// What promotion rates are shares of: the working set, but no less than the policy's floor, since a tenant that
+    /// sleeps has next to none.
+    pub(crate) fn base(&self, policy: &Policy) -> Bytes {
+        self.working_set(policy).max(policy.limits.floor)
+    }
+
+    /// Bytes beyond the cut that are still in DRAM.
+    pub(crate) fn idle(&self, cut: Duration) -> ByType {
+        Cohort::surely_idle(&self.cohorts, cut) - self.taken
+    }
+
+    /// For people; `None` without a reading that may be relied on.
+    pub(crate) fn hotness(&self, policy: &Policy, now: Duration) -> Option<Hotness> {
+        let last = self.last.filter(|_| self.is_current(now))?;
+        let Lines { hot, warm, cold } = policy.lines;
+        Some(Hotness {
+            source: last.source,
+            data_age: now.saturating_sub(last.at),
+            histogram: Histogram::of(&self.cohorts),
+            working_set: self.working_set(policy),
+            cut: self.cut(policy),
+            lines: Lines {
+                hot: hot.draw(&self.cohorts),
+                warm: warm.draw(&self.cohorts),
+                cold: cold.draw(&self.cohorts),
+            },
+            what_if: (0..BOUNDARIES.len()).map(|index| self.what_if(index, policy)).collect(),
+        })
+    }
+
+    fn what_if(&self, index: usize, policy: &Policy) -> WhatIf {
+        let cold_after = BOUNDARIES[index];
+        let rate = || self.returns.per_minute(index).share_of(self.base(policy));
+        WhatIf {
+            cold_after,
+            could_go: Cohort::surely_idle(&self.cohorts, cold_after).total(),
+            promotion_rate: (cold_after >= policy.cold_after).then(rate),
+        }
+    }
+}
+
+/// Cohorts of both types, the oldest first.
+fn both(anon: &[Piece], file: &[Piece]) -> Vec<Cohort> {
+    let cohort = |piece: &Piece, size| Cohort { youngest: piece.youngest, oldest: piece.oldest, size };
+    let anon = anon.iter().map(|piece| cohort(piece, ByType { anon: piece.size, file: Bytes::ZERO }));
+    let file = file.iter().map(|piece| cohort(piece, ByType { anon: Bytes::ZERO, file: piece.size }));
+    let mut cohorts: Vec<Cohort> = anon.chain(file).collect();
+    cohorts.sort_by_key(|cohort| std::cmp::Reverse((cohort.youngest, cohort.oldest)));
+    cohorts
+}
