@@ -1,12 +1,15 @@
 //! From raw values to the configuration: defaults, and what only shows when all files are seen together.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use lowtide_core::{Budgets, Limits, Policy, Slo};
 
 use crate::{
-    Config, HostTiers, PolicySet, Problem, is_protected,
+    Config, HostTiers, PolicySet, Problem,
+    hotness::hotness,
+    is_protected,
     leaf::Match,
+    lines::lines,
     pattern::Pattern,
     raw,
     read::At,
@@ -28,6 +31,7 @@ pub(crate) fn host(raw: raw::Host) -> Config {
         metrics: raw.metrics.and_then(|metrics| metrics.listen).map(|listen| listen.0),
         control_socket: raw.control.and_then(|c| c.socket).map_or(default.control_socket, |socket| socket.0),
         state_dir: raw.state_dir.map_or(default.state_dir, |dir| dir.0),
+        hotness: hotness(raw.hotness.as_ref()),
         budgets: budgets(raw.budgets.unwrap_or_default()),
         tiers: HostTiers {
             zswap_enabled: tiers.zswap.and_then(|zswap| zswap.enabled),
@@ -61,19 +65,26 @@ pub(crate) fn policies(found: Vec<Found<'_>>) -> (Vec<(Policy, Vec<Pattern>)>, V
         }
         checked.push(finish(name.value.0.clone(), raw));
     }
-    (checked, seen.problems)
+    (checked, seen.errors.into_iter().chain(seen.warnings).collect())
 }
 
 fn finish(name: Arc<str>, raw: raw::Policy) -> (Policy, Vec<Pattern>) {
     let default = Policy::observe(&name);
+    let cold_after = cold_after(&raw);
     let policy = Policy {
         name,
         mode: raw.mode.unwrap_or(default.mode),
         slo: slo(raw.slo.unwrap_or_default()),
-        cold_after: raw.cold_after.map_or(default.cold_after, |time| time.0),
+        cold_after,
         limits: limits(raw.limits.unwrap_or_default()),
+        lines: lines(&raw.lines.unwrap_or_default(), cold_after),
     };
     (policy, raw.patterns.into_iter().flat_map(|pattern| pattern.value.0).collect())
+}
+
+/// From which age on memory may go under a policy.
+pub(crate) fn cold_after(raw: &raw::Policy) -> Duration {
+    raw.cold_after.as_ref().map_or_else(|| Policy::observe("").cold_after, |time| time.value.0)
 }
 
 fn slo(raw: raw::PolicySlo) -> Slo {
@@ -100,24 +111,26 @@ struct Seen<'s> {
     /// The pattern, the policy it is in, and where.
     patterns: HashMap<String, (Arc<str>, &'s Source, Span)>,
     globs: usize,
-    problems: Vec<Problem>,
+    errors: Vec<Problem>,
+    /// Apart, so that many of them leave no error out.
+    warnings: Vec<Problem>,
 }
 
 /// Patterns with wildcards, in all policies. Enough for any host, and the matcher stays small.
 const MAX_GLOBS: usize = 1000;
 
-/// More repeated patterns are not shown.
+/// More errors, or warnings, are not shown.
 const MAX_PROBLEMS: usize = 50;
 
 impl<'s> Seen<'s> {
     fn name(&mut self, source: &'s Source, name: &Arc<str>, span: &Span) {
-        if self.problems.len() > MAX_PROBLEMS {
+        if self.errors.len() > MAX_PROBLEMS {
             return;
         }
         if let Some((first, at)) = self.names.get(name) {
             let help = "give each policy a name of its own: metrics and reports tell them apart by it";
             let problem = source.problem(span.clone(), format!("two policies are called `{name}`"), help);
-            self.problems.push(problem.related(first.related(at.clone(), "the other one is here")));
+            self.errors.push(problem.related(first.related(at.clone(), "the other one is here")));
         } else {
             self.names.insert(name.clone(), (source, span.clone()));
         }
@@ -128,23 +141,25 @@ impl<'s> Seen<'s> {
         if is_glob && self.globs == MAX_GLOBS + 1 {
             let message = format!("more than {MAX_GLOBS} patterns with wildcards");
             let help = "use fewer and wider patterns; paths without wildcards are not counted";
-            self.problems.push(source.problem(pattern.span.clone(), message, help));
+            self.errors.push(source.problem(pattern.span.clone(), message, help));
         }
     }
 
     fn pattern(&mut self, source: &'s Source, policy: &Arc<str>, pattern: &At<Match>) {
-        if self.problems.len() > MAX_PROBLEMS {
+        if self.errors.len() > MAX_PROBLEMS {
             return;
         }
         for Pattern { text, glob, .. } in &pattern.value.0 {
             self.count(source, pattern, glob.is_some());
             if let Some((other, first, at)) = self.patterns.get(text) {
                 let problem = same_pattern(source, pattern, text, policy, other);
-                self.problems.push(problem.related(first.related(at.clone(), "it is here already")));
+                self.errors.push(problem.related(first.related(at.clone(), "it is here already")));
                 return;
             }
             self.patterns.insert(text.clone(), (policy.clone(), source, pattern.span.clone()));
-            self.problems.extend(pointless(source, &pattern.span, text));
+            if self.warnings.len() <= MAX_PROBLEMS {
+                self.warnings.extend(pointless(source, &pattern.span, text));
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
-use lowtide_core::Budgets;
+use lowtide_core::{Budgets, Ratio};
 
 use crate::PolicySet;
 
@@ -15,6 +15,8 @@ pub struct Config {
     pub control_socket: PathBuf,
     /// Where the journal of knobs lives. Absolute.
     pub state_dir: PathBuf,
+    /// How the idle ages of memory are had.
+    pub hotness: Hotness,
     /// What holds for the host, whatever a cgroup's policy says.
     pub budgets: Budgets,
     /// What lowtide is asked to set up on the host.
@@ -30,10 +32,64 @@ impl Default for Config {
             metrics: None,
             control_socket: "/run/lowtide/lowtide.sock".into(),
             state_dir: "/var/lib/lowtide".into(),
+            hotness: Hotness::default(),
             budgets: Budgets::default(),
             tiers: HostTiers::default(),
             policies: PolicySet::default(),
         }
+    }
+}
+
+/// How the idle ages of memory are had, and what that may cost.
+///
+/// A walk ages pages: it is a write to debugfs or sysfs that leaves no setting behind. It is for cgroups whose mode is
+/// [`File`](lowtide_core::Mode::File) or [`Full`](lowtide_core::Mode::Full) only.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Hotness {
+    /// Who is asked.
+    pub source: SourceChoice,
+    /// Time between two walks of one cgroup, when they cost less than `cpu` allows; 1 s to 1 h.
+    pub interval: Duration,
+    /// What all walks together may cost, as a share of one core: above 0, at most 100 %.
+    pub cpu: Ratio,
+}
+
+impl Default for Hotness {
+    fn default() -> Self {
+        Self { source: SourceChoice::Auto, interval: Duration::from_secs(30), cpu: Ratio::percent(1.0) }
+    }
+}
+
+/// Where idle ages shall come from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SourceChoice {
+    /// The best that the kernel has: MGLRU, else DAMON by physical address where it counts the bytes that passed a
+    /// filter, else DAMON by virtual address, else none.
+    Auto,
+    /// Generations of the multi-generational LRU.
+    Mglru,
+    /// DAMON, by physical address where the kernel can, else by virtual address.
+    Damon,
+    /// None: the loop works from pressure alone.
+    None,
+}
+
+impl SourceChoice {
+    /// The name in the configuration.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Mglru => "mglru",
+            Self::Damon => "damon",
+            Self::None => "none",
+        }
+    }
+}
+
+impl fmt::Display for SourceChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
     }
 }
 

@@ -2,10 +2,10 @@
 
 use std::{borrow::Cow, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use lowtide_core::{ByteRate, Bytes, Mode, Ratio};
+use lowtide_core::{ByteRate, Bytes, Line, Mode, Ratio};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-use crate::{pattern::Pattern, units};
+use crate::{SourceChoice, pattern::Pattern, units};
 
 /// A value that is written as one piece of text.
 pub(crate) trait Leaf: Sized {
@@ -64,6 +64,7 @@ macro_rules! leaves {
 
 const SECOND: Duration = Duration::from_secs(1);
 const TEN_MINUTES: Duration = Duration::from_mins(10);
+const HOUR: Duration = Duration::from_hours(1);
 const THIRTY_DAYS: Duration = Duration::from_hours(30 * 24);
 
 leaves! {
@@ -71,9 +72,17 @@ leaves! {
     Interval(Duration), "a time from 1s to 10m, such as 6s", units::TIME,
         |text| Ok(units::time(text, SECOND, TEN_MINUTES)?);
 
+    /// Time between two walks.
+    WalkInterval(Duration), "a time from 1s to 1h, such as 30s", units::TIME,
+        |text| Ok(units::time(text, SECOND, HOUR)?);
+
     /// Age from which memory may go.
     ColdAfter(Duration), "a time from 1s to 30d, such as 5m or 6h", units::TIME,
         |text| Ok(units::time(text, SECOND, THIRTY_DAYS)?);
+
+    /// Where a line is drawn.
+    LineAt(Line), "an age from 1s to 30d, such as 5m, or a share from 0% to 100%, such as 25%",
+        format!("{}|{}", units::TIME, units::SHARE), |text| Ok(units::line(text, SECOND, THIRTY_DAYS)?);
 
     /// Share of time in which some task stalls.
     Pressure(Ratio), "a share of time above 0% and up to 100%, such as 0.1%", units::SHARE,
@@ -89,6 +98,10 @@ leaves! {
 
     /// Share of one core.
     Cpu(Ratio), "a share of one core above 0% and up to 100%, such as 10%", units::SHARE,
+        |text| Ok(units::some_share(text)?);
+
+    /// Share of one core for walks.
+    WalkCpu(Ratio), "a share of one core above 0% and up to 100%, such as 1%", units::SHARE,
         |text| Ok(units::some_share(text)?);
 
     /// Share that is kept free.
@@ -146,6 +159,27 @@ pub(crate) enum ModeName {
     Observe,
     File,
     Full,
+}
+
+impl Leaf for SourceChoice {
+    const ALLOWED: &'static str = "one of `auto` (the best that the kernel has), `mglru`, `damon`, `none`";
+
+    fn parse(text: &str) -> Result<Self, Refused> {
+        let known = [Self::Auto, Self::Mglru, Self::Damon, Self::None];
+        let found = known.into_iter().find(|source| source.name() == text);
+        found.ok_or_else(|| format!("`{}` is not a source of idle ages", units::short(text)).into())
+    }
+}
+
+/// [`SourceChoice`] for the JSON Schema.
+#[derive(JsonSchema)]
+#[schemars(inline, rename_all = "lowercase", extend("x-allowed" = SourceChoice::ALLOWED))]
+#[expect(dead_code, reason = "only its schema is wanted")]
+pub(crate) enum SourceName {
+    Auto,
+    Mglru,
+    Damon,
+    None,
 }
 
 fn listen(text: &str) -> Result<SocketAddr, Refused> {

@@ -11,7 +11,9 @@
 
 mod check;
 mod config;
+mod hotness;
 mod leaf;
+mod lines;
 mod load;
 mod matcher;
 mod pattern;
@@ -25,7 +27,7 @@ mod source;
 mod units;
 mod yaml;
 
-pub use config::{Config, HostTiers};
+pub use config::{Config, HostTiers, Hotness, SourceChoice};
 pub use load::{Loaded, files, load, parse};
 pub use matcher::PolicySet;
 pub use problem::{Place, Problem, Problems, Related, Severity};

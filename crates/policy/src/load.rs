@@ -8,6 +8,8 @@ use std::{
 use crate::{
     Config, PolicySet, Problem, Problems, Severity,
     check::{self, Found},
+    hotness::too_slow,
+    lines::out_of_order,
     raw,
     read::{Read, Reader},
     source::Source,
@@ -108,17 +110,30 @@ fn assemble(
         let file = read::<raw::PolicyFile>(source, EMPTY_POLICIES, &mut problems).unwrap_or_default();
         found.extend(in_file(source, file.policies.unwrap_or_default()));
     }
+    let mut together = out_of_order(&found);
+    together.extend(
+        host_file.zip(raw.as_ref()).into_iter().flat_map(|(file, host)| too_slow(file, host, &found)),
+    );
     let (policies, wrong) = check::policies(found);
     problems.extend(wrong);
-    if problems.iter().any(|problem| problem.severity == Severity::Error) {
-        return Err(Problems::new(in_order(problems, &files)));
-    }
+    let mut problems = only_warnings(problems, &files)?;
+    // Values that do not go together. Not before: of one that could not be read, only the default is known.
+    problems.extend(together);
+    let mut problems = only_warnings(problems, &files)?;
     let mut config = check::host(raw.unwrap_or_default());
     config.policies = PolicySet::new(policies).map_err(|error| too_complex(&files, &error))?;
     if config.policies.policies().is_empty() {
         problems.extend(files.first().map(|file| no_policy(file)));
     }
     Ok(Loaded { config, warnings: in_order(problems, &files), files })
+}
+
+/// The problems, if there is no error among them.
+fn only_warnings(problems: Vec<Problem>, files: &[PathBuf]) -> Result<Vec<Problem>, Problems> {
+    if problems.iter().any(|problem| problem.severity == Severity::Error) {
+        return Err(Problems::new(in_order(problems, files)));
+    }
+    Ok(problems)
 }
 
 fn in_file(source: &Source, list: Vec<crate::read::At<raw::Policy>>) -> impl Iterator<Item = Found<'_>> {

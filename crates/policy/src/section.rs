@@ -18,8 +18,8 @@ pub(crate) struct Section {
 pub(crate) const HOST: Section = Section {
     name: "the configuration",
     home: "at the top level of lowtide.yaml",
-    keys: &["interval", "metrics", "control", "state_dir", "budgets", "tiers", "policies"],
-    later: &["hotness", "balancer", "watermarks", "price_per_gib_month"],
+    keys: &["interval", "metrics", "control", "state_dir", "hotness", "budgets", "tiers", "policies"],
+    later: &["balancer", "watermarks", "price_per_gib_month"],
     example: "{ interval: 6s }",
 };
 
@@ -46,6 +46,14 @@ pub(crate) const CONTROL: Section = Section {
     keys: &["socket"],
     later: &[],
     example: "{ socket: /run/lowtide/lowtide.sock }",
+};
+
+pub(crate) const HOTNESS: Section = Section {
+    name: "`hotness`",
+    home: "under `hotness`",
+    keys: &["source", "interval", "cpu"],
+    later: &[],
+    example: "{ interval: 30s }",
 };
 
 pub(crate) const BUDGETS: Section = Section {
@@ -75,7 +83,7 @@ pub(crate) const ZSWAP: Section = Section {
 pub(crate) const POLICY: Section = Section {
     name: "a policy",
     home: "in a policy",
-    keys: &["name", "match", "mode", "slo", "cold_after", "limits"],
+    keys: &["name", "match", "mode", "slo", "cold_after", "limits", "lines"],
     later: &["tiers"],
     example: "{ name: web, match: [\"/web.slice/**\"], mode: full }",
 };
@@ -96,9 +104,17 @@ pub(crate) const LIMITS: Section = Section {
     example: "{ floor: 256MiB, per_minute: 5% }",
 };
 
+pub(crate) const LINES: Section = Section {
+    name: "`lines`",
+    home: "under `lines` in a policy",
+    keys: &["hot", "warm", "cold"],
+    later: &[],
+    example: "{ hot: 1m, warm: 5m, cold: 1h }",
+};
+
 /// All of them; where two have the same key, the likelier home first.
 pub(crate) const ALL: &[&Section] =
-    &[&HOST, &METRICS, &CONTROL, &BUDGETS, &TIERS, &ZSWAP, &POLICY, &SLO, &LIMITS];
+    &[&HOST, &METRICS, &CONTROL, &HOTNESS, &BUDGETS, &TIERS, &ZSWAP, &POLICY, &SLO, &LIMITS, &LINES];
 
 /// Longer text is no misspelt key, and comparing it costs time.
 const MAX_KEY_CHARS: usize = 40;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lowtide_core::{ByteRate, Bytes, Ratio};
+use lowtide_core::{ByteRate, Bytes, Line, Ratio};
 
 /// How a time is written.
 pub(crate) const TIME: &str = "^\\s*([0-9]+(\\.[0-9]+)?\\s*(ms|msec|s|sec|second|seconds|m|min|minute|minutes|h|hour|hours|d|day|days)\\s*)+$";
@@ -101,6 +101,20 @@ fn not_none_not_more_than_all(text: &str, share: Ratio) -> Result<Ratio, String>
 pub(crate) fn share_below_all(text: &str) -> Result<Ratio, String> {
     let share = any_share(text)?;
     if share < Ratio::ONE { Ok(share) } else { Err(format!("`{}` leaves nothing", short(text))) }
+}
+
+/// A share from nothing to all.
+pub(crate) fn share_up_to_all(text: &str) -> Result<Ratio, String> {
+    let share = any_share(text)?;
+    if share > Ratio::ONE { Err(format!("`{}` is more than 100%", short(text))) } else { Ok(share) }
+}
+
+/// An age within the bounds, or a share from nothing to all.
+pub(crate) fn line(text: &str, least: Duration, most: Duration) -> Result<Line, String> {
+    if text.contains('%') {
+        return share_up_to_all(text).map(Line::Share);
+    }
+    time(text, least, most).map(Line::Age)
 }
 
 /// A share per time, as a share per minute: above nothing, at most all.
@@ -217,6 +231,27 @@ mod tests {
     }
 
     #[test]
+    fn a_line_is_an_age_or_a_share() {
+        let read = |text| line(text, SECOND, Duration::from_hours(1));
+        assert_eq!(read("5m"), Ok(Line::Age(Duration::from_mins(5))));
+        assert_eq!(read(" 25 %"), Ok(Line::Share(Ratio::percent(25.0))));
+        assert_eq!(read("0%"), Ok(Line::Share(Ratio::ZERO)));
+        assert_eq!(read("100%"), Ok(Line::Share(Ratio::ONE)));
+        for (text, why) in [
+            ("25", "has no unit"),
+            ("101%", "more than 100%"),
+            ("2h", "more than 1h"),
+            ("0s", "less than 1s"),
+            ("-5%", "negative"),
+            ("5m%", "not a share"),
+            ("4MiB", "not a time"),
+        ] {
+            let error = read(text).unwrap_err();
+            assert!(error.contains(why), "{text}: {error}");
+        }
+    }
+
+    #[test]
     fn sizes_and_rates() {
         assert_eq!(size("256MiB"), Ok(Bytes::mib(256)));
         assert_eq!(size("0B"), Ok(Bytes::ZERO));
@@ -258,7 +293,9 @@ mod tests {
 
         #[test]
         fn the_schema_knows_shares(text in written_as(SHARE)) {
-            prop_assert!(only_out_of_range(some_share(&text)) && only_out_of_range(share_below_all(&text)), "{}", text);
+            for read in [some_share, share_below_all, share_up_to_all] {
+                prop_assert!(only_out_of_range(read(&text)), "{}", text);
+            }
         }
 
         #[test]

@@ -8,8 +8,8 @@ use std::{
     time::Duration,
 };
 
-use lowtide_core::{Bytes, Mode, Policy, Ratio};
-use lowtide_policy::{PolicySet, load};
+use lowtide_core::{Bytes, Line, Mode, Policy, Ratio};
+use lowtide_policy::{PolicySet, load, parse};
 
 fn dir() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../policies")
@@ -48,6 +48,7 @@ fn every_example_has_a_test() {
             "file-cache-heavy.yaml",
             "kubernetes.yaml",
             "latency-critical.yaml",
+            "short-lived.yaml",
             "system-slice.yaml"
         ]
     );
@@ -163,18 +164,43 @@ fn system_slice() {
     );
 }
 
-/// All of them in one policies.d: no two claim the same pattern, and the longer pattern takes its cgroups.
+#[test]
+fn short_lived() {
+    let set = example("short-lived");
+    let name = "short-lived";
+    assert_matches(
+        &set,
+        &[
+            ("/functions.slice/f-1.scope", name),
+            ("/preview.slice/pr-7.slice/web.scope", name),
+            ("/functions.slice", ""),
+        ],
+    );
+    let policy = policy(&set, name);
+    assert_eq!(policy.cold_after, Duration::from_secs(20));
+    assert_eq!(policy.lines.hot, Line::Share(Ratio::percent(50.0)));
+    assert_eq!(policy.lines.warm, Line::Age(policy.cold_after));
+    // Walks that come only as often as by default would be too slow for it.
+    let text = fs::read_to_string(dir().join("short-lived.yaml")).unwrap();
+    let by_default: String =
+        text.split_inclusive('\n').filter(|line| !line.starts_with("hotness:")).collect();
+    let warnings = parse(Path::new("lowtide.yaml"), &by_default).unwrap().warnings;
+    assert!(warnings.len() == 1 && warnings[0].message.contains("hotness.interval"), "{warnings:?}");
+}
+
+/// All of them in one policies.d, but for the one that is a lowtide.yaml: no two claim the same pattern, and the longer pattern takes its cgroups.
 #[test]
 fn all_examples_together() {
     let host = tempfile::tempdir().unwrap();
     let policies = host.path().join("policies.d");
     fs::create_dir(&policies).unwrap();
+    let config = host.path().join("lowtide.yaml");
     for entry in fs::read_dir(dir()).unwrap() {
         let path = entry.unwrap().path();
-        fs::copy(&path, policies.join(path.file_name().unwrap())).unwrap();
+        let name = path.file_name().unwrap();
+        let copy = if name == "short-lived.yaml" { config.clone() } else { policies.join(name) };
+        fs::copy(&path, copy).unwrap();
     }
-    let config = host.path().join("lowtide.yaml");
-    fs::write(&config, "interval: 6s\n").unwrap();
     let loaded = load(&config).unwrap_or_else(|problems| panic!("{problems}"));
     assert!(loaded.warnings.is_empty());
     assert_eq!(loaded.files.len(), 2 + 5);
@@ -186,6 +212,7 @@ fn all_examples_together() {
             ("/system.slice/system-postgresql.slice/postgresql@15-main.service", "latency-critical"),
             ("/system.slice/cron.service", "memory-tax"),
             ("/batch.slice/job.scope", "batch"),
+            ("/preview.slice/pr-7.scope", "short-lived"),
         ],
     );
 }

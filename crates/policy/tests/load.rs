@@ -8,8 +8,8 @@ use std::{
     time::Duration,
 };
 
-use lowtide_core::{Budgets, ByteRate, Bytes, Mode, Policy, Ratio};
-use lowtide_policy::{Config, HostTiers, Loaded, Severity, files, load, parse};
+use lowtide_core::{Budgets, ByteRate, Bytes, Line, Lines, Mode, Policy, Ratio};
+use lowtide_policy::{Config, HostTiers, Hotness, Loaded, Severity, SourceChoice, files, load, parse};
 
 /// A directory with `lowtide.yaml` and `policies.d`.
 struct Host(tempfile::TempDir);
@@ -54,6 +54,9 @@ fn what_is_not_given_has_its_default() {
     assert_eq!(config.metrics, None);
     assert_eq!(config.control_socket, default.control_socket);
     assert_eq!(config.state_dir, Path::new("/var/lib/lowtide"));
+    let hotness =
+        Hotness { source: SourceChoice::Auto, interval: Duration::from_secs(30), cpu: Ratio::percent(1.0) };
+    assert_eq!((config.hotness, default.hotness), (hotness, hotness));
     assert_eq!(config.budgets, Budgets::default());
     assert_eq!(config.tiers, HostTiers::default());
     assert_eq!(config.policies.policies(), [Policy::observe("web")]);
@@ -66,6 +69,7 @@ fn what_is_given_is_taken() {
         metrics: { listen: "[::1]:0" }
         control: { socket: /tmp/s }
         state_dir: /tmp/state
+        hotness: { source: mglru, interval: 10s, cpu: 2.5% }
         budgets:
           reclaim_cpu: 20%
           swap_out: 20GiB/day
@@ -80,11 +84,15 @@ fn what_is_given_is_taken() {
             slo: { memory_pressure: 0.5%, io_pressure: 100%, promotion_rate: 12%/h }
             cold_after: 30d
             limits: { floor: 1.5GiB, per_minute: 40% }
+            lines: { hot: 1m, warm: 25%, cold: 1h }
     "#);
     assert!(warnings.is_empty(), "{warnings:?}");
     assert_eq!(config.interval, Duration::from_secs(2));
     assert_eq!(config.metrics, Some("[::1]:0".parse().unwrap()));
     assert_eq!((config.control_socket, config.state_dir), ("/tmp/s".into(), "/tmp/state".into()));
+    let hotness =
+        Hotness { source: SourceChoice::Mglru, interval: Duration::from_secs(10), cpu: Ratio::percent(2.5) };
+    assert_eq!(config.hotness, hotness);
     assert_eq!(
         config.budgets.swap_out,
         ByteRate { bytes: Bytes::mib(20 << 10), per: Duration::from_hours(24) }
@@ -99,6 +107,35 @@ fn what_is_given_is_taken() {
     assert_eq!(web.cold_after, Duration::from_hours(720));
     assert_eq!((web.limits.floor, web.limits.per_minute), (Bytes::mib(1536), Ratio::percent(40.0)));
     assert!((web.slo.promotion_rate.get() - 0.002).abs() < 1e-12);
+    let [hot, cold] = [1, 60].map(|minutes| Line::Age(Duration::from_mins(minutes)));
+    assert_eq!(web.lines, Lines { hot, warm: Line::Share(Ratio::percent(25.0)), cold });
+}
+
+#[test]
+fn a_source_is_written_as_it_is_named() {
+    for source in [SourceChoice::Auto, SourceChoice::Mglru, SourceChoice::Damon, SourceChoice::None] {
+        let Loaded { config, .. } = one(&format!("hotness: {{ source: {source} }}"));
+        assert_eq!(config.hotness, Hotness { source, ..Hotness::default() });
+    }
+}
+
+#[test]
+fn lines_that_are_not_given_lie_around_cold_after() {
+    let age = |minutes| Line::Age(Duration::from_mins(minutes));
+    let share = |percent| Line::Share(Ratio::percent(percent));
+    for (lines, hot, warm, cold) in [
+        ("{}", age(3), age(6), age(60)),
+        ("{ hot: 1m }", age(1), age(6), age(60)),
+        ("{ hot: 6m, cold: 6m }", age(6), age(6), age(6)),
+        ("{ cold: 1d }", age(3), age(6), age(1440)),
+        // An age and a share cannot be compared.
+        ("{ hot: 90% }", share(90.0), age(6), age(60)),
+        ("{ hot: 0%, cold: 100% }", share(0.0), age(6), share(100.0)),
+        ("{ hot: 50%, warm: 1m, cold: 50% }", share(50.0), age(1), share(50.0)),
+    ] {
+        let text = format!("policies: [{{ name: a, match: [/a], cold_after: 6m, lines: {lines} }}]");
+        assert_eq!(one(&text).config.policies.policies()[0].lines, Lines { hot, warm, cold }, "{lines}");
+    }
 }
 
 #[test]
@@ -167,6 +204,73 @@ fn warnings() {
         assert!(printed.contains(": warning: ") && printed.contains(warning), "{printed}");
         assert!(only.clone().denied().to_string().contains(": error: "));
     }
+}
+
+/// Ages are known only at walks.
+#[test]
+fn walks_that_are_too_far_apart_for_a_policy_are_warned_of() {
+    for (hotness, policy, warning) in [
+        ("{}", "mode: full, cold_after: 59s", "to 29s or less"),
+        ("{}", "mode: full, cold_after: 60s", ""),
+        (
+            "{}",
+            "mode: file, cold_after: 59s",
+            "`cold_after` is 59s, less than twice `hotness.interval`, which is 30s",
+        ),
+        ("{}", "mode: observe, cold_after: 59s", ""),
+        ("{}", "cold_after: 59s", ""),
+        ("{ source: none }", "mode: full, cold_after: 59s", ""),
+        ("{ source: damon, interval: 10s }", "mode: full, cold_after: 20s", ""),
+        ("{ source: damon, interval: 10s }", "mode: full, cold_after: 19s", "`hotness.interval` is here"),
+        ("{ interval: 1s }", "mode: full, cold_after: 1500ms", "raise `cold_after` to 2s or more"),
+        ("{ interval: 151s }", "mode: full", "`cold_after` is 5m by default, less than twice"),
+        ("{ interval: 150s }", "mode: full", ""),
+    ] {
+        let loaded = one(&format!("hotness: {hotness}\npolicies: [{{ name: a, match: [/a], {policy} }}]\n"));
+        let warnings: Vec<_> = loaded.warnings.iter().map(ToString::to_string).collect();
+        assert_eq!(warnings.len(), usize::from(!warning.is_empty()), "{hotness} {policy}: {warnings:?}");
+        let printed = warnings.concat();
+        assert!(
+            printed.contains(warning) && printed.contains("warning: ") != warning.is_empty(),
+            "{printed}"
+        );
+    }
+}
+
+#[test]
+fn the_interval_in_one_file_is_held_against_policies_in_another() {
+    let host = Host::new(&[
+        ("lowtide.yaml", "interval: 6s\nhotness: { interval: 1m }\n"),
+        ("policies.d/web.yaml", "policies: [{ name: web, match: [/web], mode: full, cold_after: 90s }]\n"),
+    ]);
+    let [only] = &host.load().warnings[..] else { panic!("one warning") };
+    let related = only.related.as_ref().unwrap();
+    let dir = host.0.path();
+    assert_eq!((&only.file, only.place.as_ref().unwrap().column), (&dir.join("policies.d/web.yaml"), 64));
+    assert_eq!((&related.file, related.place.line, related.place.column), (&host.config(), 2, 22));
+}
+
+/// A `cold_after` that could not be read is not the default.
+#[test]
+fn values_are_held_against_each_other_only_if_they_could_be_read() {
+    let text = "hotness: { interval: 30 }\n\
+                policies: [{ name: a, match: [/a], mode: full, cold_after: 300, lines: { hot: 10m } }, \
+                { name: b, match: [/b], mode: full, cold_after: 2s }]\n";
+    let problems = parse(Path::new("lowtide.yaml"), text).unwrap_err();
+    let messages: Vec<_> = problems.iter().map(|problem| problem.message.as_str()).collect();
+    assert_eq!(messages, ["`hotness.interval`: `30` has no unit", "`cold_after`: `300` has no unit"]);
+}
+
+#[test]
+fn many_warnings_hide_no_error() {
+    let ssh: Vec<_> = (0..100).map(|n| format!("/system.slice/ssh.service/{n}")).collect();
+    let text = format!(
+        "policies: [{{ name: a, match: [{}] }}, {{ name: a, match: [/a] }}, {{ name: b, match: [/a] }}]",
+        ssh.join(", ")
+    );
+    let problems = parse(Path::new("lowtide.yaml"), &text).unwrap_err();
+    let errors = problems.iter().filter(|problem| problem.severity == Severity::Error);
+    assert_eq!(errors.count(), 2, "{problems}");
 }
 
 #[test]

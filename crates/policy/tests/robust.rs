@@ -4,7 +4,7 @@
 
 use std::{fs, path::Path, time::Duration};
 
-use lowtide_core::Ratio;
+use lowtide_core::{Line, Lines, Ratio};
 use lowtide_policy::{Config, load, parse};
 use proptest::prelude::*;
 
@@ -13,6 +13,7 @@ interval: 6s
 metrics: { listen: "127.0.0.1:9464" }
 control: { socket: /run/lowtide/lowtide.sock }
 state_dir: /var/lib/lowtide
+hotness: { source: auto, interval: 30s, cpu: 1% }
 budgets: { reclaim_cpu: 10%, swap_out: 64MiB/s, swap_reserve: 10%, watermark_distance: 0.02%, direct_reclaim: 1MiB/s }
 tiers: { zswap: { enabled: false }, demotion: true }
 policies:
@@ -22,6 +23,7 @@ policies:
     slo: { memory_pressure: 0.1%, io_pressure: 1%, promotion_rate: 0.2%/min }
     cold_after: 5m
     limits: { floor: 256MiB, per_minute: 5% }
+    lines: { hot: 1m, warm: 25%, cold: 1h }
   - name: batch   # a comment
     match:
       - /batch.slice/**
@@ -41,16 +43,31 @@ fn check(text: &str) {
     }
 }
 
+fn is_above(a: Line, b: Line) -> bool {
+    match (a, b) {
+        (Line::Age(a), Line::Age(b)) => a > b,
+        (Line::Share(a), Line::Share(b)) => a > b,
+        _ => false,
+    }
+}
+
 fn in_range(config: &Config) {
     let share = |share: Ratio| share > Ratio::ZERO && share <= Ratio::ONE;
     assert!(config.interval >= Duration::from_secs(1) && config.interval <= Duration::from_mins(10));
     assert!(config.control_socket.is_absolute() && config.state_dir.is_absolute());
     assert!(config.budgets.swap_reserve < Ratio::ONE && share(config.budgets.reclaim_cpu));
+    let walk = config.hotness.interval;
+    assert!(walk >= Duration::from_secs(1) && walk <= Duration::from_hours(1) && share(config.hotness.cpu));
     for policy in config.policies.policies() {
         assert!(!policy.name.is_empty());
         assert!(share(policy.slo.memory_pressure) && share(policy.slo.io_pressure));
         assert!(share(policy.slo.promotion_rate) && share(policy.limits.per_minute));
         assert!(policy.cold_after >= Duration::from_secs(1));
+        let Lines { hot, warm, cold } = policy.lines;
+        assert!(!is_above(hot, warm) && !is_above(warm, cold) && !is_above(hot, cold));
+        assert!(
+            [hot, warm, cold].iter().all(|line| !matches!(line, Line::Share(share) if *share > Ratio::ONE))
+        );
     }
     let _ = config.policies.matching("/kubepods.slice/a");
 }
@@ -65,10 +82,10 @@ fn the_good_one_is_good() {
 /// What YAML is made of.
 fn token() -> impl Strategy<Value = String> {
     let fixed = [
-        "policies", "name", "match", "mode", "slo", "limits", "interval", "tiers", "zswap", ": ", ":", "- ",
-        "-", "\n", "\n  ", "\n    ", "[", "]", "{", "}", ", ", "\"", "'", "&a ", "*a", "!t ", "# ", "| ",
-        "> ", "? ", "%", "~", "null", "true", "6s", "5%", "0.2%/min", "64MiB/s", "/a/**", "\t", "---\n",
-        "...\n", "<<: ", "\\x00", "ü", "\u{feff}",
+        "policies", "name", "match", "mode", "slo", "limits", "lines", "hot", "interval", "hotness", "tiers",
+        "zswap", ": ", ":", "- ", "-", "\n", "\n  ", "\n    ", "[", "]", "{", "}", ", ", "\"", "'", "&a ",
+        "*a", "!t ", "# ", "| ", "> ", "? ", "%", "~", "null", "true", "6s", "5%", "0.2%/min", "64MiB/s",
+        "/a/**", "\t", "---\n", "...\n", "<<: ", "\\x00", "ü", "\u{feff}",
     ];
     prop_oneof![9 => proptest::sample::select(fixed.to_vec()).prop_map(str::to_owned), 1 => ".{0,6}"]
 }

@@ -1,0 +1,122 @@
+//! The host's settings, as a file says them.
+
+use lowtide_core::Budgets;
+use schemars::JsonSchema;
+
+use super::{Policy, maps, time};
+use crate::{
+    Config, Hotness,
+    leaf::{self, SourceName},
+    read::{At, Read, Reader},
+    section,
+    yaml::Node,
+};
+
+/// The configuration of lowtide: the host's settings in lowtide.yaml, policies there and in policies.d/*.yaml.
+#[derive(Debug, Default, JsonSchema)]
+#[schemars(title = "lowtide configuration", deny_unknown_fields)]
+pub(crate) struct Host {
+    /// Time between two looks at the cgroups. Short finds trouble sooner, long costs less CPU.
+    #[schemars(extend("default" = time(Config::default().interval)))]
+    pub interval: Option<leaf::Interval>,
+    /// Prometheus metrics.
+    pub metrics: Option<Metrics>,
+    /// Where `lowtide status` and `lowtide explain` reach the daemon.
+    pub control: Option<Control>,
+    /// Directory of the journal of changed knobs, and of the lock that keeps a second daemon away.
+    #[schemars(extend("default" = Config::default().state_dir))]
+    pub state_dir: Option<leaf::Directory>,
+    /// Where the idle ages of memory come from, and what they may cost.
+    pub hotness: Option<HostHotness>,
+    /// Limits that hold for the host, whatever a policy says.
+    pub budgets: Option<HostBudgets>,
+    /// Knobs of the host's memory tiers that lowtide sets, and puts back. What is left out is not touched.
+    pub tiers: Option<Tiers>,
+    /// What the cgroups are held to. The most specific matching pattern decides, then the later one.
+    pub policies: Option<Vec<At<Policy>>>,
+}
+
+/// Prometheus metrics.
+#[derive(Debug, Default, JsonSchema)]
+#[schemars(inline, deny_unknown_fields)]
+pub(crate) struct Metrics {
+    /// Address and port of the HTTP listener. There is no listener unless this is given.
+    pub listen: Option<leaf::Listen>,
+}
+
+/// The control socket.
+#[derive(Debug, Default, JsonSchema)]
+#[schemars(inline, deny_unknown_fields)]
+pub(crate) struct Control {
+    /// Path of the Unix socket.
+    #[schemars(extend("default" = Config::default().control_socket))]
+    pub socket: Option<leaf::Socket>,
+}
+
+/// Where the idle ages of memory come from, and what they may cost. They are had for cgroups whose mode is `file` or
+/// `full`.
+#[derive(Debug, Default, JsonSchema)]
+#[schemars(inline, deny_unknown_fields)]
+pub(crate) struct HostHotness {
+    /// The source of idle ages.
+    #[schemars(with = "Option<SourceName>", extend("default" = Hotness::default().source.name()))]
+    pub source: Option<crate::SourceChoice>,
+    /// Time between two walks of a cgroup's memory. Ages are known only at walks: cold memory is found up to one
+    /// interval late.
+    #[schemars(extend("default" = time(Hotness::default().interval)))]
+    pub interval: Option<At<leaf::WalkInterval>>,
+    /// CPU that all walks together may cost; when they cost more, the interval is lengthened.
+    #[schemars(extend("default" = Hotness::default().cpu.to_string()))]
+    pub cpu: Option<leaf::WalkCpu>,
+}
+
+/// Limits for the host.
+#[derive(Debug, Default, JsonSchema)]
+#[schemars(inline, deny_unknown_fields)]
+pub(crate) struct HostBudgets {
+    /// Kernel CPU spent on reclaim for one cgroup, over the last minute.
+    #[schemars(extend("default" = Budgets::default().reclaim_cpu.to_string()))]
+    pub reclaim_cpu: Option<leaf::Cpu>,
+    /// Swapped out by lowtide's requests, all cgroups together.
+    #[schemars(extend("default" = Budgets::default().swap_out.to_string()))]
+    pub swap_out: Option<leaf::SomeRate>,
+    /// Share of all swap that lowtide leaves free.
+    #[schemars(extend("default" = Budgets::default().swap_reserve.to_string()))]
+    pub swap_reserve: Option<leaf::Reserve>,
+    /// Free memory above the low watermarks, as a share of the host's memory, below which no anonymous memory is
+    /// offloaded.
+    #[schemars(extend("default" = Budgets::default().watermark_distance.to_string()))]
+    pub watermark_distance: Option<leaf::Reserve>,
+    /// Direct reclaim of the whole host above which lowtide only watches.
+    #[schemars(extend("default" = Budgets::default().direct_reclaim.to_string()))]
+    pub direct_reclaim: Option<leaf::Rate>,
+}
+
+/// Tiers.
+#[derive(Debug, Default, JsonSchema)]
+#[schemars(inline, deny_unknown_fields)]
+pub(crate) struct Tiers {
+    /// Compressed RAM in front of the swap devices.
+    pub zswap: Option<Zswap>,
+    /// Whether reclaim may move pages to a slower NUMA node (CXL) before it swaps: numa/demotion_enabled. Not touched
+    /// unless given.
+    pub demotion: Option<bool>,
+}
+
+/// zswap.
+#[derive(Debug, Default, JsonSchema)]
+#[schemars(inline, deny_unknown_fields)]
+pub(crate) struct Zswap {
+    /// zswap's `enabled` parameter. Not touched unless given.
+    pub enabled: Option<bool>,
+}
+
+maps! {
+    Host, HOST: interval metrics control state_dir hotness budgets tiers policies;
+    Metrics, METRICS: listen;
+    Control, CONTROL: socket;
+    HostHotness, HOTNESS: source interval cpu;
+    HostBudgets, BUDGETS: reclaim_cpu swap_out swap_reserve watermark_distance direct_reclaim;
+    Tiers, TIERS: zswap demotion;
+    Zswap, ZSWAP: enabled;
+}
