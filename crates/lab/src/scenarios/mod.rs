@@ -1,22 +1,26 @@
 //! Experiments with a verdict.
 //!
 //! A scenario has two sides in one file: which machine it wants and how its results are judged (host), and the
-//! steps inside (guest). To add one, write `scenarios/NAME.rs` and add it to [`TESTS`], [`BENCHMARKS`] or
-//! [`SHOWS`].
+//! steps inside (guest). To add one, write `scenarios/NAME.rs` and add it to [`TESTS`], [`BENCHMARKS`],
+//! [`SHOWS`] or [`STUDIES`].
 
 mod baseline;
 mod churn;
+mod curve;
 mod demo;
 mod kill;
 mod no_swap;
 mod offload;
+mod peers;
 mod reclaim;
 mod scrape;
+mod shift;
 mod sides;
 mod sudden;
 mod swap_full;
 mod thousand;
 mod verdict;
+mod worst_case;
 
 use crate::dirs::LabDirs;
 use crate::machine::Machine;
@@ -58,14 +62,17 @@ pub static TESTS: &[Scenario] = &[
 ];
 
 /// What `cargo xtask bench` runs: they report, and judge nothing but correctness.
-pub static BENCHMARKS: &[Scenario] = &[baseline::SCENARIO, thousand::SCENARIO];
+pub static BENCHMARKS: &[Scenario] = &[baseline::SCENARIO, thousand::SCENARIO, peers::SCENARIO];
 
 /// What `cargo xtask demo` runs.
 pub static SHOWS: &[Scenario] = &[demo::SCENARIO];
 
+/// What is run by name only: they judge what is still being worked on.
+pub static STUDIES: &[Scenario] = &[shift::SCENARIO, worst_case::SCENARIO];
+
 /// Every scenario.
 pub fn all() -> impl Iterator<Item = &'static Scenario> {
-    [TESTS, BENCHMARKS, SHOWS].into_iter().flatten()
+    [TESTS, BENCHMARKS, SHOWS, STUDIES].into_iter().flatten()
 }
 
 /// The scenario of that name.
