@@ -35,6 +35,13 @@ impl State {
         self.cgroups.is_empty()
     }
 
+    /// How often a cgroup's idle ages are worth a look.
+    #[must_use]
+    pub fn look_every(&self, id: CgroupId, policy: &Policy) -> Duration {
+        let tracker = self.cgroups.get(&id).map(|cgroup| &cgroup.tracker);
+        tracker.unwrap_or(&Tracker::default()).look_every(policy)
+    }
+
     /// What is known of a cgroup's idle ages; `None` without a source.
     #[must_use]
     pub fn hotness(&self, id: CgroupId, policy: &Policy, now: Duration) -> Option<Hotness> {

@@ -194,7 +194,7 @@ impl Case<'_> {
 
     /// Bytes younger than cold_after; without an idle-age source, the nearest to it that is known.
     fn working_set(&self, state: &CgroupState) -> Bytes {
-        if state.tracker.is_current(self.now) {
+        if state.tracker.is_current(self.policy, self.now) {
             state.tracker.base(self.policy)
         } else {
             self.cgroup.memory.current
@@ -203,7 +203,7 @@ impl Case<'_> {
 
     /// The cut, and what has been idle for longer; `None` without an idle-age source.
     fn cold(&self, state: &CgroupState) -> Option<(Duration, ByType)> {
-        let cut = state.tracker.is_current(self.now).then(|| state.tracker.cut(self.policy))?;
+        let cut = state.tracker.is_current(self.policy, self.now).then(|| state.tracker.cut(self.policy))?;
         Some((cut, state.tracker.idle(cut)))
     }
 
@@ -253,7 +253,7 @@ impl Case<'_> {
     ///
     /// With an idle-age source there is nothing to wait for: it shows no page as old that it has not watched for so long.
     fn is_warm(&self, state: &CgroupState) -> bool {
-        if state.tracker.is_current(self.now) {
+        if state.tracker.is_current(self.policy, self.now) {
             return true;
         }
         let ageing = state.watch.is_ageing() || self.policy.mode == Mode::Observe;

@@ -42,9 +42,12 @@ impl Piece {
     }
 }
 
-/// Bytes that had been idle for `age` and were found touched.
+/// Bytes that were idle at one reading and touched at the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Touched {
+    /// How long they had been idle, at the least, at the reading before.
+    pub(crate) seen: Duration,
+    /// How old they would be now: at most by the time between the readings more than at the touch.
     pub(crate) age: Duration,
     pub(crate) size: Bytes,
 }
@@ -57,7 +60,7 @@ impl Ages {
         oldest_first(&mut measured);
         let before: Vec<Piece> = self.cohorts.iter().map(|piece| piece.grown(elapsed)).collect();
         let left = total(&before) - total(&measured);
-        let touched = touched(&before, &measured, left.max(gone));
+        let touched = touched(&before, &measured, elapsed, left.max(gone));
         self.cohorts = measured.into_iter().flat_map(|piece| fitted(piece, &before)).collect();
         oldest_first(&mut self.cohorts);
         self.join();
@@ -115,7 +118,7 @@ fn fitted(lump: Piece, before: &[Piece]) -> Vec<Piece> {
 }
 
 /// What was idle before and is missing among what is as old now, `gone` of it excepted.
-fn touched(before: &[Piece], measured: &[Piece], gone: Bytes) -> Vec<Touched> {
+fn touched(before: &[Piece], measured: &[Piece], elapsed: Duration, gone: Bytes) -> Vec<Touched> {
     let (mut known, mut accounted) = (Bytes::ZERO, gone);
     let mut touched = Vec::new();
     for piece in before {
@@ -123,7 +126,8 @@ fn touched(before: &[Piece], measured: &[Piece], gone: Bytes) -> Vec<Touched> {
         let still = measured.iter().filter(|other| other.is_mostly_beyond(piece.youngest));
         let missing = known - still.map(|other| other.size).sum();
         if missing > accounted {
-            touched.push(Touched { age: piece.youngest, size: missing - accounted });
+            let (seen, age) = (piece.youngest.saturating_sub(elapsed), piece.youngest);
+            touched.push(Touched { seen, age, size: missing - accounted });
             accounted = missing;
         }
     }

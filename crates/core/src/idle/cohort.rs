@@ -98,8 +98,8 @@ pub struct Reading {
     pub source: Source,
     /// When, on the clock of [`tick`](crate::tick).
     pub at: Duration,
-    /// For how long it may be relied on: a few of the source's intervals.
-    pub valid_for: Duration,
+    /// The source is looked at no more often than this.
+    pub every: Duration,
     /// What was seen, in any order.
     pub cohorts: Arc<[Cohort]>,
 }

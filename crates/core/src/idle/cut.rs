@@ -17,7 +17,7 @@ pub(crate) fn choose(returns: &Returns, cold_after: Duration, slo: Ratio, workin
     let allowed = working_set.scale(slo).scale(FORESEEN);
     // Returns before cold_after are never noted, so the first boundary beyond it stands for cold_after itself.
     let first = BOUNDARIES.partition_point(|boundary| *boundary < cold_after);
-    let good = (first..BOUNDARIES.len()).find(|index| returns.per_minute(*index) <= allowed);
+    let good = (first..BOUNDARIES.len()).find(|index| returns.worst_minute(*index) <= allowed);
     match good {
         Some(index) if index == first => cold_after,
         Some(index) => BOUNDARIES[index],
@@ -34,7 +34,6 @@ mod tests {
 
     fn cut(returns: &[(u64, u64)], cold_after: u64) -> u64 {
         let mut evidence = Returns::default();
-        evidence.fade(Duration::from_mins(1));
         for (age, mib) in returns {
             evidence.note(Duration::from_secs(*age), Bytes::mib(*mib));
         }

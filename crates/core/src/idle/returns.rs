@@ -1,35 +1,43 @@
 //! What came back after a long idle time: the evidence against calling memory cold too early.
 //!
 //! Each return is noted with twice the age at which it came: what was touched again after 40 s may be touched again
-//! after up to 80 s the next time, so it speaks against every cut below that. The notes fade, so that a tenant which has
-//! changed is believed again; while it has not, each new return renews them, harmless where the cut leaves the
-//! memory in DRAM, since the source goes on seeing it touched.
+//! after up to 80 s the next time, so it speaks against every cut below that. What counts is the worst minute, as in the
+//! SLO, and it fades, so that a tenant which has changed is believed again.
 
 use std::time::Duration;
 
 use super::histogram::BOUNDARIES;
-use crate::units::{Bytes, Ratio};
+use crate::{
+    history::MINUTE,
+    units::{Bytes, Ratio},
+};
 
 /// Half of what is known is forgotten in this time.
-const HALF_LIFE: Duration = Duration::from_mins(10);
-/// A first return is not taken for a high rate.
-const LEAST_SPAN: Duration = Duration::from_mins(1);
+const HALF_LIFE: Duration = Duration::from_mins(30);
 
-/// Fading sums of returned bytes.
+/// Returned bytes of the worst minutes.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Returns {
     /// By the last boundary that they speak against; bytes.
-    sums: [f64; BOUNDARIES.len()],
-    /// How much time the sums stand for, fading with them; seconds.
-    span: f64,
+    worst: [f64; BOUNDARIES.len()],
+    /// The same for the minute that is not over.
+    minute: [f64; BOUNDARIES.len()],
+    /// How much of it has passed.
+    passed: Duration,
 }
 
 impl Returns {
     /// Time passes.
     pub(crate) fn fade(&mut self, elapsed: Duration) {
         let keep = (-elapsed.as_secs_f64() / HALF_LIFE.as_secs_f64()).exp2();
-        self.sums.iter_mut().for_each(|sum| *sum *= keep);
-        self.span = self.span * keep + elapsed.as_secs_f64();
+        self.worst.iter_mut().for_each(|worst| *worst *= keep);
+        self.passed += elapsed;
+        if self.passed >= MINUTE {
+            self.passed = Duration::ZERO;
+            for (worst, minute) in self.worst.iter_mut().zip(std::mem::take(&mut self.minute)) {
+                *worst = worst.max(minute);
+            }
+        }
     }
 
     /// So many bytes were touched again after having been idle for `age`.
@@ -37,21 +45,21 @@ impl Returns {
         let reach = age.saturating_mul(2);
         let boundaries = BOUNDARIES.partition_point(|boundary| *boundary <= reach);
         if let Some(last) = boundaries.checked_sub(1) {
-            self.sums[last] += size.as_f64();
+            self.minute[last] += size.as_f64();
         }
     }
 
-    /// Bytes a minute that would come back if what is idle for the `index`th boundary had left DRAM.
-    pub(crate) fn per_minute(&self, index: usize) -> Bytes {
-        let minutes = self.span.max(LEAST_SPAN.as_secs_f64()) / 60.0;
-        let bytes: f64 = self.sums.iter().skip(index).sum();
+    /// Bytes that would come back in the worst minute if what is idle for the `index`th boundary had left DRAM.
+    pub(crate) fn worst_minute(&self, index: usize) -> Bytes {
+        let classes = self.worst.iter().zip(&self.minute).skip(index);
+        let bytes: f64 = classes.map(|(worst, minute)| worst.max(*minute)).sum();
         // A cast of a float saturates.
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
             reason = "never negative; saturates"
         )]
-        Bytes::new((bytes / minutes) as u64)
+        Bytes::new(bytes as u64)
     }
 }
 
@@ -104,25 +112,27 @@ mod tests {
     #[test]
     fn a_return_speaks_against_cuts_up_to_twice_its_age() {
         let mut returns = Returns::default();
-        returns.fade(seconds(60));
         returns.note(seconds(35), Bytes::mib(30));
-        assert_eq!(returns.per_minute(index(30)), Bytes::mib(30));
-        assert_eq!(returns.per_minute(index(60)), Bytes::mib(30));
-        assert_eq!(returns.per_minute(index(120)), Bytes::ZERO);
+        for _ in 0..2 {
+            assert_eq!(returns.worst_minute(index(30)), Bytes::mib(30));
+            assert_eq!(returns.worst_minute(index(60)), Bytes::mib(30));
+            assert_eq!(returns.worst_minute(index(120)), Bytes::ZERO);
+            returns.fade(seconds(60));
+        }
     }
 
     #[test]
     fn it_fades_and_is_renewed() {
         let (mut once, mut often) = (Returns::default(), Returns::default());
-        once.note(seconds(35), Bytes::mib(30));
-        for _ in 0..120 {
+        once.note(seconds(35), Bytes::mib(32));
+        for _ in 0..301 {
             once.fade(seconds(60));
+            often.note(seconds(35), Bytes::mib(32));
             often.fade(seconds(60));
-            often.note(seconds(35), Bytes::mib(30));
         }
-        assert!(once.per_minute(0) < Bytes::kib(4), "{}", once.per_minute(0));
-        let rate = often.per_minute(0).as_f64() / Bytes::mib(30).as_f64();
-        assert!((rate - 1.0).abs() < 0.05, "{rate}");
+        let share = once.worst_minute(0).share_of(Bytes::kib(32)).get();
+        assert!((share - 1.0).abs() < 0.01, "{share}");
+        assert_eq!(often.worst_minute(0), Bytes::mib(32));
     }
 
     #[test]

@@ -41,10 +41,13 @@ pub struct WhatIf {
     pub cold_after: Duration,
     /// What could go now: bytes in DRAM idle for so long.
     pub could_go: Bytes,
-    /// Share of the working set that would come back each minute, by what was seen touched after such idle times.
+    /// Share of the working set that would come back in the worst minute, by what was seen touched after such idle times.
     /// Unknown for ages below the policy's own, which are not watched.
     pub promotion_rate: Option<Ratio>,
 }
+
+/// A reading is relied on for as long as so many looks take.
+const VALID_LOOKS: u32 = 4;
 
 /// All that is remembered of one cgroup's idle ages.
 #[derive(Debug, Clone, Default)]
@@ -65,7 +68,7 @@ pub(crate) struct Tracker {
 struct Last {
     source: Source,
     at: Duration,
-    valid_for: Duration,
+    every: Duration,
 }
 
 impl Tracker {
@@ -76,7 +79,7 @@ impl Tracker {
         self.taken += taken;
         self.away.leave(taken.total(), self.cut(policy), now);
         let (came_back, age) = self.away.come_back(promoted, now);
-        self.note(age, came_back, policy);
+        self.note(age, age, came_back, policy);
     }
 
     /// Takes in what a source read, if it is newer than what is known. A change of source starts afresh.
@@ -93,23 +96,24 @@ impl Tracker {
         let cohorts = &reading.cohorts;
         let mut touched = self.anon.learn(Piece::of(cohorts, |size| size.anon), elapsed, gone.anon);
         touched.extend(self.file.learn(Piece::of(cohorts, |size| size.file), elapsed, gone.file));
-        for Touched { age, size } in touched {
-            self.note(age, size, policy);
+        for Touched { seen, age, size } in touched {
+            self.note(seen, age, size, policy);
         }
         self.cohorts = both(self.anon.pieces(), self.file.pieces());
-        self.last = Some(Last { source: reading.source, at: reading.at, valid_for: reading.valid_for });
+        self.last = Some(Last { source: reading.source, at: reading.at, every: reading.every });
     }
 
-    /// What was touched before cold_after was never a candidate, and says nothing about one.
-    fn note(&mut self, age: Duration, size: Bytes, policy: &Policy) {
-        if age >= policy.cold_after {
+    /// What was not `seen` idle for cold_after was never a candidate, and says nothing about one.
+    fn note(&mut self, seen: Duration, age: Duration, size: Bytes, policy: &Policy) {
+        if seen >= policy.cold_after {
             self.returns.note(age, size);
         }
     }
 
-    /// Whether there is a reading that may still be relied on.
-    pub(crate) fn is_current(&self, now: Duration) -> bool {
-        self.last.is_some_and(|last| now.saturating_sub(last.at) <= last.valid_for)
+    /// Whether there is a reading that may still be relied on: no older than a few looks.
+    pub(crate) fn is_current(&self, policy: &Policy, now: Duration) -> bool {
+        let valid_for = |last: Last| last.every.max(self.look_every(policy)).saturating_mul(VALID_LOOKS);
+        self.last.is_some_and(|last| now.saturating_sub(last.at) <= valid_for(last))
     }
 
     /// Bytes younger than `cold_after`.
@@ -120,6 +124,16 @@ impl Tracker {
     /// From which idle age on memory may go.
     pub(crate) fn cut(&self, policy: &Policy) -> Duration {
         cut::choose(&self.returns, policy.cold_after, policy.slo.promotion_rate, self.base(policy))
+    }
+
+    /// How often to look: twice within the cut.
+    ///
+    /// A source that tells the last two intervals apart from all before, as MGLRU does, then shows exactly what has been
+    /// idle beyond the cut. With more looks that would be among what [`Ages`] can only bound.
+    pub(crate) fn look_every(&self, policy: &Policy) -> Duration {
+        let half = self.cut(policy) / 2;
+        // A little longer, since looks do not come on time to the millisecond.
+        half.saturating_add(half / 32)
     }
 
     /// What promotion rates are shares of: the working set, but no less than the policy's floor, since a tenant that
@@ -135,7 +149,7 @@ impl Tracker {
 
     /// For people; `None` without a reading that may be relied on.
     pub(crate) fn hotness(&self, policy: &Policy, now: Duration) -> Option<Hotness> {
-        let last = self.last.filter(|_| self.is_current(now))?;
+        let last = self.last.filter(|_| self.is_current(policy, now))?;
         let Lines { hot, warm, cold } = policy.lines;
         Some(Hotness {
             source: last.source,
@@ -154,7 +168,7 @@ impl Tracker {
 
     fn what_if(&self, index: usize, policy: &Policy) -> WhatIf {
         let cold_after = BOUNDARIES[index];
-        let rate = || self.returns.per_minute(index).share_of(self.base(policy));
+        let rate = || self.returns.worst_minute(index).share_of(self.base(policy));
         WhatIf {
             cold_after,
             could_go: Cohort::surely_idle(&self.cohorts, cold_after).total(),

@@ -111,8 +111,8 @@ fn file_mode_old_kernel(bench: &mut Bench) {
 fn nothing_idle(bench: &mut Bench) {
     let size = ByType { anon: Bytes::mib(600), file: Bytes::mib(400) };
     let cohorts = Arc::new([Cohort { youngest: Duration::ZERO, oldest: None, size }]);
-    let (at, valid_for) = (bench.now, Duration::from_mins(1));
-    bench.cgroup().reading = Some(Arc::new(Reading { source: Source::Mglru, at, valid_for, cohorts }));
+    let (at, every) = (bench.now, Duration::from_mins(1));
+    bench.cgroup().reading = Some(Arc::new(Reading { source: Source::Mglru, at, every, cohorts }));
 }
 
 fn no_lists(bench: &mut Bench) {

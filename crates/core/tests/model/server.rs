@@ -40,9 +40,13 @@ impl Server {
             self.now += STEP;
             self.tenants.iter_mut().for_each(|tenant| tenant.live(self.now, STEP));
         }
+        for tenant in &mut self.tenants {
+            let every = self.state.look_every(tenant.id, &self.policies[tenant.policy]);
+            tenant.walk(self.now, every);
+        }
         let seen = Observation {
             host: self.host(),
-            cgroups: self.tenants.iter_mut().map(|tenant| tenant.observe(self.now)).collect(),
+            cgroups: self.tenants.iter_mut().map(Tenant::observe).collect(),
         };
         let decisions = tick(&mut self.state, &seen, &self.policies, &Budgets::default(), self.now);
         for decision in &decisions {

@@ -30,8 +30,9 @@ pub(crate) struct Tenant {
     waiting: Duration,
     stalled_at_tick: Duration,
     effects: Vec<Effect>,
-    /// Time from one walk of an idle-age source to the next, if there is one.
+    /// The shortest time from one walk of an idle-age source to the next, if there is one.
     pub(crate) walks: Option<Duration>,
+    walked: Vec<Duration>,
     reading: Option<Arc<Reading>>,
 }
 
@@ -51,6 +52,7 @@ impl Tenant {
             stalled_at_tick: Duration::ZERO,
             effects: Vec::new(),
             walks: None,
+            walked: Vec::new(),
             reading: None,
         }
     }
@@ -118,8 +120,7 @@ impl Tenant {
     }
 
     /// What lowtide sees; effects and the trigger are told once.
-    pub(crate) fn observe(&mut self, now: Duration) -> CgroupObservation {
-        self.walk(now);
+    pub(crate) fn observe(&mut self) -> CgroupObservation {
         let before = std::mem::replace(&mut self.stalled_at_tick, self.stalled);
         let stall = self.psi.then_some(Stall { some: self.stalled, full: Some(self.stalled) });
         CgroupObservation {
@@ -138,14 +139,17 @@ impl Tenant {
     }
 
     /// What MGLRU shows right after a walk: two generations that end, and one lump.
-    fn walk(&mut self, now: Duration) {
-        let Some(interval) = self.walks else { return };
-        if self.reading.as_ref().is_some_and(|last| now < last.at + interval) {
+    pub(crate) fn walk(&mut self, now: Duration, every: Duration) {
+        let Some(least) = self.walks else { return };
+        let interval = least.max(every);
+        if self.walked.last().is_some_and(|last| now < *last + interval) {
             return;
         }
+        self.walked.push(now);
+        let ago = |walks: usize| self.walked.iter().rev().nth(walks).map_or(now, |walk| now.saturating_sub(*walk));
         let bounds = [(0, Some(1)), (1, Some(2)), (2, None)];
         let cohorts = bounds.map(|(from, to)| {
-            let (youngest, oldest) = (interval * from, to.map(|to| interval * to));
+            let (youngest, oldest) = (ago(from), to.map(ago));
             let within = |lot: &Lot| {
                 let idle = now.saturating_sub(lot.touched);
                 idle >= youngest && oldest.is_none_or(|oldest| idle < oldest)
@@ -156,8 +160,8 @@ impl Tenant {
             };
             Cohort { youngest, oldest, size }
         });
-        let (valid_for, cohorts) = (interval * 4, cohorts.into());
-        self.reading = Some(Arc::new(Reading { source: Source::Mglru, at: now, valid_for, cohorts }));
+        let (every, cohorts) = (least, cohorts.into());
+        self.reading = Some(Arc::new(Reading { source: Source::Mglru, at: now, every, cohorts }));
     }
 
     fn memory(&self) -> Memory {

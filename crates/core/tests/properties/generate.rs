@@ -130,9 +130,8 @@ fn reading() -> impl Strategy<Value = Reading> {
             oldest: span.map(|span| youngest.saturating_add(span)),
             size: ByType { anon, file },
         });
-    (source, age(), age(), prop::collection::vec(cohort, 0..6)).prop_map(
-        |(source, at, valid_for, cohorts)| Reading { source, at, valid_for, cohorts: cohorts.into() },
-    )
+    (source, age(), age(), prop::collection::vec(cohort, 0..6))
+        .prop_map(|(source, at, every, cohorts)| Reading { source, at, every, cohorts: cohorts.into() })
 }
 
 fn memory() -> BoxedStrategy<Memory> {
