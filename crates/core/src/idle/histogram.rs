@@ -70,7 +70,7 @@ impl Histogram {
     }
 
     fn add(&mut self, cohort: &Cohort) {
-        let first = class_of(cohort.youngest);
+        let first = class_of(reached(cohort.youngest));
         // What ends on a boundary is younger than it.
         let last =
             cohort.oldest.map_or(first, |oldest| class_of(oldest.saturating_sub(Duration::from_nanos(1))));
@@ -83,6 +83,12 @@ impl Histogram {
         }
         self.classes[last.max(first)] += cohort.size - below;
     }
+}
+
+/// The age that a cohort counts as: looks do not come on time to the millisecond, and what is idle for two intervals
+/// would be missed for one that was short of it.
+fn reached(age: Duration) -> Duration {
+    age.saturating_add(age / 64)
 }
 
 fn class_of(age: Duration) -> usize {
@@ -100,7 +106,7 @@ fn share_below(cohort: &Cohort, boundary: Duration) -> Ratio {
 impl Cohort {
     /// Bytes of `cohorts` that have been idle for `age` without doubt.
     pub(crate) fn surely_idle<'a>(cohorts: impl IntoIterator<Item = &'a Self>, age: Duration) -> ByType {
-        cohorts.into_iter().filter(|cohort| cohort.youngest >= age).map(|cohort| cohort.size).sum()
+        cohorts.into_iter().filter(|cohort| reached(cohort.youngest) >= age).map(|cohort| cohort.size).sum()
     }
 
     /// All bytes of `cohorts`.

@@ -131,9 +131,7 @@ impl Tracker {
     /// A source that tells the last two intervals apart from all before, as MGLRU does, then shows exactly what has been
     /// idle beyond the cut. With more looks that would be among what [`Ages`] can only bound.
     pub(crate) fn look_every(&self, policy: &Policy) -> Duration {
-        let half = self.cut(policy) / 2;
-        // A little longer, since looks do not come on time to the millisecond.
-        half.saturating_add(half / 32)
+        self.cut(policy) / 2
     }
 
     /// What promotion rates are shares of: the working set, but no less than the policy's floor, since a tenant that
