@@ -7,6 +7,7 @@
 mod baseline;
 mod churn;
 mod curve;
+mod damon;
 mod demo;
 mod kill;
 mod no_swap;
@@ -59,6 +60,7 @@ pub static TESTS: &[Scenario] = &[
     sudden::SCENARIO,
     no_swap::SCENARIO,
     swap_full::SCENARIO,
+    damon::SCENARIO,
 ];
 
 /// What `cargo xtask bench` runs: they report, and judge nothing but correctness.
