@@ -1,11 +1,7 @@
 use std::time::{Duration, Instant};
 
 use lowtide_core::{Bytes, Effect, Memory, Ratio};
-use lowtide_kernfs::{Errno, Files};
-use nix::sys::{
-    resource::{UsageWho, getrusage},
-    time::{TimeVal, TimeValLike},
-};
+use lowtide_kernfs::{Errno, Files, thread_cpu};
 
 use crate::{Cgroup, Error, Result};
 
@@ -176,20 +172,6 @@ fn measured(mut effect: Effect, before: &Memory, after: &Memory) -> Effect {
     effect.freed = before.current - after.current;
     effect.offloaded = after.offloaded() - before.offloaded();
     effect
-}
-
-/// CPU time of this thread, in user and kernel mode.
-fn thread_cpu() -> Result<Duration> {
-    let usage = getrusage(UsageWho::RUSAGE_THREAD).map_err(|errno| lowtide_kernfs::Error::System {
-        operation: lowtide_kernfs::Operation::Stat,
-        path: std::path::Path::new("getrusage").into(),
-        errno,
-    })?;
-    Ok(duration(usage.user_time()) + duration(usage.system_time()))
-}
-
-fn duration(time: TimeVal) -> Duration {
-    Duration::from_micros(u64::try_from(time.num_microseconds()).unwrap_or_default())
 }
 
 #[cfg(test)]

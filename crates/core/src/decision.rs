@@ -147,7 +147,7 @@ reasons! {
     /// The first request: it makes the kernel age the cgroup's pages.
     Ageing = 27, "ageing", "one batch is asked for so that the kernel starts to tell touched pages from idle ones";
     /// The idle ages show nothing beyond the cut.
-    NothingCold = 28, "nothing_cold", "no memory has been idle for as long as it takes to be called cold";
+    NothingCold = 28, "nothing_cold", "no more memory has been idle for as long as it takes to be called cold";
 }
 
 impl std::fmt::Display for Reason {

@@ -4,6 +4,7 @@ mod actuator;
 pub mod control;
 mod descriptor;
 mod environment;
+mod hotness;
 mod http;
 pub mod journal;
 pub mod knobs;

@@ -3,7 +3,10 @@
 //! A fresh registry for each scrape: what is not in the view is not on the page, so a cgroup that is gone leaves no
 //! series behind and needs no idle timeout.
 
-use lowtide_core::{Bytes, Ratio};
+use lowtide_core::{
+    Bytes, Ratio,
+    idle::{BOUNDARIES, Source},
+};
 use prometheus::{CounterVec, Encoder, GaugeVec, Opts, Registry, TextEncoder};
 
 use crate::view::{CgroupView, View};
@@ -16,6 +19,8 @@ pub(crate) fn render(view: &View) -> Result<String, prometheus::Error> {
     sizes(&page, view)?;
     pressure(&page, view)?;
     accounts(&page, view)?;
+    sampling(&page, view)?;
+    idle(&page, view)?;
     let mut text = Vec::new();
     TextEncoder::new().encode(&page.registry.gather(), &mut text)?;
     String::from_utf8(text).map_err(|error| prometheus::Error::Msg(error.to_string()))
@@ -129,6 +134,43 @@ fn pressure(page: &Page, view: &View) -> Result<(), prometheus::Error> {
         set("memory", "full", stalls.memory_full);
         set("io", "some", stalls.io_some);
         set("io", "full", stalls.io_full);
+    }
+    Ok(())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a Prometheus sample is a float")]
+fn sampling(page: &Page, view: &View) -> Result<(), prometheus::Error> {
+    let sampling = &view.sampling;
+    let source = page.gauge("lowtide_hotness_source", "1 for where idle ages come from.", &["source"])?;
+    source.with_label_values(&[sampling.source.map_or("none", Source::name)]).set(1.0);
+    let cpu = page.counter("lowtide_hotness_cpu_seconds_total", "CPU that looks at idle ages took.", &[])?;
+    cpu.with_label_values::<&str>(&[]).inc_by(sampling.cpu.as_secs_f64());
+    let looks = page.counter("lowtide_hotness_looks_total", "Looks at idle ages.", &[])?;
+    looks.with_label_values::<&str>(&[]).inc_by(sampling.looks as f64);
+    Ok(())
+}
+
+fn idle(page: &Page, view: &View) -> Result<(), prometheus::Error> {
+    let working_set = page.gauge(
+        "lowtide_cgroup_working_set_bytes",
+        "Bytes in DRAM that were touched within cold_after.",
+        &["cgroup"],
+    )?;
+    let idle = page.gauge(
+        "lowtide_cgroup_idle_bytes",
+        "Bytes in DRAM that have been idle for at least so many seconds.",
+        &["cgroup", "age_ge"],
+    )?;
+    let cut =
+        page.gauge("lowtide_cgroup_cut_seconds", "Idle age from which on memory may go.", &["cgroup"])?;
+    for CgroupView { path, hotness, .. } in &view.cgroups {
+        let Some(hotness) = hotness else { continue };
+        working_set.with_label_values(&[&**path]).set(hotness.working_set.as_f64());
+        cut.with_label_values(&[&**path]).set(hotness.cut.as_secs_f64());
+        for (index, boundary) in BOUNDARIES.iter().enumerate() {
+            let bytes = hotness.histogram.at_least(index).total();
+            idle.with_label_values(&[&**path, boundary.as_secs().to_string().as_str()]).set(bytes.as_f64());
+        }
     }
     Ok(())
 }

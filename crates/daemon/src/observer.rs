@@ -70,6 +70,12 @@ impl Observer {
         &self.own
     }
 
+    /// The cgroup hierarchy.
+    #[must_use]
+    pub(crate) fn mount(&self) -> &Mount {
+        &self.mount
+    }
+
     /// The kernel answered a request that it does not know `swappiness=` after all.
     pub(crate) fn lacks_swappiness(&mut self) {
         self.takes_swappiness = Some(false);

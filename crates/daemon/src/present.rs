@@ -1,10 +1,11 @@
 //! The view as text for a terminal.
 
-use std::fmt::Write;
+use std::{fmt::Write, time::Duration};
 
-use lowtide_core::{Action, Bytes, Decision, Figures, Ratio, Reason};
+use lowtide_core::{Action, Bytes, Decision, Figures, Hotness, Lines, Ratio, Reason, idle::WhatIf};
 
 use crate::{
+    hotness::Sampling,
     ledger::Entry,
     view::{CgroupView, View},
 };
@@ -22,7 +23,7 @@ pub(crate) fn status(view: &View) -> String {
 fn write_host(text: &mut String, view: &View) -> std::fmt::Result {
     let sign = if view.net_saved < 0 { "-" } else { "" };
     let saved = Bytes::new(view.net_saved.unsigned_abs());
-    let uptime = std::time::Duration::from_secs(view.uptime.as_secs());
+    let uptime = Duration::from_secs(view.uptime.as_secs());
     writeln!(
         text,
         "net saved {sign}{saved} of {}, free {}, lowtide itself {}; up {}, {} ticks",
@@ -47,10 +48,27 @@ fn write_host(text: &mut String, view: &View) -> std::fmt::Result {
             tier.resident
         )?;
     }
+    write_sampling(text, &view.sampling)?;
     for problem in &view.problems {
         writeln!(text, "problem: {problem}")?;
     }
     Ok(())
+}
+
+fn write_sampling(text: &mut String, sampling: &Sampling) -> std::fmt::Result {
+    let Some(source) = sampling.source else {
+        return writeln!(text, "idle ages: none ({}); `lowtide doctor` says what can be done", sampling.why);
+    };
+    let share = Ratio::new(sampling.last_cpu.as_secs_f64() / sampling.interval.as_secs_f64());
+    writeln!(
+        text,
+        "idle ages: {source}, every {}, {share} of a core",
+        humantime::format_duration(Duration::from_secs(sampling.interval.as_secs()))
+    )?;
+    match &sampling.problem {
+        Some(problem) => writeln!(text, "problem: no idle ages this time: {problem}"),
+        None => Ok(()),
+    }
 }
 
 fn write_cgroups(text: &mut String, view: &View) -> std::fmt::Result {
@@ -60,15 +78,17 @@ fn write_cgroups(text: &mut String, view: &View) -> std::fmt::Result {
     let width = view.cgroups.iter().map(|cgroup| cgroup.path.len()).max().unwrap_or(0).clamp(6, 60);
     writeln!(
         text,
-        "\n{:width$}  {:>9} {:>9} {:>9} {:>8} {:>9} {:>6}  DECISION",
-        "CGROUP", "DRAM", "OFFLOADED", "NET SAVED", "PRESSURE", "BACK/MIN", "PRICE"
+        "\n{:width$}  {:>9} {:>11} {:>9} {:>9} {:>8} {:>9} {:>6}  DECISION",
+        "CGROUP", "DRAM", "WORKING SET", "OFFLOADED", "NET SAVED", "PRESSURE", "BACK/MIN", "PRICE"
     )?;
-    for CgroupView { path, memory, net_saved, decision, .. } in &view.cgroups {
+    for CgroupView { path, memory, net_saved, decision, hotness, .. } in &view.cgroups {
+        let working_set =
+            hotness.as_ref().map_or_else(|| "-".to_owned(), |hotness| hotness.working_set.to_string());
         let Figures { offloaded, memory_pressure, promotion_rate, price, .. } = decision.figures;
         let pressure = memory_pressure.map_or_else(|| "-".to_owned(), |share| share.to_string());
         writeln!(
             text,
-            "{path:width$}  {:>9} {offloaded:>9} {net_saved:>9} {pressure:>8} {promotion_rate:>9} {:>6}  {}",
+            "{path:width$}  {:>9} {working_set:>11} {offloaded:>9} {net_saved:>9} {pressure:>8} {promotion_rate:>9} {:>6}  {}",
             memory.current,
             rounded(price),
             summary(decision)
@@ -98,6 +118,7 @@ pub(crate) fn explain(cgroup: &CgroupView, view: &View) -> String {
     // Writing to a String cannot fail.
     let _ = write_decision(&mut text, cgroup);
     let _ = write_figures(&mut text, &cgroup.decision.figures);
+    let _ = cgroup.hotness.as_ref().map(|hotness| write_hotness(&mut text, hotness));
     let _ = write_account(&mut text, cgroup);
     let _ = write_past(&mut text, cgroup, view);
     text
@@ -125,9 +146,32 @@ fn write_figures(text: &mut String, figures: &Figures) -> std::fmt::Result {
     line("stayed away", figures.accuracy.to_string())?;
     line("headroom under the SLO", figures.headroom.to_string())?;
     line("price", figures.price.to_string())?;
+    if let (Some(cut), Some(idle)) = (figures.cut, figures.idle) {
+        line("idle beyond the cut", format!("{idle} for {}", age(cut)))?;
+    }
     line("wanted now", figures.wanted.to_string())?;
     line("may still go this minute", figures.minute_left.to_string())?;
     line("reclaim CPU, minute", figures.reclaim_cpu.to_string())
+}
+
+/// The three lines, and what another `cold_after` would mean.
+fn write_hotness(text: &mut String, hotness: &Hotness) -> std::fmt::Result {
+    let data_age = hotness.data_age.as_secs();
+    writeln!(text, "idle ages ({}, {data_age} s old): working set {}", hotness.source, hotness.working_set)?;
+    let Lines { hot, warm, cold } = &hotness.lines;
+    for (name, line) in [("hot", hot), ("warm", warm), ("cold", cold)] {
+        writeln!(text, "  below the {name} line, {:<10} {}", age(line.age), line.below)?;
+    }
+    writeln!(text, "  what if cold_after were    could go    would come back")?;
+    for WhatIf { cold_after, could_go, promotion_rate } in &hotness.what_if {
+        let back = promotion_rate.map_or_else(|| "unknown".to_owned(), |rate| format!("{rate}/min"));
+        writeln!(text, "  {:<22} {could_go:>12}    {back:>15}", age(*cold_after))?;
+    }
+    Ok(())
+}
+
+fn age(age: Duration) -> String {
+    humantime::format_duration(Duration::from_secs(age.as_secs())).to_string()
 }
 
 fn write_account(text: &mut String, cgroup: &CgroupView) -> std::fmt::Result {

@@ -2,20 +2,20 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use lowtide_cgroup::{Cgroup, Error, Request};
-use lowtide_core::{Action, CgroupId, Decision, Effect, Mode, Reason, Scope, State};
-use lowtide_kernfs::Root;
+use lowtide_core::{Action, CgroupId, CgroupObservation, Decision, Effect, Mode, Reason, Scope, State};
+use lowtide_kernfs::{Root, thread_cpu};
 use lowtide_policy::Config;
 use lowtide_psi::ArmError;
-use nix::sys::resource::{UsageWho, getrusage};
-use nix::sys::time::TimeValLike;
 use tokio::sync::mpsc;
 
 use crate::{
     actuator::{Actuator, Ended},
+    hotness::{Sampler, Target},
     ledger::Ledger,
     observer::{Observer, Sight},
     triggers::{Alarm, Triggers},
@@ -33,6 +33,7 @@ pub(crate) struct Loop {
     actuator: Actuator,
     triggers: Triggers,
     ledger: Ledger,
+    sampler: Sampler,
     alarms: HashSet<CgroupId>,
     effects: HashMap<CgroupId, Vec<Effect>>,
     started: Instant,
@@ -42,8 +43,10 @@ pub(crate) struct Loop {
 impl Loop {
     /// A loop that has seen nothing yet. Pressure triggers report to `alarms`.
     pub(crate) fn new(root: Root, alarms: mpsc::UnboundedSender<Alarm>) -> Result<Self, Error> {
+        let observer = Observer::new(root.clone())?;
         Ok(Self {
-            observer: Observer::new(root)?,
+            sampler: Sampler::new(root, observer.mount().clone()),
+            observer,
             state: State::default(),
             actuator: Actuator::default(),
             triggers: Triggers::new(alarms),
@@ -74,12 +77,15 @@ impl Loop {
 
     /// One turn. Fails only if the host itself cannot be observed; nothing was done then.
     pub(crate) fn turn(&mut self, config: &Config) -> Result<View, Error> {
-        let cpu = thread_cpu();
+        let cpu = thread_cpu().unwrap_or_default();
         let now = self.started.elapsed();
         self.collect();
         let mut sight = self.observer.look(&config.policies, now)?;
         self.observer.find_out_swappiness(&mut sight, config.policies.policies());
+        let state = &self.state;
+        self.sampler.turn(&config.hotness, || sampled(&sight, config, state), self.started);
         for cgroup in &mut sight.seen.cgroups {
+            cgroup.reading = self.sampler.reading(cgroup.id);
             cgroup.alarm = self.alarms.remove(&cgroup.id);
             cgroup.in_flight = self.actuator.is_in_flight(cgroup.id);
             cgroup.effects = self.effects.remove(&cgroup.id).unwrap_or_default();
@@ -90,7 +96,8 @@ impl Loop {
         self.act(&decisions, &mut sight, config);
         self.forget_the_gone(&sight);
         self.ticks += 1;
-        Ok(self.view(sight, decisions, now, thread_cpu().saturating_sub(cpu)))
+        let view = self.view(sight, decisions, config, now);
+        Ok(View { tick_cpu: thread_cpu().unwrap_or_default().saturating_sub(cpu), ..view })
     }
 
     /// Stops every request after the chunk that is being written.
@@ -105,12 +112,14 @@ impl Loop {
         }
     }
 
-    fn view(&self, sight: Sight, decisions: Vec<Decision>, now: Duration, tick_cpu: Duration) -> View {
+    fn view(&self, sight: Sight, decisions: Vec<Decision>, config: &Config, now: Duration) -> View {
         let Sight { seen, stalls, .. } = sight;
         let own = self.observer.own_memory();
         let stalls = |id| stalls.get(&id).copied().unwrap_or_default();
-        let view = View::new(seen, decisions, &self.ledger, own, stalls);
-        View { uptime: now, ticks: self.ticks, tick_cpu, ..view }
+        let policies = config.policies.policies();
+        let hotness = |id, policy: usize| self.state.hotness(id, policies.get(policy)?, now);
+        let view = View::new(seen, decisions, &self.ledger, own, stalls, hotness);
+        View { uptime: now, ticks: self.ticks, sampling: self.sampler.sampling().clone(), ..view }
     }
 
     /// What came of the requests that ended. It is kept until its cgroup is observed, should that fail this time.
@@ -170,20 +179,25 @@ impl Loop {
         self.actuator.stop_others(&alive);
         self.triggers.retain(&alive);
         self.ledger.retain(&alive);
+        self.sampler.retain(&alive);
         self.alarms.retain(|id| alive.contains(id));
         self.effects.retain(|id, _| alive.contains(id));
     }
+}
+
+/// The cgroups whose idle ages are wanted: a look makes the kernel age pages, and in observe mode nothing is written.
+fn sampled(sight: &Sight, config: &Config, state: &State) -> Vec<Target> {
+    let policies = config.policies.policies();
+    let target = |cgroup: &CgroupObservation| {
+        let policy = policies.get(cgroup.policy).filter(|policy| policy.mode != Mode::Observe)?;
+        let every = state.look_every(cgroup.id, policy);
+        Some(Target { id: cgroup.id, path: Arc::clone(&cgroup.path), every })
+    };
+    sight.seen.cgroups.iter().filter(|cgroup| cgroup.populated).filter_map(target).collect()
 }
 
 /// The policy was changed to observe while a request was being written.
 fn may_only_watch(decision: &Decision, config: &Config) -> bool {
     let policies = config.policies.policies();
     policies.iter().any(|policy| policy.name == decision.policy && policy.mode == Mode::Observe)
-}
-
-/// CPU that the calling thread has used.
-fn thread_cpu() -> Duration {
-    let Ok(usage) = getrusage(UsageWho::RUSAGE_THREAD) else { return Duration::ZERO };
-    let micros = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
-    Duration::from_micros(u64::try_from(micros).unwrap_or(0))
 }

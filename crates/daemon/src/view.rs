@@ -3,11 +3,14 @@
 use std::{sync::Arc, time::Duration};
 
 use lowtide_core::{
-    Bytes, CgroupId, Decision, HostObservation, Memory, Observation, Ratio,
+    Bytes, CgroupId, Decision, HostObservation, Hotness, Memory, Observation, Ratio,
     savings::{self, Placed},
 };
 
-use crate::ledger::{Account, Ledger};
+use crate::{
+    hotness::Sampling,
+    ledger::{Account, Ledger},
+};
 
 /// The daemon's knowledge after one tick.
 #[derive(Debug, Clone, serde::Serialize)]
@@ -24,6 +27,8 @@ pub(crate) struct View {
     pub(crate) own: Bytes,
     /// Offloaded bytes on all tiers, less the DRAM they take, less the daemon's own memory.
     pub(crate) net_saved: i64,
+    /// How idle ages are got.
+    pub(crate) sampling: Sampling,
     /// Configuration problems that did not stop the daemon, such as a reload that was refused.
     pub(crate) problems: Vec<String>,
     /// The configuration was changed and is wrong: the one before it is in force.
@@ -43,6 +48,8 @@ pub(crate) struct CgroupView {
     pub(crate) memory: Memory,
     /// Cumulative stall time on memory and I/O.
     pub(crate) stalls: Stalls,
+    /// How long its memory in DRAM has been idle; `None` without a source.
+    pub(crate) hotness: Option<Hotness>,
     /// Where its offloaded bytes live.
     pub(crate) placed: Vec<Placed>,
     /// Offloaded, less what the tiers take for it.
@@ -67,7 +74,8 @@ pub(crate) struct Stalls {
 }
 
 impl View {
-    /// Joins what was seen, decided and done. `stalls` gives a cgroup's pressure over the last interval.
+    /// Joins what was seen, decided and done. `stalls` gives a cgroup's pressure over the last interval, `hotness` its
+    /// idle ages.
     #[must_use]
     pub(crate) fn new(
         seen: Observation,
@@ -75,6 +83,7 @@ impl View {
         ledger: &Ledger,
         own: Bytes,
         stalls: impl Fn(CgroupId) -> Stalls,
+        hotness: impl Fn(CgroupId, usize) -> Option<Hotness>,
     ) -> Self {
         let net_saved = savings::host_net(&seen.host.tiers, own);
         let host = seen.host;
@@ -84,6 +93,7 @@ impl View {
                 id: cgroup.id,
                 path: cgroup.path,
                 stalls: stalls(cgroup.id),
+                hotness: hotness(cgroup.id, cgroup.policy),
                 net_saved: savings::net(&placed),
                 placed,
                 memory: cgroup.memory,
@@ -99,6 +109,7 @@ impl View {
             host,
             own,
             net_saved,
+            sampling: Sampling::default(),
             problems: Vec::new(),
             reload_refused: false,
             cgroups,

@@ -7,12 +7,14 @@
 //! Nothing here creates a file, follows a magic link, leaves the root through a symbolic link, or reads more than
 //! [`READ_LIMIT`] bytes. Every error names the file as the operator would type it.
 
+mod cpu;
 mod dir;
 mod error;
 mod files;
 pub mod parse;
 mod root;
 
+pub use cpu::thread_cpu;
 pub use dir::{Dir, Entries};
 pub use error::{Error, Fault, Operation, Result};
 pub use files::{Files, READ_LIMIT};

@@ -46,6 +46,9 @@ pub struct WhatIf {
     pub promotion_rate: Option<Ratio>,
 }
 
+/// A source that stopped is not waited for with an endless list.
+const MAX_TAKEN: usize = 64;
+
 /// A reading is relied on for as long as so many looks take.
 const VALID_LOOKS: u32 = 4;
 
@@ -58,8 +61,8 @@ pub(crate) struct Tracker {
     cohorts: Vec<Cohort>,
     returns: Returns,
     away: Away,
-    /// Left DRAM on lowtide's request since the last reading.
-    taken: ByType,
+    /// Left DRAM on lowtide's request since the last reading, and when that was known.
+    taken: Vec<(Duration, ByType)>,
     seen: Duration,
 }
 
@@ -76,10 +79,25 @@ impl Tracker {
     pub(crate) fn account(&mut self, taken: ByType, promoted: Bytes, policy: &Policy, now: Duration) {
         self.returns.fade(now.saturating_sub(self.seen));
         self.seen = now;
-        self.taken += taken;
+        self.take(taken, now);
         self.away.leave(taken.total(), self.cut(policy), now);
         let (came_back, age) = self.away.come_back(promoted, now);
         self.note(age, age, came_back, policy);
+    }
+
+    /// Remembered until a reading shows it, if there was one to be corrected.
+    fn take(&mut self, taken: ByType, now: Duration) {
+        if self.last.is_none() || taken.total().is_zero() {
+            return;
+        }
+        let full = self.taken.len() >= MAX_TAKEN;
+        match self.taken.last_mut() {
+            Some((at, size)) if full => {
+                *at = now;
+                *size += taken;
+            }
+            _ => self.taken.push((now, taken)),
+        }
     }
 
     /// Takes in what a source read, if it is newer than what is known. A change of source starts afresh.
@@ -92,7 +110,10 @@ impl Tracker {
             return;
         }
         let elapsed = self.last.map_or(Duration::ZERO, |last| reading.at.saturating_sub(last.at));
-        let gone = std::mem::take(&mut self.taken);
+        // A reading comes a turn after it was made: what was known to have left only since is still in it.
+        let (before, since) = self.taken.iter().partition(|(at, _)| *at <= reading.at);
+        self.taken = since;
+        let gone = sum(&before);
         let cohorts = &reading.cohorts;
         let mut touched = self.anon.learn(Piece::of(cohorts, |size| size.anon), elapsed, gone.anon);
         touched.extend(self.file.learn(Piece::of(cohorts, |size| size.file), elapsed, gone.file));
@@ -142,7 +163,7 @@ impl Tracker {
 
     /// Bytes beyond the cut that are still in DRAM.
     pub(crate) fn idle(&self, cut: Duration) -> ByType {
-        Cohort::surely_idle(&self.cohorts, cut) - self.taken
+        Cohort::surely_idle(&self.cohorts, cut) - sum(&self.taken)
     }
 
     /// For people; `None` without a reading that may be relied on.
@@ -173,6 +194,10 @@ impl Tracker {
             promotion_rate: (cold_after >= policy.cold_after).then(rate),
         }
     }
+}
+
+fn sum(taken: &[(Duration, ByType)]) -> ByType {
+    taken.iter().map(|(_, size)| *size).sum()
 }
 
 /// Cohorts of both types, the oldest first.

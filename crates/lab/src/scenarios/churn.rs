@@ -35,12 +35,13 @@ const HELD: &str = "3M";
 /// Everything is cold at once and nothing has a floor, so that each tick reclaims from cgroups that are about to go.
 const CONFIG: &str = "
 interval: 1s
+hotness: { interval: 1s }
 metrics: { listen: 127.0.0.1:9464 }
 policies:
   - name: churn
     match: [/churn/*]
     mode: full
-    cold_after: 1s
+    cold_after: 2s
     slo: { memory_pressure: 50%, io_pressure: 50%, promotion_rate: 100%/min }
     limits: { per_minute: 100%, floor: 0B }
 ";

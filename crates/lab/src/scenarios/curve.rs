@@ -14,6 +14,7 @@ use std::time::Duration;
 /// Memory that is not touched for 30 s is a candidate.
 pub(super) const CONFIG: &str = "
 interval: 2s
+hotness: { interval: 5s }
 policies:
   - name: tenant
     match: [/tenants/*]

@@ -57,6 +57,7 @@ const KINDS: [Kind; 4] = [
 
 const CONFIG: &str = "
 interval: 2s
+hotness: { interval: 5s }
 policies:
   - name: latency-critical
     match: [/server/web]

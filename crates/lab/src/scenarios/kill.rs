@@ -29,12 +29,13 @@ const TENANT: [&str; 8] = ["--hot", "4M", "--warm", "4M", "--cold", "60M", "--pa
 
 const CONFIG: &str = "
 interval: 1s
+hotness: { interval: 1s }
 tiers: { zswap: { enabled: true }, demotion: true }
 policies:
   - name: tenant
     match: [/tenants/*]
     mode: full
-    cold_after: 1s
+    cold_after: 2s
     slo: { promotion_rate: 5%/min }
     limits: { per_minute: 100%, floor: 8MiB }
 ";

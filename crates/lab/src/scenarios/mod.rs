@@ -4,11 +4,13 @@
 //! steps inside (guest). To add one, write `scenarios/NAME.rs` and add it to [`TESTS`], [`BENCHMARKS`],
 //! [`SHOWS`] or [`STUDIES`].
 
+mod ages;
 mod baseline;
 mod churn;
 mod curve;
 mod damon;
 mod demo;
+mod hotness;
 mod kill;
 mod no_swap;
 mod offload;
@@ -52,6 +54,7 @@ pub struct Scenario {
 /// What `cargo xtask test` runs.
 pub static TESTS: &[Scenario] = &[
     offload::SCENARIO,
+    hotness::SCENARIO,
     reclaim::SCENARIO,
     kill::SCENARIO,
     churn::SCENARIO,
@@ -70,7 +73,7 @@ pub static BENCHMARKS: &[Scenario] = &[baseline::SCENARIO, thousand::SCENARIO, p
 pub static SHOWS: &[Scenario] = &[demo::SCENARIO];
 
 /// What is run by name only: they judge what is still being worked on.
-pub static STUDIES: &[Scenario] = &[shift::SCENARIO, worst_case::SCENARIO];
+pub static STUDIES: &[Scenario] = &[ages::SCENARIO, shift::SCENARIO, worst_case::SCENARIO];
 
 /// Every scenario.
 pub fn all() -> impl Iterator<Item = &'static Scenario> {

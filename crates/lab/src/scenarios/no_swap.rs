@@ -58,6 +58,7 @@ const SECONDS: f64 = 66.0;
 
 const POLICY: &str = "
 interval: 2s
+hotness: { source: none }
 policies:
   - name: full
     match: [/tenants/full-*]

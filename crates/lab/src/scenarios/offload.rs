@@ -27,6 +27,7 @@ const TENANT: [&str; 10] =
 
 const POLICY: &str = "
 interval: 2s
+hotness: { source: none }
 policies:
   - name: tenant
     match: [/tenants/*]

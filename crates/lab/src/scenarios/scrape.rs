@@ -35,12 +35,13 @@ const TENANT: [&str; 6] = ["--hot", "4M", "--warm", "4M", "--cold", "60M"];
 
 const CONFIG: &str = "
 interval: 2s
+hotness: { interval: 1s }
 metrics: { listen: 127.0.0.1:9464 }
 policies:
   - name: tenant
     match: [/tenants/*]
     mode: full
-    cold_after: 1s
+    cold_after: 2s
     slo: { promotion_rate: 5%/min }
     limits: { per_minute: 40%, floor: 8MiB }
 ";

@@ -53,6 +53,7 @@ struct Kind {
 
 const POLICY: &str = "
 interval: 2s
+hotness: { source: none }
 policies:
   - name: batch
     match: [/tenants/batch-*]

@@ -61,6 +61,7 @@ const SMALL_STEPS: Surprise = Surprise {
     tenant: &["--hot", "40M", "--warm", "30M", "--warm-every", "20s", "--cold", "120M"],
     policy: "
 interval: 2s
+hotness: { source: none }
 policies:
   - name: tenant
     match: [/tenants/*]
@@ -79,6 +80,7 @@ const LARGE_STEPS: Surprise = Surprise {
     tenant: &["--hot", "10M", "--warm", "0", "--cold", "280M"],
     policy: "
 interval: 10s
+hotness: { source: none }
 budgets: { reclaim_cpu: 100% }
 policies:
   - name: tenant

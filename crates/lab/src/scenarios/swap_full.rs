@@ -45,6 +45,7 @@ const READ_AT: f64 = 53.0;
 
 const POLICY: &str = "
 interval: 2s
+hotness: { source: none }
 budgets: { swap_reserve: 25% }
 policies:
   - name: tenant

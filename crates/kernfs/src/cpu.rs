@@ -1,0 +1,34 @@
+use std::{path::Path, time::Duration};
+
+use nix::time::{ClockId, clock_gettime};
+
+use crate::{Error, Operation, Result};
+
+/// CPU time that the calling thread has used so far, in user and kernel mode: the difference around a write is what the
+/// kernel worked for it. Asynchronous work that the write only begins, such as a disk's, is not in it.
+pub fn thread_cpu() -> Result<Duration> {
+    clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).map(Duration::from).map_err(|errno| Error::System {
+        operation: Operation::Read,
+        path: Path::new("CLOCK_THREAD_CPUTIME_ID").into(),
+        errno,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_grows_with_work_and_not_with_sleep() {
+        let before = thread_cpu().unwrap();
+        let used = || thread_cpu().unwrap().saturating_sub(before);
+        std::thread::sleep(Duration::from_millis(200));
+        let slept = used();
+        assert!(slept < Duration::from_millis(100), "{slept:?}");
+        let mut turns = 0_u64;
+        while used() < Duration::from_millis(10) + slept {
+            turns += 1;
+        }
+        assert!(turns > 0);
+    }
+}

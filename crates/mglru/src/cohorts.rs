@@ -1,0 +1,47 @@
+use std::time::Duration;
+
+use lowtide_core::Cohort;
+
+use crate::{Generation, Memcg, Node};
+
+/// How long the pages of `memcgs` have been idle. Ages are as of the last walk: right after [`LruGen::age`], as of now;
+/// later on, pages may have been touched that are not found yet.
+///
+/// A walk moves what was touched since the walk before to the generation that is the youngest then, and after that begins the
+/// next one (`walk_pte_range` and `inc_max_seq`, mm/vmscan.c). So a page was last touched
+///
+/// - in a generation between others: after its birth, and before the birth of the next one;
+/// - in the two youngest: any time since the birth of the older. Faults go to the youngest up to 6.12, and to the second
+///   youngest from 6.15 on (`lru_gen_folio_seq`, include/linux/mm_inline.h);
+/// - in the oldest: before the birth of the next one. How long before is not known, because a walk that finds four
+///   generations merges the two oldest (`inc_min_seq`).
+///
+/// [`LruGen::age`]: crate::LruGen::age
+#[must_use]
+pub fn cohorts<'a>(memcgs: impl IntoIterator<Item = &'a Memcg>) -> Vec<Cohort> {
+    let nodes = memcgs.into_iter().flat_map(|memcg| &memcg.nodes);
+    nodes.flat_map(of_node).filter(|cohort| !cohort.size.total().is_zero()).collect()
+}
+
+fn of_node(node: &Node) -> impl Iterator<Item = Cohort> + '_ {
+    let count = node.generations.len();
+    let ages = ages(&node.generations);
+    node.generations.iter().enumerate().map(move |(index, generation)| Cohort {
+        youngest: if index + 2 >= count { Duration::ZERO } else { ages[index + 1] },
+        oldest: (index > 0).then(|| ages[index]),
+        size: generation.size,
+    })
+}
+
+/// Each at least as old as the next one: the kernel's milliseconds begin again at zero after 49.7 days.
+fn ages(generations: &[Generation]) -> Vec<Duration> {
+    let mut ages: Vec<_> = generations.iter().map(|generation| generation.age).collect();
+    for index in (1..ages.len()).rev() {
+        ages[index - 1] = ages[index - 1].max(ages[index]);
+    }
+    ages
+}
+
+#[cfg(test)]
+#[path = "cohorts_tests.rs"]
+mod tests;
