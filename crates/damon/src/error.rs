@@ -100,7 +100,7 @@ pub enum Error {
         /// Which.
         pids: Vec<u32>,
     },
-    /// Memory cgroups of filters or goals do not exist; the kernel says ENOMEM.
+    /// Memory cgroups of filters or goals do not exist, or exist without the memory controller; the kernel says ENOMEM.
     #[error("no such memory cgroups: {}", paths.join(", "))]
     MemcgGone {
         /// Which, from the root of the hierarchy.

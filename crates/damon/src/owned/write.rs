@@ -8,8 +8,10 @@ use crate::{
     thread::process_lives,
 };
 
-/// Where cgroup hierarchies with the memory controller are mounted: version 2, and version 1.
-const CGROUPS: [&str; 2] = ["sys/fs/cgroup", "sys/fs/cgroup/memory"];
+/// Where cgroup hierarchies with the memory controller are mounted, and a file that every memory cgroup but the root has:
+/// version 2, and version 1. A cgroup for which the controller is not enabled is none.
+const MEMCGS: [(&str, &str); 2] =
+    [("sys/fs/cgroup", "memory.current"), ("sys/fs/cgroup/memory", "memory.usage_in_bytes")];
 
 impl Owned {
     /// Refuses what cannot be, what the kernel lacks, and what names things that are not there.
@@ -51,9 +53,9 @@ impl Owned {
     fn missing_memcgs(&self, context: &Context) -> Result<Vec<String>> {
         let mut missing = Vec::new();
         for path in context.memcgs() {
-            let mut found = false;
-            for mount in CGROUPS {
-                found |= self.root.exists(format!("{mount}{path}"))?;
+            let mut found = path == "/";
+            for (mount, file) in MEMCGS {
+                found |= self.root.exists(format!("{mount}{path}/{file}"))?;
             }
             if !found && !missing.iter().any(|known| known == path) {
                 missing.push(path.to_owned());

@@ -1,4 +1,5 @@
 mod fake;
+mod fixtures;
 mod lifecycle;
 mod ownership;
 mod plans;

@@ -67,7 +67,7 @@ impl Kernel {
         kernel.put("proc/sys/kernel/random/boot_id", "boot");
         kernel.put("proc/uptime", "100.00 100.00");
         kernel.put("proc/1/stat", &stat(1));
-        kernel.put("sys/fs/cgroup/a/cgroup.procs", "");
+        kernel.put("sys/fs/cgroup/a/memory.current", "");
         kernel
     }
 
