@@ -146,7 +146,8 @@ impl Tenant {
             return;
         }
         self.walked.push(now);
-        let ago = |walks: usize| self.walked.iter().rev().nth(walks).map_or(now, |walk| now.saturating_sub(*walk));
+        let ago =
+            |walks: usize| self.walked.iter().rev().nth(walks).map_or(now, |walk| now.saturating_sub(*walk));
         let bounds = [(0, Some(1)), (1, Some(2)), (2, None)];
         let cohorts = bounds.map(|(from, to)| {
             let (youngest, oldest) = (ago(from), to.map(ago));

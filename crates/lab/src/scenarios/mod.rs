@@ -73,7 +73,7 @@ pub static BENCHMARKS: &[Scenario] = &[baseline::SCENARIO, thousand::SCENARIO, p
 pub static SHOWS: &[Scenario] = &[demo::SCENARIO];
 
 /// What is run by name only: they judge what is still being worked on.
-pub static STUDIES: &[Scenario] = &[ages::SCENARIO, shift::SCENARIO, worst_case::SCENARIO];
+pub static STUDIES: &[Scenario] = &[shift::SCENARIO, worst_case::SCENARIO];
 
 /// Every scenario.
 pub fn all() -> impl Iterator<Item = &'static Scenario> {
