@@ -9,6 +9,10 @@ use lowtide_core::{Bytes, CgroupId, Decision, Effect};
 
 /// Decisions kept for each cgroup; repetitions of the same one count as one.
 const KEPT: usize = 16;
+/// Working sets kept for each cgroup, one a minute: an hour.
+const WORKING_SETS: usize = 60;
+/// Time from one kept working set to the next.
+const APART: Duration = Duration::from_mins(1);
 
 /// The accounts of all cgroups that are observed now. A cgroup that is gone takes its account with it, so that
 /// neither memory nor the number of metric series grows with the cgroups that ever were.
@@ -33,6 +37,17 @@ pub(crate) struct Account {
     pub(crate) recent: VecDeque<Entry>,
     /// The last request's effect.
     pub(crate) last_effect: Option<Effect>,
+    /// The working set over the last hour, newest last.
+    pub(crate) working_sets: VecDeque<WorkingSet>,
+}
+
+/// A working set at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub(crate) struct WorkingSet {
+    /// Time since the daemon's start.
+    pub(crate) at: Duration,
+    /// Bytes in DRAM that were touched within cold_after.
+    pub(crate) size: Bytes,
 }
 
 /// A decision and how often it was repeated.
@@ -63,6 +78,19 @@ impl Ledger {
         account.effective += effect.freed.max(effect.offloaded);
         account.reclaim_cpu += effect.cpu;
         account.last_effect = Some(effect.clone());
+    }
+
+    /// Takes in how much of a cgroup is in use.
+    pub(crate) fn works_in(&mut self, id: CgroupId, size: Bytes, now: Duration) {
+        let Some(account) = self.accounts.get_mut(&id) else { return };
+        let sets = &mut account.working_sets;
+        if sets.back().is_some_and(|last| now < last.at + APART) {
+            return;
+        }
+        sets.push_back(WorkingSet { at: now, size });
+        if sets.len() > WORKING_SETS {
+            sets.pop_front();
+        }
     }
 
     /// Forgets every cgroup that is not among `alive`.

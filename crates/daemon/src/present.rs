@@ -1,12 +1,12 @@
 //! The view as text for a terminal.
 
-use std::{fmt::Write, time::Duration};
+use std::{collections::VecDeque, fmt::Write, time::Duration};
 
 use lowtide_core::{Action, Bytes, Decision, Figures, Hotness, Lines, Ratio, Reason, idle::WhatIf};
 
 use crate::{
     hotness::Sampling,
-    ledger::Entry,
+    ledger::{Entry, WorkingSet},
     view::{CgroupView, View},
 };
 
@@ -118,7 +118,10 @@ pub(crate) fn explain(cgroup: &CgroupView, view: &View) -> String {
     // Writing to a String cannot fail.
     let _ = write_decision(&mut text, cgroup);
     let _ = write_figures(&mut text, &cgroup.decision.figures);
-    let _ = cgroup.hotness.as_ref().map(|hotness| write_hotness(&mut text, hotness));
+    if let Some(hotness) = &cgroup.hotness {
+        let _ = write_hotness(&mut text, hotness);
+        let _ = write_working_sets(&mut text, &cgroup.account.working_sets);
+    }
     let _ = write_account(&mut text, cgroup);
     let _ = write_past(&mut text, cgroup, view);
     text
@@ -168,6 +171,18 @@ fn write_hotness(text: &mut String, hotness: &Hotness) -> std::fmt::Result {
         writeln!(text, "  {:<22} {could_go:>12}    {back:>15}", age(*cold_after))?;
     }
     Ok(())
+}
+
+/// The range of the working set over time, in a line; `status --json` has every minute.
+fn write_working_sets(text: &mut String, sets: &VecDeque<WorkingSet>) -> std::fmt::Result {
+    let sizes = || sets.iter().map(|set| set.size);
+    let (Some(low), Some(high), Some(first), Some(last)) =
+        (sizes().min(), sizes().max(), sets.front(), sets.back())
+    else {
+        return Ok(());
+    };
+    let span = age(last.at.saturating_sub(first.at));
+    writeln!(text, "  working set over {span}: {low} to {high}")
 }
 
 fn age(age: Duration) -> String {

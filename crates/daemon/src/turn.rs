@@ -7,7 +7,9 @@ use std::{
 };
 
 use lowtide_cgroup::{Cgroup, Error, Request};
-use lowtide_core::{Action, CgroupId, CgroupObservation, Decision, Effect, Mode, Reason, Scope, State};
+use lowtide_core::{
+    Action, CgroupId, CgroupObservation, Decision, Effect, Hotness, Mode, Observation, Reason, Scope, State,
+};
 use lowtide_kernfs::{Root, thread_cpu};
 use lowtide_policy::Config;
 use lowtide_psi::ArmError;
@@ -112,14 +114,24 @@ impl Loop {
         }
     }
 
-    fn view(&self, sight: Sight, decisions: Vec<Decision>, config: &Config, now: Duration) -> View {
+    fn view(&mut self, sight: Sight, decisions: Vec<Decision>, config: &Config, now: Duration) -> View {
         let Sight { seen, stalls, .. } = sight;
         let own = self.observer.own_memory();
         let stalls = |id| stalls.get(&id).copied().unwrap_or_default();
-        let policies = config.policies.policies();
-        let hotness = |id, policy: usize| self.state.hotness(id, policies.get(policy)?, now);
+        let hotness = self.hotness(&seen, config, now);
         let view = View::new(seen, decisions, &self.ledger, own, stalls, hotness);
         View { uptime: now, ticks: self.ticks, sampling: self.sampler.sampling().clone(), ..view }
+    }
+
+    /// The idle ages of every cgroup that has some.
+    fn hotness(&mut self, seen: &Observation, config: &Config, now: Duration) -> HashMap<CgroupId, Hotness> {
+        let policies = config.policies.policies();
+        let known = seen.cgroups.iter().filter_map(|cgroup| {
+            let hotness = self.state.hotness(cgroup.id, policies.get(cgroup.policy)?, now)?;
+            self.ledger.works_in(cgroup.id, hotness.working_set, now);
+            Some((cgroup.id, hotness))
+        });
+        known.collect()
     }
 
     /// What came of the requests that ended. It is kept until its cgroup is observed, should that fail this time.

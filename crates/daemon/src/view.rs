@@ -1,6 +1,6 @@
 //! What the daemon knows at one moment: the one record that metrics, `status` and `explain` are drawn from.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use lowtide_core::{
     Bytes, CgroupId, Decision, HostObservation, Hotness, Memory, Observation, Ratio,
@@ -83,7 +83,7 @@ impl View {
         ledger: &Ledger,
         own: Bytes,
         stalls: impl Fn(CgroupId) -> Stalls,
-        hotness: impl Fn(CgroupId, usize) -> Option<Hotness>,
+        mut hotness: HashMap<CgroupId, Hotness>,
     ) -> Self {
         let net_saved = savings::host_net(&seen.host.tiers, own);
         let host = seen.host;
@@ -93,7 +93,7 @@ impl View {
                 id: cgroup.id,
                 path: cgroup.path,
                 stalls: stalls(cgroup.id),
-                hotness: hotness(cgroup.id, cgroup.policy),
+                hotness: hotness.remove(&cgroup.id),
                 net_saved: savings::net(&placed),
                 placed,
                 memory: cgroup.memory,

@@ -55,6 +55,9 @@ pub struct Scenario {
 pub static TESTS: &[Scenario] = &[
     offload::SCENARIO,
     hotness::SCENARIO,
+    ages::SCENARIO,
+    shift::SCENARIO,
+    worst_case::SCENARIO,
     reclaim::SCENARIO,
     kill::SCENARIO,
     churn::SCENARIO,
@@ -72,12 +75,9 @@ pub static BENCHMARKS: &[Scenario] = &[baseline::SCENARIO, thousand::SCENARIO, p
 /// What `cargo xtask demo` runs.
 pub static SHOWS: &[Scenario] = &[demo::SCENARIO];
 
-/// What is run by name only: they judge what is still being worked on.
-pub static STUDIES: &[Scenario] = &[shift::SCENARIO, worst_case::SCENARIO];
-
 /// Every scenario.
 pub fn all() -> impl Iterator<Item = &'static Scenario> {
-    [TESTS, BENCHMARKS, SHOWS, STUDIES].into_iter().flatten()
+    [TESTS, BENCHMARKS, SHOWS].into_iter().flatten()
 }
 
 /// The scenario of that name.
