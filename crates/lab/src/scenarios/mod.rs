@@ -1,8 +1,8 @@
 //! Experiments with a verdict.
 //!
 //! A scenario has two sides in one file: which machine it wants and how its results are judged (host), and the
-//! steps inside (guest). To add one, write `scenarios/NAME.rs` and add it to [`TESTS`], [`BENCHMARKS`],
-//! [`SHOWS`] or [`STUDIES`].
+//! steps inside (guest). To add one, write `scenarios/NAME.rs` and add it to [`TESTS`], [`BENCHMARKS`]
+//! or [`SHOWS`].
 
 mod ages;
 mod baseline;
