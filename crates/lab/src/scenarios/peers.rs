@@ -49,7 +49,7 @@ enum Controller {
 }
 
 /// All may go down to 16 MiB; the peers' own default, 100 MiB, is made for larger tenants.
-const ROWS: [Row; 4] = [
+const ROWS: [Row; 5] = [
     Row { name: "nobody", controller: Controller::Nobody },
     Row { name: "senpai", controller: Controller::Peer("senpai", &["--min-size", "16M"]) },
     // By default it probes every 35 s and would move nothing in three minutes: it gets the fastest ticks there are.
@@ -60,7 +60,8 @@ const ROWS: [Row; 4] = [
             &["--tick", "1s", "--interval", "2", "--limit-min", "16M"],
         ),
     },
-    Row { name: "lowtide", controller: Controller::Lowtide(BY_PRESSURE) },
+    Row { name: "by pressure", controller: Controller::Lowtide(BY_PRESSURE) },
+    Row { name: "by age", controller: Controller::Lowtide(BY_AGE) },
 ];
 
 /// The loop without ages: how the tenant stalls is all that it knows. As in the scenario `offload`, but for
@@ -75,6 +76,19 @@ policies:
     cold_after: 30s
     slo: { memory_pressure: 0.5%, io_pressure: 0.5%, promotion_rate: 2%/min }
     limits: { per_minute: 40%, floor: 16MiB }
+";
+
+/// The same with idle ages, and as fast as age allows.
+const BY_AGE: &str = "
+interval: 2s
+hotness: { interval: 5s }
+policies:
+  - name: tenant
+    match: [/tenants/*]
+    mode: full
+    cold_after: 30s
+    slo: { memory_pressure: 0.5%, io_pressure: 0.5%, promotion_rate: 2%/min }
+    limits: { per_minute: 100%, floor: 16MiB }
 ";
 
 /// The tenant at one of the [`MARKS`].
