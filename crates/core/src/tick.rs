@@ -79,6 +79,10 @@ fn recall(
     }
 }
 
+/// This share of a cgroup is left where it is though it has been idle beyond the cut, but at least so much.
+const LEFT_OVER: Ratio = Ratio::new(1.0 / 64.0);
+const LEAST_LEFT_OVER: Bytes = Bytes::mib(1);
+
 /// One cgroup at one tick, with all that bears on it.
 struct Case<'a> {
     cgroup: &'a CgroupObservation,
@@ -316,12 +320,13 @@ impl Case<'_> {
     }
 
     /// What has been idle beyond the cut and may go.
+    ///
+    /// Not the last of it: where the kernel runs out of old pages before it has what was asked for, it goes on with the
+    /// next generation and does not stop in time (in the lab on 6.12: 6 MiB for the last 1.8, 4 of them in use).
     fn idle(&self, state: &CgroupState, scope: Scope) -> Bytes {
-        match (self.cold(state), scope) {
-            (None, _) => Bytes::MAX,
-            (Some((_, idle)), Scope::File) => idle.file,
-            (Some((_, idle)), Scope::Any) => idle.total(),
-        }
+        let Some((_, idle)) = self.cold(state) else { return Bytes::MAX };
+        let idle = if scope == Scope::File { idle.file } else { idle.total() };
+        idle - self.cgroup.memory.footprint().scale(LEFT_OVER).max(LEAST_LEFT_OVER)
     }
 
     /// Price and headroom as a share of the fastest pace that the policy allows, for the time since the last tick.
