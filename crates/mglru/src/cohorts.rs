@@ -12,7 +12,7 @@ use crate::{Generation, Memcg, Node};
 ///
 /// - in a generation between others: after its birth, and before the birth of the next one;
 /// - in the two youngest: any time since the birth of the older. Faults go to the youngest up to 6.12, and to the second
-///   youngest from 6.15 on (`lru_gen_folio_seq`, include/linux/mm_inline.h);
+///   youngest on 6.18 and 7.3 (`lru_gen_folio_seq`, include/linux/mm_inline.h);
 /// - in the oldest: before the birth of the next one. How long before is not known, because a walk that finds four
 ///   generations merges the two oldest (`inc_min_seq`).
 ///

@@ -33,7 +33,7 @@ fn after_walks() {
     assert_eq!(cohorts([&memcg]), expected);
 }
 
-/// A new memcg has four generations of the same age; from 6.15 on faults go to the second youngest.
+/// A new memcg has four generations of the same age; on 6.18 and 7.3 faults go to the second youngest.
 #[test]
 fn before_the_first_walk() {
     let memcg = memcg(vec![node(&[(10, 0, 4), (10, 0, 0), (10, 70, 0), (10, 20, 0)])]);

@@ -7,7 +7,8 @@ use crate::{Error, LruGen, Memcg, MemcgId, Node, Result, support::LRU_GEN};
 
 /// Any value from 1 to 200 has a walk age anonymous pages and page cache. Without one the kernel takes vm.swappiness, or
 /// zero if swap is off, full or forbidden to the memcg (`get_swappiness`, mm/vmscan.c), and then anonymous pages are not
-/// looked at and all of them fall round the ring of generations together. `max` (from 6.15) leaves out the page cache so.
+/// looked at and all of them fall round the ring of generations together. `max` (6.18, not 6.12) leaves the page cache out
+/// in the same way.
 const BOTH_TYPES: u8 = 100;
 
 /// Every page table, and not only those that had many touched pages the last time (`walk_pmd_range`, mm/vmscan.c).
@@ -125,7 +126,7 @@ impl LruGen {
     fn refused(&self, error: lowtide_kernfs::Error, target: Target, needed: u64) -> Error {
         let Target { memcg, node, seq: asked } = target;
         match error.errno() {
-            // From 6.15 on; before, the kernel waits or says nothing.
+            // On 6.18 and 7.3; 6.1 waits for the other walk, 6.12 says nothing.
             Some(Errno::EEXIST) => Error::Busy { memcg, node },
             Some(Errno::EINVAL) => match self.youngest(memcg, node) {
                 Err(other) => other,

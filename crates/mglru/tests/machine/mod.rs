@@ -94,6 +94,17 @@ impl Cgroup {
         }
     }
 
+    /// Has the tenant touch all of its memory.
+    pub(crate) fn touch_all(&self) {
+        run(&format!("kill -USR1 {}", self.children[0].id()));
+        sleep(1.0);
+    }
+
+    /// Moves this process into it.
+    pub(crate) fn enter(&self) {
+        self.write("cgroup.procs", "0").unwrap();
+    }
+
     /// Fills a file in memory that outlives its process and this cgroup.
     pub(crate) fn leave(&self, file: &str, mib: u64) {
         let dir = self.dir();
@@ -149,10 +160,19 @@ impl Drop for Cgroup {
     }
 }
 
-/// Bytes that are at least a page cache's share away from `expected`: the tenant's own code and stack come on top.
+/// As `uname -r` begins.
+pub(crate) fn release() -> (u32, u32) {
+    let text = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+    let mut numbers = text.split('.').map(|part| part.parse().unwrap());
+    (numbers.next().unwrap(), numbers.next().unwrap())
+}
+
+/// Whether it is as much as `expected`, but for the tenant's own code and stack, and for what this kernel misses.
 pub(crate) fn near(found: Bytes, expected: Bytes) -> bool {
-    let off = found.get().abs_diff(expected.get());
-    off <= expected.get() / 100 + Bytes::kib(768).get()
+    // From somewhere between 6.12 and 6.18 on, what a TLB still knows is missed now and then, up to 2 MiB at a time.
+    let missed = if release() < (6, 13) { Bytes::ZERO } else { Bytes::mib(7) };
+    let off = Bytes::new(found.get().abs_diff(expected.get()));
+    off <= Bytes::new(expected.get() / 100) + Bytes::kib(768) + missed
 }
 
 /// Shared, so that a thread may read too.
