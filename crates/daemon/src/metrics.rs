@@ -11,6 +11,9 @@ use prometheus::{CounterVec, Encoder, GaugeVec, Opts, Registry, TextEncoder};
 
 use crate::view::{CgroupView, View};
 
+/// Idle ages with a series for each cgroup, in seconds; `status --json` has all classes.
+const EXPORTED: [u64; 7] = [30, 60, 300, 600, 1800, 3600, 86_400];
+
 /// The page in Prometheus' text format.
 pub(crate) fn render(view: &View) -> Result<String, prometheus::Error> {
     let page = Page::default();
@@ -167,7 +170,9 @@ fn idle(page: &Page, view: &View) -> Result<(), prometheus::Error> {
         let Some(hotness) = hotness else { continue };
         working_set.with_label_values(&[&**path]).set(hotness.working_set.as_f64());
         cut.with_label_values(&[&**path]).set(hotness.cut.as_secs_f64());
-        for (index, boundary) in BOUNDARIES.iter().enumerate() {
+        for (index, boundary) in
+            BOUNDARIES.iter().enumerate().filter(|(_, age)| EXPORTED.contains(&age.as_secs()))
+        {
             let bytes = hotness.histogram.at_least(index).total();
             idle.with_label_values(&[&**path, boundary.as_secs().to_string().as_str()]).set(bytes.as_f64());
         }
