@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
+    idle::ByType,
     observation::CgroupId,
     units::{Bytes, Ratio},
 };
@@ -58,6 +59,8 @@ impl Action {
 pub enum Scope {
     /// Page cache only: `swappiness=0`, or there is no swap.
     File,
+    /// Anonymous memory as long as there is some of it that may go: `swappiness=200`.
+    Anon,
     /// Whatever the kernel finds coldest.
     Any,
 }
@@ -184,9 +187,9 @@ pub struct Figures {
     pub wanted: Bytes,
     /// From which idle age on memory may go: `cold_after`, or later where memory came back; `None` without an idle-age
     /// source.
-    pub cut: Option<Duration>,
+    pub cut: Option<ByType<Duration>>,
     /// Bytes in DRAM beyond the cut; `None` without an idle-age source.
-    pub idle: Option<Bytes>,
+    pub idle: Option<ByType>,
     /// What may still go this minute.
     pub minute_left: Bytes,
     /// CPU share of one core spent on reclaim over the last minute.

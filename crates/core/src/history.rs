@@ -35,7 +35,7 @@ impl Sample {
             at,
             memory_stall: seen.memory_pressure.map(|stall| stall.some),
             io_stall: seen.io_pressure.map(|stall| stall.some),
-            promoted: seen.memory.promoted(),
+            promoted: seen.memory.promoted().total(),
             reclaimed,
             cpu,
         }

@@ -270,11 +270,11 @@ impl Memory {
     /// Only page cache that had been part of the working set counts (`workingset_activate_file`): a stream that is
     /// read twice refaults without anyone being harmed.
     #[must_use]
-    pub fn promoted(&self) -> Bytes {
+    pub fn promoted(&self) -> ByType {
         let stat = &self.stat;
         // KERNEL.md §8: workingset_refault_anon counts the pages zswap reads in order to write them back.
         let anon = stat.refault_anon.unwrap_or_default() - stat.zswap_writeback.unwrap_or_default();
-        anon + stat.activate_file.unwrap_or_default()
+        ByType { anon, file: stat.activate_file.unwrap_or_default() }
     }
 }
 

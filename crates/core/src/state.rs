@@ -72,7 +72,7 @@ pub(crate) struct CgroupState {
     pub(crate) promised: Bytes,
     reclaimed: Bytes,
     cpu: Duration,
-    promoted: Bytes,
+    promoted: ByType,
 }
 
 /// The longest wait after requests that freed nothing.
@@ -110,8 +110,9 @@ impl CgroupState {
         self.reclaimed += taken;
         self.cpu = seen.effects.iter().fold(self.cpu, |sum, effect| sum.saturating_add(effect.cpu));
         let promoted = seen.memory.promoted();
-        self.pace.learn(taken, promoted - self.promoted, elapsed);
-        self.tracker.account(by_type, promoted - self.promoted, policy, now);
+        let back = promoted - self.promoted;
+        self.pace.learn(taken, back.total(), elapsed);
+        self.tracker.account(by_type, back, policy, now);
         self.tracker.learn(seen.reading.as_deref(), policy);
         self.promoted = promoted;
         if !seen.in_flight {

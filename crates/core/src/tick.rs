@@ -117,7 +117,7 @@ fn beyond_asked(cgroup: &CgroupObservation) -> Bytes {
 /// What is promised to this cgroup is gone for the next.
 fn grant(step: Step, state: &mut CgroupState, room: &mut Room) -> Step {
     state.credit = Bytes::ZERO;
-    if step.scope == Scope::Any {
+    if step.scope != Scope::File {
         room.take(step.amount);
         state.promised = step.amount;
     }
@@ -191,7 +191,7 @@ impl Case<'_> {
             minute_left: memory.footprint().scale(self.policy.limits.per_minute) - gone,
             reclaim_cpu: minute.map(|window| window.reclaim_cpu()).unwrap_or_default(),
             cut: cold.map(|(cut, _)| cut),
-            idle: cold.map(|(_, idle)| idle.total()),
+            idle: cold.map(|(_, idle)| idle),
             ..Figures::default()
         }
     }
@@ -206,7 +206,7 @@ impl Case<'_> {
     }
 
     /// The cut, and what has been idle for longer; `None` without an idle-age source.
-    fn cold(&self, state: &CgroupState) -> Option<(Duration, ByType)> {
+    fn cold(&self, state: &CgroupState) -> Option<(ByType<Duration>, ByType)> {
         let cut = state.tracker.is_current(self.policy, self.now).then(|| state.tracker.cut(self.policy))?;
         Some((cut, state.tracker.idle(cut)))
     }
@@ -301,6 +301,7 @@ impl Case<'_> {
         let refuse = |reason| (reason, file_only);
         state.credit += self.wanted(figures);
         figures.wanted = state.credit;
+        let scope = self.narrowed(scope, state);
         let step = Step { amount: state.credit, scope, bound: Reason::Headroom, file_only };
         let step = self
             .within_room(self.bounded(step, figures), room)
@@ -319,13 +320,32 @@ impl Case<'_> {
         }
     }
 
+    /// Where ages tell the types apart, the one with more idle bytes alone: left to itself the kernel weighs them by its own
+    /// refault counts (mm/vmscan.c, `get_type_to_scan`), and takes of the other what is in use.
+    fn narrowed(&self, scope: Scope, state: &CgroupState) -> Scope {
+        match (scope, self.cold(state)) {
+            (Scope::Any, Some((_, idle))) if self.host.reclaim_takes_swappiness => {
+                if idle.file > idle.anon {
+                    Scope::File
+                } else {
+                    Scope::Anon
+                }
+            }
+            (scope, _) => scope,
+        }
+    }
+
     /// What has been idle beyond the cut and may go.
     ///
     /// Not the last of it: where the kernel runs out of old pages before it has what was asked for, it goes on with the
     /// next generation and does not stop in time (in the lab on 6.12: 6 MiB for the last 1.8, 4 of them in use).
     fn idle(&self, state: &CgroupState, scope: Scope) -> Bytes {
         let Some((_, idle)) = self.cold(state) else { return Bytes::MAX };
-        let idle = if scope == Scope::File { idle.file } else { idle.total() };
+        let idle = match scope {
+            Scope::File => idle.file,
+            Scope::Anon => idle.anon,
+            Scope::Any => idle.total(),
+        };
         idle - self.cgroup.memory.footprint().scale(LEFT_OVER).max(LEAST_LEFT_OVER)
     }
 
@@ -371,7 +391,7 @@ impl Case<'_> {
 
     fn within_room(&self, step: Step, room: &Room) -> Step {
         match (step.scope, room.for_anonymous()) {
-            (Scope::Any, Ok((left, bound))) => {
+            (Scope::Any | Scope::Anon, Ok((left, bound))) => {
                 step.at_most(left, bound).at_most(self.swap_max_room(), Reason::SwapMax)
             }
             _ => step,
@@ -395,6 +415,7 @@ impl Case<'_> {
         let file = stat.inactive_file + stat.active_file;
         match scope {
             Scope::File => file,
+            Scope::Anon => stat.inactive_anon + stat.active_anon,
             Scope::Any => file + stat.inactive_anon + stat.active_anon,
         }
     }

@@ -115,7 +115,7 @@ impl Actuator {
 /// The pressure trigger is the faster signal where the kernel counts the stall, but a swap-in is a memory stall only
 /// if the page was part of the working set (KERNEL.md §2): the counters are the signal that every kernel has.
 fn reclaim(cgroup: &Cgroup, request: Request, stop: &AtomicBool) -> Result<Effect, Error> {
-    let promoted = || cgroup.memory().map(|memory| memory.promoted()).ok();
+    let promoted = || cgroup.memory().map(|memory| memory.promoted().total()).ok();
     let before = promoted();
     let mut keep_going = || {
         let faulted_back = promoted().zip(before).map_or(Bytes::ZERO, |(now, before)| now - before);

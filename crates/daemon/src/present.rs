@@ -66,7 +66,7 @@ fn write_sampling(text: &mut String, sampling: &Sampling) -> std::fmt::Result {
         humantime::format_duration(Duration::from_secs(sampling.interval.as_secs()))
     )?;
     match &sampling.problem {
-        Some(problem) => writeln!(text, "problem: no idle ages this time: {problem}"),
+        Some(problem) => writeln!(text, "problem: {problem}"),
         None => Ok(()),
     }
 }
@@ -150,7 +150,8 @@ fn write_figures(text: &mut String, figures: &Figures) -> std::fmt::Result {
     line("headroom under the SLO", figures.headroom.to_string())?;
     line("price", figures.price.to_string())?;
     if let (Some(cut), Some(idle)) = (figures.cut, figures.idle) {
-        line("idle beyond the cut", format!("{idle} for {}", age(cut)))?;
+        line("anonymous, idle for the cut", format!("{} for {}", idle.anon, age(cut.anon)))?;
+        line("page cache, idle for the cut", format!("{} for {}", idle.file, age(cut.file)))?;
     }
     line("wanted now", figures.wanted.to_string())?;
     line("may still go this minute", figures.minute_left.to_string())?;

@@ -27,7 +27,7 @@ pub struct Hotness {
     /// Bytes younger than the policy's `cold_after`.
     pub working_set: Bytes,
     /// From this idle age on memory may go.
-    pub cut: Duration,
+    pub cut: ByType<Duration>,
     /// The policy's three lines.
     pub lines: Lines<LineUse>,
     /// What another `cold_after` would mean.
@@ -59,8 +59,8 @@ pub(crate) struct Tracker {
     anon: Ages,
     file: Ages,
     cohorts: Vec<Cohort>,
-    returns: Returns,
-    away: Away,
+    returns: ByType<Returns>,
+    away: ByType<Away>,
     /// Left DRAM on lowtide's request since the last reading, and when that was known.
     taken: Vec<(Duration, ByType)>,
     seen: Duration,
@@ -76,13 +76,20 @@ struct Last {
 
 impl Tracker {
     /// `taken` left DRAM on lowtide's request since the last call, `promoted` came back.
-    pub(crate) fn account(&mut self, taken: ByType, promoted: Bytes, policy: &Policy, now: Duration) {
-        self.returns.fade(now.saturating_sub(self.seen));
+    pub(crate) fn account(&mut self, taken: ByType, promoted: ByType, policy: &Policy, now: Duration) {
+        let elapsed = now.saturating_sub(self.seen);
+        let cut = self.cut(policy);
         self.seen = now;
         self.take(taken, now);
-        self.away.leave(taken.total(), self.cut(policy), now);
-        let (came_back, age) = self.away.come_back(promoted, now);
-        self.note(age, age, came_back, policy);
+        for (returns, away, taken, cut, promoted) in [
+            (&mut self.returns.anon, &mut self.away.anon, taken.anon, cut.anon, promoted.anon),
+            (&mut self.returns.file, &mut self.away.file, taken.file, cut.file, promoted.file),
+        ] {
+            returns.fade(elapsed);
+            away.leave(taken, cut, now);
+            let (came_back, age) = away.come_back(promoted, now);
+            note(returns, age, age, came_back, policy);
+        }
     }
 
     /// Remembered until a reading shows it, if there was one to be corrected.
@@ -115,20 +122,18 @@ impl Tracker {
         self.taken = since;
         let gone = sum(&before);
         let cohorts = &reading.cohorts;
-        let mut touched = self.anon.learn(Piece::of(cohorts, |size| size.anon), elapsed, gone.anon);
-        touched.extend(self.file.learn(Piece::of(cohorts, |size| size.file), elapsed, gone.file));
-        for Touched { seen, age, size } in touched {
-            self.note(seen, age, size, policy);
+        for Touched { seen, age, size } in
+            self.anon.learn(Piece::of(cohorts, |size| size.anon), elapsed, gone.anon)
+        {
+            note(&mut self.returns.anon, seen, age, size, policy);
+        }
+        for Touched { seen, age, size } in
+            self.file.learn(Piece::of(cohorts, |size| size.file), elapsed, gone.file)
+        {
+            note(&mut self.returns.file, seen, age, size, policy);
         }
         self.cohorts = both(self.anon.pieces(), self.file.pieces());
         self.last = Some(Last { source: reading.source, at: reading.at, every: reading.every });
-    }
-
-    /// What was not `seen` idle for cold_after was never a candidate, and says nothing about one.
-    fn note(&mut self, seen: Duration, age: Duration, size: Bytes, policy: &Policy) {
-        if seen >= policy.cold_after {
-            self.returns.note(age, size);
-        }
     }
 
     /// Whether there is a reading that may still be relied on: no older than a few looks.
@@ -142,9 +147,12 @@ impl Tracker {
         Cohort::total(&self.cohorts) - Cohort::surely_idle(&self.cohorts, policy.cold_after).total()
     }
 
-    /// From which idle age on memory may go.
-    pub(crate) fn cut(&self, policy: &Policy) -> Duration {
-        cut::choose(&self.returns, policy.cold_after, policy.slo.promotion_rate, self.base(policy))
+    /// From which idle age on memory may go, each type by its own evidence: page cache that is read through descriptors
+    /// has no ages in MGLRU, and what that makes of it must not keep anonymous memory from going.
+    pub(crate) fn cut(&self, policy: &Policy) -> ByType<Duration> {
+        let base = self.base(policy);
+        let choose = |returns| cut::choose(returns, policy.cold_after, policy.slo.promotion_rate, base);
+        ByType { anon: choose(&self.returns.anon), file: choose(&self.returns.file) }
     }
 
     /// How often to look: twice within the cut.
@@ -152,7 +160,8 @@ impl Tracker {
     /// A source that tells the last two intervals apart from all before, as MGLRU does, then shows exactly what has been
     /// idle beyond the cut. With more looks that would be among what [`Ages`] can only bound.
     pub(crate) fn look_every(&self, policy: &Policy) -> Duration {
-        self.cut(policy) / 2
+        let ByType { anon, file } = self.cut(policy);
+        anon.min(file) / 2
     }
 
     /// What promotion rates are shares of: the working set, but no less than the policy's floor, since a tenant that
@@ -162,8 +171,9 @@ impl Tracker {
     }
 
     /// Bytes beyond the cut that are still in DRAM.
-    pub(crate) fn idle(&self, cut: Duration) -> ByType {
-        Cohort::surely_idle(&self.cohorts, cut) - sum(&self.taken)
+    pub(crate) fn idle(&self, cut: ByType<Duration>) -> ByType {
+        let idle = |cut| Cohort::surely_idle(&self.cohorts, cut);
+        ByType { anon: idle(cut.anon).anon, file: idle(cut.file).file } - sum(&self.taken)
     }
 
     /// For people; `None` without a reading that may be relied on.
@@ -187,12 +197,20 @@ impl Tracker {
 
     fn what_if(&self, index: usize, policy: &Policy) -> WhatIf {
         let cold_after = BOUNDARIES[index];
-        let rate = || self.returns.worst_minute(index).share_of(self.base(policy));
+        let worst = || self.returns.anon.worst_minute(index) + self.returns.file.worst_minute(index);
+        let rate = || worst().share_of(self.base(policy));
         WhatIf {
             cold_after,
             could_go: Cohort::surely_idle(&self.cohorts, cold_after).total(),
             promotion_rate: (cold_after >= policy.cold_after).then(rate),
         }
+    }
+}
+
+/// What was not `seen` idle for cold_after was never a candidate, and says nothing about one.
+fn note(returns: &mut Returns, seen: Duration, age: Duration, size: Bytes, policy: &Policy) {
+    if seen >= policy.cold_after {
+        returns.note(age, size);
     }
 }
 
