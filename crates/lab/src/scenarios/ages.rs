@@ -31,7 +31,8 @@ const TENANTS: [(&str, &[&str]); 3] = [
     ("idle", &["--hot", "2M", "--warm", "0", "--cold", "60M"]),
 ];
 /// Several truths a second, so that there is one for the moment of each look.
-const COMMON: [&str; 5] = ["--ages", "30s,60s,120s", "--truth", "--interval", "500ms"];
+const COMMON: [&str; 9] =
+    ["--ages", "30s,60s,120s", "--truth", "--interval", "500ms", "--pause", "20ms", "--burst", "1024"];
 
 /// Where classes begin: an age, and its place among the boundaries of the daemon's histogram.
 const CLASSES: [(f64, usize); 4] = [(0.0, 0), (30.0, 4), (60.0, 5), (120.0, 6)];
@@ -39,7 +40,7 @@ const CLASSES: [(f64, usize); 4] = [(0.0, 0), (30.0, 4), (60.0, 5), (120.0, 6)];
 const SOURCES: [&str; 2] = ["mglru", "damon"];
 /// Time for the ages to become as old as the oldest class.
 const SETTLE: Duration = Duration::from_secs(130);
-const READINGS: usize = 3;
+const READINGS: usize = 2;
 
 /// The floor keeps it from acting: what is measured is what it knows.
 fn config(source: &str) -> String {
