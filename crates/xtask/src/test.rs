@@ -7,7 +7,7 @@ use lowtide_lab::process::say;
 use lowtide_lab::{kernel, scenarios};
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::Mutex;
 use std::time::Instant;
@@ -42,7 +42,7 @@ pub(crate) fn run(args: &TestArgs) -> Result<ExitCode> {
         say("NOT TESTED: the scenarios on real kernels (--no-lab)");
     } else {
         build::release(&["lowtide"])?;
-        let doors = step::test_program("lowtide-cgroup", "kernel")?;
+        let doors = DOORS.iter().map(Doors::build).collect::<Result<Vec<_>>>()?;
         for kernel in &args.kernel {
             let (good, bad) = on_kernel(kernel, &doors)?;
             passed += good;
@@ -84,12 +84,41 @@ fn on_this_machine() -> Result<Vec<Failure>> {
     Ok(failed)
 }
 
+/// A crate's test program `kernel`, whose tests need a machine.
+#[derive(Debug)]
+struct Doors {
+    name: &'static str,
+    package: &'static str,
+    /// What the machine has besides one processor: with two at once QEMU 7.2 sometimes runs into the kernel's own code
+    /// patching ("Oops: int3").
+    machine: &'static [&'static str],
+}
+
+/// All of them.
+const DOORS: &[Doors] = &[
+    Doors { name: "cgroup", package: "lowtide-cgroup", machine: &["--memory", "512M", "--disk", "256M"] },
+    Doors {
+        name: "mglru",
+        package: "lowtide-mglru",
+        // It is about ages: counted time, and nothing from the host that could make it jump.
+        machine: &["--memory", "1G", "--disk", "300M", "--deterministic", "--sealed", "--limit", "900"],
+    },
+];
+
+impl Doors {
+    /// With the program.
+    fn build(&'static self) -> Result<(&'static Self, PathBuf)> {
+        Ok((self, step::test_program(self.package, "kernel")?))
+    }
+}
+
 /// The scenarios that are tests, on one kernel. Returns how many passed, and which failed.
-fn on_kernel(kernel: &str, doors: &Path) -> Result<(usize, Vec<Failure>)> {
+fn on_kernel(kernel: &str, doors: &[(&'static Doors, PathBuf)]) -> Result<(usize, Vec<Failure>)> {
     // The kernel is fetched once, not by two machines at the same time.
     step::lab(&["kernels", kernel])?;
     let scenarios = scenarios::TESTS.iter().map(|scenario| Check::Scenario(scenario.name));
-    let checks: VecDeque<_> = std::iter::once(Check::Doors(doors)).chain(scenarios).collect();
+    let doors = doors.iter().map(|(doors, program)| Check::Doors(doors, program));
+    let checks: VecDeque<_> = doors.chain(scenarios).collect();
     let count = checks.len();
     let waiting = Mutex::new(checks);
     let results = Mutex::new(Vec::new());
@@ -117,27 +146,23 @@ fn on_kernel(kernel: &str, doors: &Path) -> Result<(usize, Vec<Failure>)> {
 #[derive(Debug, Clone, Copy)]
 enum Check<'a> {
     Scenario(&'static str),
-    /// The test program of the kernel doors.
-    Doors(&'a Path),
+    Doors(&'static Doors, &'a Path),
 }
 
 impl Check<'_> {
     fn name(self) -> &'static str {
         match self {
             Self::Scenario(name) => name,
-            Self::Doors(_) => "doors",
+            Self::Doors(doors, _) => doors.name,
         }
     }
 
     fn command(self, kernel: &str) -> Result<Command> {
         match self {
             Self::Scenario(name) => step::myself(&["lab", "scenario", name, "--kernel", kernel]),
-            Self::Doors(program) => {
-                let machine = ["lab", "run", "--kernel", kernel, "--memory", "512M", "--disk", "256M"];
-                let mut command = step::myself(&machine)?;
-                // With two emulated processors at once QEMU 7.2 sometimes runs into the kernel's own code patching
-                // ("Oops: int3").
-                command.args(["--cpus", "1"]);
+            Self::Doors(doors, program) => {
+                let mut command = step::myself(&["lab", "run", "--kernel", kernel, "--cpus", "1"])?;
+                command.args(doors.machine);
                 command.arg("--program").arg(program).arg("--").arg(program.file_name().unwrap_or_default());
                 command.args(["--ignored", "--test-threads", "1"]);
                 Ok(command)
