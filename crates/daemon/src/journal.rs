@@ -5,12 +5,13 @@
 //! the new one. Each record has a checksum, so that what a failing disk made of it is not written into the kernel.
 
 use std::{
-    fs::{File, OpenOptions},
-    io::{self, Write},
+    io,
     path::{Path, PathBuf},
 };
 
 use lowtide_kernfs::{Files, Root};
+
+use crate::durable::{self, Failure};
 
 /// The journal's name in the state directory.
 pub const FILE_NAME: &str = "journal";
@@ -69,11 +70,7 @@ impl Journal {
     /// Opens the journal in `state_dir`; a missing file is an empty journal. Records of earlier boots are dropped.
     pub fn open(state_dir: &Path, root: &Root) -> Result<Self, JournalError> {
         let path = state_dir.join(FILE_NAME);
-        let text = match std::fs::read(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-            Err(source) => return Err(JournalError::Io { path, operation: "read", source }),
-        };
+        let text = durable::read(&path).map_err(|failure| at(&path, failure))?;
         let boot_id = boot_id(root)?;
         let mut records = parse(&text).map_err(|line| JournalError::Damaged { path: path.clone(), line })?;
         records.retain(|record| record.boot_id == boot_id);
@@ -114,35 +111,19 @@ impl Journal {
         self.save()
     }
 
-    /// The whole journal anew, beside the old one, then in its place: at every moment one of the two is whole.
     fn save(&self) -> Result<(), JournalError> {
-        let at = |operation| {
-            let path = self.path.clone();
-            move |source| JournalError::Io { path, operation, source }
+        let saved = if self.records.is_empty() {
+            durable::remove(&self.path)
+        } else {
+            let text: String = self.records.iter().map(line).collect();
+            durable::replace(&self.path, text.as_bytes())
         };
-        if self.records.is_empty() {
-            return match std::fs::remove_file(&self.path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(at("remove")(error)),
-                _ => self.sync_directory().map_err(at("sync the directory of")),
-            };
-        }
-        let beside = self.path.with_extension("new");
-        self.write_to(&beside).map_err(at("write"))?;
-        std::fs::rename(&beside, &self.path).map_err(at("replace"))?;
-        self.sync_directory().map_err(at("sync the directory of"))
+        saved.map_err(|failure| at(&self.path, failure))
     }
+}
 
-    fn write_to(&self, path: &Path) -> io::Result<()> {
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(path)?;
-        for record in &self.records {
-            file.write_all(line(record).as_bytes())?;
-        }
-        file.sync_all()
-    }
-
-    fn sync_directory(&self) -> io::Result<()> {
-        self.path.parent().map_or(Ok(()), |directory| File::open(directory)?.sync_all())
-    }
+fn at(path: &Path, (operation, source): Failure) -> JournalError {
+    JournalError::Io { path: path.to_owned(), operation, source }
 }
 
 /// Empty where there is none, which is in a fixture tree. One that cannot be read is an error: with another id the

@@ -3,6 +3,7 @@
 mod actuator;
 pub mod control;
 mod descriptor;
+mod durable;
 mod environment;
 mod hotness;
 mod http;
@@ -23,5 +24,6 @@ mod view;
 mod watched;
 
 pub use environment::{Finding, environment};
-pub use run::{Options, RunError, restore, run};
+pub use hotness::damon::records::{RecordsError, in_words as damon_in_words};
+pub use run::{Options, Restored, RunError, restore, run};
 pub use state_dir::StateDirError;

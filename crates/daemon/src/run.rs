@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use lowtide_damon::Recovered;
 use lowtide_kernfs::Root;
 use lowtide_policy::{Config, Loaded, Problems};
 use tokio::{
@@ -18,6 +19,7 @@ use tokio::{
 
 use crate::{
     control::Socket,
+    hotness::damon::records::{Records, RecordsError, in_words as damon_in_words},
     http,
     journal::{Journal, JournalError},
     knobs::{self, Outcome},
@@ -56,6 +58,9 @@ pub enum RunError {
     /// The journal of knobs.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// The record of lowtide's kdamond.
+    #[error(transparent)]
+    Damon(#[from] RecordsError),
     /// The metrics address.
     #[error("{address}: cannot serve metrics there: {source}; change `metrics.listen`")]
     Metrics {
@@ -91,6 +96,7 @@ pub async fn run(options: &Options) -> Result<(), RunError> {
     }
     let mut journal = Journal::open(state_dir.path(), &root)?;
     put_back(&root, &mut journal)?;
+    end_damon(&root, state_dir.path())?;
     let mut daemon = Daemon::start(options, root, journal, loaded, watched).await?;
     let outcome = match set(&daemon.root, &mut daemon.journal, &daemon.config) {
         Ok(()) => daemon.turn_until_stopped(signals).await,
@@ -100,16 +106,28 @@ pub async fn run(options: &Options) -> Result<(), RunError> {
     daemon.turns.stop();
     // Nothing that is still being written depends on a knob, and a device that hangs must not keep them set.
     put_back(&daemon.root, &mut daemon.journal)?;
+    daemon.turns.end_sampling().await;
     daemon.turns.drain().await;
     outcome
 }
 
-/// Puts every knob in the journal of `state_dir` back, with the daemon stopped. Returns what was done.
-pub fn restore(root: &Path, state_dir: &Path) -> Result<Vec<(PathBuf, Outcome)>, RunError> {
+/// What [`restore`] did.
+#[derive(Debug)]
+pub struct Restored {
+    /// Each knob in the journal, and what became of it.
+    pub knobs: Vec<(PathBuf, Outcome)>,
+    /// What was left in DAMON's tree, and what became of it; [`damon_in_words`](crate::damon_in_words) says it.
+    pub damon: Vec<Result<Recovered, lowtide_damon::Error>>,
+}
+
+/// Puts every knob in the journal of `state_dir` back and ends lowtide's kdamond, with the daemon stopped.
+pub fn restore(root: &Path, state_dir: &Path) -> Result<Restored, RunError> {
     let root = Root::open(root)?;
     let state_dir = StateDir::take_existing(state_dir)?;
     let mut journal = Journal::open(state_dir.path(), &root)?;
-    Ok(knobs::restore(&root, &mut journal)?)
+    let knobs = knobs::restore(&root, &mut journal)?;
+    let damon = Records::open(state_dir.path())?.clear(&root)?;
+    Ok(Restored { knobs, damon })
 }
 
 struct Daemon {
@@ -138,7 +156,7 @@ impl Daemon {
     ) -> Result<Self, RunError> {
         let (alarm, alarms) = mpsc::unbounded_channel();
         let (views, _) = watch::channel(None);
-        let turns = Loop::new(root.clone(), alarm)?;
+        let turns = Loop::new(root.clone(), loaded.config.state_dir.clone(), alarm)?;
         tracing::info!(
             version = env!("CARGO_PKG_VERSION"), config = %options.config.display(), own_cgroup = turns.own(),
             policies = loaded.config.policies.policies().len(), "lowtide starts"
@@ -308,6 +326,20 @@ fn needs_restart(running: &Config, new: &Config) -> Vec<String> {
 fn put_back(root: &Root, journal: &mut Journal) -> Result<(), JournalError> {
     for (path, outcome) in knobs::restore(root, journal)? {
         report(&path, &outcome, "put back");
+    }
+    Ok(())
+}
+
+/// Ends the kdamond of a daemon that was killed. One that cannot be ended stays recorded, and is tried again before another
+/// is begun.
+fn end_damon(root: &Root, state_dir: &Path) -> Result<(), RunError> {
+    for outcome in Records::open(state_dir)?.clear(root)? {
+        let words = damon_in_words(&outcome);
+        if outcome.is_ok() {
+            tracing::info!("an earlier daemon's DAMON: {words}");
+        } else {
+            tracing::warn!("an earlier daemon's DAMON: {words}");
+        }
     }
     Ok(())
 }

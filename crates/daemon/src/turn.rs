@@ -2,6 +2,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -26,6 +27,8 @@ use crate::{
 
 /// A chunk takes a fraction of a second; one that takes longer hangs in a device.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// A look may wait for DAMON three times, for up to ten seconds each, and systemd waits 90 for all.
+const SAMPLING_PATIENCE: Duration = Duration::from_secs(45);
 
 /// The loop's parts, and what it remembers between two turns.
 #[derive(Debug)]
@@ -44,10 +47,14 @@ pub(crate) struct Loop {
 
 impl Loop {
     /// A loop that has seen nothing yet. Pressure triggers report to `alarms`.
-    pub(crate) fn new(root: Root, alarms: mpsc::UnboundedSender<Alarm>) -> Result<Self, Error> {
+    pub(crate) fn new(
+        root: Root,
+        state_dir: PathBuf,
+        alarms: mpsc::UnboundedSender<Alarm>,
+    ) -> Result<Self, Error> {
         let observer = Observer::new(root.clone())?;
         Ok(Self {
-            sampler: Sampler::new(root, observer.mount().clone()),
+            sampler: Sampler::new(root, observer.mount().clone(), state_dir),
             observer,
             state: State::default(),
             actuator: Actuator::default(),
@@ -105,6 +112,15 @@ impl Loop {
     /// Stops every request after the chunk that is being written.
     pub(crate) fn stop(&mut self) {
         self.actuator.stop_all();
+    }
+
+    /// Ends what the source of idle ages runs in the kernel.
+    pub(crate) async fn end_sampling(&mut self) {
+        if tokio::time::timeout(SAMPLING_PATIENCE, self.sampler.stop()).await.is_err() {
+            tracing::warn!(
+                "a look at idle ages does not end: what it set up stays recorded for `lowtide restore`"
+            );
+        }
     }
 
     /// Waits for the chunks that are being written, for as long as a hung swap device may be waited for.

@@ -4,7 +4,7 @@ use lowtide_kernfs::{Fault, Files, Root, parse::number};
 
 use crate::Result;
 
-/// A kdamond's thread, known for certain: a process id may be given to another process, but not with the same start.
+/// A kdamond's thread, or any other process, known for certain: a process id may be given to another process, but not with the same start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Thread {
     /// Its process id.
@@ -15,7 +15,7 @@ pub struct Thread {
 
 impl Thread {
     /// The thread that has this process id now; `None` if there is none.
-    pub(crate) fn find(root: &Root, pid: u32) -> Result<Option<Self>> {
+    pub fn find(root: &Root, pid: u32) -> Result<Option<Self>> {
         let started = root.parse_record(format!("proc/{pid}/stat"), start_time)?;
         Ok(started.map(|started| Self { pid, started }))
     }

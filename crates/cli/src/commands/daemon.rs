@@ -9,8 +9,9 @@ use std::{
 use anyhow::Context;
 use lowtide_cli::options::{ConfigFile, DaemonAddress};
 use lowtide_daemon::{
-    Options, RunError,
+    Options, Restored, RunError,
     control::{self, Request},
+    damon_in_words,
     knobs::Outcome,
 };
 use lowtide_policy::Config;
@@ -43,15 +44,18 @@ pub(crate) fn restore(
         Some(given) => given.to_owned(),
         None => configured(config, "--state-dir")?.state_dir,
     };
-    finish(lowtide_daemon::restore(root, &state_dir).map(|outcomes| {
-        if outcomes.is_empty() {
+    finish(lowtide_daemon::restore(root, &state_dir).map(|Restored { knobs, damon }| {
+        if knobs.is_empty() && damon.is_empty() {
             println!("nothing to put back: lowtide has changed no kernel setting");
         }
-        let failed = outcomes.iter().any(|(_, outcome)| matches!(outcome, Outcome::Refused(_)));
-        for (path, outcome) in &outcomes {
+        let refused = knobs.iter().any(|(_, outcome)| matches!(outcome, Outcome::Refused(_)));
+        for (path, outcome) in &knobs {
             println!("/{}: {}", path.display(), in_words(outcome));
         }
-        if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+        for outcome in &damon {
+            println!("DAMON: {}", damon_in_words(outcome));
+        }
+        if refused || damon.iter().any(Result::is_err) { ExitCode::FAILURE } else { ExitCode::SUCCESS }
     }))
 }
 

@@ -1,9 +1,9 @@
 //! Idle ages from MGLRU: read which generations there are, have each target walked, read again.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use lowtide_cgroup::Mount;
-use lowtide_core::CgroupId;
+use lowtide_core::{CgroupId, idle::Source};
 use lowtide_kernfs::thread_cpu;
 use lowtide_mglru::{Error, LruGen, Memcg, Place, Reading, Walk, cohorts, identify};
 
@@ -17,11 +17,13 @@ const ATTEMPTS: usize = 2;
 pub(super) struct Mglru {
     lru_gen: LruGen,
     mount: Mount,
+    support: String,
 }
 
 impl Mglru {
-    pub(super) fn new(lru_gen: LruGen, mount: Mount) -> Self {
-        Self { lru_gen, mount }
+    /// `support`: what the kernel has of it.
+    pub(super) const fn new(lru_gen: LruGen, mount: Mount, support: String) -> Self {
+        Self { lru_gen, mount, support }
     }
 
     /// The targets that are still the cgroups they were.
@@ -71,18 +73,32 @@ impl Mglru {
 }
 
 impl Ager for Mglru {
-    fn look(&mut self, targets: &[Target]) -> Result<Look, String> {
+    fn source(&self) -> Option<Source> {
+        Some(Source::Mglru)
+    }
+
+    fn why(&self) -> String {
+        self.support.clone()
+    }
+
+    /// Only those that are due: a walk costs, and begins a generation.
+    fn look(&mut self, _all: &[Target], due: &[Target]) -> Result<Look, String> {
         let cpu = || thread_cpu().map_err(|error| error.to_string());
         let (mut look, begun) = (Look::default(), cpu()?);
-        let mut waiting = targets.to_vec();
+        let mut waiting = due.to_vec();
         for _ in 0..ATTEMPTS {
             if waiting.is_empty() {
                 break;
             }
             waiting = self.round(waiting, &mut look).map_err(|error| error.to_string())?;
         }
-        look.cpu = cpu()?.saturating_sub(begun);
+        (look.at, look.cpu) = (Instant::now(), cpu()?.saturating_sub(begun));
         Ok(look)
+    }
+
+    /// A generation is no setting.
+    fn stop(&mut self) -> Result<(), String> {
+        Ok(())
     }
 }
 

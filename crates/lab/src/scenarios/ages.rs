@@ -10,8 +10,11 @@ use crate::outcome::Outcome;
 use crate::size::{MIB, mib};
 use crate::tenant::report::Report;
 use anyhow::{Context, Result};
+use lowtide_damon::ExclusiveUser;
+use lowtide_kernfs::Root;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::path::Path;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -94,7 +97,7 @@ struct Truths {
 fn guest() -> Result<()> {
     knobs::set_huge_pages("never")?;
     Zram::swap(&ZramOptions::lz4(512 * MIB), 100)?;
-    if std::path::Path::new("/sys/kernel/mm/lru_gen/enabled").exists() {
+    if Path::new("/sys/kernel/mm/lru_gen/enabled").exists() {
         knobs::write("/sys/kernel/mm/lru_gen/enabled", "y")?;
     }
     let start = |(name, args): &(&str, &[&str])| {
@@ -102,11 +105,20 @@ fn guest() -> Result<()> {
         Tenant::start(name, &Cgroup::create(&format!("ages/{name}"))?, &args)
     };
     let tenants: Vec<Tenant> = TENANTS.iter().map(start).collect::<Result<_>>()?;
+    make_room_for_damon()?;
     SOURCES.iter().try_for_each(|source| watch(source))?;
     for (tenant, (name, _)) in tenants.into_iter().zip(TENANTS) {
         let reports = tenant.reports()?.into_iter().filter(|report| report.truth.is_some()).collect();
         tenant.stop()?;
         report::emit(&Truths { kind: "truths".into(), tenant: name.into(), reports })?;
+    }
+    Ok(())
+}
+
+/// As an operator would who reads what the daemon says: it does not switch off what tolerates no other.
+fn make_room_for_damon() -> Result<()> {
+    for user in ExclusiveUser::enabled(&Root::open("/")?)? {
+        knobs::write(Path::new("/").join(user.parameter()), "N")?;
     }
     Ok(())
 }

@@ -1,0 +1,122 @@
+//! From DAMON's regions to the cohorts of the core.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use lowtide_core::{Bytes, Cohort, idle::ByType};
+
+/// Bytes by the span of time in which they were touched last, the oldest last.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Cohorts(BTreeMap<(Duration, Ends), ByType>);
+
+/// The far end of such a span.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Ends {
+    /// So long ago.
+    At(Duration),
+    /// Nobody knows: somebody has looked for so long only.
+    Unknown,
+}
+
+impl Cohorts {
+    pub(super) fn add(&mut self, youngest: Duration, ends: Ends, size: ByType) {
+        if !size.total().is_zero() {
+            *self.0.entry((youngest, ends)).or_default() += size;
+        }
+    }
+
+    pub(super) fn extend(&mut self, other: Self) {
+        for ((youngest, ends), size) in other.0 {
+            self.add(youngest, ends, size);
+        }
+    }
+
+    /// Leaves no more than `most` of each type. What is too much is taken from the oldest: addresses behind which there is
+    /// no memory are never touched, so they are among those, and no more is called idle than can be.
+    pub(super) fn clip(&mut self, most: ByType) {
+        let mut over = self.total() - most;
+        for size in self.0.values_mut().rev() {
+            let taken = ByType { anon: over.anon.min(size.anon), file: over.file.min(size.file) };
+            *size = *size - taken;
+            over = over - taken;
+        }
+        self.0.retain(|_, size| !size.total().is_zero());
+    }
+
+    fn total(&self) -> ByType {
+        self.0.values().copied().sum()
+    }
+
+    /// For the core. What has not been touched since somebody looks is one cohort: the core knows from earlier readings how
+    /// old it really is, and tells only one apart.
+    pub(super) fn finish(self) -> Vec<Cohort> {
+        let mut cohorts = Vec::with_capacity(self.0.len());
+        let mut since_ever: Option<Cohort> = None;
+        for ((youngest, ends), size) in self.0 {
+            match (ends, &mut since_ever) {
+                (Ends::At(oldest), _) => cohorts.push(Cohort { youngest, oldest: Some(oldest), size }),
+                // The first one is the youngest.
+                (Ends::Unknown, Some(known)) => known.size += size,
+                (Ends::Unknown, none) => *none = Some(Cohort { youngest, oldest: None, size }),
+            }
+        }
+        cohorts.extend(since_ever);
+        cohorts
+    }
+}
+
+/// Bytes of one type.
+pub(super) const fn anon(anon: Bytes) -> ByType {
+    ByType { anon, file: Bytes::ZERO }
+}
+
+/// Bytes of the other type.
+pub(super) const fn file(file: Bytes) -> ByType {
+    ByType { anon: Bytes::ZERO, file }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    fn some() -> Cohorts {
+        let mut cohorts = Cohorts::default();
+        cohorts.add(seconds(0), Ends::At(seconds(5)), anon(Bytes::mib(10)));
+        cohorts.add(seconds(60), Ends::Unknown, anon(Bytes::mib(30)));
+        cohorts.add(seconds(65), Ends::Unknown, anon(Bytes::mib(20)));
+        cohorts.add(seconds(20), Ends::At(seconds(30)), file(Bytes::mib(7)));
+        cohorts.add(seconds(20), Ends::At(seconds(30)), file(Bytes::mib(1)));
+        cohorts.add(seconds(90), Ends::Unknown, ByType::default());
+        cohorts
+    }
+
+    #[test]
+    fn what_was_idle_from_the_start_is_one() {
+        let cohort = |youngest, oldest, size| Cohort { youngest: seconds(youngest), oldest, size };
+        let expected = [
+            cohort(0, Some(seconds(5)), anon(Bytes::mib(10))),
+            cohort(20, Some(seconds(30)), file(Bytes::mib(8))),
+            cohort(60, None, anon(Bytes::mib(50))),
+        ];
+        assert_eq!(some().finish(), expected);
+    }
+
+    #[test]
+    fn too_much_is_taken_from_the_oldest_of_its_type() {
+        let mut cohorts = some();
+        cohorts.clip(ByType { anon: Bytes::mib(35), file: Bytes::mib(3) });
+        let cohort = |youngest, oldest, size| Cohort { youngest: seconds(youngest), oldest, size };
+        let expected = [
+            cohort(0, Some(seconds(5)), anon(Bytes::mib(10))),
+            cohort(20, Some(seconds(30)), file(Bytes::mib(3))),
+            cohort(60, None, anon(Bytes::mib(25))),
+        ];
+        assert_eq!(cohorts.finish(), expected);
+        let mut enough = some();
+        enough.clip(ByType { anon: Bytes::MAX, file: Bytes::MAX });
+        assert_eq!(enough.finish(), some().finish());
+    }
+}

@@ -1,0 +1,110 @@
+//! Our one kdamond: reserved and recorded, at rest between two looks, torn down by its record.
+//!
+//! It has schemes only while a snapshot is taken. Access counts and ages are kept without any, and schemes cost: one that
+//! filters by cgroup walks through all of the host's pages each time it is applied (`damon_pa_stat`, mm/damon/paddr.c, 6.14
+//! and later).
+
+use std::{
+    num::NonZeroU32,
+    time::{Duration, Instant},
+};
+
+use lowtide_damon::{Admin, Capabilities, Context, Error, Owned, Snapshot};
+use lowtide_kernfs::Root;
+
+use super::records::{Records, RecordsError};
+
+/// What can go wrong with it.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    /// DAMON refuses.
+    #[error(transparent)]
+    Damon(#[from] Error),
+    /// It may not run unrecorded.
+    #[error(transparent)]
+    Records(#[from] RecordsError),
+}
+
+impl Failure {
+    /// Whether the kdamond is as good as before, and the next look may go well.
+    pub(super) const fn passes(&self) -> bool {
+        matches!(self, Self::Damon(Error::Busy { .. } | Error::ProcessGone { .. } | Error::MemcgGone { .. }))
+    }
+}
+
+/// A kdamond of ours.
+#[derive(Debug)]
+pub(super) struct Kdamond {
+    owned: Owned,
+    /// Processor time that it had used when the last look ended, and when that was.
+    rested: (Duration, Instant),
+    is_running: bool,
+}
+
+/// A snapshot and what it cost.
+#[derive(Debug)]
+pub(super) struct Sight {
+    pub(super) snapshot: Snapshot,
+    /// When it was true.
+    pub(super) at: Instant,
+    /// Processor time of the kdamond during the look.
+    pub(super) cpu: Duration,
+    /// And since the last one, with the time that has passed.
+    pub(super) rest: (Duration, Duration),
+}
+
+impl Kdamond {
+    /// Finds a place for it and what the kernel has. Each step is on the disk before it is taken.
+    pub(super) fn claim(admin: &Admin, records: &mut Records) -> Result<Self, Failure> {
+        let reservation = admin.reserve(NonZeroU32::MIN)?;
+        if let Some(creation) = reservation.record() {
+            records.note(creation)?;
+        }
+        let Some(claimed) = reservation.claim()?.pop() else {
+            return Err(Error::NoVacancy { wanted: 1, vacant: 0, running: vec![], configured: vec![] }.into());
+        };
+        records.note(claimed.record())?;
+        let owned = claimed.probe()?;
+        records.update(owned.record())?;
+        Ok(Self { owned, rested: (Duration::ZERO, Instant::now()), is_running: false })
+    }
+
+    pub(super) const fn capabilities(&self) -> &Capabilities {
+        self.owned.capabilities()
+    }
+
+    /// Shows what the schemes of `looking` find. The first time it is started and there is nothing to see yet.
+    pub(super) fn look(
+        &mut self,
+        looking: &Context,
+        records: &mut Records,
+    ) -> Result<Option<Sight>, Failure> {
+        let resting = Context { schemes: Vec::new(), ..looking.clone() };
+        if !self.is_running {
+            self.owned.start(&resting)?;
+            self.is_running = true;
+            records.update(self.owned.record())?;
+            self.rested = (self.owned.cpu_time()?, Instant::now());
+            return Ok(None);
+        }
+        let (before, begun) = (self.owned.cpu_time()?, Instant::now());
+        let (used, since) = self.rested;
+        let rest = (before.saturating_sub(used), begun.saturating_duration_since(since));
+        self.owned.commit(looking)?;
+        let snapshot = self.owned.snapshot();
+        let at = Instant::now();
+        // At rest again, whatever came of it.
+        self.owned.commit(&resting)?;
+        let after = self.owned.cpu_time()?;
+        self.rested = (after, Instant::now());
+        Ok(Some(Sight { snapshot: snapshot?, at, cpu: after.saturating_sub(before), rest }))
+    }
+}
+
+/// Ends what is recorded: our kdamond, if one runs.
+pub(super) fn end(root: &Root, records: &mut Records) -> Result<(), Failure> {
+    for result in records.clear(root)? {
+        result?;
+    }
+    Ok(())
+}
