@@ -187,8 +187,13 @@ impl Loop {
             };
             let Some(cgroup) = sight.handles.remove(&decision.id) else { continue };
             self.arm(&cgroup, decision, config);
-            let page_cache_only = scope == Scope::File && self.observer.takes_swappiness();
-            self.actuator.start(cgroup, Request { amount, swappiness: page_cache_only.then_some(0) });
+            let swappiness = match scope {
+                Scope::File => Some(0),
+                Scope::Anon => Some(200),
+                Scope::Any => None,
+            };
+            let swappiness = swappiness.filter(|_| self.observer.takes_swappiness());
+            self.actuator.start(cgroup, Request { amount, swappiness });
         }
     }
 
