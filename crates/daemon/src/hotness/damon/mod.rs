@@ -5,6 +5,8 @@
 //! that is found out at the first look, which comes only if a policy acts.
 
 mod cohorts;
+#[cfg(test)]
+mod fixture;
 mod kdamond;
 mod memcgs;
 mod pace;

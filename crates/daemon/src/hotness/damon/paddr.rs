@@ -103,3 +103,7 @@ fn cohorts(snapshot: &Snapshot, first: usize) -> Cohorts {
     }
     cohorts
 }
+
+#[cfg(test)]
+#[path = "paddr_tests.rs"]
+mod tests;

@@ -170,34 +170,5 @@ fn size(range: AddressRange, mappings: Option<&[Mapping]>) -> ByType {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const fn seconds(seconds: u64) -> Duration {
-        Duration::from_secs(seconds)
-    }
-
-    #[test]
-    fn ages_go_no_further_back_than_somebody_watched() {
-        let snapshot = Snapshot {
-            aggregation: seconds(2),
-            samples: 5,
-            monitored: Some(seconds(100)),
-            schemes: Vec::new(),
-        };
-        let region = |accesses, age| Region {
-            range: AddressRange::new(0, 4096).unwrap(),
-            accesses,
-            age: seconds(age),
-            passed: None,
-            probe_hits: Vec::new(),
-        };
-        let from_start = |accesses, age| span(&region(accesses, age), &snapshot, None);
-        assert_eq!(from_start(1, 50), (seconds(0), Ends::At(seconds(2))));
-        assert_eq!(from_start(0, 50), (seconds(50), Ends::At(seconds(54))));
-        assert_eq!(from_start(0, 98), (seconds(98), Ends::Unknown));
-        let later = |age| span(&region(0, age), &snapshot, Some(seconds(30)));
-        assert_eq!(later(10), (seconds(10), Ends::At(seconds(14))));
-        assert_eq!(later(98), (seconds(30), Ends::At(seconds(34))));
-    }
-}
+#[path = "vaddr_tests.rs"]
+mod tests;
