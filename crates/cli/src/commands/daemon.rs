@@ -19,8 +19,8 @@ use lowtide_policy::Config;
 use super::BAD_CONFIG;
 use crate::logging;
 
-/// As many as the actuator makes requests at once: nothing else blocks.
-const BLOCKING_THREADS: usize = 4;
+/// As many as the actuator makes requests at once, and one for a look at idle ages: nothing else blocks.
+const BLOCKING_THREADS: usize = 5;
 /// Reclaim requests need little stack, and all of it is locked in memory.
 const STACK_BYTES: usize = 256 << 10;
 
