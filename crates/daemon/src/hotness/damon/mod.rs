@@ -65,7 +65,8 @@ pub(super) struct Damon {
     mount: Mount,
     admin: Admin,
     state_dir: PathBuf,
-    pace: Pace,
+    /// Share of a processor for monitoring.
+    budget: Ratio,
     running: Option<Running>,
     why: String,
 }
@@ -77,6 +78,7 @@ struct Running {
     records: Records,
     source: Source,
     watch: Box<dyn Watch>,
+    pace: Pace,
 }
 
 impl Damon {
@@ -90,8 +92,8 @@ impl Damon {
             users => exclusive(users),
         };
         // The other half is for looks.
-        let pace = Pace::new(Ratio::new(cpu.get() / 2.0));
-        Ok(Self { root, mount, admin, state_dir, pace, running: None, why })
+        let budget = Ratio::new(cpu.get() / 2.0);
+        Ok(Self { root, mount, admin, state_dir, budget, running: None, why })
     }
 
     fn begin(&mut self) -> Result<Running, Failure> {
@@ -110,7 +112,8 @@ impl Damon {
             Ok((kdamond, source, why, watch)) => {
                 tracing::info!(%source, "idle ages: {why}");
                 self.why = why;
-                Ok(Running { kdamond, records, source, watch })
+                let finest = if source == Source::DamonPaddr { pace::PHYSICAL } else { pace::ADDRESSES };
+                Ok(Running { kdamond, records, source, watch, pace: Pace::new(finest, self.budget) })
             }
             Err(failure) => {
                 end(&self.root, &mut records)?;
@@ -158,7 +161,7 @@ impl Damon {
             Some(running) => running,
             None => self.begin()?,
         };
-        let outcome = look(&mut running, targets, &mut self.pace);
+        let outcome = look(&mut running, targets);
         if outcome.as_ref().err().is_none_or(Trouble::passes) {
             self.running = Some(running);
         } else if let Err(failure) = end(&self.root, &mut running.records) {
@@ -190,14 +193,14 @@ impl Trouble {
     }
 }
 
-fn look(running: &mut Running, targets: &[Target], pace: &mut Pace) -> Result<Look, Trouble> {
+fn look(running: &mut Running, targets: &[Target]) -> Result<Look, Trouble> {
     let Description { space, schemes, left_out } =
         running.watch.describe(targets).map_err(Trouble::Targets)?;
     let mut look = Look { note: note(left_out, targets.len()), ..Look::default() };
     if schemes.is_empty() {
         return Ok(look);
     }
-    let context = Context { monitoring: pace.monitoring(), schemes, ..Context::new(space) };
+    let context = Context { monitoring: running.pace.monitoring(), schemes, ..Context::new(space) };
     let Some(sight) = running.kdamond.look(&context, &mut running.records)? else { return Ok(look) };
     let (used, elapsed) = sight.rest;
     look.readings = running.watch.read(&sight);
@@ -205,8 +208,8 @@ fn look(running: &mut Running, targets: &[Target], pace: &mut Pace) -> Result<Lo
     look.cpu = sight.cpu;
     look.between = used;
     look.share_between = Ratio::new(used.as_secs_f64() / elapsed.as_secs_f64().max(f64::MIN_POSITIVE));
-    if pace.settle(used, elapsed) {
-        let monitoring = pace.monitoring();
+    if running.pace.settle(used, elapsed) {
+        let monitoring = running.pace.monitoring();
         tracing::info!(
             sample = ?monitoring.intervals.sample, regions = monitoring.regions.max,
             "DAMON took {} of a core: it looks so from now on", look.share_between

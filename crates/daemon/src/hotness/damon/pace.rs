@@ -8,19 +8,32 @@ use lowtide_damon::{Intervals, Monitoring, RegionCount};
 /// Of each aggregation. Fewer than ten, so that a single access makes a region young: up to 6.12 a change of less than a
 /// tenth of the highest count leaves the age as it is (`damon_merge_regions_of`, mm/damon/core.c).
 const SAMPLES: u32 = 5;
-/// One page of each region is looked at so often.
-const SAMPLE: Duration = Duration::from_millis(500);
 /// Longer, and a look would wait too long: up to three aggregations.
 const LONGEST_SAMPLE: Duration = Duration::from_secs(2);
-/// The lower bound is what keeps regions small.
-const REGIONS: RegionCount = RegionCount { min: 500, max: 2000 };
 const FEWEST_REGIONS: u32 = 100;
 /// Ranges of processes are looked up again so often, and the least number of regions counts from then on.
 const UPDATE: Duration = Duration::from_secs(10);
 
+/// As fine as it is of use.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Finest {
+    /// One page of each region is looked at so often.
+    sample: Duration,
+    /// The lower bound is what keeps regions small.
+    regions: RegionCount,
+}
+
+/// Addresses of processes: what is touched alike lies together.
+pub(super) const ADDRESSES: Finest =
+    Finest { sample: Duration::from_secs(1), regions: RegionCount { min: 200, max: 1000 } };
+/// Physical memory: cgroups, and what they use and do not use, lie mixed.
+pub(super) const PHYSICAL: Finest =
+    Finest { sample: Duration::from_secs(1), regions: RegionCount { min: 1000, max: 4000 } };
+
 /// Coarser where it would cost too much.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Pace {
+    finest: Finest,
     /// Share of a processor that monitoring may take.
     budget: Ratio,
     /// One is as fine as it gets; the cost falls in proportion.
@@ -28,8 +41,8 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    pub(super) const fn new(budget: Ratio) -> Self {
-        Self { budget, coarseness: 1.0 }
+    pub(super) const fn new(finest: Finest, budget: Ratio) -> Self {
+        Self { finest, budget, coarseness: 1.0 }
     }
 
     /// Monitoring took so much processor time of so much time. Returns whether it is to be done differently from now on.
@@ -43,14 +56,15 @@ impl Pace {
             return false;
         }
         let before = self.monitoring();
-        self.coarseness = (self.coarseness * over.clamp(0.25, 16.0)).clamp(1.0, coarsest());
+        self.coarseness = (self.coarseness * over.clamp(0.25, 16.0)).clamp(1.0, self.coarsest());
         before != self.monitoring()
     }
 
     /// Samples are made rarer first: an idle page stays idle, while a larger region mixes hot and cold.
     pub(super) fn monitoring(&self) -> Monitoring {
-        let sample = SAMPLE.mul_f64(self.coarseness).min(LONGEST_SAMPLE);
-        let rest = self.coarseness * SAMPLE.as_secs_f64() / sample.as_secs_f64();
+        let Finest { sample: finest, regions } = self.finest;
+        let sample = finest.mul_f64(self.coarseness).min(LONGEST_SAMPLE);
+        let rest = self.coarseness * finest.as_secs_f64() / sample.as_secs_f64();
         let fewer = |regions: u32| {
             #[expect(
                 clippy::cast_possible_truncation,
@@ -60,14 +74,16 @@ impl Pace {
             let fewer = (f64::from(regions) / rest) as u32;
             fewer.max(FEWEST_REGIONS)
         };
-        let regions = RegionCount { min: fewer(REGIONS.min), max: fewer(REGIONS.max) };
+        let regions = RegionCount { min: fewer(regions.min), max: fewer(regions.max) };
         let intervals = Intervals { update: UPDATE, ..Intervals::new(sample, SAMPLES) };
         Monitoring { intervals, regions, probes: Vec::new() }
     }
-}
 
-fn coarsest() -> f64 {
-    LONGEST_SAMPLE.as_secs_f64() / SAMPLE.as_secs_f64() * f64::from(REGIONS.max) / f64::from(FEWEST_REGIONS)
+    fn coarsest(&self) -> f64 {
+        let Finest { sample, regions } = self.finest;
+        let rarer = LONGEST_SAMPLE.as_secs_f64() / sample.as_secs_f64();
+        rarer * f64::from(regions.max) / f64::from(FEWEST_REGIONS)
+    }
 }
 
 #[cfg(test)]
@@ -82,7 +98,7 @@ mod tests {
     #[test]
     fn it_gets_coarser_until_it_is_within_the_budget_and_no_further() {
         for share in [0.3, 0.9, 1.5, 4.0, 10.0, 70.0] {
-            let mut pace = Pace::new(Ratio::percent(1.0));
+            let mut pace = Pace::new(PHYSICAL, Ratio::percent(1.0));
             let finest = cost(&pace.monitoring());
             let took = |pace: &Pace| Duration::from_secs_f64(share * cost(&pace.monitoring()) / finest);
             let second = Duration::from_secs(100);
@@ -96,7 +112,7 @@ mod tests {
 
     #[test]
     fn it_gets_finer_again_and_never_coarser_than_is_of_use() {
-        let mut pace = Pace::new(Ratio::percent(1.0));
+        let mut pace = Pace::new(PHYSICAL, Ratio::percent(1.0));
         for _ in 0..10 {
             pace.settle(Duration::from_secs(100), Duration::from_secs(100));
         }
@@ -106,12 +122,12 @@ mod tests {
         for _ in 0..10 {
             pace.settle(Duration::ZERO, Duration::from_secs(100));
         }
-        assert_eq!(pace.monitoring(), Pace::new(Ratio::percent(1.0)).monitoring());
+        assert_eq!(pace.monitoring(), Pace::new(PHYSICAL, Ratio::percent(1.0)).monitoring());
         assert!(!pace.settle(Duration::ZERO, Duration::ZERO));
     }
 
     #[test]
     fn ages_notice_a_single_access() {
-        assert!(Pace::new(Ratio::ONE).monitoring().intervals.samples() < 10);
+        assert!(Pace::new(ADDRESSES, Ratio::ONE).monitoring().intervals.samples() < 10);
     }
 }
