@@ -108,6 +108,7 @@ fn set_count(stat: &mut MemoryStat, line: &Keyed<'_>) -> Result<(), Fault> {
         "zswpwb" => &mut stat.zswap_writeback,
         "pswpin" => &mut stat.swap_in,
         "pswpout" => &mut stat.swap_out,
+        "pgfault" => &mut stat.faults,
         "pgscan" => &mut stat.scanned,
         "pgsteal" => &mut stat.stolen,
         _ => return Ok(()),

@@ -3,7 +3,6 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    idle::ByType,
     observation::CgroupId,
     units::{Bytes, Ratio},
 };
@@ -185,11 +184,11 @@ pub struct Figures {
     pub price: Ratio,
     /// What price and headroom would have asked for, before floors and budgets.
     pub wanted: Bytes,
-    /// From which idle age on memory may go: `cold_after`, or later where memory came back; `None` without an idle-age
+    /// From which idle age on anonymous memory may go: `cold_after`, or later where memory came back; `None` without an idle-age
     /// source.
-    pub cut: Option<ByType<Duration>>,
-    /// Bytes in DRAM beyond the cut; `None` without an idle-age source.
-    pub idle: Option<ByType>,
+    pub cut: Option<Duration>,
+    /// Anonymous bytes in DRAM beyond the cut; `None` without an idle-age source.
+    pub idle: Option<Bytes>,
     /// What may still go this minute.
     pub minute_left: Bytes,
     /// CPU share of one core spent on reclaim over the last minute.

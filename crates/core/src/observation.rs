@@ -244,6 +244,8 @@ pub struct MemoryStat {
     pub swap_in: Option<Bytes>,
     /// Counter: pages written to swap devices (memory.stat has it from 6.14).
     pub swap_out: Option<Bytes>,
+    /// Counter: page faults of every kind, a page each.
+    pub faults: Option<Bytes>,
     /// Counter: pages scanned by reclaim.
     pub scanned: Option<Bytes>,
     /// Counter: pages reclaimed.

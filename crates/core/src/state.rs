@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use crate::{
     history::{History, Sample},
-    idle::{ByType, Hotness, Tracker},
+    idle::{ByType, Hotness, Since, Tracker},
     observation::{CgroupId, CgroupObservation, Effect},
     pace::Pace,
     policy::{Mode, Policy},
@@ -112,7 +112,9 @@ impl CgroupState {
         let promoted = seen.memory.promoted();
         let back = promoted - self.promoted;
         self.pace.learn(taken, back.total(), elapsed);
-        self.tracker.account(by_type, back, policy, now);
+        let (faults, offloaded) = (seen.memory.stat.faults.unwrap_or_default(), seen.memory.offloaded());
+        let since = Since { taken: by_type, promoted: back, faults, offloaded };
+        self.tracker.account(&since, policy, now);
         self.tracker.learn(seen.reading.as_deref(), policy);
         self.promoted = promoted;
         if !seen.in_flight {

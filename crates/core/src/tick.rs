@@ -6,7 +6,6 @@ use crate::{
     decision::{Action, Decision, Figures, Reason, Scope},
     harm::{self, Harm},
     history::{MINUTE, SHORT},
-    idle::ByType,
     observation::{CgroupId, CgroupObservation, HostObservation, Memory, Observation},
     policy::{Budgets, Mode, Policy},
     room::{BATCH, Room},
@@ -206,7 +205,7 @@ impl Case<'_> {
     }
 
     /// The cut, and what has been idle for longer; `None` without an idle-age source.
-    fn cold(&self, state: &CgroupState) -> Option<(ByType<Duration>, ByType)> {
+    fn cold(&self, state: &CgroupState) -> Option<(Duration, Bytes)> {
         let cut = state.tracker.is_current(self.policy, self.now).then(|| state.tracker.cut(self.policy))?;
         Some((cut, state.tracker.idle(cut)))
     }
@@ -301,11 +300,9 @@ impl Case<'_> {
         let refuse = |reason| (reason, file_only);
         state.credit += self.wanted(figures);
         figures.wanted = state.credit;
-        let scope = self.narrowed(scope, state);
+        let (scope, cold) = self.by_age(state, scope);
         let step = Step { amount: state.credit, scope, bound: Reason::Headroom, file_only };
-        let step = self
-            .within_room(self.bounded(step, figures), room)
-            .at_most(self.idle(state, scope), Reason::NothingCold);
+        let step = self.within_room(self.bounded(step, figures), room).at_most(cold, Reason::NothingCold);
         let observes = self.policy.mode == Mode::Observe;
         if step.amount < BATCH && step.bound == Reason::Headroom && !observes {
             return Err(refuse(Reason::StepTooSmall));
@@ -320,33 +317,21 @@ impl Case<'_> {
         }
     }
 
-    /// Where ages tell the types apart, the one with more idle bytes alone: left to itself the kernel weighs them by its own
-    /// refault counts (mm/vmscan.c, `get_type_to_scan`), and takes of the other what is in use.
-    fn narrowed(&self, scope: Scope, state: &CgroupState) -> Scope {
-        match (scope, self.cold(state)) {
-            (Scope::Any, Some((_, idle))) if self.host.reclaim_takes_swappiness => {
-                if idle.file > idle.anon {
-                    Scope::File
-                } else {
-                    Scope::Anon
-                }
-            }
-            (scope, _) => scope,
-        }
-    }
-
-    /// What has been idle beyond the cut and may go.
+    /// With idle ages: anonymous memory while there is some beyond the cut, and no more than that; else page cache, by
+    /// pressure alone.
     ///
     /// Not the last of it: where the kernel runs out of old pages before it has what was asked for, it goes on with the
     /// next generation and does not stop in time (in the lab on 6.12: 6 MiB for the last 1.8, 4 of them in use).
-    fn idle(&self, state: &CgroupState, scope: Scope) -> Bytes {
-        let Some((_, idle)) = self.cold(state) else { return Bytes::MAX };
-        let idle = match scope {
-            Scope::File => idle.file,
-            Scope::Anon => idle.anon,
-            Scope::Any => idle.total(),
-        };
-        idle - self.cgroup.memory.footprint().scale(LEFT_OVER).max(LEAST_LEFT_OVER)
+    fn by_age(&self, state: &CgroupState, scope: Scope) -> (Scope, Bytes) {
+        let Some((_, idle)) = self.cold(state) else { return (scope, Bytes::MAX) };
+        let idle = idle - self.cgroup.memory.footprint().scale(LEFT_OVER).max(LEAST_LEFT_OVER);
+        match scope {
+            Scope::Any if !self.host.reclaim_takes_swappiness => (Scope::Any, idle),
+            // The kernel left to itself weighs the types by its own refault counts (mm/vmscan.c, `get_type_to_scan`).
+            Scope::Any | Scope::Anon if idle >= BATCH => (Scope::Anon, idle),
+            _ if state.watch.is_over(self.policy.cold_after, self.now) => (Scope::File, Bytes::MAX),
+            _ => (Scope::File, Bytes::ZERO),
+        }
     }
 
     /// Price and headroom as a share of the fastest pace that the policy allows, for the time since the last tick.

@@ -166,14 +166,13 @@ fn idle(page: &Page, view: &View) -> Result<(), prometheus::Error> {
     )?;
     let cut = page.gauge(
         "lowtide_cgroup_cut_seconds",
-        "Idle age from which on memory may go.",
-        &["cgroup", "type"],
+        "Idle age from which on anonymous memory may go.",
+        &["cgroup"],
     )?;
     for CgroupView { path, hotness, .. } in &view.cgroups {
         let Some(hotness) = hotness else { continue };
         working_set.with_label_values(&[&**path]).set(hotness.working_set.as_f64());
-        cut.with_label_values(&[&**path, "anon"]).set(hotness.cut.anon.as_secs_f64());
-        cut.with_label_values(&[&**path, "file"]).set(hotness.cut.file.as_secs_f64());
+        cut.with_label_values(&[&**path]).set(hotness.cut.as_secs_f64());
         for (index, boundary) in
             BOUNDARIES.iter().enumerate().filter(|(_, age)| EXPORTED.contains(&age.as_secs()))
         {

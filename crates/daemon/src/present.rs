@@ -150,8 +150,7 @@ fn write_figures(text: &mut String, figures: &Figures) -> std::fmt::Result {
     line("headroom under the SLO", figures.headroom.to_string())?;
     line("price", figures.price.to_string())?;
     if let (Some(cut), Some(idle)) = (figures.cut, figures.idle) {
-        line("anonymous, idle for the cut", format!("{} for {}", idle.anon, age(cut.anon)))?;
-        line("page cache, idle for the cut", format!("{} for {}", idle.file, age(cut.file)))?;
+        line("anonymous, beyond the cut", format!("{idle} idle for {}", age(cut)))?;
     }
     line("wanted now", figures.wanted.to_string())?;
     line("may still go this minute", figures.minute_left.to_string())?;

@@ -47,21 +47,27 @@ impl Piece {
 pub(crate) struct Touched {
     /// How long they had been idle, at the least, at the reading before.
     pub(crate) seen: Duration,
-    /// How old they would be now: at most by the time between the readings more than at the touch.
+    /// How long they had been idle when they were touched, give or take half of the time between the readings.
     pub(crate) age: Duration,
     pub(crate) size: Bytes,
 }
 
 impl Ages {
-    /// Takes in a reading made `elapsed` after the last one. Of what is not there any more, `gone` left DRAM and was not
-    /// touched; the rest is returned.
-    pub(crate) fn learn(&mut self, mut measured: Vec<Piece>, elapsed: Duration, gone: Bytes) -> Vec<Touched> {
+    /// Takes in a reading made `elapsed` after the last one. At most `faulted` bytes are new since, and `gone` left DRAM on
+    /// request: what is not there any more without having left or been freed was touched, and is returned.
+    pub(crate) fn learn(
+        &mut self,
+        mut measured: Vec<Piece>,
+        elapsed: Duration,
+        faulted: Bytes,
+        gone: Bytes,
+    ) -> Vec<Touched> {
         measured.retain(|piece| !piece.size.is_zero());
         oldest_first(&mut measured);
         let before: Vec<Piece> = self.cohorts.iter().map(|piece| piece.grown(elapsed)).collect();
-        let left = total(&before) - total(&measured);
+        let left = total(&before) + faulted - total(&measured);
         let touched = touched(&before, &measured, elapsed, left.max(gone));
-        self.cohorts = measured.into_iter().flat_map(|piece| fitted(piece, &before)).collect();
+        self.cohorts = fit(measured, before, elapsed);
         oldest_first(&mut self.cohorts);
         self.join();
         touched
@@ -100,16 +106,29 @@ fn total(pieces: &[Piece]) -> Bytes {
     pieces.iter().map(|piece| piece.size).sum()
 }
 
-/// An open-ended piece told apart by the pieces that were known to be at least as old; others as they are.
-fn fitted(lump: Piece, before: &[Piece]) -> Vec<Piece> {
-    if lump.oldest.is_some() {
-        return vec![lump];
-    }
+/// Open-ended pieces told apart by the pieces that were known to be at least as old; others as they are.
+///
+/// Only where a lump is older than the time since the last reading: younger ones come from walks of the kernel's own, which
+/// follow each other in seconds when it has to reclaim, and say nothing about what was old before.
+fn fit(measured: Vec<Piece>, mut before: Vec<Piece>, elapsed: Duration) -> Vec<Piece> {
+    let fit = |piece: Piece| {
+        if piece.oldest.is_some() || piece.youngest < elapsed {
+            vec![piece]
+        } else {
+            fitted(piece, &mut before)
+        }
+    };
+    measured.into_iter().flat_map(fit).collect()
+}
+
+/// One lump; what it takes of the past is not there for the next one.
+fn fitted(lump: Piece, before: &mut [Piece]) -> Vec<Piece> {
     let mut room = lump.size;
     let mut parts = Vec::new();
-    for piece in before.iter().filter(|piece| piece.is_mostly_beyond(lump.youngest)) {
+    for piece in before.iter_mut().filter(|piece| piece.is_mostly_beyond(lump.youngest)) {
         let size = piece.size.min(room);
         room = room - size;
+        piece.size = piece.size - size;
         parts.push(Piece { youngest: piece.youngest.max(lump.youngest), size, ..*piece });
     }
     parts.push(Piece { size: room, ..lump });
@@ -126,7 +145,8 @@ fn touched(before: &[Piece], measured: &[Piece], elapsed: Duration, gone: Bytes)
         let still = measured.iter().filter(|other| other.is_mostly_beyond(piece.youngest));
         let missing = known - still.map(|other| other.size).sum();
         if missing > accounted {
-            let (seen, age) = (piece.youngest.saturating_sub(elapsed), piece.youngest);
+            let seen = piece.youngest.saturating_sub(elapsed);
+            let age = seen.saturating_add(elapsed / 2);
             touched.push(Touched { seen, age, size: missing - accounted });
             accounted = missing;
         }

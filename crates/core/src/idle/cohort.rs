@@ -8,13 +8,13 @@ use std::{
 
 use crate::units::Bytes;
 
-/// Something, bytes mostly, of each of the two types of memory that the kernel keeps lists of.
+/// Bytes of the two types of memory that the kernel keeps lists of.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
-pub struct ByType<T = Bytes> {
-    /// Of anonymous memory, with tmpfs and shared memory.
-    pub anon: T,
-    /// Of page cache.
-    pub file: T,
+pub struct ByType {
+    /// Anonymous memory, with tmpfs and shared memory.
+    pub anon: Bytes,
+    /// Page cache.
+    pub file: Bytes,
 }
 
 impl ByType {

@@ -19,4 +19,4 @@ pub use histogram::{BOUNDARIES, Histogram};
 pub use lines::{Line, LineUse, Lines};
 pub use tracker::{Hotness, WhatIf};
 
-pub(crate) use tracker::Tracker;
+pub(crate) use tracker::{Since, Tracker};

@@ -74,6 +74,12 @@ pub(crate) struct Away {
 }
 
 impl Away {
+    /// Time passes, and no more than `offloaded` can be away: what was freed since, as when a process ended, is not.
+    pub(crate) fn fade(&mut self, elapsed: Duration, offloaded: Bytes) {
+        let keep = (-elapsed.as_secs_f64() / HALF_LIFE.as_secs_f64()).exp2();
+        self.bytes = (self.bytes * keep).min(offloaded.as_f64());
+    }
+
     /// `size` bytes left at `now` that had been idle for `age`.
     pub(crate) fn leave(&mut self, size: Bytes, age: Duration, now: Duration) {
         let touched = now.as_secs_f64() - age.as_secs_f64();

@@ -11,6 +11,7 @@ use super::{
     returns::{Away, Returns},
 };
 use crate::{
+    history::MINUTE,
     policy::Policy,
     units::{Bytes, Ratio},
 };
@@ -26,8 +27,8 @@ pub struct Hotness {
     pub histogram: Histogram,
     /// Bytes younger than the policy's `cold_after`.
     pub working_set: Bytes,
-    /// From this idle age on memory may go.
-    pub cut: ByType<Duration>,
+    /// From this idle age on anonymous memory may go.
+    pub cut: Duration,
     /// The policy's three lines.
     pub lines: Lines<LineUse>,
     /// What another `cold_after` would mean.
@@ -59,11 +60,26 @@ pub(crate) struct Tracker {
     anon: Ages,
     file: Ages,
     cohorts: Vec<Cohort>,
-    returns: ByType<Returns>,
-    away: ByType<Away>,
+    returns: Returns,
+    away: Away,
+    /// Cumulative faults now, and at the last reading.
+    faults: [Bytes; 2],
     /// Left DRAM on lowtide's request since the last reading, and when that was known.
     taken: Vec<(Duration, ByType)>,
     seen: Duration,
+}
+
+/// What happened to a cgroup since the last turn.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Since {
+    /// Left DRAM on lowtide's request.
+    pub(crate) taken: ByType,
+    /// Came back.
+    pub(crate) promoted: ByType,
+    /// Cumulative: at most so much was faulted in, new or back, since the cgroup's creation.
+    pub(crate) faults: Bytes,
+    /// Anonymous bytes that are away now.
+    pub(crate) offloaded: Bytes,
 }
 
 /// The last reading.
@@ -75,20 +91,22 @@ struct Last {
 }
 
 impl Tracker {
-    /// `taken` left DRAM on lowtide's request since the last call, `promoted` came back.
-    pub(crate) fn account(&mut self, taken: ByType, promoted: ByType, policy: &Policy, now: Duration) {
-        let elapsed = now.saturating_sub(self.seen);
-        let cut = self.cut(policy);
+    /// What happened since the last call.
+    pub(crate) fn account(&mut self, since: &Since, policy: &Policy, now: Duration) {
+        self.returns.fade(now.saturating_sub(self.seen));
+        self.away.fade(now.saturating_sub(self.seen), since.offloaded);
         self.seen = now;
-        self.take(taken, now);
-        for (returns, away, taken, cut, promoted) in [
-            (&mut self.returns.anon, &mut self.away.anon, taken.anon, cut.anon, promoted.anon),
-            (&mut self.returns.file, &mut self.away.file, taken.file, cut.file, promoted.file),
-        ] {
-            returns.fade(elapsed);
-            away.leave(taken, cut, now);
-            let (came_back, age) = away.come_back(promoted, now);
-            note(returns, age, age, came_back, policy);
+        self.faults[0] = since.faults;
+        self.take(since.taken, now);
+        self.away.leave(since.taken.anon, self.cut(policy), now);
+        let (came_back, age) = self.away.come_back(since.promoted.anon, now);
+        self.note(age, age, came_back, policy);
+    }
+
+    /// What was not `seen` idle for cold_after was never a candidate, and says nothing about one.
+    fn note(&mut self, seen: Duration, age: Duration, size: Bytes, policy: &Policy) {
+        if seen >= policy.cold_after {
+            self.returns.note(age, size);
         }
     }
 
@@ -117,27 +135,27 @@ impl Tracker {
             return;
         }
         let elapsed = self.last.map_or(Duration::ZERO, |last| reading.at.saturating_sub(last.at));
+        let gone = sum(&self.taken);
         // A reading comes a turn after it was made: what was known to have left only since is still in it.
-        let (before, since) = self.taken.iter().partition(|(at, _)| *at <= reading.at);
-        self.taken = since;
-        let gone = sum(&before);
+        self.taken.retain(|(at, _)| *at > reading.at);
+        let faulted = self.faults[0] - self.faults[1];
+        self.faults[1] = self.faults[0];
         let cohorts = &reading.cohorts;
-        for Touched { seen, age, size } in
-            self.anon.learn(Piece::of(cohorts, |size| size.anon), elapsed, gone.anon)
-        {
-            note(&mut self.returns.anon, seen, age, size, policy);
-        }
-        for Touched { seen, age, size } in
-            self.file.learn(Piece::of(cohorts, |size| size.file), elapsed, gone.file)
-        {
-            note(&mut self.returns.file, seen, age, size, policy);
+        self.file.learn(Piece::of(cohorts, |size| size.file), elapsed, faulted, gone.file);
+        let touched = self.anon.learn(Piece::of(cohorts, |size| size.anon), elapsed, faulted, gone.anon);
+        // The SLO is about minutes, and this was seen over the time between two looks.
+        let a_minute = Ratio::ONE.over(Ratio::new(elapsed.max(MINUTE).as_secs_f64() / MINUTE.as_secs_f64()));
+        for Touched { seen, age, size } in touched {
+            self.note(seen, age, size.scale(a_minute), policy);
         }
         self.cohorts = both(self.anon.pieces(), self.file.pieces());
-        self.last = Some(Last { source: reading.source, at: reading.at, every: reading.every });
+        let every = reading.every.max(self.look_every(policy));
+        self.last = Some(Last { source: reading.source, at: reading.at, every });
     }
 
     /// Whether there is a reading that may still be relied on: no older than a few looks.
     pub(crate) fn is_current(&self, policy: &Policy, now: Duration) -> bool {
+        // What is due next may have been planned under the cut of then, or is under that of now.
         let valid_for = |last: Last| last.every.max(self.look_every(policy)).saturating_mul(VALID_LOOKS);
         self.last.is_some_and(|last| now.saturating_sub(last.at) <= valid_for(last))
     }
@@ -147,12 +165,9 @@ impl Tracker {
         Cohort::total(&self.cohorts) - Cohort::surely_idle(&self.cohorts, policy.cold_after).total()
     }
 
-    /// From which idle age on memory may go, each type by its own evidence: page cache that is read through descriptors
-    /// has no ages in MGLRU, and what that makes of it must not keep anonymous memory from going.
-    pub(crate) fn cut(&self, policy: &Policy) -> ByType<Duration> {
-        let base = self.base(policy);
-        let choose = |returns| cut::choose(returns, policy.cold_after, policy.slo.promotion_rate, base);
-        ByType { anon: choose(&self.returns.anon), file: choose(&self.returns.file) }
+    /// From which idle age on anonymous memory may go.
+    pub(crate) fn cut(&self, policy: &Policy) -> Duration {
+        cut::choose(&self.returns, policy.cold_after, policy.slo.promotion_rate, self.base(policy))
     }
 
     /// How often to look: twice within the cut.
@@ -160,20 +175,23 @@ impl Tracker {
     /// A source that tells the last two intervals apart from all before, as MGLRU does, then shows exactly what has been
     /// idle beyond the cut. With more looks that would be among what [`Ages`] can only bound.
     pub(crate) fn look_every(&self, policy: &Policy) -> Duration {
-        let ByType { anon, file } = self.cut(policy);
-        anon.min(file) / 2
+        self.cut(policy) / 2
     }
 
-    /// What promotion rates are shares of: the working set, but no less than the policy's floor, since a tenant that
-    /// sleeps has next to none.
+    /// What promotion rates are shares of: anonymous memory younger than `cold_after` and all page cache, which may be in
+    /// use whatever its ages say; but no less than the policy's floor, since a tenant that sleeps has next to none.
     pub(crate) fn base(&self, policy: &Policy) -> Bytes {
-        self.working_set(policy).max(policy.limits.floor)
+        let all: ByType = self.cohorts.iter().map(|cohort| cohort.size).sum();
+        let idle = Cohort::surely_idle(&self.cohorts, policy.cold_after);
+        (all.total() - idle.anon).max(policy.limits.floor)
     }
 
-    /// Bytes beyond the cut that are still in DRAM.
-    pub(crate) fn idle(&self, cut: ByType<Duration>) -> ByType {
-        let idle = |cut| Cohort::surely_idle(&self.cohorts, cut);
-        ByType { anon: idle(cut.anon).anon, file: idle(cut.file).file } - sum(&self.taken)
+    /// Anonymous bytes beyond the cut that are still in DRAM.
+    ///
+    /// Not page cache: a source sees touches through page tables, and what is read through descriptors and not mapped
+    /// looks idle however often it is read. In the lab 20 MiB read twice a second looked as 40 MiB read once.
+    pub(crate) fn idle(&self, cut: Duration) -> Bytes {
+        Cohort::surely_idle(&self.cohorts, cut).anon - sum(&self.taken).anon
     }
 
     /// For people; `None` without a reading that may be relied on.
@@ -197,20 +215,12 @@ impl Tracker {
 
     fn what_if(&self, index: usize, policy: &Policy) -> WhatIf {
         let cold_after = BOUNDARIES[index];
-        let worst = || self.returns.anon.worst_minute(index) + self.returns.file.worst_minute(index);
-        let rate = || worst().share_of(self.base(policy));
+        let rate = || self.returns.worst_minute(index).share_of(self.base(policy));
         WhatIf {
             cold_after,
             could_go: Cohort::surely_idle(&self.cohorts, cold_after).total(),
             promotion_rate: (cold_after >= policy.cold_after).then(rate),
         }
-    }
-}
-
-/// What was not `seen` idle for cold_after was never a candidate, and says nothing about one.
-fn note(returns: &mut Returns, seen: Duration, age: Duration, size: Bytes, policy: &Policy) {
-    if seen >= policy.cold_after {
-        returns.note(age, size);
     }
 }
 

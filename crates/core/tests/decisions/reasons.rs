@@ -108,7 +108,9 @@ fn file_mode_old_kernel(bench: &mut Bench) {
     bench.policy().mode = Mode::File;
 }
 
+/// Nor has page cache been watched for long enough.
 fn nothing_idle(bench: &mut Bench) {
+    bench.policy().cold_after = Duration::from_hours(1);
     let size = ByType { anon: Bytes::mib(600), file: Bytes::mib(400) };
     let cohorts = Arc::new([Cohort { youngest: Duration::ZERO, oldest: None, size }]);
     let (at, every) = (bench.now, Duration::from_mins(1));
