@@ -8,6 +8,32 @@
 //! What the running kernel has is probed, not guessed from its version ([`Capabilities`]); a description that asks for
 //! more is refused with [`Error::Missing`] before anything is written.
 //!
+//! ```no_run
+//! use std::{num::NonZeroU32, thread::sleep, time::Duration};
+//!
+//! use lowtide_damon::{Admin, Context, Intervals, Space, system_ram};
+//! use lowtide_kernfs::Root;
+//!
+//! # fn main() -> Result<(), lowtide_damon::Error> {
+//! let root = Root::open("/")?;
+//! let admin = Admin::open(&root)?;
+//! let reservation = admin.reserve(NonZeroU32::MIN)?;
+//! // Keep `reservation.record()` on disk here, and the records of what follows at each step.
+//! for claimed in reservation.claim()? {
+//!     let mut owned = claimed.probe()?;
+//!     let mut context = Context::new(Space::Physical(system_ram(&root)?));
+//!     context.monitoring.intervals = Intervals::new(Duration::from_secs(1), 5);
+//!     owned.start(&context)?;
+//!     sleep(Duration::from_secs(60));
+//!     for cohort in owned.snapshot()?.cohorts(0) {
+//!         println!("{} idle for {:?} or more", cohort.bytes, cohort.youngest);
+//!     }
+//!     owned.teardown()?;
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # Whose kdamond is it?
 //!
 //! The kernel knows no owners, and `nr_kdamonds` is one number for all: whoever writes it removes every kdamond's

@@ -23,8 +23,8 @@ pub struct Context {
     pub monitoring: Monitoring,
     /// What is done to what is found; a snapshot shows the regions that schemes tried, so it needs at least one.
     pub schemes: Vec<Scheme>,
-    /// `addr_unit` (6.18 and later; physical addresses only): a region's borders count in so many bytes, for 32-bit
-    /// kernels with more memory than a long can address. A power of two.
+    /// `addr_unit` (6.18 and later; physical addresses only): the kernel counts addresses and sizes in so many bytes, for
+    /// 32-bit kernels with more memory than a long can address. A power of two. All of this crate is in bytes all the same.
     pub address_unit: Option<NonZeroU64>,
     /// `pause` (by 7.3): keeps the thread and what it knows, and stops looking.
     pub paused: bool,

@@ -63,20 +63,23 @@ impl Step {
 }
 
 /// All writes of a description.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Plan {
     pub(crate) steps: Vec<Step>,
     layered: bool,
+    /// Bytes that the kernel counts as one: in addresses, in sizes of regions and in quotas.
+    unit: u64,
 }
 
 impl Plan {
     /// `layered`: filters stand in the directory of their layer.
     pub(crate) fn new(context: &Context, layered: bool) -> Self {
-        let mut plan = Self { steps: Vec::new(), layered };
+        let unit = context.address_unit.map_or(1, NonZeroU64::get);
+        let mut plan = Self { steps: Vec::new(), layered, unit };
         plan.value(REFRESH, &millis(context.refresh.unwrap_or_default()), "0");
         let at = |file: &str| format!("{CONTEXT}/{file}");
         plan.keyword(at("operations"), &context.space.operations(), "vaddr");
-        plan.value(at("addr_unit"), &context.address_unit.map_or(1, NonZeroU64::get), "1");
+        plan.value(at("addr_unit"), &unit, "1");
         plan.value(at("pause"), &switch(context.paused), "N");
         plan.monitoring(&context.monitoring);
         plan.space(&context.space);
@@ -178,9 +181,14 @@ impl Plan {
     fn ranges(&mut self, at: &str, ranges: &[AddressRange]) {
         self.count(format!("{at}/regions/nr_regions"), ranges.len());
         for (index, range) in ranges.iter().enumerate() {
-            self.value(format!("{at}/regions/{index}/start"), &range.start(), "");
-            self.value(format!("{at}/regions/{index}/end"), &range.end(), "");
+            self.range(&format!("{at}/regions/{index}/"), *range);
         }
+    }
+
+    /// Into the files `start` and `end` with something before their names; whole units around it.
+    fn range(&mut self, at: &str, range: AddressRange) {
+        self.value(format!("{at}start"), &(range.start() / self.unit), "");
+        self.value(format!("{at}end"), &range.end().div_ceil(self.unit), "");
     }
 
     fn count(&mut self, path: String, count: usize) {

@@ -34,8 +34,8 @@ impl Plan {
 
     fn pattern(&mut self, at: &str, pattern: &AccessPattern) {
         let at = |file: &str| format!("{at}/access_pattern/{file}");
-        self.value(at("sz/min"), &pattern.size.min.get(), "");
-        self.value(at("sz/max"), &pattern.size.max.get(), "");
+        self.value(at("sz/min"), &(pattern.size.min.get() / self.unit), "");
+        self.value(at("sz/max"), &(pattern.size.max.get() / self.unit), "");
         self.value(at("nr_accesses/min"), &pattern.accesses.min, "");
         self.value(at("nr_accesses/max"), &pattern.accesses.max, "");
         self.value(at("age/min"), &pattern.age.min, "");
@@ -45,7 +45,7 @@ impl Plan {
     fn quota(&mut self, at: &str, quota: &Quota) {
         let at = |file: &str| format!("{at}/{file}");
         self.value(at("ms"), &millis(quota.time), "");
-        self.value(at("bytes"), &quota.bytes.get(), "");
+        self.value(at("bytes"), &(quota.bytes.get() / self.unit), "");
         self.value(at("reset_interval_ms"), &millis(quota.reset_interval), "");
         self.value(at("weights/sz_permil"), &parts(quota.weights.size, 1000), "");
         self.value(at("weights/nr_accesses_permil"), &parts(quota.weights.accesses, 1000), "");
@@ -121,10 +121,7 @@ impl Plan {
         self.value(at("allow"), &switch(filter.verdict == Verdict::Allow), "N");
         match &filter.kind {
             FilterKind::Memcg(path) => self.value(at("memcg_path"), &path, ""),
-            FilterKind::Address(range) => {
-                self.value(at("addr_start"), &range.start(), "");
-                self.value(at("addr_end"), &range.end(), "");
-            }
+            FilterKind::Address(range) => self.range(&at("addr_"), *range),
             // The documentation says target_idx; the file is damon_target_idx.
             FilterKind::Target(index) => self.value(at("damon_target_idx"), &index, ""),
             FilterKind::HugepageSize(sizes) => {

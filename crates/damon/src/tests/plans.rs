@@ -112,6 +112,25 @@ fn units_are_those_of_the_files() {
     }
 }
 
+#[test]
+fn an_address_unit_divides_addresses_and_sizes() {
+    let mut context = Context { address_unit: std::num::NonZeroU64::new(4096), ..plain() };
+    context.schemes[0].quota.bytes = Bytes::mib(1);
+    context.schemes[0].filters =
+        vec![Filter::except(FilterKind::Address(AddressRange::new(4096, 10000).unwrap()))];
+    for (file, expected) in [
+        ("addr_unit", "4096"),
+        ("targets/0/regions/0/start", "256"),
+        ("targets/0/regions/0/end", "524288"),
+        ("schemes/0/quotas/bytes", "256"),
+        ("schemes/0/access_pattern/sz/max", "4503599627370495"),
+        ("schemes/0/core_filters/0/addr_start", "1"),
+        ("schemes/0/core_filters/0/addr_end", "3"),
+    ] {
+        assert_eq!(value(&context, &format!("contexts/0/{file}")), expected, "{file}");
+    }
+}
+
 fn schemes() -> impl Strategy<Value = Vec<Scheme>> {
     let filter = prop::sample::select(everything().schemes[0].filters.clone());
     let goal = prop::sample::select(everything().schemes[0].quota.goals.clone());

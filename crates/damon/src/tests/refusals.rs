@@ -24,11 +24,14 @@ fn a_busy_tree_is_waited_for_but_not_for_ever() {
     let mut owned = claim(&kernel.admin());
     kernel.state().busy = 5;
     owned.start(&plain()).unwrap();
+    let longest = Duration::from_millis(50);
+    let crate::Record::Claim(record) = owned.record() else { unreachable!() };
+    let mut hasty = Owned::adopt(&kernel.admin().with_patience(longest), &record).unwrap().unwrap();
     kernel.state().busy = usize::MAX;
-    let error = owned.commit(&plain()).unwrap_err();
-    assert!(matches!(&error, Error::Busy { waited, .. } if *waited >= Duration::from_millis(50)), "{error}");
+    let error = hasty.commit(&plain()).unwrap_err();
+    assert!(matches!(&error, Error::Busy { waited, .. } if *waited >= longest), "{error}");
     kernel.state().busy = 0;
-    owned.commit(&plain()).unwrap();
+    hasty.commit(&plain()).unwrap();
 }
 
 #[test]

@@ -9,6 +9,7 @@ use std::{
     fmt::Debug,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard},
+    time::Duration,
 };
 
 use lowtide_kernfs::{Entries, Errno, Error, Operation, Result, Root};
@@ -72,8 +73,7 @@ impl Kernel {
     }
 
     pub(super) fn admin(&self) -> Admin {
-        Admin::with_directory(&self.root, self.handle("").unwrap())
-            .with_patience(std::time::Duration::from_millis(50))
+        Admin::with_directory(&self.root, self.handle("").unwrap()).with_patience(Duration::from_mins(1))
     }
 
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
