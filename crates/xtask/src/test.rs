@@ -101,7 +101,7 @@ const DOORS: &[Doors] = &[
         name: "mglru",
         package: "lowtide-mglru",
         // It is about ages: counted time, and nothing from the host that could make it jump.
-        machine: &["--memory", "1G", "--disk", "300M", "--deterministic", "--sealed", "--limit", "900"],
+        machine: &["--memory", "1G", "--deterministic", "--sealed", "--limit", "900"],
     },
 ];
 
