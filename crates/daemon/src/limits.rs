@@ -1,7 +1,7 @@
 //! What the daemon asks for itself: descriptors for many cgroups, and memory that is never swapped out.
 
 use nix::sys::{
-    mman::{MlockAllFlags, mlockall},
+    mman::{MlockAllFlags, mlockall, munlockall},
     resource::{Resource, getrlimit, setrlimit},
 };
 
@@ -19,4 +19,14 @@ pub(crate) fn lock_memory() {
     if let Err(errno) = mlockall(MlockAllFlags::MCL_CURRENT | MlockAllFlags::MCL_FUTURE) {
         tracing::warn!(%errno, "cannot lock the daemon's memory; give it CAP_IPC_LOCK or LimitMEMLOCK=infinity");
     }
+}
+
+/// Does something for which the memory must not be locked, and locks it again.
+pub(crate) fn unlocked<T>(work: impl FnOnce() -> T) -> T {
+    if let Err(errno) = munlockall() {
+        tracing::debug!(%errno, "cannot unlock the daemon's memory for a moment");
+    }
+    let done = work();
+    lock_memory();
+    done
 }

@@ -19,7 +19,10 @@ use tokio::{
 
 use crate::{
     control::Socket,
-    hotness::damon::records::{Records, RecordsError, in_words as damon_in_words},
+    hotness::{
+        Trial,
+        damon::records::{Records, RecordsError, in_words as damon_in_words},
+    },
     http,
     journal::{Journal, JournalError},
     knobs::{self, Outcome},
@@ -91,6 +94,9 @@ pub async fn run(options: &Options) -> Result<(), RunError> {
     let root = Root::open(&options.root)?;
     let state_dir = StateDir::take(&loaded.config.state_dir)?;
     limits::raise_descriptors();
+    let trial = Trial::default();
+    // Before memory is locked: a walk leaves out what is.
+    let trial = if trial.is_due(&root, &loaded.config) { Trial::make(&root) } else { trial };
     if root.is_host() {
         limits::lock_memory();
     }
@@ -98,6 +104,7 @@ pub async fn run(options: &Options) -> Result<(), RunError> {
     put_back(&root, &mut journal)?;
     end_damon(&root, state_dir.path())?;
     let mut daemon = Daemon::start(options, root, journal, loaded, watched).await?;
+    daemon.take_trial(trial);
     let outcome = match set(&daemon.root, &mut daemon.journal, &daemon.config) {
         Ok(()) => daemon.turn_until_stopped(signals).await,
         Err(error) => Err(error.into()),
@@ -142,6 +149,8 @@ struct Daemon {
     /// The last reload was refused.
     refused: bool,
     turns: Loop,
+    /// Of MGLRU.
+    trial: Trial,
     alarms: mpsc::UnboundedReceiver<Alarm>,
     views: watch::Sender<Option<Arc<View>>>,
 }
@@ -174,9 +183,15 @@ impl Daemon {
             problems,
             refused: false,
             turns,
+            trial: Trial::default(),
             alarms,
             views,
         })
+    }
+
+    fn take_trial(&mut self, trial: Trial) {
+        self.trial = trial;
+        self.turns.tried_mglru(trial.shown());
     }
 
     async fn turn_until_stopped(&mut self, mut signals: Signals) -> Result<(), RunError> {
@@ -208,6 +223,10 @@ impl Daemon {
 
     /// A turn that fails is said and done again at the next tick: the host may be out of memory just now.
     fn turn(&mut self) {
+        // After a reload that allows it, or with debugfs mounted meanwhile.
+        if self.trial.is_due(&self.root, &self.config) {
+            self.take_trial(limits::unlocked(|| Trial::make(&self.root)));
+        }
         match self.turns.turn(&self.config) {
             Ok(view) => {
                 let view = View { problems: self.problems.clone(), reload_refused: self.refused, ..view };

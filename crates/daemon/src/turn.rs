@@ -27,8 +27,8 @@ use crate::{
 
 /// A chunk takes a fraction of a second; one that takes longer hangs in a device.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// A look may wait for DAMON three times, for up to ten seconds each, and systemd waits 90 for all.
-const SAMPLING_PATIENCE: Duration = Duration::from_secs(45);
+/// A look of MGLRU ends between two walks, one of DAMON takes a few of its intervals; what does not end in this time hangs.
+const SAMPLING_PATIENCE: Duration = Duration::from_secs(10);
 
 /// The loop's parts, and what it remembers between two turns.
 #[derive(Debug)]
@@ -109,16 +109,23 @@ impl Loop {
         Ok(View { tick_cpu: thread_cpu().unwrap_or_default().saturating_sub(cpu), ..view })
     }
 
-    /// Stops every request after the chunk that is being written.
+    /// Stops every request after the chunk that is being written, and a look at idle ages after the walk.
     pub(crate) fn stop(&mut self) {
         self.actuator.stop_all();
+        self.sampler.halt();
+    }
+
+    /// What trying MGLRU has shown.
+    pub(crate) fn tried_mglru(&mut self, notices_first_touch: Option<bool>) {
+        self.sampler.tried(notices_first_touch);
     }
 
     /// Ends what the source of idle ages runs in the kernel.
     pub(crate) async fn end_sampling(&mut self) {
         if tokio::time::timeout(SAMPLING_PATIENCE, self.sampler.stop()).await.is_err() {
             tracing::warn!(
-                "a look at idle ages does not end: what it set up stays recorded for `lowtide restore`"
+                "a look at idle ages does not end: leaving it to the kernel; what it set up stays recorded for \
+                 `lowtide restore`"
             );
         }
     }

@@ -32,7 +32,10 @@ pub(crate) fn run(root: &Path, config: &ConfigFile) -> anyhow::Result<ExitCode> 
         .thread_stack_size(STACK_BYTES)
         .build()
         .context("cannot start the runtime")?;
-    finish(runtime.block_on(lowtide_daemon::run(&options(root, config))).map(|()| ExitCode::SUCCESS))
+    let outcome = runtime.block_on(lowtide_daemon::run(&options(root, config)));
+    // Threads that hang in the kernel were waited for long enough: to drop the runtime would wait for ever.
+    runtime.shutdown_background();
+    finish(outcome.map(|()| ExitCode::SUCCESS))
 }
 
 pub(crate) fn restore(

@@ -7,7 +7,7 @@ use lowtide_kernfs::Root;
 use lowtide_mglru::{LruGen, Support};
 use lowtide_policy::{Hotness as HotnessConfig, SourceChoice};
 
-use super::{Ager, damon::Damon, mglru::Mglru};
+use super::{Ager, Stop, damon::Damon, mglru::Mglru};
 
 /// A source, and why it is this one.
 #[derive(Debug)]
@@ -17,10 +17,23 @@ pub(super) struct Choice {
     pub(super) refused: Vec<String>,
 }
 
+/// What a source needs to know of the host.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Host<'a> {
+    pub(super) root: &'a Root,
+    pub(super) mount: &'a Mount,
+    pub(super) state_dir: &'a Path,
+    /// What [`LruGen::notices_first_touch`] has shown, if it was tried.
+    pub(super) notices_first_touch: Option<bool>,
+    /// Ends a look early.
+    pub(super) stop: &'a Stop,
+}
+
 /// Looks what there is; writes nothing.
-pub(super) fn choose(root: &Root, mount: &Mount, state_dir: &Path, wanted: &HotnessConfig) -> Choice {
+pub(super) fn choose(host: Host<'_>, wanted: &HotnessConfig) -> Choice {
     type Source<'a> = (&'a str, &'a dyn Fn() -> Result<Box<dyn Ager>, String>);
-    let mglru: Source = ("MGLRU", &|| mglru(root, mount));
+    let Host { root, mount, state_dir, .. } = host;
+    let mglru: Source = ("MGLRU", &|| mglru(host));
     let damon: Source = ("DAMON", &|| {
         let damon = Damon::new(root.clone(), mount.clone(), state_dir.to_owned(), wanted.cpu);
         damon.map(|damon| Box::new(damon) as Box<dyn Ager>).map_err(|error| error.to_string())
@@ -41,13 +54,18 @@ pub(super) fn choose(root: &Root, mount: &Mount, state_dir: &Path, wanted: &Hotn
     Choice { ager: None, refused }
 }
 
-fn mglru(root: &Root, mount: &Mount) -> Result<Box<dyn Ager>, String> {
+fn mglru(host: Host<'_>) -> Result<Box<dyn Ager>, String> {
+    let Host { root, mount, stop, .. } = host;
     let support = Support::probe(root).map_err(|error| error.to_string())?;
     if !support.is_available() {
         let remedy = support.remedy().map(|remedy| format!("; {remedy}")).unwrap_or_default();
         return Err(format!("{support}{remedy}"));
     }
-    Ok(Box::new(Mglru::new(LruGen::new(root.clone()), mount.clone(), support.to_string())))
+    if host.notices_first_touch == Some(false) {
+        return Err("this kernel does not notice the first touch after a fault: its ages mislead".into());
+    }
+    let lru_gen = LruGen::new(root.clone());
+    Ok(Box::new(Mglru::new(lru_gen, mount.clone(), support.to_string(), stop.clone())))
 }
 
 #[cfg(test)]
@@ -73,7 +91,11 @@ mod tests {
     fn chosen(files: &[(&str, &str)], source: SourceChoice) -> Choice {
         let (_tree, root, mount) = host(files);
         let wanted = HotnessConfig { source, interval: Duration::from_secs(30), cpu: Ratio::percent(1.0) };
-        choose(&root, &mount, Path::new("nowhere"), &wanted)
+        choose(seen(&root, &mount, None, &Stop::default()), &wanted)
+    }
+
+    fn seen<'a>(root: &'a Root, mount: &'a Mount, notices: Option<bool>, stop: &'a Stop) -> Host<'a> {
+        Host { root, mount, state_dir: Path::new("nowhere"), notices_first_touch: notices, stop }
     }
 
     const MGLRU: [(&str, &str); 2] =
@@ -86,6 +108,19 @@ mod tests {
         let choice = chosen(&[MGLRU[0], MGLRU[1], DAMON], SourceChoice::Auto);
         assert_eq!(choice.ager.unwrap().source(), Some(Source::Mglru));
         assert!(choice.refused.is_empty());
+    }
+
+    #[test]
+    fn ages_that_mislead_are_refused_and_those_not_tried_are_not() {
+        let (_tree, root, mount) = host(&[MGLRU[0], MGLRU[1], DAMON]);
+        let (stop, wanted) = (Stop::default(), HotnessConfig::default());
+        for notices in [None, Some(true)] {
+            let choice = choose(seen(&root, &mount, notices, &stop), &wanted);
+            assert_eq!(choice.ager.unwrap().source(), Some(Source::Mglru));
+        }
+        let choice = choose(seen(&root, &mount, Some(false), &stop), &wanted);
+        assert!(choice.ager.unwrap().why().contains("DAMON"));
+        assert!(choice.refused[0].contains("does not notice the first touch"), "{:?}", choice.refused);
     }
 
     #[test]
@@ -122,7 +157,8 @@ mod tests {
     fn who_has_damon_is_named_with_what_can_be_done_and_left_alone() {
         let (tree, root, mount) = host(&[DAMON, STAT]);
         let wanted = HotnessConfig { source: SourceChoice::Damon, ..HotnessConfig::default() };
-        let choice = choose(&root, &mount, tree.path(), &wanted);
+        let stop = Stop::default();
+        let choice = choose(Host { state_dir: tree.path(), ..seen(&root, &mount, None, &stop) }, &wanted);
         let mut damon = choice.ager.unwrap();
         for why in [damon.why(), damon.look(&[], &[]).unwrap_err()] {
             assert!(why.contains("DAMON_STAT"), "{why}");

@@ -7,7 +7,7 @@ use lowtide_core::{CgroupId, idle::Source};
 use lowtide_kernfs::thread_cpu;
 use lowtide_mglru::{Error, LruGen, Memcg, Place, Reading, Walk, cohorts, identify};
 
-use super::{Ager, Look, Target};
+use super::{Ager, Look, Stop, Target};
 
 /// Walks that the kernel ignored because it had just begun a generation by itself are asked for once more.
 const ATTEMPTS: usize = 2;
@@ -18,12 +18,33 @@ pub(super) struct Mglru {
     lru_gen: LruGen,
     mount: Mount,
     support: String,
+    stop: Stop,
+}
+
+/// What came of asking for the walks of one target.
+#[derive(Debug, PartialEq, Eq)]
+enum Asked {
+    /// Those that were asked for, of which the next reading shows whether they were made.
+    Walks(Vec<Walk>),
+    /// The kernel is walking there itself, or the reading was outdated.
+    Again,
+    /// There is nothing to walk, or the kernel refuses.
+    Nothing,
+}
+
+/// Those that a round has left over.
+#[derive(Debug, Default)]
+struct Rest {
+    /// Worth another try.
+    again: Vec<Target>,
+    /// Why the last one failed that the kernel refused.
+    refused: Option<Error>,
 }
 
 impl Mglru {
-    /// `support`: what the kernel has of it.
-    pub(super) const fn new(lru_gen: LruGen, mount: Mount, support: String) -> Self {
-        Self { lru_gen, mount, support }
+    /// `support`: what the kernel has of it. A look ends between two walks when told to `stop`.
+    pub(super) const fn new(lru_gen: LruGen, mount: Mount, support: String, stop: Stop) -> Self {
+        Self { lru_gen, mount, support, stop }
     }
 
     /// The targets that are still the cgroups they were.
@@ -33,42 +54,64 @@ impl Mglru {
         targets.iter().filter(there).map(place).collect()
     }
 
-    /// Walks every memcg of `of`; a cgroup that vanishes is no error.
-    fn walk(&self, of: &HashMap<CgroupId, &[Memcg]>) -> Result<HashMap<CgroupId, Vec<Walk>>, Error> {
-        let mut walks = HashMap::with_capacity(of.len());
+    /// Walks every memcg of each target. What the kernel refuses for one says nothing about the others.
+    fn walk(&self, of: &HashMap<CgroupId, &[Memcg]>, rest: &mut Rest) -> HashMap<CgroupId, Asked> {
+        let mut asked = HashMap::with_capacity(of.len());
         for (id, memcgs) in of {
-            let mut made = Vec::new();
-            for target in memcgs.iter().flat_map(Memcg::walks) {
-                match self.lru_gen.age(target) {
-                    Ok(walk) => made.push(walk),
-                    Err(Error::Gone { .. } | Error::Future { .. } | Error::Busy { .. }) => {}
-                    Err(error) => return Err(error),
-                }
+            if self.stop.is_set() {
+                break;
             }
-            walks.insert(*id, made);
+            let targets = memcgs.iter().flat_map(Memcg::walks).take_while(|_| !self.stop.is_set());
+            let walks = targets.map(|target| self.lru_gen.age(target));
+            let outcome = ask(walks).unwrap_or_else(|error| {
+                tracing::debug!(id = id.0, %error, "no idle ages of a cgroup this time");
+                rest.refused = Some(error);
+                Asked::Nothing
+            });
+            asked.insert(*id, outcome);
         }
-        Ok(walks)
+        asked
     }
 
     /// One round: what was walked as asked goes into `look`, the rest is returned.
-    fn round(&self, targets: Vec<Target>, look: &mut Look) -> Result<Vec<Target>, Error> {
+    fn round(&self, targets: Vec<Target>, look: &mut Look) -> Result<Rest, Error> {
+        let mut rest = Rest::default();
         let before: Vec<Place> = targets.iter().map(place).collect();
         let first = self.lru_gen.read()?;
-        let walks = self.walk(&identify(&first.memcgs, &before, &self.still_there(&targets)))?;
+        let asked = self.walk(&identify(&first.memcgs, &before, &self.still_there(&targets)), &mut rest);
+        if self.stop.is_set() {
+            rest.again = targets;
+            return Ok(rest);
+        }
         let second = self.lru_gen.read()?;
         let found = identify(&second.memcgs, &before, &self.still_there(&targets));
-        let mut again = Vec::new();
         for target in targets {
-            let (Some(memcgs), Some(walks)) = (found.get(&target.id), walks.get(&target.id)) else {
-                continue;
-            };
-            if walks.iter().all(|walk| is_confirmed(walk, memcgs, &second)) {
-                look.readings.push((target.id, cohorts(*memcgs)));
-            } else {
-                again.push(target);
+            let Some(memcgs) = found.get(&target.id) else { continue };
+            match asked.get(&target.id) {
+                Some(Asked::Walks(walks)) if walks.iter().all(|walk| is_confirmed(walk, memcgs, &second)) => {
+                    look.readings.push((target.id, cohorts(*memcgs)));
+                }
+                Some(Asked::Walks(_) | Asked::Again) => rest.again.push(target),
+                Some(Asked::Nothing) | None => {}
             }
         }
-        Ok(again)
+        Ok(rest)
+    }
+
+    /// Rounds until nothing is left over. What one round has brought stays when the next one fails.
+    fn rounds(&self, due: &[Target], look: &mut Look) -> Result<(), Error> {
+        let mut rest = Rest { again: due.to_vec(), refused: None };
+        for _ in 0..ATTEMPTS {
+            if rest.again.is_empty() || self.stop.is_set() {
+                break;
+            }
+            let waiting = std::mem::take(&mut rest.again);
+            look.again = ids(&waiting);
+            let round = self.round(waiting, look)?;
+            rest = Rest { again: round.again, refused: round.refused.or(rest.refused) };
+        }
+        look.again = ids(&rest.again);
+        rest.refused.map_or(Ok(()), Err)
     }
 }
 
@@ -83,16 +126,15 @@ impl Ager for Mglru {
 
     /// Only those that are due: a walk costs, and begins a generation.
     fn look(&mut self, _all: &[Target], due: &[Target]) -> Result<Look, String> {
-        let cpu = || thread_cpu().map_err(|error| error.to_string());
-        let (mut look, begun) = (Look::default(), cpu()?);
-        let mut waiting = due.to_vec();
-        for _ in 0..ATTEMPTS {
-            if waiting.is_empty() {
-                break;
+        let (mut look, begun) = (Look::default(), thread_cpu().unwrap_or_default());
+        if let Err(error) = self.rounds(due, &mut look) {
+            if look.readings.is_empty() {
+                return Err(error.to_string());
             }
-            waiting = self.round(waiting, &mut look).map_err(|error| error.to_string())?;
+            tracing::debug!(%error, "not all idle ages were read this time");
         }
-        (look.at, look.cpu) = (Instant::now(), cpu()?.saturating_sub(begun));
+        look.at = Instant::now();
+        look.cpu = thread_cpu().unwrap_or_default().saturating_sub(begun);
         Ok(look)
     }
 
@@ -102,8 +144,28 @@ impl Ager for Mglru {
     }
 }
 
+fn ids(targets: &[Target]) -> Vec<CgroupId> {
+    targets.iter().map(|target| target.id).collect()
+}
+
 fn place(target: &Target) -> Place {
     (Arc::clone(&target.path), target.id)
+}
+
+/// Takes the walks of one target as far as the kernel makes them; a cgroup that vanishes is no error. A target of which
+/// nothing was walked has no ages, and one of which a part was not has none this time.
+fn ask(walks: impl Iterator<Item = Result<Walk, Error>>) -> Result<Asked, Error> {
+    let mut made = Vec::new();
+    for walk in walks {
+        match walk {
+            Ok(walk) => made.push(walk),
+            Err(Error::Gone { .. }) => {}
+            // On 7.3 whenever the kernel walks there itself.
+            Err(Error::Busy { .. } | Error::Future { .. }) => return Ok(Asked::Again),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(if made.is_empty() { Asked::Nothing } else { Asked::Walks(made) })
 }
 
 /// A cgroup below the target that vanished meanwhile took its pages with it.
@@ -113,5 +175,50 @@ fn is_confirmed(walk: &Walk, memcgs: &[Memcg], reading: &Reading) -> bool {
     match walk.confirm(node, reading.at) {
         Ok(()) | Err(Error::Gone { .. }) => true,
         Err(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lowtide_mglru::{MemcgId, Target as Node};
+    use std::time::Duration;
+
+    const MEMCG: MemcgId = MemcgId(7);
+
+    fn walk(node: u32) -> Walk {
+        let target = Node { memcg: MEMCG, node, seq: 3 };
+        Walk { target, begun: Instant::now(), cpu: Duration::ZERO }
+    }
+
+    #[test]
+    fn where_the_kernel_walks_itself_nothing_counts_as_walked() {
+        let busy = || Err(Error::Busy { memcg: MEMCG, node: 1 });
+        let future = || Err(Error::Future { memcg: MEMCG, node: 1, asked: 4, youngest: 3 });
+        assert_eq!(ask([Ok(walk(0)), busy()].into_iter()), Ok(Asked::Again));
+        assert_eq!(ask([future()].into_iter()), Ok(Asked::Again));
+    }
+
+    #[test]
+    fn what_vanished_takes_nothing_from_the_rest() {
+        let gone = || Err(Error::Gone { memcg: MEMCG, node: 1 });
+        let walked = walk(0);
+        assert_eq!(ask([gone(), Ok(walked), gone()].into_iter()), Ok(Asked::Walks(vec![walked])));
+        assert_eq!(ask([gone()].into_iter()), Ok(Asked::Nothing));
+        assert_eq!(ask(std::iter::empty()), Ok(Asked::Nothing));
+    }
+
+    #[test]
+    fn a_look_that_is_told_to_stop_asks_for_no_walk() {
+        let tree = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(tree.path().join("sys/fs/cgroup")).unwrap();
+        let root = lowtide_kernfs::Root::open(tree.path()).unwrap();
+        let stop = Stop::default();
+        let mount = Mount::find_unchecked(&root).unwrap();
+        let mut mglru = Mglru::new(LruGen::new(root), mount, String::new(), stop.clone());
+        let due = [Target { id: CgroupId(1), path: "/a".into(), every: Duration::ZERO }];
+        assert!(mglru.look(&due, &due).is_err(), "there is no MGLRU here");
+        stop.set();
+        assert_eq!(mglru.look(&due, &due).unwrap().again, [CgroupId(1)], "left over");
     }
 }

@@ -1,0 +1,57 @@
+//! Whether MGLRU's ages can be relied on here: tried once, on the daemon's own memory.
+
+use lowtide_cgroup::{Mount, own_path};
+use lowtide_core::Mode;
+use lowtide_kernfs::Root;
+use lowtide_mglru::{LruGen, Place, Support};
+use lowtide_policy::{Config, SourceChoice};
+
+/// What trying it has shown.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Trial {
+    /// Not tried yet: nothing that was configured needed it, or there was no MGLRU.
+    #[default]
+    Due,
+    /// Tried: [`LruGen::notices_first_touch`]; `None` where nothing could be told.
+    Done(Option<bool>),
+}
+
+impl Trial {
+    /// Whether it has to be made now: a policy acts, and MGLRU is there and may be its source of ages. It writes into the
+    /// kernel, so not where all only observe, and not into a tree of fixtures.
+    pub(crate) fn is_due(self, root: &Root, config: &Config) -> bool {
+        let available = || Support::probe(root).is_ok_and(|support| support.is_available());
+        self == Self::Due && root.is_host() && allows(config) && available()
+    }
+
+    /// Makes it. The memory of this process must not be locked: walks leave out what is.
+    pub(crate) fn make(root: &Root) -> Self {
+        let shown = try_out(root).unwrap_or_else(|problem| {
+            tracing::debug!("whether MGLRU notices the first touch cannot be tried: {problem}");
+            None
+        });
+        Self::Done(shown)
+    }
+
+    /// What it has shown, if anything.
+    pub(crate) const fn shown(self) -> Option<bool> {
+        match self {
+            Self::Due => None,
+            Self::Done(shown) => shown,
+        }
+    }
+}
+
+fn allows(config: &Config) -> bool {
+    let acts = config.policies.policies().iter().any(|policy| policy.mode != Mode::Observe);
+    acts && matches!(config.hotness.source, SourceChoice::Auto | SourceChoice::Mglru)
+}
+
+fn try_out(root: &Root) -> Result<Option<bool>, String> {
+    let path = own_path(root).map_err(|error| error.to_string())?;
+    let mount = Mount::find(root).map_err(|error| error.to_string())?;
+    let Some(path) = path else { return Ok(None) };
+    let Some(own) = mount.open(&path).map_err(|error| error.to_string())? else { return Ok(None) };
+    let place: Place = (path.into(), own.id());
+    LruGen::new(root.clone()).notices_first_touch(&place).map_err(|error| error.to_string())
+}
