@@ -19,6 +19,9 @@ _lowtide() {
             lowtide,check)
                 cmd="lowtide__subcmd__check"
                 ;;
+            lowtide,doctor)
+                cmd="lowtide__subcmd__doctor"
+                ;;
             lowtide,explain)
                 cmd="lowtide__subcmd__explain"
                 ;;
@@ -38,7 +41,7 @@ _lowtide() {
 
     case "${cmd}" in
         lowtide)
-            opts="-h -V --root --help --version run check status explain restore"
+            opts="-h -V --root --help --version run check doctor status explain restore"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -66,6 +69,24 @@ _lowtide() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lowtide__subcmd__doctor)
+            opts="-h --json --root --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 --root)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

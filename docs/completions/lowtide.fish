@@ -29,6 +29,7 @@ complete -c lowtide -n "__fish_lowtide_needs_command" -s h -l help -d 'Print hel
 complete -c lowtide -n "__fish_lowtide_needs_command" -s V -l version -d 'Print version'
 complete -c lowtide -n "__fish_lowtide_needs_command" -f -a "run" -d 'Run the daemon in the foreground. Reloads its configuration on SIGHUP and when a file changes'
 complete -c lowtide -n "__fish_lowtide_needs_command" -f -a "check" -d 'Validate the configuration. Exits 0, or 78 with file, line and column of every problem'
+complete -c lowtide -n "__fish_lowtide_needs_command" -f -a "doctor" -d 'Say what this host can do, what is missing and how to enable it. Exits 0, or 1 if lowtide cannot run here'
 complete -c lowtide -n "__fish_lowtide_needs_command" -f -a "status" -d 'Show what the daemon sees: the host, its tiers, every target and the last decision about it'
 complete -c lowtide -n "__fish_lowtide_needs_command" -f -a "explain" -d 'Say why the daemon last did, or did not, act on a cgroup'
 complete -c lowtide -n "__fish_lowtide_needs_command" -f -a "restore" -d 'Put every kernel setting back that lowtide changed. Only with the daemon stopped; safe to run twice'
@@ -40,6 +41,9 @@ complete -c lowtide -n "__fish_lowtide_using_subcommand check" -l root -d 'Read 
 complete -c lowtide -n "__fish_lowtide_using_subcommand check" -l environment -d 'Also against this host: does each policy match a cgroup, can this kernel do what is asked?'
 complete -c lowtide -n "__fish_lowtide_using_subcommand check" -l deny-warnings -d 'Treat warnings as errors'
 complete -c lowtide -n "__fish_lowtide_using_subcommand check" -s h -l help -d 'Print help'
+complete -c lowtide -n "__fish_lowtide_using_subcommand doctor" -l root -d 'Read and write the kernel\'s files under this directory instead of / (for tests and fixtures)' -r -F
+complete -c lowtide -n "__fish_lowtide_using_subcommand doctor" -l json -d 'As JSON'
+complete -c lowtide -n "__fish_lowtide_using_subcommand doctor" -s h -l help -d 'Print help'
 complete -c lowtide -n "__fish_lowtide_using_subcommand status" -l config -d 'The host\'s configuration; policies are read from policies.d/*.yaml beside it too' -r -F
 complete -c lowtide -n "__fish_lowtide_using_subcommand status" -l socket -d 'The daemon\'s control socket, if it is not the one in the configuration' -r -F
 complete -c lowtide -n "__fish_lowtide_using_subcommand status" -l root -d 'Read and write the kernel\'s files under this directory instead of / (for tests and fixtures)' -r -F

@@ -2,6 +2,7 @@
 
 mod check;
 mod daemon;
+mod doctor;
 
 use std::process::ExitCode;
 
@@ -18,6 +19,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Command::Check { config, environment, deny_warnings } => {
             Ok(check::run(root, config, *environment, *deny_warnings))
         }
+        Command::Doctor { json } => doctor::run(root, *json),
         Command::Status { daemon, json } => daemon::status(daemon, *json),
         Command::Explain { cgroup, daemon, json } => daemon::explain(cgroup, daemon, *json),
         Command::Restore { config, state_dir } => daemon::restore(root, config, state_dir.as_deref()),

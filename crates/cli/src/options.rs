@@ -35,6 +35,12 @@ pub enum Command {
         #[arg(long)]
         deny_warnings: bool,
     },
+    /// Say what this host can do, what is missing and how to enable it. Exits 0, or 1 if lowtide cannot run here.
+    Doctor {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Show what the daemon sees: the host, its tiers, every target and the last decision about it.
     Status {
         #[command(flatten)]

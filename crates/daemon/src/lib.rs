@@ -3,6 +3,7 @@
 mod actuator;
 pub mod control;
 mod descriptor;
+pub mod doctor;
 mod durable;
 mod environment;
 mod hotness;

@@ -9,6 +9,10 @@ use lowtide_policy::{Hotness as HotnessConfig, SourceChoice};
 
 use super::{Ager, Stop, damon::Damon, mglru::Mglru};
 
+/// Why MGLRU is not used where [`LruGen::notices_first_touch`] says no.
+pub(crate) const MISLEADS: &str =
+    "this kernel does not notice the first touch after a fault: its ages mislead";
+
 /// A source, and why it is this one.
 #[derive(Debug)]
 pub(super) struct Choice {
@@ -62,7 +66,7 @@ fn mglru(host: Host<'_>) -> Result<Box<dyn Ager>, String> {
         return Err(format!("{support}{remedy}"));
     }
     if host.notices_first_touch == Some(false) {
-        return Err("this kernel does not notice the first touch after a fault: its ages mislead".into());
+        return Err(MISLEADS.into());
     }
     let lru_gen = LruGen::new(root.clone());
     Ok(Box::new(Mglru::new(lru_gen, mount.clone(), support.to_string(), stop.clone())))

@@ -3,6 +3,7 @@
 //! A look can take long (MGLRU walks the page tables of every process of a cgroup), so it runs on the blocking pool and
 //! its readings are there at a later turn. One look at a time.
 
+mod auto;
 mod choice;
 pub(crate) mod damon;
 mod mglru;
@@ -19,6 +20,8 @@ use std::{
 
 use lowtide_core::{CgroupId, Ratio, idle::Source};
 
+pub(crate) use auto::auto;
+pub(crate) use choice::MISLEADS;
 pub(crate) use sampler::Sampler;
 pub(crate) use trial::Trial;
 

@@ -1,0 +1,135 @@
+//! What can this host do? For `lowtide doctor`: each kernel feature that lowtide can use, found or missing, by which
+//! evidence, and how to enable it.
+//!
+//! Needs no configuration and no running daemon, though one that runs is asked for what only a write would tell. Writes
+//! nothing: what a write alone would tell is said to be unknown.
+
+mod ages;
+mod build;
+mod cgroups;
+mod damon;
+mod finding;
+mod pressure;
+mod running;
+mod sight;
+mod tiers;
+mod zram;
+
+use std::{fmt, path::Path};
+
+use lowtide_kernfs::{Files, Result, Root};
+use lowtide_policy::SourceChoice;
+
+use crate::hotness;
+use running::Running;
+use sight::Sight;
+
+pub use finding::{Evidence, Feature, Finding, Group, Verdict};
+
+/// What was found out about a host.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Report {
+    /// The kernel, as `uname -r` names it; empty if that cannot be read.
+    pub kernel: String,
+    /// Nothing is missing that lowtide cannot do without.
+    pub can_run: bool,
+    /// The source of idle ages that `hotness.source: auto` takes here.
+    pub source: Auto,
+    /// Every feature, in groups.
+    pub findings: Vec<Finding>,
+}
+
+/// The source of idle ages that `hotness.source: auto` takes.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Auto {
+    /// Which: `mglru`, `damon`, or `none` for pressure alone. By which addresses DAMON would watch is known only once it
+    /// does.
+    pub source: &'static str,
+    /// Why this one, and not a better one.
+    pub why: String,
+    /// What the daemon takes, if one runs here.
+    pub running: Option<Taken>,
+}
+
+/// The source of idle ages that a running daemon takes, by its own configuration.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Taken {
+    /// Which; `None` for pressure alone, and as long as it is not known which kind of DAMON it is.
+    pub source: Option<String>,
+    /// Why this one.
+    pub why: String,
+}
+
+/// Looks at the host whose files are below `root`; fails only if there is no such directory.
+pub fn examine(root: &Path) -> Result<Report> {
+    let root = Root::open(root)?;
+    let sight = Sight::new(&root);
+    let groups = [pressure::findings, cgroups::findings, ages::findings, tiers::findings];
+    let findings: Vec<_> = groups.iter().flat_map(|findings| findings(&sight)).collect();
+    let lacking = |finding: &Finding| finding.feature.required && matches!(finding.verdict, Verdict::No(_));
+    Ok(Report {
+        kernel: root.read("proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned(),
+        can_run: !findings.iter().any(lacking),
+        source: Auto::choose(&sight),
+        findings,
+    })
+}
+
+impl Auto {
+    fn choose(sight: &Sight) -> Self {
+        let misleads = sight.running.as_ref().is_some_and(Running::found_mglru_misleading);
+        let (source, why) = match &sight.mount {
+            Some(mount) => hotness::auto(&sight.root, mount, misleads.then_some(false)),
+            None => (SourceChoice::None, "there is no cgroup v2 hierarchy".to_owned()),
+        };
+        // As if the root were `/`, as in the evidence.
+        let root = sight.root.path().to_string_lossy();
+        let why = if sight.root.is_host() { why } else { why.replace(&*root, "") };
+        Self { source: source.name(), why, running: sight.running.as_ref().map(Taken::from) }
+    }
+}
+
+impl From<&Running> for Taken {
+    fn from(running: &Running) -> Self {
+        Self { source: running.source.clone(), why: running.why.clone() }
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kernel = if self.kernel.is_empty() { "an unknown kernel" } else { &self.kernel };
+        write!(f, "{kernel}: {} features", self.findings.len())?;
+        for word in ["yes", "partly", "no", "unknown"] {
+            let count = self.findings.iter().filter(|finding| finding.verdict.word() == word).count();
+            write!(f, ", {count} {word}")?;
+        }
+        writeln!(f)?;
+        for group in Group::ALL {
+            writeln!(f, "\n{}", group.title())?;
+            for finding in self.findings.iter().filter(|finding| finding.feature.group == group) {
+                write!(f, "{finding}")?;
+            }
+            if group == Group::IdleAges {
+                write!(f, "{}", self.source)?;
+            }
+        }
+        let verdict =
+            if self.can_run { "can run here." } else { "cannot run here: see above what it lacks." };
+        writeln!(f, "\nlowtide {verdict}")
+    }
+}
+
+impl fmt::Display for Auto {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let alone =
+            if self.source == SourceChoice::None.name() { ", the loop works by pressure alone" } else { "" };
+        writeln!(f, "  `hotness.source: auto` takes {}{alone}: {}", self.source, self.why)?;
+        match &self.running {
+            Some(Taken { source: Some(source), why }) => {
+                writeln!(f, "  the daemon that runs here takes {source}: {why}")
+            }
+            Some(Taken { source: None, why }) => writeln!(f, "  the daemon that runs here: {why}"),
+            None => Ok(()),
+        }
+    }
+}
