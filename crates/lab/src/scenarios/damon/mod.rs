@@ -1,6 +1,7 @@
 //! The DAMON driver on real kernels: started, retuned, read and torn down beside somebody else's kdamond, which does
-//! not notice; killed with `kill -9` at many moments and recovered from its records.
+//! not notice; killed with `kill -9` at many moments and recovered from its records. The same with the daemon that uses it.
 
+mod daemon;
 mod foreign;
 mod kills;
 mod physical;
@@ -13,6 +14,7 @@ use crate::guest::report;
 use crate::machine::Machine;
 use crate::outcome::Outcome;
 use anyhow::{Result, ensure};
+use daemon::Life;
 use kills::Kill;
 use lowtide_damon::{Admin, Error};
 use lowtide_kernfs::Root;
@@ -26,7 +28,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     name: "damon",
     about: "the DAMON driver beside a foreign kdamond: start, retune, read, tear down; kill -9 and recover",
     machine: || Machine::deterministic().with_memory(1 << 30).with_limit(Duration::from_mins(10)),
-    programs: &[],
+    programs: &["lowtide"],
     guest,
     judge,
 };
@@ -51,6 +53,9 @@ fn guest() -> Result<()> {
     };
     report::emit(&steps::exclusive(&root, &admin)?)?;
     report::emit(&steps::alone(&root, &admin)?)?;
+    for life in daemon::lives()? {
+        report::emit(&life)?;
+    }
     let foreign = foreign::Foreign::start()?;
     report::emit(&steps::refused(&admin)?)?;
     report::emit(&physical::physical(&root, &admin)?)?;
@@ -84,5 +89,6 @@ fn judge(outcome: &Outcome) -> Result<()> {
     let processes: Processes = outcome.result("processes")?;
     processes.print();
     processes.check()?;
-    kills::judge(&outcome.all::<Kill>("kill")?)
+    kills::judge(&outcome.all::<Kill>("kill")?)?;
+    daemon::judge(&outcome.all::<Life>("life")?)
 }
