@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use lowtide_core::idle::Source;
 use lowtide_damon::{Admin, Error, ExclusiveUser, Kdamond, KdamondState};
 use lowtide_kernfs::{Files, parse::switch};
 
@@ -119,6 +120,14 @@ fn passed(sight: &Sight, kdamonds: &[Kdamond]) -> Finding {
         let (verdict, said) =
             if there { (Verdict::Yes, "there") } else { (Verdict::No(enable), "not there") };
         return PASSED.finding(verdict, vec![Evidence::new(file, said)]);
+    }
+    // The daemon watches by physical address only where it has seen that file.
+    let running = sight.running.as_ref();
+    if let Some(running) =
+        running.filter(|running| running.source.as_deref() == Some(Source::DamonPaddr.name()))
+    {
+        let evidence = Evidence::new(&running.socket, "the daemon relies on it");
+        return PASSED.finding(Verdict::Yes, vec![evidence]);
     }
     PASSED.finding(Verdict::Unknown(enable), vec![Evidence::new(KDAMONDS, ASK_LATER)])
 }
