@@ -25,7 +25,7 @@
 //! - **On 6.18 what was idle for three walks is never noticed again when it is touched**:
 //!   [`LruGen::notices_first_touch`] tries it.
 //! - **Page cache that is read and written through descriptors has no age.** Its pages enter in one of the two oldest
-//!   generations and stay there however often they are read (`lru_gen_folio_seq`, include/linux/mm_inline.h); only
+//!   generations and stay there however often they are read (`lru_gen_add_folio`, include/linux/mm_inline.h); only
 //!   eviction looks at their counted accesses. 20 MiB read twice a second show as idle as 40 MiB read once.
 //! - Nor have mappings that the walk leaves out: locked ones, those with `MADV_RANDOM` or `MADV_SEQUENTIAL`, huge pages of
 //!   hugetlbfs (`should_skip_vma`, mm/vmscan.c), and memory that only processes of other cgroups touch.
