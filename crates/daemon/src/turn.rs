@@ -28,7 +28,7 @@ use crate::{
 /// A chunk takes a fraction of a second; one that takes longer hangs in a device.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// A look of MGLRU ends between two walks, one of DAMON takes a few of its intervals; what does not end in this time hangs.
-const SAMPLING_PATIENCE: Duration = Duration::from_secs(10);
+const SAMPLING_PATIENCE: Duration = Duration::from_secs(45);
 
 /// The loop's parts, and what it remembers between two turns.
 #[derive(Debug)]
