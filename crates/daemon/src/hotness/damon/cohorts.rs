@@ -42,6 +42,12 @@ impl Cohorts {
         self.0.retain(|_, size| !size.total().is_zero());
     }
 
+    /// Makes it all that the cgroup has in DRAM: what was seen of it, and what was not, which counts as touched just now.
+    pub(super) fn complete(&mut self, all: ByType, just_now: Duration) {
+        self.clip(all);
+        self.add(Duration::ZERO, Ends::At(just_now), all - self.total());
+    }
+
     fn total(&self) -> ByType {
         self.0.values().copied().sum()
     }
@@ -69,14 +75,13 @@ pub(super) const fn anon(anon: Bytes) -> ByType {
     ByType { anon, file: Bytes::ZERO }
 }
 
-/// Bytes of the other type.
-pub(super) const fn file(file: Bytes) -> ByType {
-    ByType { anon: Bytes::ZERO, file }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const fn file(file: Bytes) -> ByType {
+        ByType { anon: Bytes::ZERO, file }
+    }
 
     const fn seconds(seconds: u64) -> Duration {
         Duration::from_secs(seconds)
@@ -118,5 +123,14 @@ mod tests {
         let mut enough = some();
         enough.clip(ByType { anon: Bytes::MAX, file: Bytes::MAX });
         assert_eq!(enough.finish(), some().finish());
+    }
+
+    #[test]
+    fn what_was_not_seen_counts_as_touched() {
+        let mut cohorts = some();
+        let all = ByType { anon: Bytes::mib(70), file: Bytes::mib(5) };
+        cohorts.complete(all, seconds(5));
+        assert_eq!(cohorts.total(), all);
+        assert_eq!(cohorts.finish()[0].size, anon(Bytes::mib(20)));
     }
 }

@@ -3,8 +3,10 @@
 use std::{collections::HashMap, sync::Arc};
 
 use lowtide_cgroup::{Cgroup, Descend, Error, Mount};
-use lowtide_core::Bytes;
+use lowtide_core::{Bytes, MemoryStat, idle::ByType};
 use lowtide_kernfs::{Files, parse::bytes};
+
+use crate::hotness::Target;
 
 /// Less than this is not worth a scheme.
 const LEAST: Bytes = Bytes::mib(1);
@@ -40,6 +42,13 @@ pub(super) fn holders(target: &Cgroup) -> Result<Vec<Arc<str>>, Error> {
     }
     let holds = |path: &Arc<str>| own.get(&**path).is_some_and(|own| *own >= LEAST);
     Ok(all.iter().map(|(path, _)| path).filter(|path| holds(path)).cloned().collect())
+}
+
+/// What a cgroup, with all below it, has on the lists that memory is reclaimed from; `None` if it is gone.
+pub(super) fn charged(mount: &Mount, target: &Target) -> Option<ByType> {
+    let stat = mount.open_as(&target.path, target.id).ok().flatten()?.memory().ok()?.stat;
+    let MemoryStat { inactive_anon, active_anon, inactive_file, active_file, .. } = stat;
+    Some(ByType { anon: inactive_anon + active_anon, file: inactive_file + active_file })
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! DAMON over physical memory, told apart by memory cgroup.
 //!
-//! Two schemes per cgroup say how many bytes of each region are its own: the anonymous ones, and the others, which are page
-//! cache and, unlike in other sources, shared memory and tmpfs. A memcg filter matches pages that are charged to that one
-//! cgroup, not to those below, so every cgroup below a target has its own two.
+//! One scheme per cgroup says how many anonymous bytes of each region are its own. All others count as touched just now:
+//! page cache, whose ages lowtide does not act on, and shared memory, for which there is no filter. A memcg filter matches
+//! pages that are charged to that one cgroup, not to those below, so every cgroup below a target has its own scheme.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -10,18 +10,18 @@ use std::{
 };
 
 use lowtide_cgroup::Mount;
-use lowtide_core::{Bytes, CgroupId, Cohort, idle::ByType};
+use lowtide_core::{CgroupId, Cohort};
 use lowtide_damon::{AddressRange, Filter, FilterKind, Scheme, Snapshot, Space};
 
 use super::{
     Description, Watch,
-    cohorts::{Cohorts, Ends, anon, file},
+    cohorts::{Cohorts, Ends, anon},
     kdamond::Sight,
-    memcgs::holders,
+    memcgs::{charged, holders},
 };
 use crate::hotness::Target;
 
-/// Each costs two walks through all pages at each look.
+/// Each costs a walk through all of the host's pages at each look.
 const MOST_CGROUPS: usize = 64;
 
 /// Physical memory, and which cgroups each scheme is of.
@@ -29,10 +29,10 @@ const MOST_CGROUPS: usize = 64;
 pub(super) struct Paddr {
     mount: Mount,
     ram: Vec<AddressRange>,
-    /// By the place of the first of its two schemes.
+    /// By the place of its scheme.
     cgroups: Vec<Arc<str>>,
     /// Which cgroups each target consists of.
-    targets: Vec<(CgroupId, Vec<Arc<str>>)>,
+    targets: Vec<(Target, Vec<Arc<str>>)>,
 }
 
 impl Paddr {
@@ -59,7 +59,7 @@ impl Paddr {
             }
             known.extend(new.iter().cloned());
             self.cgroups.extend(new);
-            self.targets.push((target.id, holders));
+            self.targets.push((target.clone(), holders));
         }
         Ok(left_out)
     }
@@ -68,38 +68,33 @@ impl Paddr {
 impl Watch for Paddr {
     fn describe(&mut self, targets: &[Target]) -> Result<Description, String> {
         let left_out = self.take(targets).map_err(|error| error.to_string())?;
-        let schemes = self.cgroups.iter().flat_map(|path| schemes(path)).collect();
+        let schemes = self.cgroups.iter().map(|path| scheme(path)).collect();
         Ok(Description { space: Space::Physical(self.ram.clone()), schemes, left_out })
     }
 
     fn read(&self, sight: &Sight) -> Vec<(CgroupId, Vec<Cohort>)> {
-        let all =
-            self.cgroups.iter().enumerate().map(|(index, path)| (path, cohorts(&sight.snapshot, 2 * index)));
-        let all: HashMap<_, _> = all.collect();
-        let of_target = |(id, paths): &(CgroupId, Vec<Arc<str>>)| {
+        let of_cgroup = |(place, path)| (path, cohorts(&sight.snapshot, place));
+        let all: HashMap<&Arc<str>, Cohorts> = self.cgroups.iter().enumerate().map(of_cgroup).collect();
+        let of_target = |(target, paths): &(Target, Vec<Arc<str>>)| {
             let mut sum = Cohorts::default();
             paths.iter().filter_map(|path| all.get(path)).for_each(|one| sum.extend(one.clone()));
-            (*id, sum.finish())
+            sum.complete(charged(&self.mount, target)?, sight.snapshot.aggregation);
+            Some((target.id, sum.finish()))
         };
-        self.targets.iter().map(of_target).collect()
+        self.targets.iter().filter_map(of_target).collect()
     }
 }
 
-fn schemes(memcg: &str) -> [Scheme; 2] {
-    let of_memcg = || Filter::only(FilterKind::Memcg(memcg.to_owned()));
-    [Filter::only(FilterKind::Anonymous), Filter::except(FilterKind::Anonymous)]
-        .map(|kind| Scheme { filters: vec![of_memcg(), kind], ..Scheme::report() })
+fn scheme(memcg: &str) -> Scheme {
+    let filters = [FilterKind::Memcg(memcg.to_owned()), FilterKind::Anonymous].map(Filter::only);
+    Scheme { filters: filters.into(), ..Scheme::report() }
 }
 
-/// Of the scheme at `first` and of the next one.
-fn cohorts(snapshot: &Snapshot, first: usize) -> Cohorts {
+fn cohorts(snapshot: &Snapshot, place: usize) -> Cohorts {
     let mut cohorts = Cohorts::default();
-    let types: [fn(Bytes) -> ByType; 2] = [anon, file];
-    for (scheme, of_type) in (first..).zip(types) {
-        for cohort in snapshot.cohorts(scheme) {
-            let ends = cohort.oldest.map_or(Ends::Unknown, Ends::At);
-            cohorts.add(cohort.youngest, ends, of_type(cohort.bytes));
-        }
+    for cohort in snapshot.cohorts(place) {
+        let ends = cohort.oldest.map_or(Ends::Unknown, Ends::At);
+        cohorts.add(cohort.youngest, ends, anon(cohort.bytes));
     }
     cohorts
 }

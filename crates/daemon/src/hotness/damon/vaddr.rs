@@ -6,7 +6,7 @@
 //! What DAMON watches are addresses, also those behind which there is no memory (any more): what /proc/PID/maps does not
 //! name is left out, where it may be read, and of the rest no more is told than the process, and at last the
 //! cgroup, has in DRAM, the oldest left out first. Memory that no process maps (page cache that is read, not mapped) is
-//! not seen.
+//! not seen, and counts as touched just now.
 
 use std::{
     collections::BTreeMap,
@@ -14,7 +14,7 @@ use std::{
 };
 
 use lowtide_cgroup::{Cgroup, Mount};
-use lowtide_core::{Bytes, CgroupId, Cohort, MemoryStat, idle::ByType};
+use lowtide_core::{Bytes, CgroupId, Cohort, idle::ByType};
 use lowtide_damon::{AddressRange, Filter, FilterKind, Region, Scheme, Snapshot, Space, Span, Thread};
 use lowtide_kernfs::{Files, Root};
 
@@ -22,7 +22,7 @@ use super::{
     Description, Watch,
     cohorts::{Cohorts, Ends, anon},
     kdamond::Sight,
-    memcgs::subtree,
+    memcgs::{charged, subtree},
     process::{Mapping, mapped, mappings, parse_pids, resident},
     slots::{Slot, Slots},
 };
@@ -105,13 +105,6 @@ impl Vaddr {
         cohorts.clip(resident);
         Some(cohorts)
     }
-
-    /// What the cgroup has in DRAM: pages that processes share count once there, and those of others' files not at all.
-    fn charged(&self, target: &Target) -> Option<ByType> {
-        let stat = self.open(target).ok().flatten()?.memory().ok()?.stat;
-        let MemoryStat { inactive_anon, active_anon, inactive_file, active_file, .. } = stat;
-        Some(ByType { anon: inactive_anon + active_anon, file: inactive_file + active_file })
-    }
 }
 
 impl Watch for Vaddr {
@@ -133,7 +126,8 @@ impl Watch for Vaddr {
         }
         let of_target = |target: &Target| {
             let mut cohorts = sums.remove(&target.id.0)?;
-            cohorts.clip(self.charged(target)?);
+            // Pages that processes share are charged once, and those of others' files not at all.
+            cohorts.complete(charged(&self.mount, target)?, sight.snapshot.aggregation);
             Some((target.id, cohorts.finish()))
         };
         self.targets.iter().filter_map(of_target).collect()

@@ -44,14 +44,16 @@ fn processes_that_hold_memory_are_watched_each_in_its_place() {
     assert_eq!(filters, [0, 1, 2].map(|place| vec![Filter::only(FilterKind::Target(place))]));
     let touched = |mib| vec![region(100, mib, (4, 0), None)];
     let readings = vaddr.read(&sight(vec![touched(30), touched(20), touched(30)]));
-    assert_eq!(readings[0], (targets[0].id, vec![cohort(0, Some(2), 50, 0)]));
+    // What is not seen of its 60 MiB counts as touched.
+    assert_eq!(readings[0], (targets[0].id, vec![cohort(0, Some(2), 60, 0)]));
     assert_eq!(readings[1], (targets[1].id, vec![cohort(0, Some(2), 30, 0)]));
     // One ends: its place finds nothing, and what it held is not there any more.
     host.remove("proc/12");
+    host.cgroup("/a", 35, &[10]);
     let description = vaddr.describe(&targets).unwrap();
     assert_eq!(pids(&description).len(), 3);
     assert_eq!(description.schemes[1], unused());
-    assert_eq!(vaddr.read(&sight(vec![touched(30), vec![], touched(30)]))[0].1, [cohort(0, Some(2), 30, 0)]);
+    assert_eq!(vaddr.read(&sight(vec![touched(30), vec![], touched(30)]))[0].1, [cohort(0, Some(2), 35, 0)]);
 }
 
 #[test]
@@ -59,14 +61,14 @@ fn addresses_without_memory_are_not_told_to_be_cold() {
     let host = Host::new();
     host.cgroup("/a", 40, &[10]);
     host.process(10, 35, 2);
-    // 100 MiB of addresses, 25 of them hot: no more than 10 MiB can be idle.
+    // 100 MiB of addresses, 25 of them hot: no more than 10 MiB can be idle. 5 MiB are nobody's, and count as touched.
     let regions = vec![region(100, 25, (5, 9), None), region(125, 75, (0, 98), None)];
     let target = [host.target("/a")];
     let mut vaddr = vaddr(&host);
     vaddr.describe(&target).unwrap();
     assert_eq!(
         vaddr.read(&sight(vec![regions.clone()]))[0].1,
-        [cohort(0, Some(2), 25, 0), cohort(98, None, 10, 0)]
+        [cohort(0, Some(2), 30, 0), cohort(98, None, 10, 0)]
     );
     // Pages that are shared are charged once: the cgroup has less than its processes show.
     host.cgroup("/a", 30, &[10]);
@@ -82,7 +84,7 @@ fn addresses_without_memory_are_not_told_to_be_cold() {
     let line =
         |from: u64, to: u64, path: &str| format!("{:x}-{:x} r--p 0 0:0 0 {path}\n", from << 20, to << 20);
     host.put("proc/10/maps", &[line(100, 125, ""), line(150, 152, "/lib/a"), line(160, 163, "")].concat());
-    let expected = [cohort(0, Some(2), 25, 0), cohort(98, None, 3, 1)];
+    let expected = [cohort(0, Some(2), 37, 0), cohort(98, None, 3, 1)];
     assert_eq!(vaddr.read(&sight(vec![regions]))[0].1, expected);
 }
 
