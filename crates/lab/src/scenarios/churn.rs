@@ -26,6 +26,9 @@ pub(super) const SCENARIO: Scenario = Scenario {
 
 const PERIOD: Duration = Duration::from_millis(10);
 const CHURNED: u64 = 6000;
+/// What the second half of the churn may add to the peak. The allocator grows in steps of up to 1.1 MiB (in a run five times as
+/// long, from the second minute on, once); an account that is not forgotten is over 1 KiB for each of the half's 3000 cgroups.
+const GROWTH: u64 = 2 * MIB;
 /// A cgroup lives this many periods.
 const ALIVE: usize = 250;
 /// Every so many has a process, which lives as long as it.
@@ -270,8 +273,8 @@ fn verdict(looks: &[Look], summary: &Summary) -> Result<()> {
     verdict.expect(untriggered(after) <= untriggered(before), "no descriptor is left open");
     verdict.expect(after.process.threads <= before.process.threads + 1, "no thread is left");
     verdict.expect(
-        last.process.peak <= halfway.process.peak + MIB,
-        "the second half of the churn needs no more memory than the first",
+        last.process.peak <= halfway.process.peak + GROWTH,
+        "the second half of the churn needs hardly more memory than the first",
     );
     verdict.expect(
         last.process.descriptors <= churning.process.descriptors + 40,
