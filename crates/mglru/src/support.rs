@@ -79,7 +79,8 @@ pub enum Support {
     LockedDown,
     /// The file may not be opened for reading and writing.
     Denied {
-        /// The kernel's answer: EACCES to all but root, EROFS where /sys is mounted read-only.
+        /// The kernel's answer: EACCES to all but root, EROFS where /sys is mounted read-only, EPERM where the kernel is
+        /// locked down and securityfs, which would say so, is not mounted.
         errno: Errno,
     },
 }
@@ -130,6 +131,9 @@ impl Support {
             Self::NotMounted => Some("mount -t debugfs debugfs /sys/kernel/debug"),
             Self::NoDebugfs => Some("take a kernel with CONFIG_DEBUG_FS=y"),
             Self::LockedDown => Some("boot without lockdown= and without Secure Boot"),
+            Self::Denied { errno: Errno::EPERM } => {
+                Some("if this is root, boot without lockdown= and without Secure Boot; else run as root")
+            }
             Self::Denied { .. } => Some("run as root, where /sys/kernel/debug may be written"),
         }
     }

@@ -8,7 +8,9 @@ mod choice;
 pub(crate) mod damon;
 mod mglru;
 mod sampler;
+mod schedule;
 mod trial;
+mod underway;
 
 use std::{
     sync::{

@@ -9,7 +9,7 @@ use std::{
 
 use lowtide_cgroup::Mount;
 use lowtide_core::{CgroupId, Ratio, Reading};
-use lowtide_kernfs::{Root, thread_cpu};
+use lowtide_kernfs::Root;
 use lowtide_policy::{Hotness as HotnessConfig, SourceChoice};
 use tokio::sync::oneshot;
 
@@ -17,6 +17,8 @@ use super::{
     Ager, Look, Sampling, Stop, Target,
     choice::{self, Choice, Host},
     damon::records::Records,
+    schedule::{Schedule, affordable, is_over, left},
+    underway::{Done, Underway},
 };
 
 /// A look that takes longer is shown as a problem: the kernel may hang.
@@ -42,31 +44,9 @@ pub(crate) struct Sampler {
     chosen: Option<Duration>,
     /// Why sources that would be better are not used.
     refused: Vec<String>,
-    /// When the last look began.
-    begun: Option<Duration>,
-    /// When each cgroup was looked at last.
-    looked: HashMap<CgroupId, Duration>,
+    schedule: Schedule,
     sampling: Sampling,
     readings: HashMap<CgroupId, Arc<Reading>>,
-}
-
-/// A look on the blocking pool.
-#[derive(Debug)]
-struct Underway {
-    /// Closed without a result if the look panicked.
-    done: oneshot::Receiver<Done>,
-    begun: Duration,
-    due: Vec<CgroupId>,
-}
-
-#[derive(Debug)]
-struct Done {
-    ager: Box<dyn Ager>,
-    /// When it ended, on the loop's clock and on the system's.
-    ended: (Duration, Instant),
-    /// CPU of the thread: what a look that failed has cost.
-    cpu: Duration,
-    outcome: Result<Look, String>,
 }
 
 impl Sampler {
@@ -83,8 +63,7 @@ impl Sampler {
             notices_first_touch: None,
             chosen: None,
             refused: Vec::new(),
-            begun: None,
-            looked: HashMap::new(),
+            schedule: Schedule::default(),
             sampling: Sampling::default(),
             readings: HashMap::new(),
         }
@@ -125,19 +104,19 @@ impl Sampler {
             return;
         }
         self.reconsider(wanted, now);
-        if !is_over(self.begun, self.sampling.interval, now) {
+        if !self.schedule.may_look(self.sampling.interval, now) {
             return;
         }
         let Some(ager) = self.ager.take() else { return };
         let all = targets();
-        let due: Vec<_> = all.iter().filter(|target| self.is_due(target, now)).cloned().collect();
+        let due = self.schedule.due(&all, now);
         if due.is_empty() {
             self.ager = Some(ager);
             return;
         }
-        self.begun = Some(now);
-        self.looked.extend(due.iter().map(|target| (target.id, now)));
-        self.begin(ager, (all, due), started);
+        self.schedule.begin(&due, now);
+        self.stop.clear();
+        self.underway = Some(Underway::start(ager, all, due, started));
     }
 
     /// Ends what its source runs in the kernel, after the look that is under way, which is told to end early.
@@ -177,10 +156,6 @@ impl Sampler {
         }
     }
 
-    fn is_due(&self, target: &Target, now: Duration) -> bool {
-        is_over(self.looked.get(&target.id).copied(), target.every, now)
-    }
-
     /// The newest reading of a cgroup.
     pub(crate) fn reading(&self, id: CgroupId) -> Option<Arc<Reading>> {
         self.readings.get(&id).cloned()
@@ -189,7 +164,7 @@ impl Sampler {
     /// Forgets all but `alive`.
     pub(crate) fn retain(&mut self, alive: &HashSet<CgroupId>) {
         self.readings.retain(|id, _| alive.contains(id));
-        self.looked.retain(|id, _| alive.contains(id));
+        self.schedule.retain(alive);
     }
 
     /// For people and metrics.
@@ -220,9 +195,8 @@ impl Sampler {
         let Choice { ager, refused } = choice::choose(host, wanted);
         (self.ager, self.refused) = (ager, refused);
         // The first look comes at once.
-        self.begun = None;
+        self.schedule = Schedule::default();
         self.readings.clear();
-        self.looked.clear();
         (self.sampling.interval, self.sampling.problem) = (wanted.interval, None);
         let before = std::mem::take(&mut self.sampling.why);
         self.explain();
@@ -251,21 +225,6 @@ impl Sampler {
         self.sampling.source = ager.and_then(|ager| ager.source());
         let why = ager.map(|ager| ager.why()).into_iter().chain(self.refused.iter().cloned());
         self.sampling.why = why.collect::<Vec<_>>().join("; ");
-    }
-
-    fn begin(&mut self, mut ager: Box<dyn Ager>, (all, due): (Vec<Target>, Vec<Target>), started: Instant) {
-        self.stop.clear();
-        let (done, receiver) = oneshot::channel();
-        let ids = due.iter().map(|target| target.id).collect();
-        self.underway = Some(Underway { done: receiver, begun: started.elapsed(), due: ids });
-        tokio::task::spawn_blocking(move || {
-            let before = thread_cpu().unwrap_or_default();
-            let outcome = ager.look(&all, &due);
-            let cpu = thread_cpu().unwrap_or_default().saturating_sub(before);
-            let ended = (started.elapsed(), Instant::now());
-            // Nobody listens any more if the daemon has not waited for it at its end.
-            let _ = done.send(Done { ager, ended, cpu, outcome });
-        });
     }
 
     fn collect(&mut self, wanted: &HotnessConfig, now: Duration) {
@@ -323,7 +282,7 @@ impl Sampler {
     /// know.
     fn failed(&mut self, problem: &str, cpu: Duration, due: &[CgroupId], wanted: &HotnessConfig) -> String {
         self.charge(cpu, (Duration::ZERO, Ratio::ZERO), wanted);
-        self.looked.retain(|id, _| !due.contains(id));
+        self.schedule.forget(due);
         format!("no idle ages this time: {problem}")
     }
 
@@ -344,7 +303,7 @@ impl Sampler {
         wanted: &HotnessConfig,
     ) -> Option<String> {
         self.charge(look.cpu, (look.between, look.share_between), wanted);
-        self.looked.retain(|id, _| !look.again.contains(id));
+        self.schedule.forget(&look.again);
         let sampling = &self.sampling;
         let source = sampling.source?;
         let at = ended.saturating_sub(ended_at.saturating_duration_since(look.at));
@@ -354,23 +313,6 @@ impl Sampler {
         }
         look.note
     }
-}
-
-/// Whether an interval has passed, or will have in a moment: a turn that comes a little early will do, since the next one
-/// may be late by a whole turn.
-fn is_over(begun: Option<Duration>, interval: Duration, now: Duration) -> bool {
-    begun.is_none_or(|begun| now.saturating_add(interval / 64) >= begun.saturating_add(interval))
-}
-
-/// The shortest interval, from `wanted` on, at which looks that cost `cpu` take no more than `budget` of a core.
-fn affordable(wanted: Duration, cpu: Duration, budget: Ratio) -> Duration {
-    let seconds = Ratio::new(cpu.as_secs_f64()).over(budget).get();
-    wanted.max(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
-}
-
-/// What is left for looks of the budget, and no less than half: a source that takes more has to look to it itself.
-fn left(budget: Ratio, between: Ratio) -> Ratio {
-    Ratio::new((budget.get() - between.get()).max(budget.get() / 2.0))
 }
 
 #[cfg(test)]
