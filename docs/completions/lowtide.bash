@@ -25,6 +25,9 @@ _lowtide() {
             lowtide,explain)
                 cmd="lowtide__subcmd__explain"
                 ;;
+            lowtide,report)
+                cmd="lowtide__subcmd__report"
+                ;;
             lowtide,restore)
                 cmd="lowtide__subcmd__restore"
                 ;;
@@ -41,7 +44,7 @@ _lowtide() {
 
     case "${cmd}" in
         lowtide)
-            opts="-h -V --root --help --version run check doctor status explain restore"
+            opts="-h -V --root --help --version run check doctor status explain report restore"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -99,6 +102,32 @@ _lowtide() {
             return 0
             ;;
         lowtide__subcmd__explain)
+            opts="-h --config --socket --json --root --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lowtide__subcmd__report)
             opts="-h --config --socket --json --root --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

@@ -32,6 +32,7 @@ complete -c lowtide -n "__fish_lowtide_needs_command" -f -a "check" -d 'Validate
 complete -c lowtide -n "__fish_lowtide_needs_command" -f -a "doctor" -d 'Say what this host can do, what is missing and how to enable it. Exits 0, or 1 if lowtide cannot run here'
 complete -c lowtide -n "__fish_lowtide_needs_command" -f -a "status" -d 'Show what the daemon sees: the host, its tiers, every target and the last decision about it'
 complete -c lowtide -n "__fish_lowtide_needs_command" -f -a "explain" -d 'Say why the daemon last did, or did not, act on a cgroup'
+complete -c lowtide -n "__fish_lowtide_needs_command" -f -a "report" -d 'Show what was saved, net, since when, what it cost, and what it is worth'
 complete -c lowtide -n "__fish_lowtide_needs_command" -f -a "restore" -d 'Put every kernel setting back that lowtide changed. Only with the daemon stopped; safe to run twice'
 complete -c lowtide -n "__fish_lowtide_using_subcommand run" -l config -d 'The host\'s configuration; policies are read from policies.d/*.yaml beside it too' -r -F
 complete -c lowtide -n "__fish_lowtide_using_subcommand run" -l root -d 'Read and write the kernel\'s files under this directory instead of / (for tests and fixtures)' -r -F
@@ -54,6 +55,11 @@ complete -c lowtide -n "__fish_lowtide_using_subcommand explain" -l socket -d 'T
 complete -c lowtide -n "__fish_lowtide_using_subcommand explain" -l root -d 'Read and write the kernel\'s files under this directory instead of / (for tests and fixtures)' -r -F
 complete -c lowtide -n "__fish_lowtide_using_subcommand explain" -l json -d 'As JSON'
 complete -c lowtide -n "__fish_lowtide_using_subcommand explain" -s h -l help -d 'Print help'
+complete -c lowtide -n "__fish_lowtide_using_subcommand report" -l config -d 'The host\'s configuration; policies are read from policies.d/*.yaml beside it too' -r -F
+complete -c lowtide -n "__fish_lowtide_using_subcommand report" -l socket -d 'The daemon\'s control socket, if it is not the one in the configuration' -r -F
+complete -c lowtide -n "__fish_lowtide_using_subcommand report" -l root -d 'Read and write the kernel\'s files under this directory instead of / (for tests and fixtures)' -r -F
+complete -c lowtide -n "__fish_lowtide_using_subcommand report" -l json -d 'As JSON'
+complete -c lowtide -n "__fish_lowtide_using_subcommand report" -s h -l help -d 'Print help'
 complete -c lowtide -n "__fish_lowtide_using_subcommand restore" -l config -d 'The host\'s configuration; policies are read from policies.d/*.yaml beside it too' -r -F
 complete -c lowtide -n "__fish_lowtide_using_subcommand restore" -l state-dir -d 'Where the journal is, if the configuration cannot be read' -r -F
 complete -c lowtide -n "__fish_lowtide_using_subcommand restore" -l root -d 'Read and write the kernel\'s files under this directory instead of / (for tests and fixtures)' -r -F

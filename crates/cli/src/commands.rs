@@ -22,6 +22,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Command::Doctor { json } => doctor::run(root, *json),
         Command::Status { daemon, json } => daemon::status(daemon, *json),
         Command::Explain { cgroup, daemon, json } => daemon::explain(cgroup, daemon, *json),
+        Command::Report { daemon, json } => daemon::report(daemon, *json),
         Command::Restore { config, state_dir } => daemon::restore(root, config, state_dir.as_deref()),
     }
 }

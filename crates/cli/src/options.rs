@@ -59,6 +59,14 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Show what was saved, net, since when, what it cost, and what it is worth.
+    Report {
+        #[command(flatten)]
+        daemon: DaemonAddress,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Put every kernel setting back that lowtide changed. Only with the daemon stopped; safe to run twice.
     Restore {
         #[command(flatten)]

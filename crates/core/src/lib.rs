@@ -30,4 +30,4 @@ pub use observation::{
 pub use policy::{Budgets, Limits, Mode, Policy, Slo};
 pub use state::State;
 pub use tick::tick;
-pub use units::{ByteRate, Bytes, Limit, Ratio};
+pub use units::{ByteRate, ByteTime, Bytes, Limit, Ratio};

@@ -15,7 +15,11 @@ use tokio::{
     sync::watch,
 };
 
-use crate::{present, view::View};
+use crate::{
+    present,
+    report::{self, Report},
+    view::View,
+};
 
 /// A request is a word and a path; what is longer is no request.
 const LONGEST_REQUEST: u64 = 16 << 10;
@@ -36,6 +40,11 @@ pub enum Request {
         /// The cgroup's path.
         cgroup: String,
         /// As JSON instead of prose.
+        json: bool,
+    },
+    /// What was saved, and what it cost.
+    Report {
+        /// As JSON instead of tables.
         json: bool,
     },
 }
@@ -187,6 +196,8 @@ fn respond(line: &str, view: Option<&View>) -> Answer {
     let text = match request {
         Request::Status { json: true } => json(view),
         Request::Status { json: false } => Ok(present::status(view)),
+        Request::Report { json: true } => json(&Report::new(view)),
+        Request::Report { json: false } => Ok(report::text(&Report::new(view))),
         Request::Explain { cgroup, json: as_json } => match view.cgroup(&cgroup) {
             Some(found) if as_json => json(found),
             Some(found) => Ok(present::explain(found, view)),

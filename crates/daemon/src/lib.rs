@@ -16,6 +16,7 @@ mod metrics;
 mod notify;
 mod observer;
 mod present;
+mod report;
 mod run;
 mod state_dir;
 mod targets;

@@ -115,6 +115,7 @@ pub async fn run(options: &Options) -> Result<(), RunError> {
     put_back(&daemon.root, &mut daemon.journal)?;
     daemon.turns.end_sampling().await;
     daemon.turns.drain().await;
+    daemon.turns.close_books().await;
     outcome
 }
 

@@ -21,6 +21,7 @@ use crate::{
     hotness::{Sampler, Target},
     ledger::Ledger,
     observer::{Observer, Sight},
+    report::Books,
     triggers::{Alarm, Triggers},
     view::View,
 };
@@ -39,6 +40,7 @@ pub(crate) struct Loop {
     triggers: Triggers,
     ledger: Ledger,
     sampler: Sampler,
+    books: Books,
     alarms: HashSet<CgroupId>,
     effects: HashMap<CgroupId, Vec<Effect>>,
     started: Instant,
@@ -54,6 +56,7 @@ impl Loop {
     ) -> Result<Self, Error> {
         let observer = Observer::new(root.clone())?;
         Ok(Self {
+            books: Books::open(state_dir.clone()),
             sampler: Sampler::new(root, observer.mount().clone(), state_dir),
             observer,
             state: State::default(),
@@ -105,8 +108,11 @@ impl Loop {
         self.act(&decisions, &mut sight, config);
         self.forget_the_gone(&sight);
         self.ticks += 1;
-        let view = self.view(sight, decisions, config, now);
-        Ok(View { tick_cpu: thread_cpu().unwrap_or_default().saturating_sub(cpu), ..view })
+        let mut view = self.view(sight, decisions, config, now);
+        view.tick_cpu = thread_cpu().unwrap_or_default().saturating_sub(cpu);
+        self.books.turn(&view);
+        view.sums = self.books.sums(config.price.as_ref());
+        Ok(view)
     }
 
     /// Stops every request after the chunk that is being written, and a look at idle ages after the walk.
@@ -130,6 +136,11 @@ impl Loop {
         }
     }
 
+    /// Keeps what was saved so far for the next daemon.
+    pub(crate) async fn close_books(&mut self) {
+        self.books.close().await;
+    }
+
     /// Waits for the chunks that are being written, for as long as a hung swap device may be waited for.
     pub(crate) async fn drain(&mut self) {
         if tokio::time::timeout(PATIENCE, self.actuator.drain()).await.is_err() {
@@ -142,7 +153,9 @@ impl Loop {
         let own = self.observer.own_memory();
         let stalls = |id| stalls.get(&id).copied().unwrap_or_default();
         let hotness = self.hotness(&seen, config, now);
-        let view = View::new(seen, decisions, &self.ledger, own, stalls, hotness);
+        let acting: Vec<_> =
+            config.policies.policies().iter().map(|policy| policy.mode > Mode::Observe).collect();
+        let view = View::new(seen, decisions, &self.ledger, own, stalls, hotness, &acting);
         View { uptime: now, ticks: self.ticks, sampling: self.sampler.sampling().clone(), ..view }
     }
 
@@ -166,6 +179,7 @@ impl Loop {
                 Effect { requested: request.amount, partial: true, ..Effect::default() }
             });
             self.ledger.took_effect(id, &effect);
+            self.books.took_effect(&effect);
             self.effects.entry(id).or_default().push(effect);
         }
     }

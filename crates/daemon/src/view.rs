@@ -10,6 +10,7 @@ use lowtide_core::{
 use crate::{
     hotness::Sampling,
     ledger::{Account, Ledger},
+    report::Sums,
 };
 
 /// The daemon's knowledge after one tick.
@@ -33,6 +34,9 @@ pub(crate) struct View {
     pub(crate) problems: Vec<String>,
     /// The configuration was changed and is wrong: the one before it is in force.
     pub(crate) reload_refused: bool,
+    /// What was saved so far, for the report.
+    #[serde(skip)]
+    pub(crate) sums: Sums,
     /// Every target.
     pub(crate) cgroups: Vec<CgroupView>,
 }
@@ -44,6 +48,8 @@ pub(crate) struct CgroupView {
     pub(crate) id: CgroupId,
     /// From the cgroup root.
     pub(crate) path: Arc<str>,
+    /// Its policy lets lowtide act on it.
+    pub(crate) acting: bool,
     /// Its memory.
     pub(crate) memory: Memory,
     /// Cumulative stall time on memory and I/O.
@@ -75,7 +81,7 @@ pub(crate) struct Stalls {
 
 impl View {
     /// Joins what was seen, decided and done. `stalls` gives a cgroup's pressure over the last interval, `hotness` its
-    /// idle ages.
+    /// idle ages; `acting` says by policy whether its mode lets lowtide act.
     #[must_use]
     pub(crate) fn new(
         seen: Observation,
@@ -84,6 +90,7 @@ impl View {
         own: Bytes,
         stalls: impl Fn(CgroupId) -> Stalls,
         mut hotness: HashMap<CgroupId, Hotness>,
+        acting: &[bool],
     ) -> Self {
         let net_saved = savings::host_net(&seen.host.tiers, own);
         let host = seen.host;
@@ -92,6 +99,7 @@ impl View {
             CgroupView {
                 id: cgroup.id,
                 path: cgroup.path,
+                acting: acting.get(cgroup.policy).copied().unwrap_or(false),
                 stalls: stalls(cgroup.id),
                 hotness: hotness.remove(&cgroup.id),
                 net_saved: savings::net(&placed),
@@ -112,6 +120,7 @@ impl View {
             sampling: Sampling::default(),
             problems: Vec::new(),
             reload_refused: false,
+            sums: Sums::default(),
             cgroups,
         }
     }

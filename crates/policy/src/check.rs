@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use lowtide_core::{Budgets, Limits, Policy, Slo};
 
 use crate::{
-    Config, HostTiers, PolicySet, Problem,
+    Config, HostTiers, PolicySet, Price, Problem,
     hotness::hotness,
     is_protected,
     leaf::Match,
@@ -37,8 +37,15 @@ pub(crate) fn host(raw: raw::Host) -> Config {
             zswap_enabled: tiers.zswap.and_then(|zswap| zswap.enabled),
             demotion: tiers.demotion,
         },
+        price: raw.price_per_gib_month.and_then(price),
         policies: PolicySet::default(),
     }
+}
+
+/// `None` if its `dram` was missing or wrong, which was noted when it was read.
+fn price(raw: raw::Price) -> Option<Price> {
+    let currency = raw.currency.map_or_else(|| raw::Price::CURRENCY.to_owned(), |currency| currency.0);
+    Some(Price { dram: raw.dram?.0, currency })
 }
 
 fn budgets(raw: raw::HostBudgets) -> Budgets {

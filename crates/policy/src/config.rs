@@ -21,6 +21,8 @@ pub struct Config {
     pub budgets: Budgets,
     /// What lowtide is asked to set up on the host.
     pub tiers: HostTiers,
+    /// What DRAM costs, for the savings report; no money is shown without.
+    pub price: Option<Price>,
     /// The policies, and which cgroup each one is for.
     pub policies: PolicySet,
 }
@@ -35,6 +37,7 @@ impl Default for Config {
             hotness: Hotness::default(),
             budgets: Budgets::default(),
             tiers: HostTiers::default(),
+            price: None,
             policies: PolicySet::default(),
         }
     }
@@ -91,6 +94,15 @@ impl fmt::Display for SourceChoice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
     }
+}
+
+/// What memory costs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Price {
+    /// A GiB of DRAM for a month; finite, at least 0.
+    pub dram: f64,
+    /// In which currency.
+    pub currency: String,
 }
 
 /// Knobs of the host that lowtide writes only if asked to. `None` leaves a knob as it is found.

@@ -120,6 +120,9 @@ leaves! {
     SomeRate(ByteRate), "a size per s, min, h or day, above 0, such as 64MiB/s", units::SIZE_RATE,
         |text| Ok(units::some_size_rate(text)?);
 
+    /// A currency.
+    Currency(String), "a currency of 1 to 8 letters or signs, such as USD", "^\\S{1,8}$", currency;
+
     /// Where to listen.
     Listen(SocketAddr), "an IP address and a port, such as 127.0.0.1:9464 or [::1]:9464", ".:[0-9]+$", listen;
 
@@ -184,6 +187,15 @@ pub(crate) enum SourceName {
 
 fn listen(text: &str) -> Result<SocketAddr, Refused> {
     text.parse().map_err(|_| format!("`{}` is not an address with a port", units::short(text)).into())
+}
+
+fn currency(text: &str) -> Result<String, Refused> {
+    let sound = |c: char| !c.is_whitespace() && !c.is_control();
+    if (1..=8).contains(&text.chars().count()) && text.chars().all(sound) {
+        Ok(text.into())
+    } else {
+        Err(format!("`{}` is not a currency", units::short(text)).into())
+    }
 }
 
 fn absolute(text: &str) -> Result<PathBuf, Refused> {

@@ -27,7 +27,7 @@ mod source;
 mod units;
 mod yaml;
 
-pub use config::{Config, HostTiers, Hotness, SourceChoice};
+pub use config::{Config, HostTiers, Hotness, Price, SourceChoice};
 pub use load::{Loaded, files, load, parse};
 pub use matcher::PolicySet;
 pub use problem::{Place, Problem, Problems, Related, Severity};

@@ -75,7 +75,7 @@ impl<'s> Reader<'s> {
     }
 
     /// The key that is being read, as messages name it: `` `slo.memory_pressure` ``.
-    fn key(&self) -> String {
+    pub(crate) fn key(&self) -> String {
         format!("`{}`", self.trail.join("."))
     }
 
@@ -178,7 +178,7 @@ impl<'n> Fields<'n> {
 
 impl Value {
     /// What it is, for "is …, not …".
-    fn kind(&self) -> &'static str {
+    pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Null => "nothing",
             Self::Scalar { .. } => "a single value",

@@ -18,8 +18,18 @@ pub(crate) struct Section {
 pub(crate) const HOST: Section = Section {
     name: "the configuration",
     home: "at the top level of lowtide.yaml",
-    keys: &["interval", "metrics", "control", "state_dir", "hotness", "budgets", "tiers", "policies"],
-    later: &["balancer", "watermarks", "price_per_gib_month"],
+    keys: &[
+        "interval",
+        "metrics",
+        "control",
+        "state_dir",
+        "hotness",
+        "budgets",
+        "tiers",
+        "price_per_gib_month",
+        "policies",
+    ],
+    later: &["balancer", "watermarks"],
     example: "{ interval: 6s }",
 };
 
@@ -80,6 +90,14 @@ pub(crate) const ZSWAP: Section = Section {
     example: "{ enabled: true }",
 };
 
+pub(crate) const PRICE: Section = Section {
+    name: "`price_per_gib_month`",
+    home: "under `price_per_gib_month`",
+    keys: &["dram", "currency"],
+    later: &[],
+    example: "{ dram: 3.0, currency: USD }",
+};
+
 pub(crate) const POLICY: Section = Section {
     name: "a policy",
     home: "in a policy",
@@ -114,7 +132,7 @@ pub(crate) const LINES: Section = Section {
 
 /// All of them; where two have the same key, the likelier home first.
 pub(crate) const ALL: &[&Section] =
-    &[&HOST, &METRICS, &CONTROL, &HOTNESS, &BUDGETS, &TIERS, &ZSWAP, &POLICY, &SLO, &LIMITS, &LINES];
+    &[&HOST, &METRICS, &CONTROL, &HOTNESS, &BUDGETS, &TIERS, &ZSWAP, &PRICE, &POLICY, &SLO, &LIMITS, &LINES];
 
 /// Longer text is no misspelt key, and comparing it costs time.
 const MAX_KEY_CHARS: usize = 40;

@@ -9,7 +9,7 @@ use std::{
 };
 
 use lowtide_core::{Budgets, ByteRate, Bytes, Line, Lines, Mode, Policy, Ratio};
-use lowtide_policy::{Config, HostTiers, Hotness, Loaded, Severity, SourceChoice, files, load, parse};
+use lowtide_policy::{Config, HostTiers, Hotness, Loaded, Price, Severity, SourceChoice, files, load, parse};
 
 /// A directory with `lowtide.yaml` and `policies.d`.
 struct Host(tempfile::TempDir);
@@ -77,6 +77,7 @@ fn what_is_given_is_taken() {
           watermark_distance: 1%
           direct_reclaim: 0B/s
         tiers: { zswap: { enabled: false }, demotion: true }
+        price_per_gib_month: { dram: 3.5, currency: EUR }
         policies:
           - name: web
             match: ["/web.slice/**"]
@@ -102,6 +103,7 @@ fn what_is_given_is_taken() {
         (Ratio::ZERO, Ratio::percent(20.0))
     );
     assert_eq!(config.tiers, HostTiers { zswap_enabled: Some(false), demotion: Some(true) });
+    assert_eq!(config.price, Some(Price { dram: 3.5, currency: "EUR".into() }));
     let [web] = config.policies.policies() else { panic!("one policy") };
     assert_eq!((&*web.name, web.mode), ("web", Mode::Full));
     assert_eq!(web.cold_after, Duration::from_hours(720));
@@ -291,5 +293,29 @@ fn carriage_returns_a_byte_order_mark_and_document_marks_are_no_mistakes() {
         "\"interval\": '7s'",
     ] {
         assert_eq!(one(text).config.interval, Duration::from_secs(7), "{text:?}");
+    }
+}
+
+#[test]
+fn a_price_is_a_number_that_is_not_negative() {
+    assert_eq!(
+        one("price_per_gib_month: { dram: 0 }").config.price,
+        Some(Price { dram: 0.0, currency: "USD".into() })
+    );
+    for (price, wrong) in [
+        ("{ dram: -1 }", "`price_per_gib_month.dram` is `-1`"),
+        ("{ dram: .inf }", "`price_per_gib_month.dram` is `.inf`"),
+        ("{ dram: nan }", "`price_per_gib_month.dram` is `nan`"),
+        ("{ dram: \"3\" }", "`price_per_gib_month.dram` is the text \"3\""),
+        ("{ dram: 3 USD }", "`price_per_gib_month.dram` is `3 USD`"),
+        ("{ dram: [3] }", "`price_per_gib_month.dram` is a list"),
+        ("{ currency: USD }", "`price_per_gib_month` has no `dram`"),
+        ("{ dram: 3, currency: dollars and cents }", "`dollars and cents` is not a currency"),
+        ("3", "`price_per_gib_month` is a single value, not a map"),
+    ] {
+        let text = format!("price_per_gib_month: {price}\n");
+        let problems = parse(Path::new("lowtide.yaml"), &text).unwrap_err();
+        let messages: Vec<_> = problems.iter().map(|problem| problem.message.clone()).collect();
+        assert!(messages.iter().any(|message| message.contains(wrong)), "{price}: {messages:?}");
     }
 }

@@ -19,8 +19,9 @@ use lowtide_policy::Config;
 use super::BAD_CONFIG;
 use crate::logging;
 
-/// As many as the actuator makes requests at once, and one for a look at idle ages: nothing else blocks.
-const BLOCKING_THREADS: usize = 5;
+/// As many as the actuator makes requests at once, one for a look at idle ages, and one for what is kept on the disk: nothing
+/// else blocks.
+const BLOCKING_THREADS: usize = 6;
 /// Reclaim requests need little stack, and all of it is locked in memory.
 const STACK_BYTES: usize = 256 << 10;
 
@@ -91,6 +92,10 @@ fn finish(outcome: Result<ExitCode, RunError>) -> anyhow::Result<ExitCode> {
 
 pub(crate) fn status(daemon: &DaemonAddress, json: bool) -> anyhow::Result<ExitCode> {
     ask(daemon, &Request::Status { json })
+}
+
+pub(crate) fn report(daemon: &DaemonAddress, json: bool) -> anyhow::Result<ExitCode> {
+    ask(daemon, &Request::Report { json })
 }
 
 pub(crate) fn explain(cgroup: &str, daemon: &DaemonAddress, json: bool) -> anyhow::Result<ExitCode> {

@@ -1,10 +1,12 @@
 //! Quantities that cannot be mistaken for one another.
 
+mod byte_time;
 mod bytes;
 mod limit;
 mod rate;
 mod ratio;
 
+pub use byte_time::ByteTime;
 pub use bytes::Bytes;
 pub use limit::Limit;
 pub use rate::ByteRate;

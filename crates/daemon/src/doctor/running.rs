@@ -75,8 +75,15 @@ mod tests {
     fn a_status_is_understood() {
         let host = HostObservation { reclaim_takes_swappiness: true, ..HostObservation::default() };
         let seen = Observation { host, cgroups: Vec::new() };
-        let mut view =
-            View::new(seen, Vec::new(), &Ledger::default(), Bytes::ZERO, |_| unreachable!(), HashMap::new());
+        let mut view = View::new(
+            seen,
+            Vec::new(),
+            &Ledger::default(),
+            Bytes::ZERO,
+            |_| unreachable!(),
+            HashMap::new(),
+            &[],
+        );
         view.sampling.why = "why not".to_owned();
         let running = Running::understand("/run/x", &serde_json::to_string(&view).unwrap()).unwrap();
         assert!(running.takes_swappiness);

@@ -88,6 +88,17 @@ impl Daemon {
         serde_json::from_str(&text).with_context(|| format!("`lowtide status --json` printed {text}"))
     }
 
+    /// `lowtide report --json`.
+    pub fn report(&self) -> Result<Value> {
+        let text = self.lowtide(&["report", "--json"])?;
+        serde_json::from_str(&text).with_context(|| format!("`lowtide report --json` printed {text}"))
+    }
+
+    /// `lowtide report`.
+    pub fn report_text(&self) -> Result<String> {
+        self.lowtide(&["report"])
+    }
+
     /// The target at `path` in `lowtide status --json`.
     pub fn target(&self, path: &str) -> Result<Value> {
         let status = self.status()?;

@@ -15,6 +15,8 @@ use crate::size::{MIB, mib};
 use crate::tenant::report::Report;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 pub(super) const SCENARIO: Scenario = Scenario {
@@ -54,6 +56,7 @@ struct Kind {
 const POLICY: &str = "
 interval: 2s
 hotness: { source: none }
+price_per_gib_month: { dram: 730, currency: EUR }
 policies:
   - name: batch
     match: [/tenants/batch-*]
@@ -82,6 +85,16 @@ struct End {
     name: String,
     report: Report,
     counters: Counters,
+}
+
+/// What `lowtide report` said at the end of a run, and what the kernel said of swap.
+#[derive(Debug, Serialize, Deserialize)]
+struct Savings {
+    kind: String,
+    run: String,
+    report: Value,
+    /// By the tenant's name.
+    swap: BTreeMap<String, u64>,
 }
 
 /// When the watch of a run began.
@@ -121,9 +134,14 @@ fn run(name: &str, kinds: &[Kind], seconds: u64, with: bool) -> Result<()> {
                 report::emit(&Look::at(name, &status, cgroup)?)?;
             }
         }
-        for (_, _, cgroup) in &tenants {
+        let mut swap = BTreeMap::new();
+        for (kind, _, cgroup) in &tenants {
             println!("{}", daemon.explain(&cgroup.name())?);
+            swap.insert(kind.name.to_owned(), Counters::read(cgroup)?.swap);
         }
+        println!("{}", daemon.report_text()?);
+        let report = daemon.report()?;
+        report::emit(&Savings { kind: "savings".into(), run: name.into(), report, swap })?;
     }
     for (kind, tenant, cgroup) in tenants {
         let counters = Counters::read(&cgroup)?;
@@ -188,6 +206,7 @@ fn judge(outcome: &Outcome) -> Result<()> {
     judge_batch(outcome, &mut verdict)?;
     judge_observed(outcome, &mut verdict)?;
     judge_careful(outcome, &mut verdict)?;
+    judge_report(outcome, &mut verdict)?;
     println!("{:.0} s wall on {}", outcome.wall.as_secs_f64(), outcome.kernel);
     verdict.finish()
 }
@@ -282,4 +301,44 @@ fn judge_careful(outcome: &Outcome, verdict: &mut Verdict) -> Result<()> {
         ),
     );
     Ok(())
+}
+
+/// What `lowtide report` says against the kernel's own counters.
+fn judge_report(outcome: &Outcome, verdict: &mut Verdict) -> Result<()> {
+    let found = outcome.results.iter().find(|found| found["kind"] == "savings" && found["run"] == "together");
+    let Savings { report, swap, .. } = Savings::deserialize(found.context("no savings")?)?;
+    let names = report["policies"].as_array().context("the report has no policies")?;
+    let names: Vec<_> = names.iter().filter_map(|policy| policy["name"].as_str()).collect();
+    verdict.expect(names == [BATCH.name, CAREFUL.name], format!("report: savings of {}", names.join(", ")));
+    let now = mib([BATCH.name, CAREFUL.name].iter().filter_map(|name| swap.get(*name)).sum());
+    let offloaded = mib(report["now"]["offloaded"].as_u64().context("nothing offloaded in the report")?);
+    verdict.expect(
+        (offloaded - now).abs() <= now * 0.05,
+        format!("report: {offloaded:.1} MiB offloaded now; {now:.1} in swap, says the kernel"),
+    );
+    let held = held(outcome, BATCH.name)? + held(outcome, CAREFUL.name)?;
+    let sum =
+        |of: &str| report["gib_hours"][of].as_f64().with_context(|| format!("no sum of {of} in the report"));
+    let reported = sum("offloaded")? * 1024.0 * 3600.0;
+    verdict.expect(
+        (reported - held).abs() <= held * 0.1,
+        format!("report: {reported:.0} MiB·s offloaded over time; {held:.0} by what swap held at each look"),
+    );
+    // At 730 a month a GiB·h costs one.
+    let (net, worth) = (sum("net")?, report["worth"]["so_far"].as_f64().context("no money in the report")?);
+    verdict.expect(
+        net > 0.0 && (net - worth).abs() < 1e-6,
+        format!("report: {net:.5} GiB·h net saved are worth {worth:.5} EUR"),
+    );
+    Ok(())
+}
+
+/// What a tenant had in swap, over time; MiB·s.
+fn held(outcome: &Outcome, name: &str) -> Result<f64> {
+    let looks = looks(outcome, "together", name)?;
+    let area = |pair: &[Look]| {
+        let [from, to] = pair else { return 0.0 };
+        (to.counters.at - from.counters.at) * f64::midpoint(mib(from.counters.swap), mib(to.counters.swap))
+    };
+    Ok(looks.windows(2).map(area).sum())
 }

@@ -3,7 +3,7 @@
 use lowtide_core::Budgets;
 use schemars::JsonSchema;
 
-use super::{Policy, maps, time};
+use super::{Policy, Price, maps, time};
 use crate::{
     Config, Hotness,
     leaf::{self, SourceName},
@@ -21,9 +21,9 @@ pub(crate) struct Host {
     pub interval: Option<leaf::Interval>,
     /// Prometheus metrics.
     pub metrics: Option<Metrics>,
-    /// Where `lowtide status` and `lowtide explain` reach the daemon.
+    /// Where `lowtide status`, `lowtide explain` and `lowtide report` reach the daemon.
     pub control: Option<Control>,
-    /// Directory of the journal of changed knobs, and of the lock that keeps a second daemon away.
+    /// Directory of the journal of changed knobs, of the lock that keeps a second daemon away, and of the savings so far.
     #[schemars(extend("default" = Config::default().state_dir))]
     pub state_dir: Option<leaf::Directory>,
     /// Where the idle ages of memory come from, and what they may cost.
@@ -32,6 +32,8 @@ pub(crate) struct Host {
     pub budgets: Option<HostBudgets>,
     /// Knobs of the host's memory tiers that lowtide sets, and puts back. What is left out is not touched.
     pub tiers: Option<Tiers>,
+    /// What memory costs, for the money in the savings report.
+    pub price_per_gib_month: Option<Price>,
     /// What the cgroups are held to. The most specific matching pattern decides, then the later one.
     pub policies: Option<Vec<At<Policy>>>,
 }
@@ -112,7 +114,7 @@ pub(crate) struct Zswap {
 }
 
 maps! {
-    Host, HOST: interval metrics control state_dir hotness budgets tiers policies;
+    Host, HOST: interval metrics control state_dir hotness budgets tiers price_per_gib_month policies;
     Metrics, METRICS: listen;
     Control, CONTROL: socket;
     HostHotness, HOTNESS: source interval cpu;

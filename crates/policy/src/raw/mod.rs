@@ -3,9 +3,11 @@
 
 mod host;
 mod policy;
+mod price;
 
 pub(crate) use host::{Host, HostBudgets, HostHotness};
 pub(crate) use policy::{Policy, PolicyFile, PolicyLimits, PolicyLines, PolicySlo};
+pub(crate) use price::Price;
 
 /// A default as an operator writes it.
 fn time(time: std::time::Duration) -> String {

@@ -1,11 +1,15 @@
 //! What was saved, net: offloaded bytes less the DRAM that their tiers take for them.
 
+mod meter;
+
 use std::sync::Arc;
 
 use crate::{
     observation::{Memory, Tier, TierKind},
     units::{Bytes, Ratio},
 };
+
+pub use meter::{Held, Meter};
 
 /// One cgroup's share of one tier.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -18,6 +22,14 @@ pub struct Placed {
     pub bytes: Bytes,
     /// DRAM that the tier takes for them.
     pub resident: Bytes,
+}
+
+impl Placed {
+    /// Kind and device of the tier: `zram /dev/zram0`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!("{} {}", self.kind.name(), self.device)
+    }
 }
 
 /// Where a cgroup's offloaded bytes live.

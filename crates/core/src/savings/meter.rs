@@ -1,0 +1,133 @@
+//! What was saved over time: placements, added up turn by turn.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use super::Placed;
+use crate::units::{ByteTime, Bytes};
+
+/// What was saved, and what it cost, while somebody looked.
+///
+/// Only cgroups in which lowtide acts count. What the kernel would have swapped out of them by itself counts too: without a
+/// group that is left alone nobody can tell it apart.
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Meter {
+    /// For how long.
+    pub watched: Duration,
+    /// The daemon's own memory.
+    pub own: ByteTime,
+    /// By kind and device of the tier: `zram /dev/zram0`.
+    pub tiers: BTreeMap<String, Held>,
+    /// By policy.
+    pub policies: BTreeMap<String, Held>,
+    /// Kernel CPU spent on reclaim.
+    pub reclaim_cpu: Duration,
+    /// CPU of looking, deciding, and idle ages.
+    pub watching_cpu: Duration,
+    /// What was faulted back after it had been reclaimed.
+    pub promoted: Bytes,
+}
+
+/// Memory that was kept elsewhere.
+#[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Held {
+    /// Uncompressed.
+    pub offloaded: ByteTime,
+    /// DRAM that was taken for it.
+    pub resident: ByteTime,
+}
+
+impl Held {
+    fn add(&mut self, part: &Placed, time: Duration) {
+        self.offloaded += ByteTime::of(part.bytes, time);
+        self.resident += ByteTime::of(part.resident, time);
+    }
+
+    /// Offloaded less resident, GiB·h.
+    #[must_use]
+    pub fn net_gib_hours(self) -> f64 {
+        self.offloaded.gib_hours() - self.resident.gib_hours()
+    }
+}
+
+impl Meter {
+    /// A turn: for `time`, the daemon itself had `own`.
+    pub fn turn(&mut self, time: Duration, own: Bytes) {
+        self.watched += time;
+        self.own += ByteTime::of(own, time);
+    }
+
+    /// For `time`, a cgroup under `policy` had its memory at `placed`.
+    pub fn hold(&mut self, time: Duration, policy: &str, placed: &[Placed]) {
+        for part in placed.iter().filter(|part| !part.bytes.is_zero()) {
+            entry(&mut self.policies, policy).add(part, time);
+            entry(&mut self.tiers, &part.name()).add(part, time);
+        }
+    }
+
+    /// All policies together.
+    #[must_use]
+    pub fn held(&self) -> Held {
+        let mut sum = Held::default();
+        for held in self.policies.values() {
+            sum.offloaded += held.offloaded;
+            sum.resident += held.resident;
+        }
+        sum
+    }
+
+    /// Offloaded, less what the tiers took for it, less the daemon's own memory; GiB·h. Negative if lowtide took more than
+    /// it gave.
+    #[must_use]
+    pub fn net_gib_hours(&self) -> f64 {
+        self.held().net_gib_hours() - self.own.gib_hours()
+    }
+
+    /// Whether every figure is one that can have been added up.
+    #[must_use]
+    pub fn is_sound(&self) -> bool {
+        let held = self.tiers.values().chain(self.policies.values());
+        self.own.is_sound()
+            && held.into_iter().all(|held| held.offloaded.is_sound() && held.resident.is_sound())
+    }
+}
+
+fn entry<'a>(parts: &'a mut BTreeMap<String, Held>, name: &str) -> &'a mut Held {
+    parts.entry(name.to_owned()).or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observation::TierKind;
+
+    fn placed(kind: TierKind, bytes: u64, resident: u64) -> Placed {
+        Placed { kind, device: kind.name().into(), bytes: Bytes::mib(bytes), resident: Bytes::mib(resident) }
+    }
+
+    const HOUR: Duration = Duration::from_hours(1);
+
+    #[test]
+    fn net_is_what_is_left_when_tiers_and_daemon_are_paid() {
+        let mut meter = Meter::default();
+        let parts = [placed(TierKind::Zram, 1024, 256), placed(TierKind::Disk, 512, 0)];
+        for policy in ["web", "batch"] {
+            meter.hold(HOUR, policy, &parts);
+        }
+        meter.turn(HOUR, Bytes::mib(512));
+        assert!((meter.net_gib_hours() - 2.0).abs() < 1e-9, "{}", meter.net_gib_hours());
+        assert!((meter.policies["web"].net_gib_hours() - 1.25).abs() < 1e-9);
+        assert!((meter.tiers["zram zram"].net_gib_hours() - 1.5).abs() < 1e-9);
+        assert!((meter.tiers["disk disk"].net_gib_hours() - 1.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_daemon_that_saves_nothing_costs_something() {
+        let mut meter = Meter::default();
+        meter.turn(HOUR, Bytes::mib(1024));
+        meter.hold(HOUR, "web", &[placed(TierKind::Zram, 0, 0)]);
+        assert!((meter.net_gib_hours() + 1.0).abs() < 1e-9);
+        assert!(meter.policies.is_empty() && meter.is_sound());
+    }
+}

@@ -1,0 +1,117 @@
+//! Adds up, turn by turn, and keeps the sums on the disk.
+
+use std::{
+    collections::HashMap,
+    path::PathBuf,
+    time::{Duration, SystemTime},
+};
+
+use lowtide_core::{Bytes, CgroupId, Effect, savings::Meter};
+use lowtide_policy::Price;
+use tokio::task::JoinHandle;
+
+use super::{Sums, file};
+use crate::view::View;
+
+/// A crash of the host loses no more than this.
+const SAVE_EVERY: Duration = Duration::from_mins(5);
+
+/// The sums so far.
+#[derive(Debug)]
+pub(crate) struct Books {
+    state_dir: PathBuf,
+    since: SystemTime,
+    meter: Meter,
+    /// When the last turn was.
+    last: Option<Duration>,
+    /// What each cgroup had faulted back by then.
+    promoted: HashMap<CgroupId, Bytes>,
+    ages_cpu: Duration,
+    saved: Duration,
+    saving: Option<JoinHandle<()>>,
+}
+
+impl Books {
+    /// Goes on with what an earlier daemon has kept.
+    pub(crate) fn open(state_dir: PathBuf) -> Self {
+        let kept = file::load(&state_dir).unwrap_or_else(|why| {
+            tracing::warn!("the savings so far cannot be read, the report begins anew: {why}");
+            None
+        });
+        let (since, meter) = kept.unwrap_or_else(|| (SystemTime::now(), Meter::default()));
+        Self {
+            state_dir,
+            since,
+            meter,
+            last: None,
+            promoted: HashMap::new(),
+            ages_cpu: Duration::ZERO,
+            saved: Duration::ZERO,
+            saving: None,
+        }
+    }
+
+    /// A request has ended.
+    pub(crate) fn took_effect(&mut self, effect: &Effect) {
+        self.meter.reclaim_cpu += effect.cpu;
+    }
+
+    /// A turn was made: keeps the sums from time to time.
+    pub(crate) fn turn(&mut self, view: &View) {
+        self.count(view);
+        if view.uptime >= self.saved + SAVE_EVERY && self.saving.as_ref().is_none_or(JoinHandle::is_finished)
+        {
+            self.saved = view.uptime;
+            let (state_dir, since, meter) = (self.state_dir.clone(), self.since, self.meter.clone());
+            // A disk that hangs must not keep the loop.
+            self.saving = Some(tokio::task::spawn_blocking(move || {
+                if let Err(error) = file::save(&state_dir, since, meter) {
+                    tracing::warn!(%error, "cannot keep the savings so far in {}", state_dir.display());
+                }
+            }));
+        }
+    }
+
+    /// What is there at `view.uptime` has been there since the last turn.
+    pub(super) fn count(&mut self, view: &View) {
+        self.meter.watching_cpu += view.tick_cpu + view.sampling.cpu.saturating_sub(self.ages_cpu);
+        self.ages_cpu = view.sampling.cpu;
+        if let Some(last) = self.last.replace(view.uptime) {
+            let time = view.uptime.saturating_sub(last);
+            self.meter.turn(time, view.own);
+            for cgroup in view.cgroups.iter().filter(|cgroup| cgroup.acting) {
+                self.meter.hold(time, &cgroup.decision.policy, &cgroup.placed);
+            }
+        }
+        self.count_promoted(view);
+    }
+
+    fn count_promoted(&mut self, view: &View) {
+        let mut now = HashMap::with_capacity(view.cgroups.len());
+        for cgroup in view.cgroups.iter().filter(|cgroup| cgroup.acting) {
+            let promoted = cgroup.memory.promoted();
+            let promoted = promoted.anon + promoted.file;
+            if let Some(before) = self.promoted.get(&cgroup.id) {
+                self.meter.promoted += promoted - *before;
+            }
+            now.insert(cgroup.id, promoted);
+        }
+        self.promoted = now;
+    }
+
+    /// For the report.
+    pub(crate) fn sums(&self, price: Option<&Price>) -> Sums {
+        Sums { since: Some(self.since), meter: self.meter.clone(), price: price.cloned() }
+    }
+
+    /// At the daemon's end.
+    pub(crate) async fn close(&mut self) {
+        if let Some(saving) = self.saving.take() {
+            // It warns by itself.
+            let _ = saving.await;
+        }
+        if let Err(error) = file::save(&self.state_dir, self.since, self.meter.clone()) {
+            tracing::warn!(%error, "cannot keep the savings so far in {}", self.state_dir.display());
+        }
+    }
+}

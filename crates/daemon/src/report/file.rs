@@ -1,0 +1,106 @@
+//! What has been added up, kept over restarts: a file in the state directory.
+
+use std::{
+    io,
+    path::Path,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use lowtide_core::savings::Meter;
+
+use crate::durable::{self, Failure};
+
+const FILE_NAME: &str = "savings";
+const VERSION: u32 = 1;
+
+#[derive(serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Contents {
+    version: u32,
+    /// Seconds since 1970.
+    since: u64,
+    meter: Meter,
+}
+
+/// What was kept; `None` if nothing was. What cannot be understood is set aside, and an error says so.
+pub(super) fn load(state_dir: &Path) -> Result<Option<(SystemTime, Meter)>, String> {
+    let path = state_dir.join(FILE_NAME);
+    let failed = |(operation, error): Failure| format!("{}: cannot {operation} it: {error}", path.display());
+    let text = durable::read(&path).map_err(failed)?;
+    if text.is_empty() {
+        return Ok(None);
+    }
+    match understand(&text) {
+        Ok(kept) => Ok(Some(kept)),
+        Err(why) => {
+            let aside = path.with_extension("damaged");
+            let moved = std::fs::rename(&path, &aside);
+            moved.map_err(|error| failed(("set aside", error)))?;
+            Err(format!("{}: {why}; it is kept as {}", path.display(), aside.display()))
+        }
+    }
+}
+
+fn understand(text: &[u8]) -> Result<(SystemTime, Meter), String> {
+    let contents: Contents = serde_json::from_slice(text).map_err(|error| error.to_string())?;
+    let Contents { version, since, meter } = contents;
+    if version != VERSION {
+        return Err(format!("it is of version {version}, this lowtide knows {VERSION}"));
+    }
+    let since = UNIX_EPOCH.checked_add(Duration::from_secs(since)).ok_or("`since` is no time")?;
+    if meter.is_sound() { Ok((since, meter)) } else { Err("it has negative or infinite sums".into()) }
+}
+
+/// Puts it on the disk. Blocks.
+pub(super) fn save(state_dir: &Path, since: SystemTime, meter: Meter) -> io::Result<()> {
+    let since = since.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    let mut text = serde_json::to_vec(&Contents { version: VERSION, since, meter })?;
+    text.push(b'\n');
+    durable::replace(&state_dir.join(FILE_NAME), &text).map_err(|(_, error)| error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lowtide_core::{Bytes, savings::Placed};
+
+    fn some() -> Meter {
+        let mut meter = Meter::default();
+        meter.turn(Duration::from_secs(7), Bytes::mib(9));
+        let kind = lowtide_core::TierKind::Zram;
+        let part =
+            Placed { kind, device: "/dev/zram0".into(), bytes: Bytes::mib(3), resident: Bytes::mib(1) };
+        meter.hold(Duration::from_secs(7), "web", &[part]);
+        meter
+    }
+
+    #[test]
+    fn what_was_saved_is_loaded() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(load(dir.path()), Ok(None));
+        let since = UNIX_EPOCH + Duration::from_secs(1_000_000);
+        save(dir.path(), since, some()).unwrap();
+        assert_eq!(load(dir.path()), Ok(Some((since, some()))));
+    }
+
+    #[test]
+    fn what_is_damaged_is_said_and_kept_aside() {
+        let whole = serde_json::to_string(&Contents { version: VERSION, since: 1, meter: some() }).unwrap();
+        let cases = [
+            whole[..whole.len() / 2].to_owned(),
+            whole.replace("\"version\":1", "\"version\":2"),
+            whole.replace("\"since\":1", &format!("\"since\":{}", u64::MAX)),
+            whole.replace("\"own\":", "\"own\":-"),
+            whole.replace("\"since\"", "\"until\""),
+        ];
+        for text in cases {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join(FILE_NAME);
+            std::fs::write(&path, &text).unwrap();
+            let why = load(dir.path()).unwrap_err();
+            assert!(why.contains("savings.damaged"), "{text}: {why}");
+            assert_eq!(std::fs::read_to_string(dir.path().join("savings.damaged")).unwrap(), text);
+            assert_eq!(load(dir.path()), Ok(None));
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! The report for a terminal.
+
+use std::{
+    fmt::Write,
+    time::{Duration, UNIX_EPOCH},
+};
+
+use lowtide_core::{Bytes, Ratio};
+
+use super::{CgroupPart, Part, Report};
+
+/// `lowtide report`.
+pub(crate) fn text(report: &Report) -> String {
+    let mut text = String::new();
+    // Writing to a String cannot fail.
+    let _ = write_sums(&mut text, report);
+    let _ = write_worth(&mut text, report);
+    let _ = write_cost(&mut text, report);
+    let _ = write_parts(&mut text, "TIER", &report.tiers);
+    let _ = write_parts(&mut text, "POLICY", &report.policies);
+    let _ = write_cgroups(&mut text, &report.cgroups);
+    text
+}
+
+fn write_sums(text: &mut String, report: &Report) -> std::fmt::Result {
+    let since = UNIX_EPOCH + Duration::from_secs(report.since);
+    let watched = Duration::from_secs(report.watched.as_secs());
+    writeln!(
+        text,
+        "since {}, watched for {}",
+        humantime::format_rfc3339_seconds(since),
+        humantime::format_duration(watched)
+    )?;
+    let (now, sums) = (&report.now, &report.gib_hours);
+    writeln!(text, "{:<16} {:>10} {:>12}", "", "NOW", "GiB·h")?;
+    writeln!(text, "{:<16} {:>10} {:>12.3}", "offloaded", now.offloaded, sums.offloaded)?;
+    writeln!(text, "{:<16} {:>10} {:>12.3}", "- taken for it", now.resident, sums.resident)?;
+    writeln!(text, "{:<16} {:>10} {:>12.3}", "- lowtide itself", now.own, sums.own)?;
+    writeln!(text, "{:<16} {:>10} {:>12.3}", "net saved", signed(now.net), sums.net)
+}
+
+fn signed(bytes: i64) -> String {
+    let sign = if bytes < 0 { "-" } else { "" };
+    format!("{sign}{}", Bytes::new(bytes.unsigned_abs()))
+}
+
+fn write_worth(text: &mut String, report: &Report) -> std::fmt::Result {
+    let Some(worth) = &report.worth else {
+        return writeln!(text, "no price: `price_per_gib_month` in lowtide.yaml says what this is worth");
+    };
+    let currency = &worth.currency;
+    writeln!(
+        text,
+        "worth {:.2} {currency} so far, {:.2} {currency} a month if it stays as it is now ({} {currency} for a GiB and month)",
+        worth.so_far, worth.per_month, worth.dram_per_gib_month
+    )
+}
+
+fn write_cost(text: &mut String, report: &Report) -> std::fmt::Result {
+    let cost = &report.cost;
+    let (reclaim, watching) = (cost.reclaim_cpu.as_secs_f64(), cost.watching_cpu.as_secs_f64());
+    let share = Ratio::new((reclaim + watching) / report.watched.as_secs_f64().max(f64::MIN_POSITIVE));
+    writeln!(
+        text,
+        "cost {reclaim:.1} s of kernel CPU for reclaim and {watching:.1} s for watching ({share} of a core); {} faulted back",
+        cost.promoted
+    )
+}
+
+fn write_parts(text: &mut String, what: &str, parts: &[Part]) -> std::fmt::Result {
+    if parts.is_empty() {
+        return Ok(());
+    }
+    let width = parts.iter().map(|part| part.name.len()).max().unwrap_or(0).clamp(6, 60);
+    writeln!(text, "\n{what:width$}  {:>9}  {:>10}  {:>11}", "OFFLOADED", "DRAM TAKEN", "NET GiB·h")?;
+    for Part { name, offloaded, resident, net_gib_hours } in parts {
+        writeln!(text, "{name:width$}  {offloaded:>9}  {resident:>10}  {net_gib_hours:>11.3}")?;
+    }
+    Ok(())
+}
+
+fn write_cgroups(text: &mut String, cgroups: &[CgroupPart]) -> std::fmt::Result {
+    if cgroups.is_empty() {
+        return writeln!(text, "\nno cgroup is under a policy in mode `file` or `full`");
+    }
+    let width = cgroups.iter().map(|cgroup| cgroup.path.len()).max().unwrap_or(0).clamp(6, 60);
+    writeln!(text, "\n{:width$}  {:>9}  {:>9}  {:>9}  POLICY", "CGROUP", "DRAM", "OFFLOADED", "NET SAVED")?;
+    for CgroupPart { path, policy, dram, offloaded, net } in cgroups {
+        writeln!(text, "{path:width$}  {dram:>9}  {offloaded:>9}  {net:>9}  {policy}")?;
+    }
+    Ok(())
+}
