@@ -7,6 +7,7 @@
 //! kernel files → Observation → tick → Decision → kernel → Effect → (next) Observation
 //! ```
 
+mod cost;
 pub mod decision;
 mod harm;
 mod history;
@@ -21,11 +22,12 @@ mod tick;
 pub mod units;
 mod watch;
 
+pub use cost::FaultCost;
 pub use decision::{Action, Decision, Figures, Reason, Scope};
 pub use idle::{Cohort, Histogram, Hotness, Line, Lines, Reading};
 pub use observation::{
-    CgroupId, CgroupObservation, Effect, HostObservation, Memory, MemoryStat, Observation, Stall, SwapRoom,
-    Tier, TierKind,
+    BlockReads, CgroupId, CgroupObservation, Effect, HostObservation, Memory, MemoryStat, Observation, Stall,
+    SwapRoom, Tier, TierKind,
 };
 pub use policy::{Budgets, Limits, Mode, Policy, Slo};
 pub use state::State;

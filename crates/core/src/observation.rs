@@ -4,7 +4,7 @@
 //! that a late tick spoils nothing. `None` is a file or field that this kernel does not have: a capability, not an
 //! error.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use crate::{
     idle::{ByType, Reading},
@@ -42,8 +42,19 @@ pub struct HostObservation {
     /// Where offloaded pages can live: zswap if it is on or still holds pages, then each active swap device in the
     /// order in which the kernel fills them.
     pub tiers: Vec<Tier>,
+    /// Reads of the swap devices that are block devices, by [`Tier::device`].
+    pub reads: HashMap<Arc<str>, BlockReads>,
     /// Whether `memory.reclaim` takes `swappiness=` (from 6.12), so that page cache alone can be asked for.
     pub reclaim_takes_swappiness: bool,
+}
+
+/// Counters of a block device.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct BlockReads {
+    /// Reads that have ended.
+    pub count: u64,
+    /// How long they took, added up.
+    pub time: Duration,
 }
 
 /// What kind of place a tier is.

@@ -3,9 +3,10 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use crate::{
+    cost::{Costs, FaultCost},
     history::{History, Sample},
     idle::{ByType, Hotness, Since, Tracker},
-    observation::{CgroupId, CgroupObservation, Effect},
+    observation::{CgroupId, CgroupObservation, Effect, Tier},
     pace::Pace,
     policy::{Mode, Policy},
     room::HostHistory,
@@ -18,6 +19,7 @@ use crate::{
 pub struct State {
     pub(crate) host: HostHistory,
     pub(crate) cgroups: HashMap<CgroupId, CgroupState>,
+    pub(crate) costs: Costs,
     /// Counts the ticks.
     pub(crate) turn: usize,
 }
@@ -33,6 +35,12 @@ impl State {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.cgroups.is_empty()
+    }
+
+    /// What a fault on a page in `tier` costs.
+    #[must_use]
+    pub fn fault_cost(&self, tier: &Tier) -> FaultCost {
+        self.costs.of(tier)
     }
 
     /// How often a cgroup's idle ages are worth a look.

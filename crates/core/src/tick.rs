@@ -25,6 +25,7 @@ pub fn tick(
     now: Duration,
 ) -> Vec<Decision> {
     let mut room = state.host.observe(&seen.host, budgets, now);
+    state.costs.observe(&seen.host);
     let mut known = std::mem::take(&mut state.cgroups);
     let mut remembered = HashMap::with_capacity(seen.cgroups.len());
     let mut cases = Vec::with_capacity(seen.cgroups.len());

@@ -79,7 +79,14 @@ fn tiers(page: &Page, view: &View) -> Result<(), prometheus::Error> {
     let used = family("lowtide_tier_used_bytes", "Swap slots taken in the tier.")?;
     let stored = family("lowtide_tier_stored_bytes", "Uncompressed bytes whose data the tier holds.")?;
     let resident = family("lowtide_tier_resident_bytes", "DRAM that the tier takes for what it stores.")?;
-    for tier in &view.host.tiers {
+    let fault = family(
+        "lowtide_tier_fault_seconds",
+        "Measured cost of bringing a page back; none until enough was read.",
+    )?;
+    for (tier, cost) in view.host.tiers.iter().zip(&view.costs) {
+        if cost.fault.measured {
+            fault.with_label_values(&[tier.kind.name(), &*tier.device]).set(cost.fault.time.as_secs_f64());
+        }
         let set = |family: &GaugeVec, bytes: Bytes| {
             family.with_label_values(&[tier.kind.name(), &*tier.device]).set(bytes.as_f64());
         };

@@ -128,7 +128,13 @@ impl Observer {
 
     fn host(&self) -> Result<HostObservation, Error> {
         let tiers = lowtide_tiers::read(&self.root)?;
-        Ok(lowtide_host::read(&self.root)?.observation(tiers, self.takes_swappiness()))
+        let mut reads = HashMap::new();
+        for tier in &tiers {
+            if let Some(found) = lowtide_tiers::reads(&self.root, &tier.device)? {
+                reads.insert(Arc::clone(&tier.device), found);
+            }
+        }
+        Ok(lowtide_host::read(&self.root)?.observation(tiers, reads, self.takes_swappiness()))
     }
 
     /// Every cgroup that a policy names and lowtide may act on.

@@ -2,12 +2,14 @@
 
 use std::{collections::VecDeque, fmt::Write, time::Duration};
 
-use lowtide_core::{Action, Bytes, Decision, Figures, Hotness, Lines, Ratio, Reason, idle::WhatIf};
+use lowtide_core::{
+    Action, Bytes, Decision, FaultCost, Figures, Hotness, Lines, Ratio, Reason, idle::WhatIf,
+};
 
 use crate::{
     hotness::Sampling,
     ledger::{Entry, WorkingSet},
-    view::{CgroupView, View},
+    view::{CgroupView, TierCost, View},
 };
 
 /// `lowtide status`: the host in a few lines, then a line for each target.
@@ -36,16 +38,17 @@ fn write_host(text: &mut String, view: &View) -> std::fmt::Result {
     if view.host.tiers.is_empty() {
         writeln!(text, "no swap: only page cache can be offloaded")?;
     }
-    for tier in &view.host.tiers {
+    for (tier, cost) in view.host.tiers.iter().zip(&view.costs) {
         writeln!(
             text,
-            "{} {}: {} used of {}, {} stored in {} of DRAM",
+            "{} {}: {} used of {}, {} stored in {} of DRAM; a fault costs {}",
             tier.kind.name(),
             tier.device,
             tier.used,
             tier.capacity,
             tier.stored,
-            tier.resident
+            tier.resident,
+            fault_cost(*cost)
         )?;
     }
     write_sampling(text, &view.sampling)?;
@@ -53,6 +56,16 @@ fn write_host(text: &mut String, view: &View) -> std::fmt::Result {
         writeln!(text, "problem: {problem}")?;
     }
     Ok(())
+}
+
+fn fault_cost(TierCost { fault: FaultCost { time, measured }, per_gib_freed }: TierCost) -> String {
+    let how = if measured { "measured" } else { "assumed" };
+    let time = match time.as_secs_f64() * 1e6 {
+        micros if micros < 1000.0 => format!("{micros:.0} µs"),
+        micros => format!("{:.1} ms", micros / 1e3),
+    };
+    let freed = per_gib_freed.map(|stall| format!(", {:.1} s for each GiB freed", stall.as_secs_f64()));
+    format!("{time} ({how}{})", freed.unwrap_or_default())
 }
 
 fn write_sampling(text: &mut String, sampling: &Sampling) -> std::fmt::Result {

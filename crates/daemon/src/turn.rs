@@ -10,6 +10,7 @@ use std::{
 use lowtide_cgroup::{Cgroup, Error, Request};
 use lowtide_core::{
     Action, CgroupId, CgroupObservation, Decision, Effect, Hotness, Mode, Observation, Reason, Scope, State,
+    Tier,
 };
 use lowtide_kernfs::{Root, thread_cpu};
 use lowtide_policy::Config;
@@ -23,7 +24,7 @@ use crate::{
     observer::{Observer, Sight},
     report::Books,
     triggers::{Alarm, Triggers},
-    view::View,
+    view::{TierCost, View},
 };
 
 /// A chunk takes a fraction of a second; one that takes longer hangs in a device.
@@ -156,7 +157,13 @@ impl Loop {
         let acting: Vec<_> =
             config.policies.policies().iter().map(|policy| policy.mode > Mode::Observe).collect();
         let view = View::new(seen, decisions, &self.ledger, own, stalls, hotness, &acting);
-        View { uptime: now, ticks: self.ticks, sampling: self.sampler.sampling().clone(), ..view }
+        let cost = |tier: &Tier| {
+            let fault = self.state.fault_cost(tier);
+            TierCost { fault, per_gib_freed: fault.per_gib_freed(tier) }
+        };
+        let costs = view.host.tiers.iter().map(cost).collect();
+        let sampling = self.sampler.sampling().clone();
+        View { costs, uptime: now, ticks: self.ticks, sampling, ..view }
     }
 
     /// The idle ages of every cgroup that has some.

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use lowtide_core::{
-    Bytes, CgroupId, Decision, HostObservation, Hotness, Memory, Observation, Ratio,
+    Bytes, CgroupId, Decision, FaultCost, HostObservation, Hotness, Memory, Observation, Ratio,
     savings::{self, Placed},
 };
 
@@ -24,6 +24,8 @@ pub(crate) struct View {
     pub(crate) tick_cpu: Duration,
     /// The host.
     pub(crate) host: HostObservation,
+    /// What a fault on a page costs, for each tier of the host in its order.
+    pub(crate) costs: Vec<TierCost>,
     /// Memory that the daemon itself has in DRAM.
     pub(crate) own: Bytes,
     /// Offloaded bytes on all tiers, less the DRAM they take, less the daemon's own memory.
@@ -39,6 +41,15 @@ pub(crate) struct View {
     pub(crate) sums: Sums,
     /// Every target.
     pub(crate) cgroups: Vec<CgroupView>,
+}
+
+/// What a tier costs those who need their pages back.
+#[derive(Debug, Clone, Copy, serde::Serialize)]
+pub(crate) struct TierCost {
+    /// A fault on one page.
+    pub(crate) fault: FaultCost,
+    /// Stall for each GiB of DRAM that it frees, if all of it is touched once: what tiers are ranked by.
+    pub(crate) per_gib_freed: Option<Duration>,
 }
 
 /// One target.
@@ -115,6 +126,7 @@ impl View {
             ticks: 0,
             tick_cpu: Duration::ZERO,
             host,
+            costs: Vec::new(),
             own,
             net_saved,
             sampling: Sampling::default(),

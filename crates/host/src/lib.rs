@@ -4,7 +4,9 @@ mod meminfo;
 mod vmstat;
 mod zoneinfo;
 
-use lowtide_core::{Bytes, HostObservation, Tier};
+use std::{collections::HashMap, sync::Arc};
+
+use lowtide_core::{BlockReads, Bytes, HostObservation, Tier};
 use lowtide_kernfs::{Files, Result, Root};
 
 pub use meminfo::Meminfo;
@@ -34,7 +36,12 @@ pub fn read(root: &Root) -> Result<Host> {
 impl Host {
     /// The part of an observation that is about the host, with what other crates know of it.
     #[must_use]
-    pub fn observation(self, tiers: Vec<Tier>, reclaim_takes_swappiness: bool) -> HostObservation {
+    pub fn observation(
+        self,
+        tiers: Vec<Tier>,
+        reads: HashMap<Arc<str>, BlockReads>,
+        reclaim_takes_swappiness: bool,
+    ) -> HostObservation {
         HostObservation {
             total: self.meminfo.total,
             free: self.meminfo.free,
@@ -42,6 +49,7 @@ impl Host {
             direct_reclaim: self.vmstat.direct_reclaim,
             allocation_stalls: self.vmstat.allocation_stalls,
             tiers,
+            reads,
             reclaim_takes_swappiness,
         }
     }

@@ -139,7 +139,7 @@ fn a_host_without_vmstat_and_zoneinfo_is_still_a_host() {
 
     fs::write(tree.path().join("proc/vmstat"), VMSTAT).unwrap();
     fs::write(tree.path().join("proc/zoneinfo"), ZONEINFO).unwrap();
-    let observed = read(&root).unwrap().observation(vec![], true);
+    let observed = read(&root).unwrap().observation(vec![], HashMap::new(), true);
     assert_eq!(observed.total, Bytes::kib(24_684_084));
     assert_eq!(observed.free, Bytes::kib(24_433_016));
     assert_eq!(observed.low_watermark, Some(Bytes::pages(215)));

@@ -1,10 +1,12 @@
 //! Swap tiers: which devices there are, their room, and the DRAM they take.
 
+mod block;
 mod inventory;
 mod swaps;
 mod zram;
 mod zswap;
 
+pub use block::{parse_stat, reads};
 pub use inventory::read;
 pub use swaps::{SwapDevice, parse_swaps, swaps};
 pub use zram::Zram;

@@ -108,6 +108,7 @@ fn host() -> HostObservation {
         direct_reclaim: Some(Bytes::ZERO),
         allocation_stalls: None,
         tiers: vec![swap_disk(Bytes::mib(4_000))],
+        reads: [].into(),
         reclaim_takes_swappiness: true,
     }
 }

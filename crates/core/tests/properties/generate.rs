@@ -1,10 +1,10 @@
 //! Observations as no kernel would give them: huge, missing, falling, vanishing.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use lowtide_core::{
-    Budgets, ByteRate, Bytes, CgroupId, CgroupObservation, Effect, HostObservation, Limit, Limits, Lines,
-    Memory, MemoryStat, Mode, Policy, Ratio, Slo, Stall, Tier, TierKind,
+    BlockReads, Budgets, ByteRate, Bytes, CgroupId, CgroupObservation, Effect, HostObservation, Limit,
+    Limits, Lines, Memory, MemoryStat, Mode, Policy, Ratio, Slo, Stall, Tier, TierKind,
     idle::{ByType, Cohort, Reading, Source},
 };
 use proptest::{option, prelude::*};
@@ -64,8 +64,8 @@ fn stall() -> impl Strategy<Value = Option<Stall>> {
 
 fn host() -> BoxedStrategy<HostObservation> {
     let tiers = prop::collection::vec(tier(), 0..3);
-    (bytes(), bytes(), option::of(bytes()), counter(), tiers, any::<bool>())
-        .prop_map(|(total, free, low_watermark, direct_reclaim, tiers, reclaim_takes_swappiness)| {
+    (bytes(), bytes(), option::of(bytes()), counter(), tiers, reads(), any::<bool>())
+        .prop_map(|(total, free, low_watermark, direct_reclaim, tiers, reads, reclaim_takes_swappiness)| {
             HostObservation {
                 total,
                 free,
@@ -73,10 +73,19 @@ fn host() -> BoxedStrategy<HostObservation> {
                 direct_reclaim,
                 allocation_stalls: None,
                 tiers,
+                reads,
                 reclaim_takes_swappiness,
             }
         })
         .boxed()
+}
+
+/// Of a device that is there, one that is not, or none.
+fn reads() -> impl Strategy<Value = HashMap<Arc<str>, BlockReads>> {
+    let device = prop::sample::select(vec!["zram", "disk", "gone"]);
+    let reads = (any::<u64>(), any::<u64>())
+        .prop_map(|(count, millis)| BlockReads { count, time: Duration::from_millis(millis) });
+    prop::collection::hash_map(device.prop_map(Arc::from), reads, 0..2)
 }
 
 fn tier() -> impl Strategy<Value = Tier> {

@@ -10,6 +10,7 @@ mod churn;
 mod curve;
 mod damon;
 mod demo;
+mod fault_cost;
 mod hotness;
 mod kill;
 mod no_swap;
@@ -67,6 +68,7 @@ pub static TESTS: &[Scenario] = &[
     no_swap::SCENARIO,
     swap_full::SCENARIO,
     damon::SCENARIO,
+    fault_cost::SCENARIO,
 ];
 
 /// What `cargo xtask bench` runs: they report, and judge nothing but correctness.
