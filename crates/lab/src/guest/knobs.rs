@@ -1,6 +1,8 @@
 //! Reading and writing the kernel's files, with the path in every error, and the settings made that way.
 
 use anyhow::{Context, Result};
+use lowtide_damon::ExclusiveUser;
+use lowtide_kernfs::Root;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
 use std::path::Path;
@@ -28,6 +30,15 @@ pub fn set_huge_pages(setting: &str) -> Result<()> {
     let path = "/sys/kernel/mm/transparent_hugepage/enabled";
     write(path, setting)?;
     println!("transparent huge pages: {}", read(path)?);
+    Ok(())
+}
+
+/// Switches off who tolerates no other kdamond (7.3 has DAMON_STAT on), as an operator would who reads what the daemon
+/// says: it does not do that itself.
+pub fn make_room_for_damon() -> Result<()> {
+    for user in ExclusiveUser::enabled(&Root::open("/")?)? {
+        write(Path::new("/").join(user.parameter()), "N")?;
+    }
     Ok(())
 }
 

@@ -4,6 +4,7 @@
 pub mod block;
 pub mod cgroup;
 pub mod daemon;
+pub mod generations;
 pub mod http;
 pub mod init;
 pub mod knobs;
@@ -22,6 +23,7 @@ pub mod zram;
 pub use block::NullBlock;
 pub use cgroup::Cgroup;
 pub use daemon::Daemon;
+pub use generations::Generations;
 pub use look::{Counters, Decided, Look};
 pub use peers::Peer;
 pub use process::{CpuTime, ProcessUse};

@@ -4,17 +4,14 @@ use super::Scenario;
 use super::verdict::Verdict;
 use crate::guest::look::now;
 use crate::guest::zram::ZramOptions;
-use crate::guest::{Cgroup, Daemon, Tenant, Zram, knobs, report};
+use crate::guest::{Cgroup, Daemon, Tenant, Zram, generations, knobs, report};
 use crate::machine::Machine;
 use crate::outcome::Outcome;
 use crate::size::{MIB, mib};
 use crate::tenant::report::Report;
 use anyhow::{Context, Result};
-use lowtide_damon::ExclusiveUser;
-use lowtide_kernfs::Root;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::path::Path;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -35,7 +32,7 @@ const TENANTS: [(&str, &[&str]); 3] = [
 ];
 /// Several truths a second, so that there is one for the moment of each look.
 const COMMON: [&str; 9] =
-    ["--ages", "30s,60s,120s", "--truth", "--interval", "500ms", "--pause", "20ms", "--burst", "1024"];
+    ["--ages", "30s,60s,120s", "--truth", "--interval", "500ms", "--pause", "100ms", "--burst", "1024"];
 
 /// Where classes begin: an age, and its place among the boundaries of the daemon's histogram.
 const CLASSES: [(f64, usize); 4] = [(0.0, 0), (30.0, 4), (60.0, 5), (120.0, 6)];
@@ -97,28 +94,18 @@ struct Truths {
 fn guest() -> Result<()> {
     knobs::set_huge_pages("never")?;
     Zram::swap(&ZramOptions::lz4(512 * MIB), 100)?;
-    if Path::new("/sys/kernel/mm/lru_gen/enabled").exists() {
-        knobs::write("/sys/kernel/mm/lru_gen/enabled", "y")?;
-    }
+    generations::switch_on()?;
     let start = |(name, args): &(&str, &[&str])| {
         let args: Vec<_> = args.iter().chain(&COMMON).copied().collect();
         Tenant::start(name, &Cgroup::create(&format!("ages/{name}"))?, &args)
     };
     let tenants: Vec<Tenant> = TENANTS.iter().map(start).collect::<Result<_>>()?;
-    make_room_for_damon()?;
+    knobs::make_room_for_damon()?;
     SOURCES.iter().try_for_each(|source| watch(source))?;
     for (tenant, (name, _)) in tenants.into_iter().zip(TENANTS) {
         let reports = tenant.reports()?.into_iter().filter(|report| report.truth.is_some()).collect();
         tenant.stop()?;
         report::emit(&Truths { kind: "truths".into(), tenant: name.into(), reports })?;
-    }
-    Ok(())
-}
-
-/// As an operator would who reads what the daemon says: it does not switch off what tolerates no other.
-fn make_room_for_damon() -> Result<()> {
-    for user in ExclusiveUser::enabled(&Root::open("/")?)? {
-        knobs::write(Path::new("/").join(user.parameter()), "N")?;
     }
     Ok(())
 }
@@ -185,7 +172,7 @@ fn seen(source: &str, cgroup: &Value, at: f64) -> Result<Option<Seen>> {
 }
 
 /// A duration of the daemon's JSON.
-fn seconds(duration: &Value) -> f64 {
+pub(super) fn seconds(duration: &Value) -> f64 {
     let part = |name: &str| duration[name].as_f64().unwrap_or_default();
     part("secs") + part("nanos") / 1e9
 }

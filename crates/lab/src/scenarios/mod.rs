@@ -15,11 +15,14 @@ mod hotness;
 mod kill;
 mod no_swap;
 mod offload;
+mod pageout;
 mod peers;
+mod precision;
 mod reclaim;
 mod scrape;
 mod shift;
 mod sides;
+mod sources;
 mod sudden;
 mod swap_full;
 mod thousand;
@@ -72,7 +75,14 @@ pub static TESTS: &[Scenario] = &[
 ];
 
 /// What `cargo xtask bench` runs: they report, and judge nothing but correctness.
-pub static BENCHMARKS: &[Scenario] = &[baseline::SCENARIO, thousand::SCENARIO, peers::SCENARIO];
+pub static BENCHMARKS: &[Scenario] = &[
+    baseline::SCENARIO,
+    thousand::SCENARIO,
+    peers::SCENARIO,
+    precision::SCENARIO,
+    sources::SCENARIO,
+    pageout::SCENARIO,
+];
 
 /// What `cargo xtask demo` runs.
 pub static SHOWS: &[Scenario] = &[demo::SCENARIO];

@@ -22,6 +22,7 @@ use physical::Physical;
 use processes::Processes;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
+pub(super) use steps::claim;
 use steps::{Alone, Exclusive, Refused};
 
 pub(super) const SCENARIO: Scenario = Scenario {

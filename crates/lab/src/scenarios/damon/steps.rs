@@ -101,7 +101,7 @@ pub(super) fn refused(admin: &Admin) -> Result<Refused> {
     Ok(Refused { kind: "refused".into(), errors })
 }
 
-pub(super) fn claim(admin: &Admin) -> Result<Owned> {
+pub(in crate::scenarios) fn claim(admin: &Admin) -> Result<Owned> {
     Ok(admin.reserve(NonZeroU32::MIN)?.claim()?.pop().context("nothing was claimed")?.probe()?)
 }
 
