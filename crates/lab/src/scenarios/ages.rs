@@ -141,11 +141,12 @@ fn after_a_look(daemon: &Daemon) -> Result<(Value, f64)> {
     let looks = |status: &Value| status["sampling"]["looks"].as_u64();
     let mut status = daemon.status()?;
     let before = looks(&status);
-    for _ in 0..1200 {
+    for _ in 0..240 {
         if looks(&status) != before {
             break;
         }
-        sleep(Duration::from_millis(40));
+        // Each is a process: more often costs minutes on the wall, and the scan goes on by 0.2 MiB meanwhile.
+        sleep(Duration::from_millis(200));
         status = daemon.status()?;
     }
     Ok((status, now()?))

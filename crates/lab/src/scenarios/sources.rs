@@ -137,7 +137,7 @@ fn judge(outcome: &Outcome) -> Result<()> {
     let nobody = rows.first().context("there are rows")?;
     println!("kernel {}, {:.0} s on the wall", outcome.kernel, outcome.wall.as_secs_f64());
     println!("                         cold part gone at   moved   cold when  through-   source's");
-    println!("wanted   source          90 s     150 s       /MiB    it moved       put   CPU, core   looks");
+    println!("wanted   source          90 s      150 s       /MiB    it moved       put   CPU, core   looks");
     for row in &rows {
         row.print(nobody);
     }
@@ -174,15 +174,17 @@ impl Row {
             format!("{:>5.1} %", truth.map_or(0.0, |truth| mib(truth.cold.gone()) / mib(COLD)) * 100.0)
         };
         let gone: Vec<_> = self.marks.iter().map(gone).collect();
+        let moved = mib(self.moved_by_kernel());
+        let cold = match self.moved_by_kernel() {
+            0 => "-".to_owned(),
+            _ => format!("{:.1} %", mib(self.moved(COLD_AFTER)) / moved * 100.0),
+        };
         let rate = |row: &Self| row.marks.last().map_or(0.0, |report| report.rate);
         println!(
-            "{:<8} {:<12} {:>8} {:>9} {:>10.1} {:>9.1} % {:>9.4} {:>9.3} % {:>7}",
+            "{:<8} {:<12} {} {moved:>10.1} {cold:>11} {:>9.4} {:>9.3} % {:>7}",
             self.wanted,
             self.source,
-            gone[0],
-            gone[1],
-            mib(self.moved_by_kernel()),
-            mib(self.moved(COLD_AFTER)) / mib(self.moved_by_kernel()) * 100.0,
+            gone.join("   "),
             rate(self) / rate(nobody),
             self.cpu * 100.0,
             self.looks,
