@@ -136,12 +136,13 @@ fn watch(source: &str) -> Result<()> {
 }
 
 /// The status of the first turn after a new look, and when that turn was. Gives up after a while: a source that is not
-/// there never looks.
+/// there never looks, and DAMON by physical address, where three cgroups cost as many walks through all memory, once a
+/// minute.
 fn after_a_look(daemon: &Daemon) -> Result<(Value, f64)> {
     let looks = |status: &Value| status["sampling"]["looks"].as_u64();
     let mut status = daemon.status()?;
     let before = looks(&status);
-    for _ in 0..240 {
+    for _ in 0..450 {
         if looks(&status) != before {
             break;
         }
