@@ -16,6 +16,7 @@ use lowtide_damon::{
 };
 use lowtide_kernfs::{Root, thread_cpu};
 use serde::{Deserialize, Serialize};
+use std::path::Path;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -75,7 +76,16 @@ struct Row {
     watching: f64,
 }
 
+/// A kernel without DAMON: there is nothing to compare.
+#[derive(Debug, Serialize, Deserialize)]
+struct Absent {
+    kind: String,
+}
+
 fn guest() -> Result<()> {
+    if !Path::new("/sys/kernel/mm/damon/admin").exists() {
+        return report::emit(&Absent { kind: "absent".into() });
+    }
     knobs::set_huge_pages("never")?;
     Zram::swap(&ZramOptions::lz4(512 * MIB), 100)?;
     let root = Root::open("/")?;
@@ -183,6 +193,10 @@ fn page_out(
 
 #[expect(clippy::cast_precision_loss, reason = "sizes of a lab machine")]
 fn judge(outcome: &Outcome) -> Result<()> {
+    if outcome.result::<Absent>("absent").is_ok() {
+        println!("no DAMON on kernel {}", outcome.kernel);
+        return Ok(());
+    }
     let rows: Vec<Row> = outcome.all("row")?;
     println!("kernel {}, {:.0} s on the wall", outcome.kernel, outcome.wall.as_secs_f64());
     println!("                              left/MiB   cold when   of the 60 MiB    CPU of      watching");
