@@ -8,6 +8,7 @@
 //! ```
 
 mod cost;
+pub mod balancer;
 pub mod decision;
 mod harm;
 mod history;

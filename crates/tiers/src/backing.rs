@@ -19,7 +19,9 @@ impl Backing {
     /// The backing device of the zram device `name` (`zram0`); `None` if it has none, or the kernel was built without
     /// CONFIG_ZRAM_WRITEBACK.
     pub fn read(root: &Root, name: &str) -> Result<Option<Self>> {
-        let Some(text) = root.read_optional(format!("sys/block/{name}/backing_dev"))? else { return Ok(None) };
+        let Some(text) = root.read_optional(format!("sys/block/{name}/backing_dev"))? else {
+            return Ok(None);
+        };
         let path = text.trim();
         // `backing_dev_show` says `none` without one (drivers/block/zram/zram_drv.c, 6.1 to 7.3).
         if path.is_empty() || path == "none" {

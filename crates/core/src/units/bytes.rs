@@ -50,6 +50,12 @@ impl Bytes {
         Self(count.saturating_mul(4096))
     }
 
+    /// What of it is whole pages of 4 KiB.
+    #[must_use]
+    pub const fn whole_pages(self) -> Self {
+        Self(self.0 - self.0 % 4096)
+    }
+
     /// The plain number.
     #[must_use]
     pub const fn get(self) -> u64 {
