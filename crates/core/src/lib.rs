@@ -7,8 +7,8 @@
 //! kernel files → Observation → tick → Decision → kernel → Effect → (next) Observation
 //! ```
 
-mod cost;
 pub mod balancer;
+mod cost;
 pub mod decision;
 mod harm;
 mod history;

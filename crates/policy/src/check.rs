@@ -6,6 +6,7 @@ use lowtide_core::{Budgets, Limits, Policy, Slo};
 
 use crate::{
     Config, HostTiers, PolicySet, Price, Problem,
+    balancer::balancer,
     hotness::hotness,
     is_protected,
     leaf::Match,
@@ -33,6 +34,7 @@ pub(crate) fn host(raw: raw::Host) -> Config {
         state_dir: raw.state_dir.map_or(default.state_dir, |dir| dir.0),
         hotness: hotness(raw.hotness.as_ref()),
         budgets: budgets(raw.budgets.unwrap_or_default()),
+        balancer: raw.balancer.as_ref().map(balancer),
         tiers: HostTiers {
             zswap_enabled: tiers.zswap.and_then(|zswap| zswap.enabled),
             demotion: tiers.demotion,

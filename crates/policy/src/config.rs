@@ -1,6 +1,6 @@
 use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
-use lowtide_core::{Budgets, Ratio};
+use lowtide_core::{Budgets, Ratio, balancer::Settings};
 
 use crate::PolicySet;
 
@@ -19,6 +19,8 @@ pub struct Config {
     pub hotness: Hotness,
     /// What holds for the host, whatever a cgroup's policy says.
     pub budgets: Budgets,
+    /// The swap balancer; `None` leaves every page where it is.
+    pub balancer: Option<Settings>,
     /// What lowtide is asked to set up on the host.
     pub tiers: HostTiers,
     /// What DRAM costs, for the savings report; no money is shown without.
@@ -36,6 +38,7 @@ impl Default for Config {
             state_dir: "/var/lib/lowtide".into(),
             hotness: Hotness::default(),
             budgets: Budgets::default(),
+            balancer: None,
             tiers: HostTiers::default(),
             price: None,
             policies: PolicySet::default(),

@@ -108,6 +108,22 @@ leaves! {
     Reserve(Ratio), "a share from 0% to below 100%, such as 10%", units::SHARE,
         |text| Ok(units::share_below_all(text)?);
 
+    /// How full a tier is.
+    FillMark(Ratio), "a share above 0% and below 100%, such as 80%", units::SHARE,
+        |text| Ok(units::some_share(text).and_then(|_| units::share_below_all(text))?);
+
+    /// Time between two looks at the fill of a tier.
+    ScanInterval(Duration), "a time from 1s to 10m, such as 10s", units::TIME,
+        |text| Ok(units::time(text, SECOND, TEN_MINUTES)?);
+
+    /// Age from which a page may sink.
+    MinAge(Duration), "a time from 1s to 30d, such as 10m", units::TIME,
+        |text| Ok(units::time(text, SECOND, THIRTY_DAYS)?);
+
+    /// A size a day.
+    DailyBytes(Bytes), "a size per day, such as 20GiB/day; 0B/day for none at all", units::SIZE_PER_DAY,
+        |text| Ok(units::size_per_day(text)?);
+
     /// A size.
     Size(Bytes), "a size with a binary unit, such as 256MiB or 4G; 0B for none", units::SIZE,
         |text| Ok(units::size(text)?);

@@ -9,6 +9,7 @@
 //! Every step adds what it finds to one list of [`Problem`]s, so that a file with five mistakes is told about five
 //! mistakes. What comes out at the end needs no further check: every value is in its range, every pattern compiled.
 
+mod balancer;
 mod check;
 mod config;
 mod hotness;

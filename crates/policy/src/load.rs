@@ -6,7 +6,7 @@ use std::{
 };
 
 use crate::{
-    Config, PolicySet, Problem, Problems, Severity,
+    Config, PolicySet, Problem, Problems, Severity, balancer,
     check::{self, Found},
     hotness::too_slow,
     lines::out_of_order,
@@ -114,6 +114,7 @@ fn assemble(
     together.extend(
         host_file.zip(raw.as_ref()).into_iter().flat_map(|(file, host)| too_slow(file, host, &found)),
     );
+    together.extend(host_file.zip(raw.as_ref()).and_then(|(file, host)| balancer::out_of_order(file, host)));
     let (policies, wrong) = check::policies(found);
     problems.extend(wrong);
     let mut problems = only_warnings(problems, &files)?;

@@ -25,11 +25,12 @@ pub(crate) const HOST: Section = Section {
         "state_dir",
         "hotness",
         "budgets",
+        "balancer",
         "tiers",
         "price_per_gib_month",
         "policies",
     ],
-    later: &["balancer", "watermarks"],
+    later: &["watermarks"],
     example: "{ interval: 6s }",
 };
 
@@ -72,6 +73,14 @@ pub(crate) const BUDGETS: Section = Section {
     keys: &["reclaim_cpu", "swap_out", "swap_reserve", "watermark_distance", "direct_reclaim"],
     later: &[],
     example: "{ swap_out: 64MiB/s }",
+};
+
+pub(crate) const BALANCER: Section = Section {
+    name: "`balancer`",
+    home: "under `balancer`",
+    keys: &["watermark", "low", "scan_interval", "min_age", "rate", "write_budget"],
+    later: &[],
+    example: "{ watermark: 80% }",
 };
 
 pub(crate) const TIERS: Section = Section {
@@ -131,8 +140,10 @@ pub(crate) const LINES: Section = Section {
 };
 
 /// All of them; where two have the same key, the likelier home first.
-pub(crate) const ALL: &[&Section] =
-    &[&HOST, &METRICS, &CONTROL, &HOTNESS, &BUDGETS, &TIERS, &ZSWAP, &PRICE, &POLICY, &SLO, &LIMITS, &LINES];
+pub(crate) const ALL: &[&Section] = &[
+    &HOST, &METRICS, &CONTROL, &HOTNESS, &BUDGETS, &BALANCER, &TIERS, &ZSWAP, &PRICE, &POLICY, &SLO, &LIMITS,
+    &LINES,
+];
 
 /// Longer text is no misspelt key, and comparing it costs time.
 const MAX_KEY_CHARS: usize = 40;

@@ -16,6 +16,10 @@ pub(crate) const SIZE: &str = "^\\s*([0-9]+\\.?[0-9]*|\\.[0-9]+)\\s*([KkMmGgTtPp
 /// How a size per time is written.
 pub(crate) const SIZE_RATE: &str = "^\\s*([0-9]+\\.?[0-9]*|\\.[0-9]+)\\s*([KkMmGgTtPp][Ii]?[Bb]?|[Bb])\\s*/\\s*(s|sec|second|m|min|minute|h|hour|d|day)\\s*$";
 
+/// How a size per day is written.
+pub(crate) const SIZE_PER_DAY: &str =
+    "^\\s*([0-9]+\\.?[0-9]*|\\.[0-9]+)\\s*([KkMmGgTtPp][Ii]?[Bb]?|[Bb])\\s*/\\s*(d|day)\\s*$";
+
 const TIME_UNITS: &[&str] = &[
     "ms", "msec", "s", "sec", "second", "seconds", "m", "min", "minute", "minutes", "h", "hour", "hours",
     "d", "day", "days",
@@ -173,6 +177,13 @@ pub(crate) fn some_size_rate(text: &str) -> Result<ByteRate, String> {
     if rate.bytes.is_zero() { Err(format!("`{}` is not above 0", short(text))) } else { Ok(rate) }
 }
 
+/// A size per day. Per anything shorter it would not say what was meant for a day.
+pub(crate) fn size_per_day(text: &str) -> Result<Bytes, String> {
+    const DAY: Duration = Duration::from_hours(24);
+    let rate = size_rate(text)?;
+    if rate.per == DAY { Ok(rate.bytes) } else { Err(format!("`{}` is not per day", short(text))) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -265,6 +276,9 @@ mod tests {
         ] {
             assert!(size(text).unwrap_err().contains(why), "{text}");
         }
+        assert_eq!(size_per_day("10MB/day"), Ok(Bytes::mib(10)));
+        assert!(size_per_day("10MiB/h").unwrap_err().contains("not per day"));
+        assert!(size_per_day("10MiB").unwrap_err().contains("per which time"));
         for (text, why) in
             [("64MiB", "per which time"), ("x", "not a rate"), ("1M/week", "unknown time `week`")]
         {
@@ -311,6 +325,11 @@ mod tests {
         #[test]
         fn the_schema_knows_rates(text in written_as(SIZE_RATE)) {
             prop_assert!(only_out_of_range(some_size_rate(&text)), "{}", text);
+        }
+
+        #[test]
+        fn the_schema_knows_sizes_per_day(text in written_as(SIZE_PER_DAY)) {
+            prop_assert!(only_out_of_range(size_per_day(&text)), "{}", text);
         }
 
         #[test]

@@ -1,6 +1,6 @@
 //! The host's settings, as a file says them.
 
-use lowtide_core::Budgets;
+use lowtide_core::{Budgets, balancer::Settings};
 use schemars::JsonSchema;
 
 use super::{Policy, Price, maps, time};
@@ -30,6 +30,9 @@ pub(crate) struct Host {
     pub hotness: Option<HostHotness>,
     /// Limits that hold for the host, whatever a policy says.
     pub budgets: Option<HostBudgets>,
+    /// The swap balancer: moves the coldest pages of zram to its backing device before zram is full. Off unless given;
+    /// `{}` takes every default.
+    pub balancer: Option<HostBalancer>,
     /// Knobs of the host's memory tiers that lowtide sets, and puts back. What is left out is not touched.
     pub tiers: Option<Tiers>,
     /// What memory costs, for the money in the savings report.
@@ -94,6 +97,31 @@ pub(crate) struct HostBudgets {
     pub direct_reclaim: Option<leaf::Rate>,
 }
 
+/// The swap balancer. Given, it writes writeback_limit, writeback_limit_enable, idle and writeback of every zram device
+/// that is swapped on and has a backing device.
+#[derive(Debug, Default, JsonSchema)]
+#[schemars(inline, deny_unknown_fields)]
+pub(crate) struct HostBalancer {
+    /// Fill from which on the coldest pages move: DRAM taken, as a share of zram's mem_limit; without a mem_limit the
+    /// uncompressed bytes in DRAM, as a share of its size.
+    #[schemars(extend("default" = Settings::default().watermark.to_string()))]
+    pub watermark: Option<At<leaf::FillMark>>,
+    /// Fill at which that ends; below `watermark`.
+    #[schemars(extend("default" = Settings::default().low.to_string()))]
+    pub low: Option<At<leaf::FillMark>>,
+    /// Time between two looks at the fill.
+    #[schemars(extend("default" = time(Settings::default().scan_interval)))]
+    pub scan_interval: Option<leaf::ScanInterval>,
+    /// No page moves that was stored less than this ago.
+    #[schemars(extend("default" = time(Settings::default().min_age)))]
+    pub min_age: Option<leaf::MinAge>,
+    /// Uncompressed bytes that move per time, at most.
+    #[schemars(extend("default" = Settings::default().rate.to_string()))]
+    pub rate: Option<leaf::SomeRate>,
+    /// Bytes written to one backing device in any 24 hours, at most. By default 30% of its size.
+    pub write_budget: Option<leaf::DailyBytes>,
+}
+
 /// Tiers.
 #[derive(Debug, Default, JsonSchema)]
 #[schemars(inline, deny_unknown_fields)]
@@ -114,11 +142,12 @@ pub(crate) struct Zswap {
 }
 
 maps! {
-    Host, HOST: interval metrics control state_dir hotness budgets tiers price_per_gib_month policies;
+    Host, HOST: interval metrics control state_dir hotness budgets balancer tiers price_per_gib_month policies;
     Metrics, METRICS: listen;
     Control, CONTROL: socket;
     HostHotness, HOTNESS: source interval cpu;
     HostBudgets, BUDGETS: reclaim_cpu swap_out swap_reserve watermark_distance direct_reclaim;
+    HostBalancer, BALANCER: watermark low scan_interval min_age rate write_budget;
     Tiers, TIERS: zswap demotion;
     Zswap, ZSWAP: enabled;
 }

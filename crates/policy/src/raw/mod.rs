@@ -5,7 +5,7 @@ mod host;
 mod policy;
 mod price;
 
-pub(crate) use host::{Host, HostBudgets, HostHotness};
+pub(crate) use host::{Host, HostBalancer, HostBudgets, HostHotness};
 pub(crate) use policy::{Policy, PolicyFile, PolicyLimits, PolicyLines, PolicySlo};
 pub(crate) use price::Price;
 
