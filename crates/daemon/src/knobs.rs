@@ -9,6 +9,8 @@ use crate::journal::{Journal, JournalError};
 
 const ZSWAP_ENABLED: &str = "sys/module/zswap/parameters/enabled";
 const DEMOTION_ENABLED: &str = "sys/kernel/mm/numa/demotion_enabled";
+/// zram's limit and its switch begin with this.
+const WRITEBACK_LIMIT: &str = "writeback_limit";
 
 /// A kernel file and what it shall hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,12 +78,35 @@ fn set(root: &Root, journal: &mut Journal, knob: &Knob) -> Result<Outcome, Journ
         .map_or_else(Outcome::Refused, |()| Outcome::Written { from: found }))
 }
 
+/// Sets a knob that is going to be changed again and again: it is journalled even if it holds the value already.
+pub(crate) fn hold(root: &Root, journal: &mut Journal, knob: &Knob) -> Result<Outcome, JournalError> {
+    if let Ok(Some(found)) = read(root, &knob.path) {
+        journal.note(&knob.path, &found, knob.value)?;
+    }
+    set(root, journal, knob)
+}
+
+/// Whether `path` is the limit of what zram may write back, or the switch of that limit.
+pub(crate) fn is_counted(path: &Path) -> bool {
+    path.file_name().and_then(|name| name.to_str()).is_some_and(|name| name.starts_with(WRITEBACK_LIMIT))
+}
+
 /// Puts every journalled knob back, the last one first, and forgets those that are done with.
 ///
 /// A knob that could not be written stays in the journal for the next attempt. Where the journal cannot be written,
 /// every knob is put back all the same before that is said.
 pub fn restore(root: &Root, journal: &mut Journal) -> Result<Vec<(PathBuf, Outcome)>, JournalError> {
-    let records: Vec<_> = journal.records().iter().rev().cloned().collect();
+    restore_some(root, journal, |_| true)
+}
+
+/// As [`restore`], of those knobs that `which` says.
+pub(crate) fn restore_some(
+    root: &Root,
+    journal: &mut Journal,
+    which: impl Fn(&Path) -> bool,
+) -> Result<Vec<(PathBuf, Outcome)>, JournalError> {
+    let wanted = journal.records().iter().rev().filter(|record| which(&record.path));
+    let records: Vec<_> = wanted.cloned().collect();
     let back = records.into_iter().map(|record| {
         let outcome = put_back(root, &record.path, &record.original, &record.written);
         (record.path, outcome)
@@ -101,11 +126,18 @@ fn put_back(root: &Root, path: &Path, original: &str, written: &str) -> Outcome 
         Ok(None) => Outcome::Missing,
         // The daemon was ended between the journal and the knob, or somebody put it back.
         Ok(Some(found)) if same(&found, original) => Outcome::Unchanged,
-        Ok(Some(found)) if !same(&found, written) => Outcome::Drifted { found, written: written.to_owned() },
+        // The kernel counts the limit down, so after a kill in the middle of a run it holds what nobody wrote.
+        Ok(Some(found)) if !same(&found, written) && !is_limit(path) => {
+            Outcome::Drifted { found, written: written.to_owned() }
+        }
         Ok(Some(found)) => {
             write(root, path, original).map_or_else(Outcome::Refused, |()| Outcome::Written { from: found })
         }
     }
+}
+
+fn is_limit(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name == WRITEBACK_LIMIT)
 }
 
 fn read(root: &Root, path: &Path) -> Result<Option<String>, String> {
@@ -215,6 +247,28 @@ mod tests {
             [(_, Outcome::Drifted { .. })]
         ));
         assert_eq!(host.zswap(), "something else\n");
+    }
+
+    #[test]
+    fn a_limit_that_the_kernel_counted_down_is_put_back() {
+        let host = Host::new("N\n");
+        let (limit, switch) = ("sys/block/zram0/writeback_limit", "sys/block/zram0/writeback_limit_enable");
+        host.put(limit, "7\n");
+        host.put(switch, "0\n");
+        let mut journal = host.journal();
+        for (path, value) in [(limit, "0"), (switch, "1")] {
+            hold(&host.root, &mut journal, &Knob { path: path.into(), value, key: "balancer" }).unwrap();
+        }
+        host.put(limit, "1234\n");
+        host.journal().note(Path::new(ZSWAP_ENABLED), "N", "Y").unwrap();
+        let outcomes = restore_some(&host.root, &mut host.journal(), is_counted).unwrap();
+        assert!(
+            outcomes.iter().all(|(_, outcome)| matches!(outcome, Outcome::Written { .. })),
+            "{outcomes:?}"
+        );
+        assert_eq!(outcomes.len(), 2);
+        assert_eq!(host.root.read(limit).unwrap(), "7");
+        assert_eq!(host.journal().records().len(), 1, "the others stay");
     }
 
     #[test]

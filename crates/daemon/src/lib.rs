@@ -1,6 +1,7 @@
 //! observe → decide → act → verify: the loop around [`lowtide_core`], with its journal, metrics and control socket.
 
 mod actuator;
+mod balancer;
 pub mod control;
 mod descriptor;
 pub mod doctor;

@@ -4,12 +4,15 @@
 //! series behind and needs no idle timeout.
 
 use lowtide_core::{
-    Bytes, Ratio,
+    Bytes, Ratio, TierKind,
     idle::{BOUNDARIES, Source},
 };
 use prometheus::{CounterVec, Encoder, GaugeVec, Opts, Registry, TextEncoder};
 
-use crate::view::{CgroupView, View};
+use crate::{
+    balancer::StoreView,
+    view::{CgroupView, View},
+};
 
 /// Idle ages with a series for each cgroup, in seconds; `status --json` has all classes.
 const EXPORTED: [u64; 7] = [30, 60, 300, 600, 1800, 3600, 86_400];
@@ -19,6 +22,9 @@ pub(crate) fn render(view: &View) -> Result<String, prometheus::Error> {
     let page = Page::default();
     host(&page, view)?;
     tiers(&page, view)?;
+    fills(&page, view)?;
+    balancer(&page, view)?;
+    endurance(&page, view)?;
     sizes(&page, view)?;
     pressure(&page, view)?;
     accounts(&page, view)?;
@@ -94,6 +100,69 @@ fn tiers(page: &Page, view: &View) -> Result<(), prometheus::Error> {
         set(&used, tier.used);
         set(&stored, tier.stored);
         set(&resident, tier.resident);
+    }
+    Ok(())
+}
+
+/// What a tier's watermarks are about: the memory that it may take, and its slots.
+fn fills(page: &Page, view: &View) -> Result<(), prometheus::Error> {
+    let fill = page.gauge(
+        "lowtide_tier_fill_ratio",
+        "Share taken of what the tier may take: memory (zram with a mem_limit, zswap) and slots.",
+        &["tier", "device", "of"],
+    )?;
+    for tier in &view.host.tiers {
+        let set = |of, share: Ratio| {
+            fill.with_label_values(&[tier.kind.name(), &*tier.device, of]).set(share.get());
+        };
+        let used = tier.used.share_of(tier.capacity);
+        // zswap's capacity is DRAM: it has no slots of its own.
+        set(if tier.kind == TierKind::Zswap { "memory" } else { "slots" }, used);
+        if let Some(limit) = tier.resident_limit {
+            set("memory", tier.resident.share_of(limit));
+        }
+    }
+    Ok(())
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a Prometheus sample is a float")]
+fn balancer(page: &Page, view: &View) -> Result<(), prometheus::Error> {
+    let moved = page.counter(
+        "lowtide_balancer_moved_bytes_total",
+        "Uncompressed bytes that the balancer moved from a faster to a slower device.",
+        &["from", "to"],
+    )?;
+    let decisions = page.counter(
+        "lowtide_balancer_decisions_total",
+        "Decisions of the balancer by action and reason.",
+        &["device", "action", "reason"],
+    )?;
+    for StoreView { store, moved: bytes, decisions: counts, .. } in &view.balancer {
+        if let Some(below) = &store.below {
+            moved.with_label_values(&[&*store.device, &*below.device]).inc_by(bytes.as_f64());
+        }
+        for ((action, reason), count) in counts {
+            decisions.with_label_values(&[&*store.device, action, reason]).inc_by(*count as f64);
+        }
+    }
+    Ok(())
+}
+
+fn endurance(page: &Page, view: &View) -> Result<(), prometheus::Error> {
+    let written = page.counter(
+        "lowtide_tier_written_bytes_total",
+        "Bytes written to a backing device for zram since that was set up, by whomever.",
+        &["tier", "device"],
+    )?;
+    let family = |name, help| page.gauge(name, help, &["tier", "device"]);
+    let budget = family("lowtide_tier_write_budget_bytes", "What may be written to the device in 24 h.")?;
+    let left = family("lowtide_tier_write_budget_left_bytes", "What of it has not been written.")?;
+    for StoreView { store, budget: allowed, written: day, .. } in &view.balancer {
+        let Some(below) = &store.below else { continue };
+        let labels = [TierKind::Disk.name(), &*below.device];
+        written.with_label_values(&labels).inc_by(below.written.as_f64());
+        budget.with_label_values(&labels).set(allowed.as_f64());
+        left.with_label_values(&labels).set((*allowed - *day).as_f64());
     }
     Ok(())
 }

@@ -3,10 +3,13 @@
 use std::{collections::VecDeque, fmt::Write, time::Duration};
 
 use lowtide_core::{
-    Action, Bytes, Decision, FaultCost, Figures, Hotness, Lines, Ratio, Reason, idle::WhatIf,
+    Action, Bytes, Decision, FaultCost, Figures, Hotness, Lines, Ratio, Reason,
+    balancer::{Settle, Sinking},
+    idle::WhatIf,
 };
 
 use crate::{
+    balancer::StoreView,
     hotness::Sampling,
     ledger::{Entry, WorkingSet},
     view::{CgroupView, TierCost, View},
@@ -51,6 +54,7 @@ fn write_host(text: &mut String, view: &View) -> std::fmt::Result {
             fault_cost(*cost)
         )?;
     }
+    view.balancer.iter().try_for_each(|store| write_store(text, store))?;
     write_sampling(text, &view.sampling)?;
     for problem in &view.problems {
         writeln!(text, "problem: {problem}")?;
@@ -66,6 +70,32 @@ fn fault_cost(TierCost { fault: FaultCost { time, measured }, per_gib_freed }: T
     };
     let freed = per_gib_freed.map(|stall| format!(", {:.1} s for each GiB freed", stall.as_secs_f64()));
     format!("{time} ({how}{})", freed.unwrap_or_default())
+}
+
+/// Two lines: the fill with the decision, and the account of the slower device.
+fn write_store(text: &mut String, view: &StoreView) -> std::fmt::Result {
+    let StoreView { store, decision, .. } = view;
+    let Sinking { settle, reason, figures, .. } = decision;
+    write!(text, "balancer {}: {} full", store.device, figures.fill.memory)?;
+    if let Some(full_in) = figures.full_in {
+        write!(text, ", all of it in {}", age(full_in))?;
+    }
+    match settle {
+        Settle::Hold => write!(text, "; nothing moves ({reason})")?,
+        Settle::Mark => write!(text, "; pages are marked ({reason})")?,
+        Settle::Sink { amount, .. } => {
+            let time = figures.drained_in.map_or_else(|| "never at this rate".to_owned(), age);
+            write!(text, "; {amount} move ({reason}), at the low mark in {time}")?;
+        }
+    }
+    writeln!(text)?;
+    let Some(below) = &store.below else { return Ok(()) };
+    let left = view.budget - view.written;
+    writeln!(
+        text,
+        "  to {}: {} moved, {} there now of {}; {} written in 24 h, {left} of {} left",
+        below.device, view.moved, below.used, below.capacity, view.written, view.budget
+    )
 }
 
 fn write_sampling(text: &mut String, sampling: &Sampling) -> std::fmt::Result {

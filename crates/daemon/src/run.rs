@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use lowtide_core::balancer::Strain;
 use lowtide_damon::Recovered;
 use lowtide_kernfs::Root;
 use lowtide_policy::{Config, Loaded, Problems};
@@ -18,6 +19,7 @@ use tokio::{
 };
 
 use crate::{
+    balancer::{Balance, Watch},
     control::Socket,
     hotness::{
         Trial,
@@ -33,6 +35,9 @@ use crate::{
     view::View,
     watched::Watched,
 };
+
+/// A chunk of the balancer's takes half a second; one that takes longer hangs in its device.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How the daemon is started.
 #[derive(Debug, Clone)]
@@ -101,7 +106,7 @@ pub async fn run(options: &Options) -> Result<(), RunError> {
         limits::lock_memory();
     }
     let mut journal = Journal::open(state_dir.path(), &root)?;
-    put_back(&root, &mut journal)?;
+    put_back(&root, &mut journal, &[])?;
     end_damon(&root, state_dir.path())?;
     let mut daemon = Daemon::start(options, root, journal, loaded, watched).await?;
     daemon.take_trial(trial);
@@ -111,8 +116,14 @@ pub async fn run(options: &Options) -> Result<(), RunError> {
     };
     notify::stopping();
     daemon.turns.stop();
-    // Nothing that is still being written depends on a knob, and a device that hangs must not keep them set.
-    put_back(&daemon.root, &mut daemon.journal)?;
+    daemon.balance.stop();
+    // Without its limit the balancer's last write would know none. A device that hangs keeps those knobs set, and no others.
+    if !daemon.balance.drain(PATIENCE).await {
+        tracing::warn!(
+            "a write to a backing device does not end: leaving it, and zram's limit, to the kernel"
+        );
+    }
+    put_back(&daemon.root, &mut daemon.journal, &daemon.balance.held())?;
     daemon.turns.end_sampling().await;
     daemon.turns.drain().await;
     daemon.turns.close_books().await;
@@ -150,6 +161,10 @@ struct Daemon {
     /// The last reload was refused.
     refused: bool,
     turns: Loop,
+    balance: Balance,
+    watch: Watch,
+    /// What the last turn saw that speaks against moving pages.
+    strain: Strain,
     /// Of MGLRU.
     trial: Trial,
     alarms: mpsc::UnboundedReceiver<Alarm>,
@@ -174,8 +189,12 @@ impl Daemon {
         serve(&loaded.config, &views).await?;
         let problems = warn(&loaded);
         let options = options.clone();
+        let balance = Balance::new(root.clone(), loaded.config.state_dir.clone());
         Ok(Self {
             options,
+            balance,
+            watch: Watch::default(),
+            strain: Strain::None,
             root,
             journal,
             started: loaded.config.clone(),
@@ -197,6 +216,7 @@ impl Daemon {
 
     async fn turn_until_stopped(&mut self, mut signals: Signals) -> Result<(), RunError> {
         let mut ticks = every(self.config.interval);
+        let mut scans = self.scans();
         // Half of what systemd allows: one late turn is not the end.
         let mut watchdog = every(notify::watchdog().map_or(Duration::from_hours(1), |limit| limit / 2));
         let mut first = true;
@@ -205,12 +225,18 @@ impl Daemon {
                 biased;
                 _ = signals.terminate.recv() => return Ok(()),
                 _ = signals.interrupt.recv() => return Ok(()),
-                Some(alarm) = self.alarms.recv() => self.turns.alarm(alarm),
-                _ = signals.hangup.recv() => self.reload(&mut ticks)?,
+                Some(alarm) = self.alarms.recv() => self.alarm(alarm),
+                _ = signals.hangup.recv() => self.reload(&mut ticks, &mut scans)?,
                 _ = watchdog.tick() => notify::alive(&self.summary()),
+                Some(ended) = self.balance.ended() => {
+                    if self.balance.take(&ended, self.config.balancer.as_ref()) {
+                        self.scan()?;
+                    }
+                }
+                _ = scans.tick() => self.scan()?,
                 _ = ticks.tick() => {
                     if self.watched.changed() {
-                        self.reload(&mut ticks)?;
+                        self.reload(&mut ticks, &mut scans)?;
                     }
                     self.turn();
                     if first && self.views.borrow().is_some() {
@@ -222,6 +248,27 @@ impl Daemon {
         }
     }
 
+    fn scans(&self) -> Interval {
+        every(self.config.balancer.unwrap_or_default().scan_interval)
+    }
+
+    /// Without a balancer in the configuration, what an earlier one had set is put back.
+    fn scan(&mut self) -> Result<(), RunError> {
+        match &self.config.balancer {
+            Some(settings) => self.balance.scan(&mut self.journal, settings, self.strain),
+            None => self.balance.let_go(&mut self.journal)?,
+        }
+        Ok(())
+    }
+
+    fn alarm(&mut self, alarm: Alarm) {
+        if alarm.fired {
+            self.balance.stop();
+            self.strain = Strain::Trigger;
+        }
+        self.turns.alarm(alarm);
+    }
+
     /// A turn that fails is said and done again at the next tick: the host may be out of memory just now.
     fn turn(&mut self) {
         // After a reload that allows it, or with debugfs mounted meanwhile.
@@ -230,7 +277,14 @@ impl Daemon {
         }
         match self.turns.turn(&self.config) {
             Ok(view) => {
-                let view = View { problems: self.problems.clone(), reload_refused: self.refused, ..view };
+                self.strain = self.watch.strain(&self.root, &view, self.config.policies.policies());
+                if self.strain == Strain::Trigger {
+                    self.balance.stop();
+                }
+                let mut problems = self.problems.clone();
+                problems.extend(self.balance.problem().map(|problem| format!("balancer: {problem}")));
+                let balancer = self.balance.shown().to_vec();
+                let view = View { problems, reload_refused: self.refused, balancer, ..view };
                 self.views.send_replace(Some(Arc::new(view)));
             }
             Err(error) => tracing::warn!(%error, "cannot observe the host: nothing is done in this turn"),
@@ -245,13 +299,19 @@ impl Daemon {
     }
 
     /// Takes over a new configuration; a bad one leaves the running one in force.
-    fn reload(&mut self, ticks: &mut Interval) -> Result<(), RunError> {
+    fn reload(&mut self, ticks: &mut Interval, scans: &mut Interval) -> Result<(), RunError> {
         notify::reloading();
         // Before it is read, so that what is written meanwhile is seen the next time; and a file that was refused is
         // watched too, for when it is mended.
         self.watched = Watched::new(lowtide_policy::files(&self.options.config));
         match lowtide_policy::load(&self.options.config) {
-            Ok(loaded) => self.take_over(loaded, ticks)?,
+            Ok(loaded) => {
+                let balancer = self.config.balancer;
+                self.take_over(loaded, ticks)?;
+                if self.config.balancer != balancer {
+                    *scans = self.scans();
+                }
+            }
             Err(problems) => {
                 tracing::error!(
                     "the configuration was changed and is wrong; the old one stays in force:\n{problems}"
@@ -273,8 +333,11 @@ impl Daemon {
         }
         // What was asked under the old policies may be more than the new ones allow.
         self.turns.stop();
+        if self.config.balancer != loaded.config.balancer {
+            self.balance.stop();
+        }
         if self.config.tiers != loaded.config.tiers {
-            put_back(&self.root, &mut self.journal)?;
+            put_back(&self.root, &mut self.journal, &self.balance.held())?;
             set(&self.root, &mut self.journal, &loaded.config)?;
         }
         self.config = loaded.config;
@@ -343,8 +406,9 @@ fn needs_restart(running: &Config, new: &Config) -> Vec<String> {
     messages
 }
 
-fn put_back(root: &Root, journal: &mut Journal) -> Result<(), JournalError> {
-    for (path, outcome) in knobs::restore(root, journal)? {
+/// Puts every knob back but those that are `held`.
+fn put_back(root: &Root, journal: &mut Journal, held: &[PathBuf]) -> Result<(), JournalError> {
+    for (path, outcome) in knobs::restore_some(root, journal, |path| held.iter().all(|held| held != path))? {
         report(&path, &outcome, "put back");
     }
     Ok(())

@@ -8,6 +8,7 @@ use lowtide_core::{
 };
 
 use crate::{
+    balancer::StoreView,
     hotness::Sampling,
     ledger::{Account, Ledger},
     report::Sums,
@@ -39,6 +40,8 @@ pub(crate) struct View {
     /// What was saved so far, for the report.
     #[serde(skip)]
     pub(crate) sums: Sums,
+    /// Every store that the balancer looks at; none if it is not configured.
+    pub(crate) balancer: Vec<StoreView>,
     /// Every target.
     pub(crate) cgroups: Vec<CgroupView>,
 }
@@ -133,6 +136,7 @@ impl View {
             problems: Vec::new(),
             reload_refused: false,
             sums: Sums::default(),
+            balancer: Vec::new(),
             cgroups,
         }
     }

@@ -1,7 +1,7 @@
 use lowtide_core::Bytes;
 use lowtide_kernfs::{
-    Files, Result, Root,
-    parse::{bytes, columns, switch},
+    Fault, Files, Result, Root,
+    parse::{bytes, columns, number, switch},
 };
 
 /// A zram device, from `/sys/block/zramN`.
@@ -19,6 +19,8 @@ pub struct Zram {
     pub resident: Bytes,
     /// mm_stat 4: mem_limit, which is itself write-only; `None` without a limit.
     pub resident_limit: Option<Bytes>,
+    /// mm_stat 8, huge_pages: pages in DRAM that did not compress; `None` before 4.17.
+    pub incompressible: Option<Bytes>,
     /// bd_stat 1: bytes on the backing device; zero without CONFIG_ZRAM_WRITEBACK.
     pub backing: Bytes,
     /// bd_stat 2 and 3: bytes read from and written to it since the start.
@@ -35,10 +37,10 @@ impl Zram {
             return Ok(None);
         }
         let Some(disk_size) = root.parse_record(file("disksize"), bytes)? else { return Ok(None) };
-        let Some([original, compressed, resident, limit]) = root.parse_record(file("mm_stat"), columns)?
-        else {
+        let Some((mm_stat, incompressible)) = root.parse_record(file("mm_stat"), mm_stat)? else {
             return Ok(None);
         };
+        let [original, compressed, resident, limit] = mm_stat;
         // In units of 4 KiB whatever the page size (`FOUR_K`).
         let backing = root.parse_record(file("bd_stat"), columns)?.unwrap_or_default();
         let [backing, backing_read, backing_written] =
@@ -49,6 +51,7 @@ impl Zram {
             compressed: Bytes::new(compressed),
             resident: Bytes::new(resident),
             resident_limit: (limit > 0).then(|| Bytes::new(limit)),
+            incompressible,
             backing,
             backing_read,
             backing_written,
@@ -60,6 +63,12 @@ impl Zram {
     pub fn stored(&self) -> Bytes {
         self.original - self.backing
     }
+}
+
+/// The first four columns, and the eighth.
+fn mm_stat(text: &str) -> Result<([u64; 4], Option<Bytes>), Fault> {
+    let huge = text.split_ascii_whitespace().nth(7).map(|word| number(1, word)).transpose()?;
+    Ok((columns(text)?, huge.map(Bytes::pages)))
 }
 
 #[cfg(test)]

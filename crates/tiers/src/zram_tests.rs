@@ -34,6 +34,7 @@ fn all_files() {
         compressed: Bytes::new(300_000),
         resident: Bytes::mib(1),
         resident_limit: Some(Bytes::mib(64)),
+        incompressible: Some(Bytes::pages(3)),
         backing: Bytes::mib(4),
         backing_read: Bytes::kib(28),
         backing_written: Bytes::mib(8),
@@ -48,6 +49,7 @@ fn without_a_limit_and_without_writeback() {
         tree(&[("initstate", "1\n"), ("disksize", "4096\n"), ("mm_stat", "8192 64 4096 0 4096 0 0 0 0\n")]);
     let zram = Zram::read(&root, "zram0").unwrap().unwrap();
     assert_eq!((zram.resident_limit, zram.backing, zram.stored()), (None, Bytes::ZERO, Bytes::new(8192)));
+    assert_eq!(zram.incompressible, Some(Bytes::ZERO));
 }
 
 #[rstest]

@@ -246,14 +246,13 @@ impl Track {
         if now.in_flight {
             return Some(Reason::InFlight);
         }
+        // Half-way from the watermark to full, a full store is the greater harm: then nothing can be swapped out at all.
+        let is_urgent = figures.fill.memory.get() >= f64::midpoint(settings.watermark.get(), 1.0);
         match now.strain {
             Strain::Trigger => return Some(Reason::Trigger),
-            Strain::Io => return Some(Reason::IoPressure),
-            // Half-way from the watermark to full, a full store is the greater harm: then nothing can be swapped out at all.
-            Strain::Memory if figures.fill.memory.get() < f64::midpoint(settings.watermark.get(), 1.0) => {
-                return Some(Reason::MemoryPressure);
-            }
-            Strain::Memory | Strain::None => {}
+            Strain::Io if !is_urgent => return Some(Reason::IoPressure),
+            Strain::Memory if !is_urgent => return Some(Reason::MemoryPressure),
+            Strain::Io | Strain::Memory | Strain::None => {}
         }
         if figures.room < Bytes::pages(1) || self.full_at.is_some_and(|used| below.used >= used) {
             return Some(Reason::BackingFull);

@@ -96,13 +96,15 @@ fn what_speaks_against_it() {
         (store(85), Now { in_flight: true, ..now(0) }, Reason::InFlight),
         (store(85), Now { budget_left: Bytes::new(4095), ..now(0) }, Reason::WriteBudget),
         (store(95), strained(Strain::Trigger), Reason::Trigger),
-        (store(95), strained(Strain::Io), Reason::IoPressure),
+        (store(89), strained(Strain::Io), Reason::IoPressure),
         (store(89), strained(Strain::Memory), Reason::MemoryPressure),
     ] {
         assert_eq!(reason(&mut Balancer::default(), &store, now), ("hold", expected));
     }
-    let nearly_full = reason(&mut Balancer::default(), &store(91), strained(Strain::Memory));
-    assert_eq!(nearly_full, ("sink", Reason::Watermark), "a full store is the greater harm");
+    for strain in [Strain::Memory, Strain::Io] {
+        let nearly_full = reason(&mut Balancer::default(), &store(91), strained(strain));
+        assert_eq!(nearly_full, ("sink", Reason::Watermark), "a full store is the greater harm");
+    }
 }
 
 #[test]

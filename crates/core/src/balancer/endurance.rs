@@ -84,9 +84,9 @@ impl Endurance {
         self.reserved += amount;
     }
 
-    /// Whoever had bytes promised has ended, and all that it wrote is counted.
-    pub fn release(&mut self) {
-        self.reserved = Bytes::ZERO;
+    /// Whoever had bytes promised has ended, and all that it wrote is counted. True if some of them were not used.
+    pub fn release(&mut self) -> bool {
+        !std::mem::take(&mut self.reserved).is_zero()
     }
 
     /// Written in the last 24 h, and up to an hour before.

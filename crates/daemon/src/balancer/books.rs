@@ -1,0 +1,179 @@
+//! The account of bytes written to each slower device, on the disk before the kernel is told to write.
+
+use std::{
+    collections::BTreeMap,
+    io,
+    path::{Path, PathBuf},
+};
+
+use lowtide_core::{
+    Bytes,
+    balancer::{Endurance, Moment},
+};
+
+use crate::durable::{self, Failure};
+
+/// The file's name in the state directory.
+const FILE_NAME: &str = "endurance";
+
+/// What went wrong with the account.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BooksError {
+    /// The file cannot be read or written.
+    #[error("{path}: cannot {operation} the account of written bytes: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What was tried.
+        operation: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It is damaged.
+    #[error(
+        "{path}: the account of written bytes is damaged, so nobody knows what may still be written: \
+         remove the file when a day has passed since the last write"
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// The accounts of all devices.
+#[derive(Debug)]
+pub(crate) struct Books {
+    path: PathBuf,
+    accounts: BTreeMap<String, Endurance>,
+}
+
+impl Books {
+    /// Those of an earlier process, or empty ones.
+    pub(crate) fn open(state_dir: &Path) -> Result<Self, BooksError> {
+        let path = state_dir.join(FILE_NAME);
+        let text = durable::read(&path).map_err(|failure| at(&path, failure))?;
+        match parse(&text) {
+            Some(accounts) => Ok(Self { path, accounts }),
+            None => Err(BooksError::Damaged { path }),
+        }
+    }
+
+    /// Brings the account of `device` up to date with the kernel's counter. Call it before [`Books::reserve`].
+    ///
+    /// With no run of ours `in_flight`, what is still promised was promised by a process that is gone: the lock of the state
+    /// directory is not given up before its last write has ended.
+    pub(crate) fn count(
+        &mut self,
+        device: &str,
+        now: &Moment,
+        counter: Bytes,
+        in_flight: bool,
+    ) -> Result<&Endurance, BooksError> {
+        let account =
+            self.accounts.entry(device.to_owned()).or_insert_with(|| Endurance::new(now.clone(), counter));
+        account.advance(now.clone());
+        let mut changed = account.counted(counter);
+        if !in_flight {
+            changed |= account.release();
+        }
+        if changed {
+            self.save()?;
+        }
+        Ok(&self.accounts[device])
+    }
+
+    /// Promises bytes, on the disk when this returns.
+    pub(crate) fn reserve(&mut self, device: &str, amount: Bytes) -> Result<(), BooksError> {
+        if let Some(account) = self.accounts.get_mut(device) {
+            account.reserve(amount);
+        }
+        self.save()
+    }
+
+    fn save(&self) -> Result<(), BooksError> {
+        durable::replace(&self.path, line(&self.accounts).as_bytes())
+            .map_err(|failure| at(&self.path, failure))
+    }
+}
+
+fn at(path: &Path, (operation, source): Failure) -> BooksError {
+    BooksError::Io { path: path.to_owned(), operation, source }
+}
+
+/// A checksum and JSON, as in the journal.
+fn line(accounts: &BTreeMap<String, Endurance>) -> String {
+    // Strings and numbers only, so it has a JSON form.
+    let json = serde_json::to_string(accounts).unwrap_or_default();
+    format!("{:08x} {json}\n", crc32fast::hash(json.as_bytes()))
+}
+
+/// `None` if it is damaged.
+fn parse(text: &[u8]) -> Option<BTreeMap<String, Endurance>> {
+    if text.is_empty() {
+        return Some(BTreeMap::new());
+    }
+    let (sum, json) = std::str::from_utf8(text).ok()?.strip_suffix('\n')?.split_once(' ')?;
+    let sum = u32::from_str_radix(sum, 16).ok()?;
+    (sum == crc32fast::hash(json.as_bytes())).then(|| serde_json::from_str(json).ok())?
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn moment(boot_id: &str) -> Moment {
+        Moment { boot_id: boot_id.into(), since_boot: Duration::from_mins(1), wall: Duration::from_hours(1) }
+    }
+
+    fn left(books: &mut Books, now: &Moment, counter: Bytes) -> Bytes {
+        books.count("/dev/b", now, counter, false).unwrap().left(Bytes::mib(10))
+    }
+
+    #[test]
+    fn a_process_that_is_killed_has_counted_what_it_was_about_to_write() {
+        let state = tempfile::tempdir().unwrap();
+        let mut books = Books::open(state.path()).unwrap();
+        assert_eq!(left(&mut books, &moment("a"), Bytes::mib(100)), Bytes::mib(10));
+        books.reserve("/dev/b", Bytes::mib(8)).unwrap();
+        drop(books);
+
+        // Of the same boot the kernel's counter knows how much it was; of an earlier one nobody does.
+        let copy = tempfile::tempdir().unwrap();
+        std::fs::copy(state.path().join(FILE_NAME), copy.path().join(FILE_NAME)).unwrap();
+        let mut same = Books::open(state.path()).unwrap();
+        assert_eq!(left(&mut same, &moment("a"), Bytes::mib(103)), Bytes::mib(7));
+        let mut rebooted = Books::open(copy.path()).unwrap();
+        assert_eq!(left(&mut rebooted, &moment("b"), Bytes::ZERO), Bytes::mib(2));
+    }
+
+    #[test]
+    fn while_a_run_goes_on_its_promise_stands() {
+        let state = tempfile::tempdir().unwrap();
+        let mut books = Books::open(state.path()).unwrap();
+        left(&mut books, &moment("a"), Bytes::ZERO);
+        books.reserve("/dev/b", Bytes::mib(8)).unwrap();
+        let account = books.count("/dev/b", &moment("a"), Bytes::mib(3), true).unwrap();
+        assert_eq!(account.left(Bytes::mib(10)), Bytes::mib(2));
+        assert_eq!(left(&mut books, &moment("a"), Bytes::mib(3)), Bytes::mib(7));
+    }
+
+    #[test]
+    fn no_damage_goes_unseen() {
+        let state = tempfile::tempdir().unwrap();
+        let mut books = Books::open(state.path()).unwrap();
+        left(&mut books, &moment("a"), Bytes::ZERO);
+        books.reserve("/dev/b", Bytes::mib(8)).unwrap();
+        let file = state.path().join(FILE_NAME);
+        let whole = std::fs::read(&file).unwrap();
+        for position in 0..whole.len() {
+            let mut damaged = whole.clone();
+            damaged[position] ^= 1;
+            std::fs::write(&file, &damaged).unwrap();
+            assert!(matches!(Books::open(state.path()), Err(BooksError::Damaged { .. })), "byte {position}");
+            std::fs::write(&file, &whole[..position]).unwrap();
+            let cut = Books::open(state.path());
+            assert_eq!(cut.is_ok(), position == 0, "cut at {position}");
+        }
+    }
+}

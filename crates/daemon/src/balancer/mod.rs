@@ -1,0 +1,314 @@
+//! The swap balancer around [`lowtide_core::balancer`]: looks at the stores, keeps the account, has pages moved.
+
+mod books;
+mod flights;
+mod moment;
+mod mover;
+mod stores;
+mod strain;
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use lowtide_core::{
+    Bytes,
+    balancer::{Balancer, Now, Reason, Run, Settings, Settle, Sinking, Store, Strain},
+};
+use lowtide_kernfs::Root;
+use lowtide_tiers::Writeback;
+
+use self::{
+    books::{Books, BooksError},
+    flights::{Ended, Flights, Outcome, Task},
+    mover::Job,
+};
+use crate::{
+    journal::{Journal, JournalError},
+    knobs::{self, Knob},
+};
+
+pub(crate) use strain::Watch;
+
+/// What is known of one store, for metrics and `status`.
+#[derive(Debug, Clone, serde::Serialize)]
+pub(crate) struct StoreView {
+    /// The store.
+    pub(crate) store: Store,
+    /// What was decided last.
+    pub(crate) decision: Sinking,
+    /// What may be written to the slower device in 24 h.
+    pub(crate) budget: Bytes,
+    /// What was.
+    pub(crate) written: Bytes,
+    /// What the last run did.
+    pub(crate) last_run: Option<Run>,
+    /// Moved since the daemon's start.
+    pub(crate) moved: Bytes,
+    /// Decisions by action and reason.
+    #[serde(skip)]
+    pub(crate) decisions: BTreeMap<(&'static str, &'static str), u64>,
+}
+
+/// What is kept of a store between two scans.
+#[derive(Debug, Clone, Default)]
+struct Totals {
+    last_run: Option<Run>,
+    moved: Bytes,
+    decisions: BTreeMap<(&'static str, &'static str), u64>,
+}
+
+/// The balancer's part of the daemon.
+#[derive(Debug)]
+pub(crate) struct Balance {
+    root: Root,
+    state_dir: PathBuf,
+    started: Instant,
+    core: Balancer,
+    books: Option<Books>,
+    flights: Flights,
+    totals: BTreeMap<Arc<str>, Totals>,
+    shown: Vec<StoreView>,
+    problem: Option<String>,
+    /// Stores that it was said of that nothing can sink from them.
+    without: HashSet<Arc<str>>,
+}
+
+impl Balance {
+    /// One that has seen nothing yet, and writes nothing until it is asked to scan.
+    pub(crate) fn new(root: Root, state_dir: PathBuf) -> Self {
+        Self {
+            root,
+            state_dir,
+            started: Instant::now(),
+            core: Balancer::default(),
+            books: None,
+            flights: Flights::default(),
+            totals: BTreeMap::new(),
+            shown: Vec::new(),
+            problem: None,
+            without: HashSet::new(),
+        }
+    }
+
+    /// What the last scan saw and decided.
+    pub(crate) fn shown(&self) -> &[StoreView] {
+        &self.shown
+    }
+
+    /// What keeps it from working.
+    pub(crate) fn problem(&self) -> Option<&str> {
+        self.problem.as_deref()
+    }
+
+    /// Looks at every store, decides, and starts what was decided.
+    pub(crate) fn scan(&mut self, journal: &mut Journal, settings: &Settings, strain: Strain) {
+        let problem = self.try_scan(journal, settings, strain).err().map(|error| error.to_string());
+        if let Some(problem) = problem.as_ref().filter(|problem| self.problem.as_ref() != Some(problem)) {
+            tracing::warn!("the balancer moves nothing: {problem}");
+        }
+        self.problem = problem;
+    }
+
+    /// Ends every run after the chunk that is being written.
+    pub(crate) fn stop(&self) {
+        self.flights.stop();
+    }
+
+    /// The next run that ends.
+    pub(crate) async fn ended(&mut self) -> Option<Ended> {
+        self.flights.next().await
+    }
+
+    /// Waits until no run is in flight. False if one hangs in its device.
+    pub(crate) async fn drain(&mut self, patience: Duration) -> bool {
+        self.flights.drain(patience).await
+    }
+
+    /// Takes in what came of a run. True if another scan is due at once: the rate is kept within runs.
+    pub(crate) fn take(&mut self, ended: &Ended, settings: Option<&Settings>) -> bool {
+        let now = self.started.elapsed();
+        let device = &ended.store.device;
+        if let Some(error) = &ended.error {
+            tracing::warn!(%device, %error, "moving pages to the slower device failed");
+        }
+        let Outcome::Ran(run) = ended.outcome else {
+            self.core.marked(device, now);
+            return false;
+        };
+        tracing::debug!(%device, moved = %run.moved, took = ?run.took, end = ?run.end, emptied = ?run.emptied, "ran");
+        self.core.ran(&ended.store, run, now);
+        let totals = self.totals.entry(Arc::clone(device)).or_default();
+        totals.moved += run.moved;
+        totals.last_run = Some(run);
+        settings.is_some_and(|settings| run.goes_on(settings.min_age))
+    }
+
+    /// Forgets what was shown, and puts back the knobs of stores that no run is in flight for.
+    pub(crate) fn let_go(&mut self, journal: &mut Journal) -> Result<(), JournalError> {
+        self.shown.clear();
+        self.problem = None;
+        let held = self.held();
+        let ours = |path: &Path| knobs::is_counted(path) && !held.contains(&path.to_owned());
+        if journal.records().iter().any(|record| ours(&record.path)) {
+            knobs::restore_some(&self.root, journal, ours)?;
+        }
+        Ok(())
+    }
+
+    /// The knobs that must stay as they are: without them a run in flight has no limit.
+    pub(crate) fn held(&self) -> Vec<PathBuf> {
+        let files = |device: &Arc<str>| {
+            let writeback = Writeback::of(&self.root, device);
+            [writeback.limit_file(), writeback.limit_switch()]
+        };
+        self.flights.devices().flat_map(files).collect()
+    }
+
+    fn try_scan(
+        &mut self,
+        journal: &mut Journal,
+        settings: &Settings,
+        strain: Strain,
+    ) -> Result<(), Problem> {
+        let stores = stores::read(&self.root)?;
+        let alive: HashSet<_> = stores.iter().map(|store| Arc::clone(&store.device)).collect();
+        self.core.retain(&alive);
+        self.totals.retain(|device, _| alive.contains(device));
+        self.without.retain(|device| alive.contains(device));
+        self.shown.clear();
+        for store in stores {
+            self.balance(journal, settings, strain, store)?;
+        }
+        Ok(())
+    }
+
+    fn balance(
+        &mut self,
+        journal: &mut Journal,
+        settings: &Settings,
+        strain: Strain,
+        store: Store,
+    ) -> Result<(), Problem> {
+        let in_flight = self.flights.has(&store.device);
+        let (budget, written, left) = self.account(&store, settings, in_flight)?;
+        let now = Now {
+            at: self.started.elapsed(),
+            uptime: moment::uptime(),
+            strain,
+            budget_left: left,
+            in_flight,
+        };
+        let decision = self.core.decide(&store, settings, now);
+        self.say(&store, &decision);
+        let totals = self.totals.entry(Arc::clone(&store.device)).or_default();
+        *totals.decisions.entry((decision.settle.name(), decision.reason.name())).or_default() += 1;
+        let Totals { last_run, moved, decisions } = totals.clone();
+        let settle = decision.settle;
+        self.shown.push(StoreView {
+            store: store.clone(),
+            decision,
+            budget,
+            written,
+            last_run,
+            moved,
+            decisions,
+        });
+        self.act(journal, settings, store, settle)
+    }
+
+    /// What may be written in 24 h to the device below, what was, and what is left.
+    fn account(
+        &mut self,
+        store: &Store,
+        settings: &Settings,
+        in_flight: bool,
+    ) -> Result<(Bytes, Bytes, Bytes), Problem> {
+        let Some(below) = &store.below else { return Ok((Bytes::ZERO, Bytes::ZERO, Bytes::ZERO)) };
+        let books = match &mut self.books {
+            Some(books) => books,
+            none => none.insert(Books::open(&self.state_dir)?),
+        };
+        let moment = moment::now(&self.root);
+        let account = books.count(&below.device, &moment, below.written, in_flight)?;
+        let budget = settings.budget(below.capacity);
+        Ok((budget, account.written(), account.left(budget)))
+    }
+
+    fn say(&mut self, store: &Store, decision: &Sinking) {
+        tracing::debug!(
+            device = %store.device, action = decision.settle.name(), reason = %decision.reason,
+            fill = %decision.figures.fill.memory, above_low = %decision.figures.above_low,
+            full_in = ?decision.figures.full_in, drained_in = ?decision.figures.drained_in, "balanced"
+        );
+        if decision.reason == Reason::NoBacking && self.without.insert(Arc::clone(&store.device)) {
+            tracing::warn!(device = %store.device, "{}", decision.reason.sentence());
+        }
+    }
+
+    fn act(
+        &mut self,
+        journal: &mut Journal,
+        settings: &Settings,
+        store: Store,
+        settle: Settle,
+    ) -> Result<(), Problem> {
+        let task = match (settle, &store.below, &mut self.books) {
+            (Settle::Mark, ..) => Task::Mark(Writeback::of(&self.root, &store.device)),
+            (Settle::Sink { amount, from }, Some(below), Some(books)) => {
+                hold(&self.root, journal, &store.device)?;
+                books.reserve(&below.device, amount)?;
+                Task::Sink(Job {
+                    root: self.root.clone(),
+                    device: store.device.as_ref().to_owned(),
+                    slots: store.slots,
+                    amount,
+                    from,
+                    min_age: settings.min_age,
+                    rate: settings.rate,
+                })
+            }
+            _ => return Ok(()),
+        };
+        self.flights.start(store, task);
+        Ok(())
+    }
+}
+
+/// Why nothing can be moved.
+#[derive(Debug, thiserror::Error)]
+enum Problem {
+    #[error(transparent)]
+    Kernel(#[from] lowtide_kernfs::Error),
+    #[error(transparent)]
+    Books(#[from] BooksError),
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    #[error("{0}")]
+    Knob(String),
+}
+
+/// Makes the limit of `device` count, at nothing: whatever is written from now on is on our account.
+fn hold(root: &Root, journal: &mut Journal, device: &str) -> Result<(), Problem> {
+    let writeback = Writeback::of(root, device);
+    let knob = |path, value| Knob { path, value, key: "balancer" };
+    for knob in [knob(writeback.limit_file(), "0"), knob(writeback.limit_switch(), "1")] {
+        if journal.record(&knob.path).is_some() {
+            continue;
+        }
+        match knobs::hold(root, journal, &knob)? {
+            knobs::Outcome::Unchanged => {}
+            knobs::Outcome::Written { from } => {
+                tracing::info!("/{}: was `{from}`, written (balancer)", knob.path.display());
+            }
+            knobs::Outcome::Refused(error) => return Err(Problem::Knob(error)),
+            knobs::Outcome::Missing | knobs::Outcome::Drifted { .. } => {
+                return Err(Problem::Knob(format!("/{}: this kernel has no such file", knob.path.display())));
+            }
+        }
+    }
+    Ok(())
+}
