@@ -42,6 +42,17 @@ pub struct ZramUse {
     pub memory: u64,
 }
 
+/// What a zram device has to do with its backing device.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct BackingUse {
+    /// Bytes that lie there.
+    pub stored: u64,
+    /// Bytes read from there since it was set up.
+    pub read: u64,
+    /// Bytes written there since it was set up.
+    pub written: u64,
+}
+
 impl Zram {
     /// Makes a new device.
     pub fn create(options: &ZramOptions) -> Result<Self> {
@@ -74,7 +85,17 @@ impl Zram {
 
     /// What it holds now.
     pub fn usage(&self) -> Result<ZramUse> {
-        parse_mm_stat(&knobs::read(self.sysfs().join("mm_stat"))?)
+        parse_mm_stat(&self.read("mm_stat")?)
+    }
+
+    /// What lies on its backing device now, and what was read and written there.
+    pub fn backing(&self) -> Result<BackingUse> {
+        parse_bd_stat(&self.read("bd_stat")?)
+    }
+
+    /// Reads one of its sysfs files.
+    pub fn read(&self, file: &str) -> Result<String> {
+        knobs::read(self.sysfs().join(file))
     }
 
     /// Writes one of its sysfs files, such as `idle` or `writeback`.
@@ -95,6 +116,17 @@ fn parse_mm_stat(text: &str) -> Result<ZramUse> {
     }
 }
 
+/// Three numbers in units of 4 KiB.
+fn parse_bd_stat(text: &str) -> Result<BackingUse> {
+    let values: Vec<u64> = text.split_whitespace().filter_map(|word| word.parse().ok()).collect();
+    match values[..] {
+        [stored, read, written, ..] => {
+            Ok(BackingUse { stored: stored * 4096, read: read * 4096, written: written * 4096 })
+        }
+        _ => anyhow::bail!("bd_stat has {text:?}"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,5 +138,8 @@ mod tests {
                 .unwrap();
         assert_eq!(usage, ZramUse { stored: 4096, compressed: 120, memory: 12288 });
         assert!(parse_mm_stat("12").is_err());
+        let backing = BackingUse { stored: 4096, read: 8192, written: 12288 };
+        assert_eq!(parse_bd_stat("       1        2        3").unwrap(), backing);
+        assert!(parse_bd_stat("1 2").is_err());
     }
 }

@@ -5,6 +5,7 @@
 //! or [`SHOWS`].
 
 mod ages;
+mod balancer;
 mod baseline;
 mod churn;
 mod curve;
@@ -28,6 +29,7 @@ mod swap_full;
 mod thousand;
 mod verdict;
 mod worst_case;
+mod write_budget;
 
 use crate::dirs::LabDirs;
 use crate::machine::Machine;
@@ -72,6 +74,8 @@ pub static TESTS: &[Scenario] = &[
     swap_full::SCENARIO,
     damon::SCENARIO,
     fault_cost::SCENARIO,
+    balancer::SCENARIO,
+    write_budget::SCENARIO,
 ];
 
 /// What `cargo xtask bench` runs: they report, and judge nothing but correctness.

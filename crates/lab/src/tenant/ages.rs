@@ -23,6 +23,9 @@ pub struct AgeRow {
     pub dram: u64,
     /// In swap.
     pub swap: u64,
+    /// Of those, sunk to the slower device; nothing without `--sunk-from`.
+    #[serde(default)]
+    pub sunk: u64,
     /// Neither; see [`super::pages::Places::absent`].
     pub absent: u64,
     /// Found to have left DRAM at such an age, since the start; a page that comes back and leaves again counts again.
@@ -119,6 +122,10 @@ impl AgeLook<'_> {
         match place {
             Place::Dram => row.dram += bytes,
             Place::Swap => row.swap += bytes,
+            Place::Sunk => {
+                row.swap += bytes;
+                row.sunk += bytes;
+            }
             Place::Absent => row.absent += bytes,
         }
         if place == Place::Dram {
@@ -138,6 +145,7 @@ impl AgeLook<'_> {
         for row in self.rows.iter_mut().rev() {
             row.dram += older.dram;
             row.swap += older.swap;
+            row.sunk += older.sunk;
             row.absent += older.absent;
             row.moved += older.moved;
             older = *row;

@@ -10,5 +10,6 @@ pub mod options;
 pub mod pages;
 pub mod report;
 mod signals;
+pub mod sunk;
 pub mod sweep;
 pub mod work;

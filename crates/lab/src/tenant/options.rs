@@ -83,6 +83,10 @@ pub struct Options {
     /// times, such as 10s,30s,1m.
     #[arg(long, value_name = "TIMES", value_delimiter = ',', value_parser = humantime::parse_duration)]
     pub ages: Vec<Duration>,
+    /// Have every truth say which swapped bytes have sunk from this zram device (such as zram0) to its backing device. For a machine
+    /// whose only swap it is.
+    #[arg(long, value_name = "ZRAM")]
+    pub sunk_from: Option<String>,
     /// Move all parts along by the hot part's size every so often.
     #[arg(long, value_parser = humantime::parse_duration)]
     pub shift_every: Option<Duration>,

@@ -3,6 +3,7 @@
 use super::ages::{AgeLook, AgeRow};
 use super::layout::{Layout, Part};
 use super::memory::Memory;
+use super::sunk::Sunk;
 use crate::size::PAGE;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
@@ -11,6 +12,10 @@ use std::os::unix::fs::FileExt;
 
 const PRESENT: u64 = 1 << 63;
 const SWAPPED: u64 = 1 << 62;
+/// Bits of an entry in swap before the offset, which name the swap device; the offset ends at bit 54
+/// (Documentation/admin-guide/mm/pagemap.rst).
+const SWAP_TYPE_BITS: u32 = 5;
+const SWAP_BITS: u64 = (1 << 55) - 1;
 const ENTRY: usize = size_of::<u64>();
 /// Entries read at a time.
 const RUN: usize = 512;
@@ -22,6 +27,8 @@ pub enum Place {
     Dram,
     /// In swap.
     Swap,
+    /// In swap, on the device below zram.
+    Sunk,
     /// Neither.
     Absent,
 }
@@ -33,6 +40,9 @@ pub struct Places {
     pub resident: u64,
     /// In swap (zram, zswap, disk).
     pub swapped: u64,
+    /// Of those, sunk to the slower device; nothing without `--sunk-from`.
+    #[serde(default)]
+    pub sunk: u64,
     /// Neither: file pages whose cache was reclaimed. (Reclaim of a mapped file page unmaps it.)
     pub absent: u64,
 }
@@ -66,18 +76,20 @@ pub struct Truth {
 #[derive(Debug)]
 pub struct PageTable {
     file: File,
+    sunk_from: Option<String>,
 }
 
 impl PageTable {
-    /// Opens this process's page table.
-    pub fn open() -> Result<Self> {
+    /// Opens this process's page table. Pages that have sunk from the zram device `sunk_from` are told apart.
+    pub fn open(sunk_from: Option<String>) -> Result<Self> {
         let path = "/proc/self/pagemap";
-        Ok(Self { file: File::open(path).with_context(|| format!("cannot open {path}"))? })
+        Ok(Self { file: File::open(path).with_context(|| format!("cannot open {path}"))?, sunk_from })
     }
 
     /// Looks up every page of every part; `ages`, if there is one, counts them too.
     pub fn truth(&self, memory: &Memory, layout: &Layout, mut ages: Option<AgeLook<'_>>) -> Result<Truth> {
-        let mut places = |part| self.places(memory, layout, part, ages.as_mut());
+        let sunk = self.sunk_from.as_deref().map_or_else(|| Ok(Sunk::default()), Sunk::read)?;
+        let mut places = |part| self.places(memory, layout, part, &sunk, ages.as_mut());
         Ok(Truth {
             hot: places(Part::Hot)?,
             warm: places(Part::Warm)?,
@@ -92,6 +104,7 @@ impl PageTable {
         memory: &Memory,
         layout: &Layout,
         part: Part,
+        sunk: &Sunk,
         mut ages: Option<&mut AgeLook<'_>>,
     ) -> Result<Places> {
         let mut places = Places::default();
@@ -105,7 +118,7 @@ impl PageTable {
             let offset = memory.address(first) / PAGE * ENTRY;
             self.file.read_exact_at(entries, offset as u64).context("cannot read /proc/self/pagemap")?;
             for (page, entry) in (first..).zip(entries.chunks_exact(ENTRY)) {
-                let place = Place::of(entry);
+                let place = Place::of(entry, sunk);
                 places.count(place);
                 if let Some(ages) = &mut ages {
                     ages.count(page, place);
@@ -119,20 +132,29 @@ impl PageTable {
 
 impl Place {
     /// From one entry of the page table.
-    fn of(entry: &[u8]) -> Self {
+    fn of(entry: &[u8], sunk: &Sunk) -> Self {
         match entry.first_chunk().map_or(0, |bytes| u64::from_ne_bytes(*bytes)) {
             entry if entry & PRESENT != 0 => Self::Dram,
+            entry if entry & SWAPPED != 0 && sunk.has(swap_slot(entry)) => Self::Sunk,
             entry if entry & SWAPPED != 0 => Self::Swap,
             _ => Self::Absent,
         }
     }
 }
 
+/// Where in its swap device a page is.
+fn swap_slot(entry: u64) -> usize {
+    usize::try_from((entry & SWAP_BITS) >> SWAP_TYPE_BITS).unwrap_or(usize::MAX)
+}
+
 impl Places {
     fn count(&mut self, place: Place) {
+        if place == Place::Sunk {
+            self.sunk += PAGE as u64;
+        }
         let bytes = match place {
             Place::Dram => &mut self.resident,
-            Place::Swap => &mut self.swapped,
+            Place::Swap | Place::Sunk => &mut self.swapped,
             Place::Absent => &mut self.absent,
         };
         *bytes += PAGE as u64;
@@ -159,11 +181,16 @@ mod tests {
     fn entries_are_told_apart() {
         let mut places = Places::default();
         for entry in [PRESENT, PRESENT | 5, SWAPPED, 0] {
-            places.count(Place::of(&entry.to_ne_bytes()));
+            places.count(Place::of(&entry.to_ne_bytes(), &Sunk::default()));
         }
         let page = PAGE as u64;
-        assert_eq!(places, Places { resident: 2 * page, swapped: page, absent: page });
+        assert_eq!(places, Places { resident: 2 * page, swapped: page, absent: page, sunk: 0 });
         assert_eq!(places.gone(), 2 * page);
+    }
+
+    #[test]
+    fn a_slot_lies_above_the_type() {
+        assert_eq!(swap_slot(SWAPPED | 7 << SWAP_TYPE_BITS | 3), 7);
     }
 
     #[test]
@@ -177,7 +204,7 @@ mod tests {
         layout.move_along();
         ages.touched(layout.page(Part::Scan, 3), begin + Duration::from_secs(30));
         let look = ages.look(begin + Duration::from_secs(80));
-        let truth = PageTable::open().unwrap().truth(&memory, &layout, Some(look)).unwrap();
+        let truth = PageTable::open(None).unwrap().truth(&memory, &layout, Some(look)).unwrap();
         assert_eq!(truth.hot.resident, 1 << 20);
         assert_eq!(truth.warm.resident, 1 << 19);
         assert_eq!(truth.scan.resident, 1 << 18);

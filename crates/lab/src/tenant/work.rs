@@ -81,7 +81,7 @@ impl<'a> Tenant<'a> {
             options,
             memory: Memory::fill(options, &layout, filled)?,
             layout,
-            table: PageTable::open()?,
+            table: PageTable::open(options.sunk_from.clone())?,
             ages,
             start: Instant::now(),
             next_hot: 0,
