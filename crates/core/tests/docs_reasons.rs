@@ -2,9 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use lowtide_core::Reason;
+use lowtide_core::{Reason, balancer};
 
 const DOCS: &str = include_str!("../../../docs/how-it-decides.md");
+const BALANCER: &str = include_str!("../../../docs/balancer.md");
 
 /// A line of the table: `| 4 | `name` | meaning | what to do |`.
 #[derive(Debug, PartialEq, Eq)]
@@ -37,4 +38,15 @@ fn the_table_has_every_reason_and_no_other() {
         .map(|reason| Row { number: *reason as u8, name: reason.name(), told: 2 })
         .collect();
     assert_eq!(rows, reasons, "docs/how-it-decides.md: a meaning and what to do for each, in order");
+}
+
+#[test]
+fn so_has_the_balancers() {
+    let section = BALANCER.split_once("\n## Reasons\n").unwrap().1;
+    let rows: Vec<_> = section.lines().filter_map(row).collect();
+    let reasons: Vec<_> = balancer::Reason::ALL
+        .iter()
+        .map(|reason| Row { number: *reason as u8, name: reason.name(), told: 2 })
+        .collect();
+    assert_eq!(rows, reasons, "docs/balancer.md: a meaning and what to do for each, in order");
 }

@@ -99,7 +99,7 @@ impl Writeback {
 
     /// Sets how much may be written from now on; what is less than 4 KiB is left off.
     ///
-    /// From 6.19 on this waits for a call of [`Writeback::write`] that is running (`writeback_limit_store` takes
+    /// From 7.0 on, at the latest, this waits for a call of [`Writeback::write`] that is running (`writeback_limit_store` takes
     /// init_lock for writing, drivers/block/zram/zram_drv.c), so it cannot be used to cut one short.
     pub fn set_limit(&self, limit: Bytes) -> Result<(), WritebackError> {
         let units = limit.get() / LIMIT_UNIT;

@@ -17,11 +17,14 @@ const ZRAM: Feature = feature(
 );
 const WRITEBACK: Feature = feature(
     "zram_writeback",
-    "counting what zram wrote to its backing device as saved in full; lowtide does not write back itself",
+    "the balancer: the coldest pages of zram move to its backing device, and count as saved in full",
     "what is in zram keeps its compressed size in DRAM",
 );
-const AGES: Feature =
-    feature("zram_idle_ages", "nothing yet: which of zram's pages have long been idle", "nothing is lost");
+const AGES: Feature = feature(
+    "zram_idle_ages",
+    "the balancer: which of zram's pages have long been idle",
+    "it marks all pages and waits",
+);
 
 pub(super) fn findings(sight: &Sight, devices: &[SwapDevice]) -> Vec<Finding> {
     let names: Vec<&str> = devices.iter().filter_map(SwapDevice::zram).collect();
