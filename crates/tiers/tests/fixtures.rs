@@ -28,6 +28,7 @@ fn zram(#[case] kernel: &str, #[case] mm: [u64; 3], #[case] bd: [u64; 3], #[case
         compressed,
         resident,
         resident_limit: Some(Bytes::mib(64)),
+        incompressible: Some(Bytes::ZERO),
         backing,
         backing_read,
         backing_written,

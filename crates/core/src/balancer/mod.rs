@@ -11,6 +11,7 @@ mod inflow;
 mod reason;
 mod settings;
 mod store;
+mod track;
 
 pub use ages::next_younger;
 pub use decide::{Balancer, Figures, Now, Settle, Sinking};

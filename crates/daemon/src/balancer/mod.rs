@@ -2,6 +2,7 @@
 
 mod books;
 mod flights;
+mod limit;
 mod moment;
 mod mover;
 mod stores;
@@ -22,13 +23,14 @@ use lowtide_kernfs::Root;
 use lowtide_tiers::Writeback;
 
 use self::{
-    books::{Books, BooksError},
+    books::Books,
     flights::{Ended, Flights, Outcome, Task},
+    limit::{Problem, hold},
     mover::Job,
 };
 use crate::{
     journal::{Journal, JournalError},
-    knobs::{self, Knob},
+    knobs,
 };
 
 pub(crate) use strain::Watch;
@@ -276,39 +278,4 @@ impl Balance {
         self.flights.start(store, task);
         Ok(())
     }
-}
-
-/// Why nothing can be moved.
-#[derive(Debug, thiserror::Error)]
-enum Problem {
-    #[error(transparent)]
-    Kernel(#[from] lowtide_kernfs::Error),
-    #[error(transparent)]
-    Books(#[from] BooksError),
-    #[error(transparent)]
-    Journal(#[from] JournalError),
-    #[error("{0}")]
-    Knob(String),
-}
-
-/// Makes the limit of `device` count, at nothing: whatever is written from now on is on our account.
-fn hold(root: &Root, journal: &mut Journal, device: &str) -> Result<(), Problem> {
-    let writeback = Writeback::of(root, device);
-    let knob = |path, value| Knob { path, value, key: "balancer" };
-    for knob in [knob(writeback.limit_file(), "0"), knob(writeback.limit_switch(), "1")] {
-        if journal.record(&knob.path).is_some() {
-            continue;
-        }
-        match knobs::hold(root, journal, &knob)? {
-            knobs::Outcome::Unchanged => {}
-            knobs::Outcome::Written { from } => {
-                tracing::info!("/{}: was `{from}`, written (balancer)", knob.path.display());
-            }
-            knobs::Outcome::Refused(error) => return Err(Problem::Knob(error)),
-            knobs::Outcome::Missing | knobs::Outcome::Drifted { .. } => {
-                return Err(Problem::Knob(format!("/{}: this kernel has no such file", knob.path.display())));
-            }
-        }
-    }
-    Ok(())
 }

@@ -167,3 +167,81 @@ impl Mover<'_> {
         Ok(zram.and_then(|zram| zram.incompressible).is_some_and(|bytes| !bytes.is_zero()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{fs, path::Path};
+
+    const MIN_AGE: Duration = Duration::from_mins(10);
+
+    fn device() -> (tempfile::TempDir, Job) {
+        let tree = tempfile::tempdir().unwrap();
+        let directory = tree.path().join("sys/block/zram0");
+        fs::create_dir_all(&directory).unwrap();
+        for (file, text) in [
+            ("initstate", "1\n"),
+            ("disksize", "4194304\n"),
+            ("mm_stat", "40960 64 4096 0 4096 0 0 2 2\n"),
+            ("bd_stat", "0 0 0\n"),
+            ("idle", ""),
+            ("writeback", ""),
+            ("writeback_limit", "5\n"),
+        ] {
+            fs::write(directory.join(file), text).unwrap();
+        }
+        let job = Job {
+            root: Root::open(tree.path()).unwrap(),
+            device: "zram0".into(),
+            slots: Bytes::mib(4),
+            amount: Bytes::mib(1),
+            from: Some(Duration::from_hours(2)),
+            min_age: MIN_AGE,
+            rate: ByteRate::per_second(Bytes::mib(64)),
+        };
+        (tree, job)
+    }
+
+    fn holds(tree: &Path, file: &str) -> String {
+        fs::read_to_string(tree.join("sys/block/zram0").join(file)).unwrap()
+    }
+
+    #[test]
+    fn it_goes_down_to_the_least_age_and_leaves_no_limit_behind() {
+        let (tree, job) = device();
+        let (run, error) = run(&job, &AtomicBool::new(false));
+        assert_eq!((run.end, run.emptied, run.moved), (End::Done, Some(MIN_AGE), Bytes::ZERO));
+        assert_eq!(error, None);
+        assert_eq!(holds(tree.path(), "idle"), "600");
+        assert_eq!(holds(tree.path(), "writeback"), "idle");
+        assert_eq!(holds(tree.path(), "writeback_limit"), "0");
+    }
+
+    #[test]
+    fn told_to_stop_it_writes_nothing() {
+        let (tree, job) = device();
+        let (run, _) = run(&job, &AtomicBool::new(true));
+        assert_eq!((run.end, run.emptied), (End::Stopped, None));
+        assert_eq!(holds(tree.path(), "writeback"), "");
+        assert_eq!(holds(tree.path(), "writeback_limit"), "0");
+    }
+
+    #[test]
+    fn marked_pages_are_written_without_marking_again() {
+        let (tree, job) = device();
+        let (run, _) = run(&Job { from: None, ..job }, &AtomicBool::new(false));
+        assert_eq!((run.end, run.emptied), (End::Done, Some(MIN_AGE)));
+        assert_eq!(
+            (holds(tree.path(), "idle").as_str(), holds(tree.path(), "writeback").as_str()),
+            ("", "idle")
+        );
+    }
+
+    #[test]
+    fn a_device_that_is_gone_is_no_failure() {
+        let (tree, job) = device();
+        fs::remove_dir_all(tree.path().join("sys/block/zram0")).unwrap();
+        let (run, error) = run(&job, &AtomicBool::new(false));
+        assert_eq!((run.end, error), (End::Stopped, None));
+    }
+}

@@ -58,8 +58,8 @@ const EVERY: f64 = 2.0;
 /// The touches up to so many seconds after that are compared: the first drain is over then, and without a balancer zram is not
 /// yet full (what the kernel does then slows tenants down by itself).
 const COMPARED: f64 = 7.0;
-/// Calls that gain next to nothing before the run without a balancer ends: each takes the emulation a minute.
-const FUTILE: usize = 2;
+/// Calls that gain next to nothing, after which the run without a balancer ends: each takes the emulation a minute.
+const FUTILE: usize = 1;
 
 const CONFIG: &str = "
 interval: 1s

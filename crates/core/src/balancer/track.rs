@@ -1,0 +1,210 @@
+//! What is remembered of one store, and what follows from it.
+
+use std::time::Duration;
+
+use super::{End, Figures, Now, Reason, Run, Settings, Settle, Store, Strain, ages::Oldest, inflow::Inflow};
+use crate::units::{Bytes, Ratio};
+
+/// A run that moved less says nothing about how fast the device is.
+const TELLING: Bytes = Bytes::mib(1);
+
+/// A store between two looks.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Track {
+    /// From the watermark down to the low mark.
+    draining: bool,
+    inflow: Inflow,
+    /// Sunk since the start, in the measure of the fill.
+    sunk: Bytes,
+    /// The slower device's counter at the last look.
+    written: Option<Bytes>,
+    /// What lay on the slower device when it said that it was full.
+    full_at: Option<Bytes>,
+    oldest: Oldest,
+    /// Uncompressed bytes a second of the last run that told.
+    speed: Option<f64>,
+    ageless: bool,
+    /// When all pages were marked.
+    marked_at: Option<Duration>,
+    last: Option<Run>,
+}
+
+impl Run {
+    /// Whether another run may follow at once: this one had its amount, and met nothing that speaks against more.
+    #[must_use]
+    pub fn goes_on(&self, min_age: Duration) -> bool {
+        self.end == End::Done && !self.moved.is_zero() && self.emptied.is_none_or(|age| age > min_age)
+    }
+
+    /// What it says about the next one.
+    fn hindrance(&self, min_age: Duration) -> Option<Reason> {
+        match self.end {
+            End::Failed => Some(Reason::Failed),
+            End::Busy => Some(Reason::Busy),
+            _ => {
+                let none = self.moved.is_zero() && self.emptied.is_some_and(|age| age <= min_age);
+                none.then_some(Reason::NothingOld)
+            }
+        }
+    }
+}
+
+impl Track {
+    /// Takes in what came of a run.
+    pub(super) fn ran(&mut self, store: &Store, run: Run, now: Duration) {
+        if run.moved >= TELLING && !run.took.is_zero() {
+            self.speed = Some(run.moved.as_f64() / run.took.as_secs_f64());
+        }
+        if let Some(age) = run.emptied {
+            self.oldest.emptied(age, now);
+            self.marked_at = None;
+        }
+        self.ageless |= run.end == End::Ageless;
+        self.full_at = match run.end {
+            End::Full => store.below.as_ref().map(|below| below.used),
+            _ => None,
+        };
+        self.last = Some(run);
+    }
+
+    /// All pages were marked.
+    pub(super) fn marked(&mut self, now: Duration) {
+        self.marked_at = Some(now);
+    }
+
+    /// Takes in a look.
+    pub(super) fn look(&mut self, store: &Store, settings: &Settings, now: Duration) {
+        let written = store.below.as_ref().map_or(Bytes::ZERO, |below| below.written);
+        let before = self.written.replace(written).unwrap_or(written);
+        if written < before {
+            *self = Self { written: Some(written), ..Self::default() };
+        }
+        self.sunk += (written - before).scale(store.density());
+        self.inflow.seen(now, store.measure().0, self.sunk, settings.scan_interval);
+    }
+
+    /// What a decision is made from.
+    pub(super) fn figures(&self, store: &Store, settings: &Settings, now: &Now) -> Figures {
+        let (part, whole) = store.measure();
+        let above = part - whole.scale(settings.low);
+        let inflow = self.inflow.per_second();
+        let outflow = self.speed(settings) * store.density().get();
+        let left = whole - part;
+        Figures {
+            fill: store.fill(),
+            above_low: above.scale(Ratio::ONE.over(store.density())),
+            inflow: bytes(inflow),
+            full_in: time(left.as_f64(), inflow),
+            drained_in: if above.is_zero() {
+                Some(Duration::ZERO)
+            } else {
+                time(above.as_f64(), outflow - inflow)
+            },
+            budget_left: now.budget_left,
+            room: store.below.as_ref().map_or(Bytes::ZERO, |below| below.capacity - below.used),
+        }
+    }
+
+    /// Uncompressed bytes a second that can sink: what the rate allows, or what the device was seen to take if that is less.
+    fn speed(&self, settings: &Settings) -> f64 {
+        self.speed.map_or(settings.per_second(), |speed| speed.min(settings.per_second()))
+    }
+
+    /// Whether pages should sink, and why.
+    pub(super) fn wish(&mut self, settings: &Settings, figures: &Figures) -> Result<Reason, Reason> {
+        let fill = figures.fill.memory;
+        if fill <= settings.low || figures.above_low.is_zero() {
+            self.draining = false;
+        } else if fill >= settings.watermark {
+            self.draining = true;
+            return Ok(Reason::Watermark);
+        } else if self.is_filling(settings, figures) {
+            self.draining = true;
+            return Ok(Reason::Filling);
+        } else if self.draining {
+            return Ok(Reason::Draining);
+        }
+        Err(if figures.fill.slots >= settings.watermark { Reason::Slots } else { Reason::BelowWatermark })
+    }
+
+    /// It would be full before it could be drained to the low mark, the time to the next look included.
+    fn is_filling(&self, settings: &Settings, figures: &Figures) -> bool {
+        let Some(full_in) = figures.full_in else { return false };
+        let drain = figures.above_low.as_f64() / self.speed(settings);
+        full_in.as_secs_f64() <= drain + settings.scan_interval.as_secs_f64()
+    }
+
+    /// What speaks against it, the worst first.
+    pub(super) fn must_wait(
+        &self,
+        store: &Store,
+        settings: &Settings,
+        figures: &Figures,
+        now: &Now,
+    ) -> Option<Reason> {
+        let Some(below) = &store.below else { return Some(Reason::NoBacking) };
+        if now.in_flight {
+            return Some(Reason::InFlight);
+        }
+        // Half-way from the watermark to full, a full store is the greater harm: then nothing can be swapped out at all.
+        let is_urgent = figures.fill.memory.get() >= f64::midpoint(settings.watermark.get(), 1.0);
+        match now.strain {
+            Strain::Trigger => return Some(Reason::Trigger),
+            Strain::Io if !is_urgent => return Some(Reason::IoPressure),
+            Strain::Memory if !is_urgent => return Some(Reason::MemoryPressure),
+            Strain::Io | Strain::Memory | Strain::None => {}
+        }
+        if figures.room < Bytes::pages(1) || self.full_at.is_some_and(|used| below.used >= used) {
+            return Some(Reason::BackingFull);
+        }
+        (now.budget_left < Bytes::pages(1)).then_some(Reason::WriteBudget)
+    }
+
+    /// What is to be done, nothing speaking against it.
+    pub(super) fn settle(
+        &self,
+        settings: &Settings,
+        figures: &Figures,
+        now: &Now,
+        why: Reason,
+    ) -> (Settle, Reason) {
+        let from = if self.ageless {
+            match self.marked_at {
+                None => return (Settle::Mark, Reason::Marking),
+                Some(at) if now.at.saturating_sub(at) < settings.min_age => {
+                    return (Settle::Hold, Reason::Marking);
+                }
+                Some(_) => None,
+            }
+        } else {
+            Some(self.oldest.bound(now.at, now.uptime, settings.min_age))
+        };
+        let a_scan = settings.rate.over(settings.scan_interval);
+        let amount = figures.above_low.min(a_scan).min(figures.room).min(figures.budget_left).whole_pages();
+        let amount = amount.max(Bytes::pages(1));
+        let hindrance = self.last.and_then(|run| run.hindrance(settings.min_age));
+        (Settle::Sink { amount, from }, hindrance.unwrap_or(why))
+    }
+
+    /// Where the kernel keeps no times, pages are marked before they are needed: the age has to be waited for.
+    pub(super) fn mark_ahead(
+        &self,
+        settings: &Settings,
+        figures: &Figures,
+        store: &Store,
+        now: Now,
+    ) -> Settle {
+        let wanted = self.ageless && self.marked_at.is_none() && figures.fill.memory > settings.low;
+        if wanted && store.below.is_some() && !now.in_flight { Settle::Mark } else { Settle::Hold }
+    }
+}
+
+/// Time that `amount` takes at `rate`; `None` if that is never.
+fn time(amount: f64, rate: f64) -> Option<Duration> {
+    if rate > 0.0 { Duration::try_from_secs_f64(amount / rate).ok() } else { None }
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "float to int saturates")]
+fn bytes(per_second: f64) -> Bytes {
+    Bytes::new(per_second as u64)
+}
