@@ -48,7 +48,9 @@ mod tests {
         let put = |path: &str, text: Option<&str>| {
             let path = tree.path().join(path);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
-            text.map(|text| fs::write(path, text).unwrap());
+            if let Some(text) = text {
+                fs::write(path, text).unwrap();
+            }
         };
         put("sys/block/zram0/backing_dev", backing_dev);
         put("sys/class/block/nullb0/size", size);

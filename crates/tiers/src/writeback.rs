@@ -178,7 +178,7 @@ mod tests {
 
     #[rstest]
     #[case(Duration::ZERO, "1")]
-    #[case(Duration::from_secs(600), "600")]
+    #[case(Duration::from_mins(10), "600")]
     #[case(Duration::from_millis(600_001), "601")]
     fn an_age_is_never_rounded_down(#[case] age: Duration, #[case] written: &str) {
         let device = Device::new(&["idle"]);
