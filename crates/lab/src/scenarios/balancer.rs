@@ -95,7 +95,7 @@ struct Offload {
     at: f64,
     /// Seconds that it took.
     took: f64,
-    /// By how much the swap slots rose.
+    /// By how much the uncompressed bytes rose that zram holds, sunk or not. Slots rise too when the store fails.
     gained: u64,
 }
 
@@ -173,7 +173,10 @@ fn watch(run: &str, start: f64, zram: &Zram, tenants: &[(Tenant, Cgroup)]) -> Re
         if now()? >= more {
             more += EVERY;
             for (_, cgroup) in tenants {
-                let offload = offload_more(run, start, cgroup)?;
+                if futile >= FUTILE {
+                    break;
+                }
+                let offload = offload_more(run, start, zram, cgroup)?;
                 futile += usize::from(offload.gained < MORE / 10);
                 report::emit(&offload)?;
             }
@@ -187,12 +190,12 @@ fn watch(run: &str, start: f64, zram: &Zram, tenants: &[(Tenant, Cgroup)]) -> Re
     daemon.stop()
 }
 
-fn offload_more(run: &str, start: f64, cgroup: &Cgroup) -> Result<Offload> {
-    let (begun, before) = (now()?, swap::used()?);
+fn offload_more(run: &str, start: f64, zram: &Zram, cgroup: &Cgroup) -> Result<Offload> {
+    let (begun, before) = (now()?, zram.usage()?.stored);
     // EAGAIN is less than asked.
     let _ = cgroup.write("memory.reclaim", &MORE.to_string());
     let (at, took) = (begun - start, now()? - begun);
-    let gained = swap::used()?.saturating_sub(before);
+    let gained = zram.usage()?.stored.saturating_sub(before);
     Ok(Offload { kind: "offload".into(), run: run.into(), at, took, gained })
 }
 
