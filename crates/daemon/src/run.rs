@@ -96,7 +96,7 @@ pub async fn run(options: &Options) -> Result<(), RunError> {
     limits::raise_descriptors();
     let trial = Trial::default();
     // Before memory is locked: a walk leaves out what is.
-    let trial = if trial.is_due(&root, &loaded.config) { Trial::make(&root) } else { trial };
+    let trial = if trial.is_due(&root, &loaded.config) { trial.make(&root) } else { trial };
     if root.is_host() {
         limits::lock_memory();
     }
@@ -112,10 +112,12 @@ pub async fn run(options: &Options) -> Result<(), RunError> {
     notify::stopping();
     daemon.turns.stop();
     // Nothing that is still being written depends on a knob, and a device that hangs must not keep them set.
-    put_back(&daemon.root, &mut daemon.journal)?;
+    let knobs = put_back(&daemon.root, &mut daemon.journal);
     daemon.turns.end_sampling().await;
     daemon.turns.drain().await;
     daemon.turns.close_books().await;
+    // A journal that cannot be written, on a full disk say, keeps nothing of the above from being done.
+    knobs?;
     outcome
 }
 
@@ -132,10 +134,11 @@ pub struct Restored {
 pub fn restore(root: &Path, state_dir: &Path) -> Result<Restored, RunError> {
     let root = Root::open(root)?;
     let state_dir = StateDir::take_existing(state_dir)?;
+    // Each is done whatever comes of the other.
+    let damon = Records::open(state_dir.path()).and_then(|mut records| records.clear(&root));
     let mut journal = Journal::open(state_dir.path(), &root)?;
     let knobs = knobs::restore(&root, &mut journal)?;
-    let damon = Records::open(state_dir.path())?.clear(&root)?;
-    Ok(Restored { knobs, damon })
+    Ok(Restored { knobs, damon: damon? })
 }
 
 struct Daemon {
@@ -226,7 +229,7 @@ impl Daemon {
     fn turn(&mut self) {
         // After a reload that allows it, or with debugfs mounted meanwhile.
         if self.trial.is_due(&self.root, &self.config) {
-            self.take_trial(limits::unlocked(|| Trial::make(&self.root)));
+            self.take_trial(limits::unlocked(|| self.trial.make(&self.root)));
         }
         match self.turns.turn(&self.config) {
             Ok(view) => {
