@@ -64,7 +64,7 @@ pub(crate) struct Tracker {
     away: Away,
     /// Cumulative faults now, and at the last reading.
     faults: [Bytes; 2],
-    /// tmpfs and shared memory in DRAM: sources count it as anonymous.
+    /// tmpfs and shared memory in DRAM.
     shmem: Bytes,
     /// Left DRAM on lowtide's request since the last reading, and when that was known.
     taken: Vec<(Duration, ByType)>,
@@ -188,16 +188,23 @@ impl Tracker {
     pub(crate) fn base(&self, policy: &Policy) -> Bytes {
         let all: ByType = self.cohorts.iter().map(|cohort| cohort.size).sum();
         let idle = Cohort::surely_idle(&self.cohorts, policy.cold_after);
-        (all.total() - (idle.anon - self.shmem)).max(policy.limits.floor)
+        (all.total() - (idle.anon - self.unseen())).max(policy.limits.floor)
     }
 
     /// Anonymous bytes beyond the cut that are still in DRAM.
     ///
     /// Not page cache: a source sees touches through page tables, and what is read through descriptors and not mapped
     /// looks idle however often it is read. In the lab 20 MiB read twice a second looked as 40 MiB read once. tmpfs is read
-    /// like that too and stands among anonymous memory, so as much as there is of it is taken off.
+    /// like that too, so as much as there is of it among anonymous memory is taken off.
     pub(crate) fn idle(&self, cut: Duration) -> Bytes {
-        Cohort::surely_idle(&self.cohorts, cut).anon - self.shmem - sum(&self.taken).anon
+        Cohort::surely_idle(&self.cohorts, cut).anon - self.unseen() - sum(&self.taken).anon
+    }
+
+    /// tmpfs and shared memory that the source counts as anonymous: the generations of MGLRU, where it may be read through
+    /// descriptors all the time and looks idle. DAMON's readings have it as touched.
+    fn unseen(&self) -> Bytes {
+        let counted = self.last.is_some_and(|last| last.source == Source::Mglru);
+        if counted { self.shmem } else { Bytes::ZERO }
     }
 
     /// For people; `None` without a reading that may be relied on.

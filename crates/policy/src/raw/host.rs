@@ -63,7 +63,7 @@ pub(crate) struct HostHotness {
     /// The source of idle ages.
     #[schemars(with = "Option<SourceName>", extend("default" = Hotness::default().source.name()))]
     pub source: Option<crate::SourceChoice>,
-    /// Time between two walks of a cgroup's memory. Ages are known only at walks: cold memory is found up to one
+    /// The least time between two walks of a cgroup's memory; it is walked twice within its cut. Cold memory is found up to one
     /// interval late.
     #[schemars(extend("default" = time(Hotness::default().interval)))]
     pub interval: Option<At<leaf::WalkInterval>>,
