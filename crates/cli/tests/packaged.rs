@@ -61,7 +61,7 @@ fn the_unit_fits_the_daemon() {
         "RuntimeDirectory=lowtide",
         "RestartPreventExitStatus=78",
         "ExecStart=lowtide run",
-        "ExecStopPost=lowtide restore --state-dir /var/lib/lowtide",
+        "ExecStopPost=lowtide restore --keep-tiers --state-dir /var/lib/lowtide",
         "LimitMEMLOCK=infinity",
         "MemorySwapMax=0",
     ] {

@@ -27,6 +27,7 @@ use crate::{
     journal::{Journal, JournalError},
     knobs::{self, Outcome},
     limits, notify,
+    setup::{self, Deed, SetupError, Undone},
     state_dir::{StateDir, StateDirError},
     triggers::Alarm,
     turn::Loop,
@@ -61,6 +62,9 @@ pub enum RunError {
     /// The journal of knobs.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// Setting the tiers up, or undoing it.
+    #[error(transparent)]
+    Setup(#[from] SetupError),
     /// The record of lowtide's kdamond.
     #[error(transparent)]
     Damon(#[from] RecordsError),
@@ -103,6 +107,9 @@ pub async fn run(options: &Options) -> Result<(), RunError> {
     let mut journal = Journal::open(state_dir.path(), &root)?;
     put_back(&root, &mut journal)?;
     end_damon(&root, state_dir.path())?;
+    if loaded.config.tiers.apply {
+        set_up(&root, state_dir.path(), &loaded.config)?;
+    }
     let mut daemon = Daemon::start(options, root, journal, loaded, watched).await?;
     daemon.take_trial(trial);
     let outcome = match set(&daemon.root, &mut daemon.journal, &daemon.config) {
@@ -126,19 +133,23 @@ pub async fn run(options: &Options) -> Result<(), RunError> {
 pub struct Restored {
     /// Each knob in the journal, and what became of it.
     pub knobs: Vec<(PathBuf, Outcome)>,
+    /// Each thing that was set up, and what became of it.
+    pub tiers: Vec<(Deed, Undone)>,
     /// What was left in DAMON's tree, and what became of it; [`damon_in_words`](crate::damon_in_words) says it.
     pub damon: Vec<Result<Recovered, lowtide_damon::Error>>,
 }
 
-/// Puts every knob in the journal of `state_dir` back and ends lowtide's kdamond, with the daemon stopped.
-pub fn restore(root: &Path, state_dir: &Path) -> Result<Restored, RunError> {
+/// Puts every knob in the journal of `state_dir` back, ends lowtide's kdamond and, unless they are to be kept, undoes the
+/// tiers that were set up, with the daemon stopped.
+pub fn restore(root: &Path, state_dir: &Path, keep_tiers: bool) -> Result<Restored, RunError> {
     let root = Root::open(root)?;
     let state_dir = StateDir::take_existing(state_dir)?;
     // Each is done whatever comes of the other.
     let damon = Records::open(state_dir.path()).and_then(|mut records| records.clear(&root));
+    let tiers = if keep_tiers { Ok(Vec::new()) } else { setup::undo(&root, state_dir.path()) };
     let mut journal = Journal::open(state_dir.path(), &root)?;
     let knobs = knobs::restore(&root, &mut journal)?;
-    Ok(Restored { knobs, damon: damon? })
+    Ok(Restored { knobs, tiers: tiers?, damon: damon? })
 }
 
 struct Daemon {
@@ -336,6 +347,7 @@ fn needs_restart(running: &Config, new: &Config) -> Vec<String> {
         ("metrics.listen", running.metrics != new.metrics),
         ("control.socket", running.control_socket != new.control_socket),
         ("state_dir", running.state_dir != new.state_dir),
+        ("tiers", running.tiers != new.tiers && (running.tiers.apply || new.tiers.apply)),
     ];
     let keys = changed.into_iter().filter(|(_, changed)| *changed);
     let messages: Vec<_> =
@@ -368,10 +380,28 @@ fn end_damon(root: &Root, state_dir: &Path) -> Result<(), RunError> {
 }
 
 fn set(root: &Root, journal: &mut Journal, config: &Config) -> Result<(), JournalError> {
+    if config.tiers.apply {
+        // They were set up, to stay.
+        return Ok(());
+    }
     let wanted = knobs::wanted(&config.tiers);
     let outcomes = knobs::apply(root, journal, &wanted)?;
     for (knob, outcome) in wanted.iter().zip(outcomes) {
         report(&knob.path, &outcome, knob.key);
+    }
+    Ok(())
+}
+
+/// Sets the tiers up. What fails is said, and the daemon works with what there is.
+fn set_up(root: &Root, state_dir: &Path, config: &Config) -> Result<(), SetupError> {
+    let applied = setup::apply_in(root, state_dir, config)?;
+    let as_asked = applied.failed.is_none() && applied.plan.is_done();
+    for line in applied.to_string().lines() {
+        if as_asked {
+            tracing::info!("tiers: {line}");
+        } else {
+            tracing::warn!("tiers: {line}");
+        }
     }
     Ok(())
 }

@@ -13,6 +13,7 @@ use crate::{
     raw,
     read::{Read, Reader},
     source::Source,
+    tiers::used_twice,
     yaml,
 };
 
@@ -114,6 +115,7 @@ fn assemble(
     together.extend(
         host_file.zip(raw.as_ref()).into_iter().flat_map(|(file, host)| too_slow(file, host, &found)),
     );
+    together.extend(host_file.zip(raw.as_ref()).into_iter().flat_map(|(file, host)| used_twice(file, host)));
     let (policies, wrong) = check::policies(found);
     problems.extend(wrong);
     let mut problems = only_warnings(problems, &files)?;

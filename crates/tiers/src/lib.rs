@@ -1,13 +1,21 @@
 //! Swap tiers: which devices there are, their room, and the DRAM they take.
 
 mod block;
+mod content;
+mod device;
+mod header;
 mod inventory;
+mod slow_node;
 mod swaps;
 mod zram;
 mod zswap;
 
 pub use block::{parse_stat, reads};
+pub use content::{Content, START, content};
+pub use device::{ZramDevice, add_zram, remove_zram, zram_devices, zram_is_there};
+pub use header::swap_header;
 pub use inventory::read;
+pub use slow_node::{SlowNode, slow_nodes};
 pub use swaps::{SwapDevice, parse_swaps, swaps};
 pub use zram::Zram;
 pub use zswap::Zswap;

@@ -26,6 +26,7 @@ mod sources;
 mod sudden;
 mod swap_full;
 mod thousand;
+mod tiers;
 mod verdict;
 mod worst_case;
 
@@ -72,6 +73,7 @@ pub static TESTS: &[Scenario] = &[
     swap_full::SCENARIO,
     damon::SCENARIO,
     fault_cost::SCENARIO,
+    tiers::SCENARIO,
 ];
 
 /// What `cargo xtask bench` runs: they report, and judge nothing but correctness.

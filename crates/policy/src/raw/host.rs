@@ -3,7 +3,7 @@
 use lowtide_core::Budgets;
 use schemars::JsonSchema;
 
-use super::{Policy, Price, maps, time};
+use super::{Policy, Price, Tiers, maps, time};
 use crate::{
     Config, Hotness,
     leaf::{self, SourceName},
@@ -30,7 +30,8 @@ pub(crate) struct Host {
     pub hotness: Option<HostHotness>,
     /// Limits that hold for the host, whatever a policy says.
     pub budgets: Option<HostBudgets>,
-    /// Knobs of the host's memory tiers that lowtide sets, and puts back. What is left out is not touched.
+    /// The host's memory tiers: what `lowtide tiers apply` sets up, and `lowtide restore` undoes. What is left out is
+    /// not touched.
     pub tiers: Option<Tiers>,
     /// What memory costs, for the money in the savings report.
     pub price_per_gib_month: Option<Price>,
@@ -94,31 +95,10 @@ pub(crate) struct HostBudgets {
     pub direct_reclaim: Option<leaf::Rate>,
 }
 
-/// Tiers.
-#[derive(Debug, Default, JsonSchema)]
-#[schemars(inline, deny_unknown_fields)]
-pub(crate) struct Tiers {
-    /// Compressed RAM in front of the swap devices.
-    pub zswap: Option<Zswap>,
-    /// Whether reclaim may move pages to a slower NUMA node (CXL) before it swaps: numa/demotion_enabled. Not touched
-    /// unless given.
-    pub demotion: Option<bool>,
-}
-
-/// zswap.
-#[derive(Debug, Default, JsonSchema)]
-#[schemars(inline, deny_unknown_fields)]
-pub(crate) struct Zswap {
-    /// zswap's `enabled` parameter. Not touched unless given.
-    pub enabled: Option<bool>,
-}
-
 maps! {
     Host, HOST: interval metrics control state_dir hotness budgets tiers price_per_gib_month policies;
     Metrics, METRICS: listen;
     Control, CONTROL: socket;
     HostHotness, HOTNESS: source interval cpu;
     HostBudgets, BUDGETS: reclaim_cpu swap_out swap_reserve watermark_distance direct_reclaim;
-    Tiers, TIERS: zswap demotion;
-    Zswap, ZSWAP: enabled;
 }
