@@ -11,6 +11,8 @@ mod apply;
 mod deeds;
 mod facts;
 mod kernel;
+#[cfg(test)]
+mod model;
 mod plan;
 mod present;
 #[cfg(test)]
