@@ -49,6 +49,12 @@ pub enum Deed {
     },
 }
 
+impl Deed {
+    fn is_same_setting(&self, other: &Self) -> bool {
+        matches!((self, other), (Self::Setting { path: one, .. }, Self::Setting { path: other, .. }) if one == other)
+    }
+}
+
 /// What went wrong with the records.
 #[derive(Debug, thiserror::Error)]
 pub enum DeedsError {
@@ -83,7 +89,7 @@ pub enum DeedsError {
 pub(crate) struct Deeds {
     path: PathBuf,
     boot_id: String,
-    deeds: Vec<Deed>,
+    list: Vec<Deed>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -101,35 +107,31 @@ impl Deeds {
         let boot_id = boot_id(root)?;
         let lines: Vec<Line> =
             sealed::parse(&text).map_err(|line| DeedsError::Damaged { path: path.clone(), line })?;
-        let deeds = lines.into_iter().filter(|line| line.boot_id == boot_id).map(|line| line.deed).collect();
-        Ok(Self { path, boot_id, deeds })
+        let list = lines.into_iter().filter(|line| line.boot_id == boot_id).map(|line| line.deed).collect();
+        Ok(Self { path, boot_id, list })
     }
 
     /// All of them, oldest first.
     pub(crate) fn all(&self) -> &[Deed] {
-        &self.deeds
+        &self.list
     }
 
     /// Adds one. Call it before it is done.
     ///
     /// A setting that is there already keeps its first original: that is what the host was found with.
     pub(crate) fn note(&mut self, deed: Deed) -> Result<(), DeedsError> {
-        if let Deed::Setting { path, written, .. } = &deed
-            && let Some(Deed::Setting { written: known, .. }) = self
-                .deeds
-                .iter_mut()
-                .find(|known| matches!(known, Deed::Setting { path: known, .. } if known == path))
-        {
-            known.clone_from(written);
-        } else if !self.deeds.contains(&deed) {
-            self.deeds.push(deed);
+        let index = self.list.iter().position(|known| *known == deed || known.is_same_setting(&deed));
+        match (index.map(|index| &mut self.list[index]), deed) {
+            (Some(Deed::Setting { written: known, .. }), Deed::Setting { written, .. }) => *known = written,
+            (Some(_), _) => {}
+            (None, deed) => self.list.push(deed),
         }
         self.save()
     }
 
     /// More is known of one.
     pub(crate) fn replace(&mut self, old: &Deed, new: Deed) -> Result<(), DeedsError> {
-        if let Some(known) = self.deeds.iter_mut().find(|known| *known == old) {
+        if let Some(known) = self.list.iter_mut().find(|known| *known == old) {
             *known = new;
         }
         self.save()
@@ -137,17 +139,17 @@ impl Deeds {
 
     /// Forgets one that is undone.
     pub(crate) fn forget(&mut self, deed: &Deed) -> Result<(), DeedsError> {
-        self.deeds.retain(|known| known != deed);
+        self.list.retain(|known| known != deed);
         self.save()
     }
 
     fn save(&self) -> Result<(), DeedsError> {
-        let saved = if self.deeds.is_empty() {
+        let saved = if self.list.is_empty() {
             durable::remove(&self.path)
         } else {
             let line =
                 |deed: &Deed| sealed::line(&Line { boot_id: self.boot_id.clone(), deed: deed.clone() });
-            durable::replace(&self.path, self.deeds.iter().map(line).collect::<String>().as_bytes())
+            durable::replace(&self.path, self.list.iter().map(line).collect::<String>().as_bytes())
         };
         saved.map_err(|failure| at(&self.path, failure))
     }

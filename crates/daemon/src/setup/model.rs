@@ -3,6 +3,7 @@
 use std::{
     cell::Cell,
     collections::BTreeMap,
+    fmt::Write as _,
     fs,
     path::{Path, PathBuf},
 };
@@ -156,7 +157,7 @@ impl Model {
         for (path, device) in &self.devices {
             let Some((priority, used)) = device.swap else { continue };
             let used = used.get() + if priority >= 0 { self.cached.get() } else { 0 };
-            text += &format!("{} partition 1000 {} {priority}\n", path.display(), used >> 10);
+            writeln!(text, "{} partition 1000 {} {priority}", path.display(), used >> 10).unwrap();
         }
         self.put("proc/swaps", &text);
     }
@@ -253,7 +254,7 @@ impl Kernel for Model {
     fn add_zram(&mut self) -> Result<String> {
         self.call(|model| {
             let is_free = |name: &String| !model.devices.contains_key(&Path::new("/dev").join(name));
-            let name = (0..).map(|number| format!("zram{number}")).find(is_free).unwrap();
+            let name = (0..100).map(|number| format!("zram{number}")).find(is_free).unwrap();
             model.appear(&name);
             Ok(name)
         })

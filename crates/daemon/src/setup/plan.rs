@@ -98,6 +98,12 @@ impl Plan {
         self.steps.iter().all(|step| step.state != State::Impossible)
     }
 
+    /// What is impossible, and why.
+    pub(crate) fn impossible(&self) -> impl Iterator<Item = (&Action, &str)> {
+        let impossible = self.steps.iter().filter(|step| step.state == State::Impossible);
+        impossible.map(|step| (&step.action, step.why.as_deref().unwrap_or_default()))
+    }
+
     /// Everything is as it shall be.
     #[must_use]
     pub fn is_done(&self) -> bool {

@@ -305,7 +305,7 @@ proptest! {
     /// Killed at any point of apply, applied again or not, killed in restore: what comes out is what was there before.
     #[test]
     fn any_interruption_leads_back(
-        in_apply in 0_usize..26, again in any::<bool>(), in_restore in 0_usize..26, cached in any::<bool>(),
+        in_apply in 0_usize..26, again in any::<bool>(), in_restore in 0_usize..40, cached in any::<bool>(),
     ) {
         let mut host = Host::new();
         let before = host.model.seen();

@@ -54,7 +54,7 @@ fn in_pages(size: Bytes) -> Bytes {
 /// The lowest number that is free, which hot_add takes (`idr_alloc`, drivers/block/zram/zram_drv.c).
 fn next_name(facts: &Facts) -> String {
     let is_free = |name: &String| facts.zram.iter().all(|device| device.name != *name);
-    (0_u32..).map(|number| format!("zram{number}")).find(is_free).unwrap_or_default()
+    (0..=facts.zram.len()).map(|number| format!("zram{number}")).find(is_free).unwrap_or_default()
 }
 
 /// Whether a device that lowtide did not make is exactly what is asked for, and in use as swap. Any other is not touched.

@@ -3,7 +3,7 @@
 
 use super::Scenario;
 use super::verdict::Verdict;
-use crate::guest::{Cgroup, Daemon, Snapshot, Tenant, knobs, modules, report};
+use crate::guest::{Cgroup, Daemon, Snapshot, Tenant, knobs, modules, report, swap};
 use crate::machine::Machine;
 use crate::outcome::Outcome;
 use crate::process::output;
@@ -13,6 +13,7 @@ use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread::sleep;
@@ -33,8 +34,8 @@ pub(super) const SCENARIO: Scenario = Scenario {
     judge,
 };
 
-/// Of `kill -9`, at points spread over a whole apply.
-const ROUNDS: usize = 24;
+/// Of `kill -9`, at points spread over a whole apply, or a whole restore.
+const ROUNDS: usize = 12;
 
 /// The first disk is blank, the second one formatted as swap.
 const CONFIG: &str = "
@@ -60,17 +61,49 @@ struct Stage {
     swaps: String,
 }
 
-/// One kill in the middle of apply.
+/// What the kernel's own caches hold when nobody is left.
+#[derive(Debug, Serialize, Deserialize)]
+struct Left {
+    kind: String,
+    /// Bytes of slots that count as used.
+    used: u64,
+}
+
+/// A daemon with `apply: true`.
+#[derive(Debug, Serialize, Deserialize)]
+struct AtStart {
+    kind: String,
+    /// /proc/swaps while it runs.
+    with: String,
+    /// After its stop, and `restore --keep-tiers`.
+    after: String,
+    /// After `restore`.
+    differences: Vec<String>,
+}
+
+/// What is killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+enum Victim {
+    Apply,
+    /// Applied again before the restore.
+    ApplyAgain,
+    Restore,
+}
+
+/// In turn.
+const VICTIMS: [Victim; 3] = [Victim::Apply, Victim::ApplyAgain, Victim::Restore];
+
+/// One kill.
 #[derive(Debug, Serialize, Deserialize)]
 struct Round {
     kind: String,
+    victim: Victim,
     delay: Duration,
-    /// Differences that the killed apply left.
-    left: usize,
-    /// Apply was run again before the restore.
-    again: bool,
+    /// Of the state that it left.
+    digest: u64,
     differences: Vec<String>,
-    state: Vec<String>,
+    /// Files in the state directory at the end.
+    recorded: Vec<String>,
 }
 
 fn guest() -> Result<()> {
@@ -78,7 +111,8 @@ fn guest() -> Result<()> {
     modules::load("zram", &["num_devices=1"])?;
     output("mkswap", &["/dev/vdb"])?;
     let cgroup = Cgroup::create("tenants/a")?;
-    let config = configure()?;
+    let text = tiers()?;
+    let config = configure(&text)?;
     let host = Host { config, before: Snapshot::take()? };
     refusals(&host)?;
     host.stage("plan", &["tiers", "plan"])?;
@@ -91,21 +125,27 @@ fn guest() -> Result<()> {
     host.stage("restore with pages", &["restore"])?;
     host.stage("restore with pages again", &["restore"])?;
     tenant.stop().map(drop)?;
+    report::emit(&Left { kind: "left".into(), used: swap::used()? })?;
     host.stage("restore without pages", &["restore"])?;
     host.stage("restore again", &["restore"])?;
-    kills(&host)
+    kills(&host)?;
+    at_start(&text)
 }
 
-/// The host's configuration: an algorithm that this kernel offers and does not take by itself.
-fn configure() -> Result<PathBuf> {
+/// [`CONFIG`] with an algorithm that this kernel offers and does not take by itself.
+fn tiers() -> Result<String> {
     let offered = knobs::read("/sys/block/zram0/comp_algorithm")?;
     let algorithm =
         ["lz4", "zstd", "lzo"].into_iter().find(|name| offered.split(' ').any(|word| word == *name));
     let algorithm = algorithm.with_context(|| format!("no algorithm but the default: {offered}"))?;
+    Ok(CONFIG.replace("ALGORITHM", algorithm))
+}
+
+fn configure(tiers: &str) -> Result<PathBuf> {
     let state_dir = Daemon::state_dir_of("tiers");
-    fs::create_dir_all(&state_dir)?;
+    fs::create_dir_all(&state_dir).with_context(|| format!("cannot create {}", state_dir.display()))?;
     let config = state_dir.with_file_name("lowtide.yaml");
-    let text = format!("state_dir: {}\n{}", state_dir.display(), CONFIG.replace("ALGORITHM", algorithm));
+    let text = format!("state_dir: {}\n{tiers}", state_dir.display());
     fs::write(&config, text).with_context(|| format!("cannot write {}", config.display()))?;
     Ok(config)
 }
@@ -163,34 +203,68 @@ fn refusals(host: &Host) -> Result<()> {
 }
 
 fn kills(host: &Host) -> Result<()> {
-    let started = Instant::now();
-    host.must(&["tiers", "apply"])?;
-    let whole = started.elapsed();
-    host.must(&["restore"])?;
+    let timed = |arguments: &[&str]| {
+        let started = Instant::now();
+        host.must(arguments).map(|_| started.elapsed())
+    };
+    let (apply, restore) = (timed(&["tiers", "apply"])?, timed(&["restore"])?);
     let mut random = Random::new(4);
     for round in 0..ROUNDS {
-        let span = u64::try_from(whole.as_micros() * 5 / 4)?;
-        let delay = Duration::from_micros(random.below(span));
-        let mut child = host.command(&["tiers", "apply"]).stdout(Stdio::null()).spawn()?;
+        let victim = VICTIMS[round % VICTIMS.len()];
+        let (arguments, whole): (&[&str], _) = match victim {
+            Victim::Apply | Victim::ApplyAgain => (&["tiers", "apply"], apply),
+            Victim::Restore => (&["restore"], restore),
+        };
+        if victim == Victim::Restore {
+            host.must(&["tiers", "apply"])?;
+        }
+        let delay = Duration::from_micros(random.below(u64::try_from(whole.as_micros())?));
+        let mut child = host.command(arguments).stdout(Stdio::null()).spawn()?;
         sleep(delay);
         child.kill().context("cannot kill lowtide")?;
         child.wait()?;
-        let left = host.differences()?.len();
-        let again = round % 2 == 1;
-        if again {
+        let digest = digest();
+        if victim == Victim::ApplyAgain {
             host.must(&["tiers", "apply"])?;
         }
         host.must(&["restore"])?;
         let differences = host.differences()?;
-        report::emit(&Round { kind: "round".into(), delay, left, again, differences, state: files(host)? })?;
+        let recorded = names(&Daemon::state_dir_of("tiers"))?;
+        report::emit(&Round { kind: "round".into(), victim, delay, digest, differences, recorded })?;
     }
     Ok(())
 }
 
-fn files(host: &Host) -> Result<Vec<String>> {
-    let directory = host.config.with_file_name("state");
-    let entries = fs::read_dir(Path::new(&directory))?;
+/// Of what apply changes, in the middle of it: what cannot be read is a state too.
+fn digest() -> u64 {
+    let mut hasher = DefaultHasher::new();
+    let zram = ["comp_algorithm", "backing_dev", "disksize", "mm_stat"]
+        .map(|file| format!("/sys/block/zram1/{file}"));
+    let zswap = ["compressor", "max_pool_percent"].map(|file| format!("/sys/module/zswap/parameters/{file}"));
+    let others = ["/proc/swaps".to_owned(), "/sys/kernel/mm/numa/demotion_enabled".to_owned()];
+    for file in zram.iter().chain(&zswap).chain(&others) {
+        knobs::read(file).ok().hash(&mut hasher);
+    }
+    hasher.finish()
+}
+
+fn names(directory: &Path) -> Result<Vec<String>> {
+    let entries = fs::read_dir(directory).with_context(|| format!("cannot list {}", directory.display()))?;
     entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect()
+}
+
+/// The daemon sets it up at its start, and leaves it at its stop.
+fn at_start(tiers: &str) -> Result<()> {
+    let before = Snapshot::take()?;
+    let mut daemon = Daemon::start("tiers-at-start", &tiers.replace("tiers:", "tiers:\n  apply: true"))?;
+    let with = knobs::read("/proc/swaps")?;
+    daemon.terminate()?;
+    let host = Host { config: daemon.config().clone(), before };
+    host.must(&["restore", "--keep-tiers"])?;
+    let after = knobs::read("/proc/swaps")?;
+    println!("{}", daemon.log()?);
+    host.must(&["restore"])?;
+    report::emit(&AtStart { kind: "at start".into(), with, after, differences: host.differences()? })
 }
 
 fn judge(outcome: &Outcome) -> Result<()> {
@@ -217,9 +291,8 @@ fn judge(outcome: &Outcome) -> Result<()> {
         "plan says what is to do, and changes nothing",
     );
     let json: serde_json::Value = serde_json::from_str(&stage("plan as JSON")?.said)?;
-    let states: Vec<_> =
-        json.as_array().into_iter().flatten().map(|step| step["state"].to_string()).collect();
-    let steps = states.iter().filter(|state| *state == "\"to_do\"").count();
+    let planned_steps = json.as_array().into_iter().flatten();
+    let steps = planned_steps.filter(|step| step["state"] == "to_do").count();
     let applied = stage("apply")?;
     let done = applied.said.lines().filter(|line| line.starts_with("done ")).count();
     verdict.expect(
@@ -248,6 +321,11 @@ fn judge(outcome: &Outcome) -> Result<()> {
         );
     }
     judge_kills(&rounds, &mut verdict);
+    judge_at_start(&outcome.result("at start")?, &mut verdict);
+    let left: Left = outcome.result("left")?;
+    println!("{} KiB of slots counted as used when the tenant was gone", left.used >> 10);
+    let slow = if planned.said.contains("without effect") { "no slower node" } else { "a slower node" };
+    println!("this kernel knows {slow}");
     println!("{:.0} s wall on {}", outcome.wall.as_secs_f64(), outcome.kernel);
     verdict.finish()
 }
@@ -264,19 +342,27 @@ fn judge_again(first: &Stage, second: &Stage, verdict: &mut Verdict) {
 }
 
 fn judge_kills(rounds: &[Round], verdict: &mut Verdict) {
-    let lefts: Vec<_> = rounds.iter().map(|round| round.left).collect();
-    println!("settings that killed applies left different: {lefts:?}");
     for difference in rounds.iter().flat_map(|round| &round.differences) {
         println!("NOT AS BEFORE after a kill: {difference}");
     }
+    let delays: Vec<_> =
+        rounds.iter().map(|round| format!("{:.1}", round.delay.as_secs_f64() * 1e3)).collect();
+    println!("killed after {} ms", delays.join(", "));
     verdict.expect(
         rounds.len() == ROUNDS && rounds.iter().all(|round| round.differences.is_empty()),
-        format!("after {} kills in the middle of apply the host is as before", rounds.len()),
+        format!("after {} kills in the middle of apply and restore the host is as before", rounds.len()),
     );
-    let kinds: BTreeSet<_> = lefts.iter().filter(|left| **left > 0).collect();
-    verdict.expect(kinds.len() >= 3, format!("the kills met {} different states in between", kinds.len()));
+    let states: BTreeSet<_> = rounds.iter().map(|round| round.digest).collect();
+    verdict.expect(states.len() >= 4, format!("the kills met {} different states", states.len()));
+    verdict.expect(rounds.iter().all(|round| round.recorded == ["lock"]), "nothing is left recorded");
+}
+
+fn judge_at_start(at_start: &AtStart, verdict: &mut Verdict) {
+    let is_on = |swaps: &str| swaps.contains("/dev/zram1") && swaps.contains("/dev/vdb");
+    verdict.expect(is_on(&at_start.with), "a daemon with `apply: true` sets it up at its start");
+    verdict.expect(is_on(&at_start.after), "its stop and `restore --keep-tiers` leave it on");
     verdict.expect(
-        rounds.iter().all(|round| round.state.iter().all(|file| file == "lock")),
-        "nothing is left recorded",
+        at_start.differences.is_empty(),
+        format!("`restore` puts the host back: {:?}", at_start.differences),
     );
 }
