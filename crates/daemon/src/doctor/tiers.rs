@@ -39,10 +39,8 @@ pub(super) fn findings(sight: &Sight) -> Vec<Finding> {
 
 fn swap(devices: &lowtide_kernfs::Result<Vec<SwapDevice>>) -> Finding {
     const FILE: &str = "proc/swaps";
-    let enable = || {
-        "`tiers: { zram: { size: 100% } }` in the configuration and `lowtide tiers apply`, or a swap device"
-            .to_owned()
-    };
+    let enable =
+        || "`lowtide tiers apply` sets zram up: see \"Swap, if there is none\" in the quick start".to_owned();
     match devices {
         Err(error) => SWAP.finding(Verdict::Unknown(enable()), vec![Evidence::new(FILE, answer(error))]),
         Ok(devices) if devices.is_empty() => {
