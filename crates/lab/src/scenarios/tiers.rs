@@ -3,7 +3,7 @@
 
 use super::Scenario;
 use super::verdict::Verdict;
-use crate::guest::{Cgroup, Daemon, Snapshot, Tenant, knobs, modules, report, swap};
+use crate::guest::{Cgroup, Daemon, NullBlock, Snapshot, Tenant, block, knobs, modules, report, swap};
 use crate::machine::Machine;
 use crate::outcome::Outcome;
 use crate::process::output;
@@ -22,13 +22,7 @@ use std::time::{Duration, Instant};
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "tiers",
     about: "tiers apply twice is once, restore keeps what holds pages and puts the rest back, also after kill -9",
-    machine: || {
-        Machine::deterministic()
-            .with_memory(512 * MIB)
-            .with_cxl(256 * MIB)
-            .with_disk(64 * MIB)
-            .with_disk(32 * MIB)
-    },
+    machine: || Machine::deterministic().with_memory(512 * MIB).with_cxl(256 * MIB),
     programs: &["lowtide"],
     guest,
     judge,
@@ -40,8 +34,8 @@ const ROUNDS: usize = 12;
 /// The first disk is blank, the second one formatted as swap.
 const CONFIG: &str = "
 tiers:
-  zram: { size: 50%, memory: 10%, algorithm: ALGORITHM, backing: /dev/vda, priority: 100 }
-  swap: [{ device: /dev/vdb, priority: 5 }]
+  zram: { size: 50%, memory: 10%, algorithm: ALGORITHM, backing: /dev/nullb0, priority: 100 }
+  swap: [{ device: /dev/nullb1, priority: 5 }]
   zswap: { enabled: false, compressor: ALGORITHM, max_pool_percent: 33 }
   demotion: true
 ";
@@ -109,7 +103,13 @@ struct Round {
 fn guest() -> Result<()> {
     knobs::set_huge_pages("never")?;
     modules::load("zram", &["num_devices=1"])?;
-    output("mkswap", &["/dev/vdb"])?;
+    for (index, size) in [(0, 64 * MIB), (1, 32 * MIB)] {
+        NullBlock::create(index, size, block::SSD_NANOSECONDS)?;
+    }
+    output("mkswap", &["/dev/nullb1"])?;
+    // The record is kept on a disk that takes its time, so that many kills meet it half written.
+    let disk = NullBlock::create(2, 64 * MIB, block::DISK_NANOSECONDS)?;
+    block::mount_ext4(disk.device(), &Daemon::state_dir_of("tiers"))?;
     let cgroup = Cgroup::create("tenants/a")?;
     let text = tiers()?;
     let config = configure(&text)?;
@@ -143,7 +143,6 @@ fn tiers() -> Result<String> {
 
 fn configure(tiers: &str) -> Result<PathBuf> {
     let state_dir = Daemon::state_dir_of("tiers");
-    fs::create_dir_all(&state_dir).with_context(|| format!("cannot create {}", state_dir.display()))?;
     let config = state_dir.with_file_name("lowtide.yaml");
     let text = format!("state_dir: {}\n{tiers}", state_dir.display());
     fs::write(&config, text).with_context(|| format!("cannot write {}", config.display()))?;
@@ -194,9 +193,11 @@ impl Host {
 fn refusals(host: &Host) -> Result<()> {
     let wrong = host.config.with_file_name("wrong.yaml");
     let text = fs::read_to_string(&host.config)?;
+    let text = text
+        .replace("backing: /dev/nullb0", "backing: X")
+        .replace("device: /dev/nullb1", "device: /dev/nullb0");
     let text =
-        text.replace("backing: /dev/vda", "backing: X").replace("device: /dev/vdb", "device: /dev/vda");
-    let text = text.replace("backing: X", "backing: /dev/vdb").replacen("algorithm: ", "algorithm: not-", 1);
+        text.replace("backing: X", "backing: /dev/nullb1").replacen("algorithm: ", "algorithm: not-", 1);
     fs::write(&wrong, text)?;
     let host = Host { config: wrong, before: host.before.clone() };
     host.stage("apply of what is impossible", &["tiers", "apply"])
@@ -304,7 +305,7 @@ fn judge(outcome: &Outcome) -> Result<()> {
         let kept = stage(name)?;
         let lives =
             kept.said.lines().any(|line| line.starts_with("/dev/zram1: KEPT: ") && line.contains("MiB"));
-        let off = !kept.swaps.contains("/dev/vdb") && kept.swaps.contains("/dev/zram1");
+        let off = !kept.swaps.contains("/dev/nullb1") && kept.swaps.contains("/dev/zram1");
         verdict.expect(
             kept.status == 1 && lives && off,
             format!("{name}: the device with pages is kept and said, the empty one is off"),
@@ -354,11 +355,14 @@ fn judge_kills(rounds: &[Round], verdict: &mut Verdict) {
     );
     let states: BTreeSet<_> = rounds.iter().map(|round| round.digest).collect();
     verdict.expect(states.len() >= 4, format!("the kills met {} different states", states.len()));
-    verdict.expect(rounds.iter().all(|round| round.recorded == ["lock"]), "nothing is left recorded");
+    verdict.expect(
+        rounds.iter().flat_map(|round| &round.recorded).all(|name| ["lock", "lost+found"].contains(&&**name)),
+        "nothing is left recorded",
+    );
 }
 
 fn judge_at_start(at_start: &AtStart, verdict: &mut Verdict) {
-    let is_on = |swaps: &str| swaps.contains("/dev/zram1") && swaps.contains("/dev/vdb");
+    let is_on = |swaps: &str| swaps.contains("/dev/zram1") && swaps.contains("/dev/nullb1");
     verdict.expect(is_on(&at_start.with), "a daemon with `apply: true` sets it up at its start");
     verdict.expect(is_on(&at_start.after), "its stop and `restore --keep-tiers` leave it on");
     verdict.expect(
