@@ -53,7 +53,7 @@ _lowtide() {
 
     case "${cmd}" in
         lowtide)
-            opts="-h -V --root --help --version run check doctor status explain tiers restore"
+            opts="-h -V --root --help --version run check doctor status explain report tiers restore"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -32,6 +32,7 @@ complete -c lowtide -n "__fish_lowtide_needs_command" -f -a "check" -d 'Validate
 complete -c lowtide -n "__fish_lowtide_needs_command" -f -a "doctor" -d 'Say what this host can do, what is missing and how to enable it. Exits 0, or 1 if lowtide cannot run here'
 complete -c lowtide -n "__fish_lowtide_needs_command" -f -a "status" -d 'Show what the daemon sees: the host, its tiers, every target and the last decision about it'
 complete -c lowtide -n "__fish_lowtide_needs_command" -f -a "explain" -d 'Say why the daemon last did, or did not, act on a cgroup'
+complete -c lowtide -n "__fish_lowtide_needs_command" -f -a "report" -d 'Show what was saved, net, since when, what it cost, and what it is worth'
 complete -c lowtide -n "__fish_lowtide_needs_command" -f -a "tiers" -d 'Set up zram, swap devices, zswap and demotion as the configuration asks'
 complete -c lowtide -n "__fish_lowtide_needs_command" -f -a "restore" -d 'Put every kernel setting back that lowtide changed, and undo what `tiers apply` set up, except what holds pages. Only with the daemon stopped; safe to run twice. Exits 1 if something is left'
 complete -c lowtide -n "__fish_lowtide_using_subcommand run" -l config -d 'The host\'s configuration; policies are read from policies.d/*.yaml beside it too' -r -F
@@ -55,6 +56,11 @@ complete -c lowtide -n "__fish_lowtide_using_subcommand explain" -l socket -d 'T
 complete -c lowtide -n "__fish_lowtide_using_subcommand explain" -l root -d 'Read and write the kernel\'s files under this directory instead of / (for tests and fixtures)' -r -F
 complete -c lowtide -n "__fish_lowtide_using_subcommand explain" -l json -d 'As JSON'
 complete -c lowtide -n "__fish_lowtide_using_subcommand explain" -s h -l help -d 'Print help'
+complete -c lowtide -n "__fish_lowtide_using_subcommand report" -l config -d 'The host\'s configuration; policies are read from policies.d/*.yaml beside it too' -r -F
+complete -c lowtide -n "__fish_lowtide_using_subcommand report" -l socket -d 'The daemon\'s control socket, if it is not the one in the configuration' -r -F
+complete -c lowtide -n "__fish_lowtide_using_subcommand report" -l root -d 'Read and write the kernel\'s files under this directory instead of / (for tests and fixtures)' -r -F
+complete -c lowtide -n "__fish_lowtide_using_subcommand report" -l json -d 'As JSON'
+complete -c lowtide -n "__fish_lowtide_using_subcommand report" -s h -l help -d 'Print help'
 complete -c lowtide -n "__fish_lowtide_using_subcommand tiers; and not __fish_seen_subcommand_from plan apply" -l root -d 'Read and write the kernel\'s files under this directory instead of / (for tests and fixtures)' -r -F
 complete -c lowtide -n "__fish_lowtide_using_subcommand tiers; and not __fish_seen_subcommand_from plan apply" -s h -l help -d 'Print help'
 complete -c lowtide -n "__fish_lowtide_using_subcommand tiers; and not __fish_seen_subcommand_from plan apply" -f -a "plan" -d 'Show what apply would do, what is so already, and what is impossible. Writes nothing. Exits 0, or 1 if anything is impossible'

@@ -148,8 +148,8 @@ pub(crate) const LINES: Section = Section {
 
 /// All of them; where two have the same key, the likelier home first.
 pub(crate) const ALL: &[&Section] = &[
-    &HOST, &METRICS, &CONTROL, &HOTNESS, &BUDGETS, &TIERS, &ZRAM, &SWAP, &ZSWAP, &PRICE, &POLICY, &SLO, &LIMITS,
-    &LINES,
+    &HOST, &METRICS, &CONTROL, &HOTNESS, &BUDGETS, &TIERS, &ZRAM, &SWAP, &ZSWAP, &PRICE, &POLICY, &SLO,
+    &LIMITS, &LINES,
 ];
 
 /// Longer text is no misspelt key, and comparing it costs time.

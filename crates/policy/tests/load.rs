@@ -10,8 +10,8 @@ use std::{
 
 use lowtide_core::{Budgets, ByteRate, Bytes, Line, Lines, Mode, Policy, Ratio};
 use lowtide_policy::{
-    Amount, Config, HostTiers, Hotness, Loaded, Price, Severity, SourceChoice, SwapSetup, ZramSetup, ZswapSetup,
-    files, load, parse,
+    Amount, Config, HostTiers, Hotness, Loaded, Price, Severity, SourceChoice, SwapSetup, ZramSetup,
+    ZswapSetup, files, load, parse,
 };
 
 /// A directory with `lowtide.yaml` and `policies.d`.

@@ -143,6 +143,11 @@ impl Deeds {
         self.save()
     }
 
+    /// Leaves no file behind if nothing is recorded, not even one that a process was writing when it was killed.
+    pub(crate) fn tidy(&self) -> Result<(), DeedsError> {
+        if self.list.is_empty() { self.save() } else { Ok(()) }
+    }
+
     fn save(&self) -> Result<(), DeedsError> {
         let saved = if self.list.is_empty() {
             durable::remove(&self.path)

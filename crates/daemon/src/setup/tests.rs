@@ -287,6 +287,14 @@ fn after_a_reboot_there_is_nothing_to_undo_and_apply_begins_anew() {
 }
 
 #[test]
+fn a_record_that_was_being_written_is_not_left_behind() {
+    let mut host = Host::new();
+    std::fs::write(host.state.path().join("tiers.new"), "half").unwrap();
+    assert!(host.restore().is_empty());
+    assert_eq!(std::fs::read_dir(host.state.path()).unwrap().count(), 0);
+}
+
+#[test]
 fn no_zram_and_no_such_setting() {
     let host = Host::new();
     std::fs::remove_file(

@@ -49,6 +49,7 @@ pub(crate) fn undo(kernel: &mut impl Kernel, deeds: &mut Deeds) -> Result<Vec<(D
         }
         results.push((deed, undone));
     }
+    deeds.tidy()?;
     Ok(results)
 }
 
