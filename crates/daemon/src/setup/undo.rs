@@ -40,9 +40,9 @@ impl Undone {
 
 /// Undoes everything that can be undone. One result for each deed.
 pub(crate) fn undo(kernel: &mut impl Kernel, deeds: &mut Deeds) -> Result<Vec<(Deed, Undone)>, SetupError> {
-    let all: Vec<_> = deeds.all().iter().rev().cloned().collect();
-    let mut results = Vec::new();
-    for deed in all {
+    let mut results: Vec<(Deed, Undone)> = Vec::new();
+    // Undoing one can leave another: the device that empties caches, if it cannot be removed at once.
+    while let Some(deed) = last_not_in(deeds, &results) {
         let undone = undo_one(kernel, deeds, &deed)?;
         if undone.is_settled() {
             deeds.forget(&deed)?;
@@ -51,6 +51,10 @@ pub(crate) fn undo(kernel: &mut impl Kernel, deeds: &mut Deeds) -> Result<Vec<(D
     }
     deeds.tidy()?;
     Ok(results)
+}
+
+fn last_not_in(deeds: &Deeds, results: &[(Deed, Undone)]) -> Option<Deed> {
+    deeds.all().iter().rfind(|deed| results.iter().all(|(done, _)| done != *deed)).cloned()
 }
 
 /// Before anything is set up: what an apply that was killed had only begun, and what is gone.
