@@ -58,8 +58,8 @@ pub(crate) fn apply(
             }
             return Ok(Applied { done, failed: None, plan });
         };
-        let result = if done.last().is_some_and(|last| last.action == step.action) {
-            Err(format!("the kernel took it, and it is still {}", step.now))
+        let result = if done.iter().any(|done| done.action == step.action) {
+            Err(format!("the kernel took it, and it is {} again", step.now))
         } else {
             carry_out(kernel, deeds, &step)?
         };

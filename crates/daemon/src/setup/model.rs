@@ -38,6 +38,8 @@ pub(super) struct Model {
     sequence: u64,
     /// Slots that count as used on a device that was swapped to, until something is swapped off.
     pub cached: Bytes,
+    /// A file that takes what is written and keeps what it has.
+    pub stubborn: Option<&'static str>,
     /// What the kernel offers.
     pub algorithms: &'static str,
     /// So many more calls until the process is killed; half a call counts as one.
@@ -57,6 +59,7 @@ impl Model {
             devices: BTreeMap::new(),
             sequence: 10,
             cached: Bytes::ZERO,
+            stubborn: None,
             algorithms: "lzo [lzo-rle] lz4 zstd",
             fuse: Cell::new(None),
             calls: 0,
@@ -244,6 +247,7 @@ impl Kernel for Model {
             let text = path.to_str().unwrap();
             match text.strip_prefix("sys/block/").and_then(|rest| rest.split_once('/')) {
                 Some((name, file)) => model.write_zram(name, file, value)?,
+                None if model.stubborn == Some(text) => {}
                 None if text == DEMOTION => model.put(text, if value == "1" { "true" } else { "false" }),
                 None => model.put(text, value),
             }

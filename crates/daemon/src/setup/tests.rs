@@ -287,6 +287,19 @@ fn after_a_reboot_there_is_nothing_to_undo_and_apply_begins_anew() {
 }
 
 #[test]
+fn a_setting_that_does_not_stick_ends_it_and_is_said() {
+    let mut host = Host::new();
+    let before = host.model.seen();
+    host.model.stubborn = Some(ZSWAP);
+    let applied = host.apply(&everything());
+    let failed = applied.failed.unwrap();
+    assert_eq!(failed.error, "the kernel took it, and it is N again");
+    assert!(!applied.plan.is_done());
+    assert!(host.restore().iter().all(|(_, undone)| undone.is_settled()));
+    assert_eq!(host.model.seen(), before);
+}
+
+#[test]
 fn a_record_that_was_being_written_is_not_left_behind() {
     let mut host = Host::new();
     std::fs::write(host.state.path().join("tiers.new"), "half").unwrap();
