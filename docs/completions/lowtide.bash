@@ -37,6 +37,15 @@ _lowtide() {
             lowtide,status)
                 cmd="lowtide__subcmd__status"
                 ;;
+            lowtide,tiers)
+                cmd="lowtide__subcmd__tiers"
+                ;;
+            lowtide__subcmd__tiers,apply)
+                cmd="lowtide__subcmd__tiers__subcmd__apply"
+                ;;
+            lowtide__subcmd__tiers,plan)
+                cmd="lowtide__subcmd__tiers__subcmd__plan"
+                ;;
             *)
                 ;;
         esac
@@ -44,7 +53,7 @@ _lowtide() {
 
     case "${cmd}" in
         lowtide)
-            opts="-h -V --root --help --version run check doctor status explain report restore"
+            opts="-h -V --root --help --version run check doctor status explain report tiers restore"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -154,7 +163,7 @@ _lowtide() {
             return 0
             ;;
         lowtide__subcmd__restore)
-            opts="-h --config --state-dir --root --help"
+            opts="-h --config --keep-tiers --state-dir --root --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -213,6 +222,68 @@ _lowtide() {
                     return 0
                     ;;
                 --socket)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lowtide__subcmd__tiers)
+            opts="-h --root --help plan apply"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lowtide__subcmd__tiers__subcmd__apply)
+            opts="-h --config --json --root --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lowtide__subcmd__tiers__subcmd__plan)
+            opts="-h --config --json --root --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -33,7 +33,8 @@ complete -c lowtide -n "__fish_lowtide_needs_command" -f -a "doctor" -d 'Say wha
 complete -c lowtide -n "__fish_lowtide_needs_command" -f -a "status" -d 'Show what the daemon sees: the host, its tiers, every target and the last decision about it'
 complete -c lowtide -n "__fish_lowtide_needs_command" -f -a "explain" -d 'Say why the daemon last did, or did not, act on a cgroup'
 complete -c lowtide -n "__fish_lowtide_needs_command" -f -a "report" -d 'Show what was saved, net, since when, what it cost, and what it is worth'
-complete -c lowtide -n "__fish_lowtide_needs_command" -f -a "restore" -d 'Put every kernel setting back that lowtide changed. Only with the daemon stopped; safe to run twice'
+complete -c lowtide -n "__fish_lowtide_needs_command" -f -a "tiers" -d 'Set up zram, swap devices, zswap and demotion as the configuration asks'
+complete -c lowtide -n "__fish_lowtide_needs_command" -f -a "restore" -d 'Put every kernel setting back that lowtide changed, and undo what `tiers apply` set up, except what holds pages. Only with the daemon stopped; safe to run twice. Exits 1 if something is left'
 complete -c lowtide -n "__fish_lowtide_using_subcommand run" -l config -d 'The host\'s configuration; policies are read from policies.d/*.yaml beside it too' -r -F
 complete -c lowtide -n "__fish_lowtide_using_subcommand run" -l root -d 'Read and write the kernel\'s files under this directory instead of / (for tests and fixtures)' -r -F
 complete -c lowtide -n "__fish_lowtide_using_subcommand run" -s h -l help -d 'Print help'
@@ -60,7 +61,20 @@ complete -c lowtide -n "__fish_lowtide_using_subcommand report" -l socket -d 'Th
 complete -c lowtide -n "__fish_lowtide_using_subcommand report" -l root -d 'Read and write the kernel\'s files under this directory instead of / (for tests and fixtures)' -r -F
 complete -c lowtide -n "__fish_lowtide_using_subcommand report" -l json -d 'As JSON'
 complete -c lowtide -n "__fish_lowtide_using_subcommand report" -s h -l help -d 'Print help'
+complete -c lowtide -n "__fish_lowtide_using_subcommand tiers; and not __fish_seen_subcommand_from plan apply" -l root -d 'Read and write the kernel\'s files under this directory instead of / (for tests and fixtures)' -r -F
+complete -c lowtide -n "__fish_lowtide_using_subcommand tiers; and not __fish_seen_subcommand_from plan apply" -s h -l help -d 'Print help'
+complete -c lowtide -n "__fish_lowtide_using_subcommand tiers; and not __fish_seen_subcommand_from plan apply" -f -a "plan" -d 'Show what apply would do, what is so already, and what is impossible. Writes nothing. Exits 0, or 1 if anything is impossible'
+complete -c lowtide -n "__fish_lowtide_using_subcommand tiers; and not __fish_seen_subcommand_from plan apply" -f -a "apply" -d 'Do it, unless anything of it is impossible. Only with the daemon stopped; a second time it does nothing. Exits 0 if everything is as asked for'
+complete -c lowtide -n "__fish_lowtide_using_subcommand tiers; and __fish_seen_subcommand_from plan" -l config -d 'The host\'s configuration; policies are read from policies.d/*.yaml beside it too' -r -F
+complete -c lowtide -n "__fish_lowtide_using_subcommand tiers; and __fish_seen_subcommand_from plan" -l root -d 'Read and write the kernel\'s files under this directory instead of / (for tests and fixtures)' -r -F
+complete -c lowtide -n "__fish_lowtide_using_subcommand tiers; and __fish_seen_subcommand_from plan" -l json -d 'As JSON'
+complete -c lowtide -n "__fish_lowtide_using_subcommand tiers; and __fish_seen_subcommand_from plan" -s h -l help -d 'Print help'
+complete -c lowtide -n "__fish_lowtide_using_subcommand tiers; and __fish_seen_subcommand_from apply" -l config -d 'The host\'s configuration; policies are read from policies.d/*.yaml beside it too' -r -F
+complete -c lowtide -n "__fish_lowtide_using_subcommand tiers; and __fish_seen_subcommand_from apply" -l root -d 'Read and write the kernel\'s files under this directory instead of / (for tests and fixtures)' -r -F
+complete -c lowtide -n "__fish_lowtide_using_subcommand tiers; and __fish_seen_subcommand_from apply" -l json -d 'As JSON'
+complete -c lowtide -n "__fish_lowtide_using_subcommand tiers; and __fish_seen_subcommand_from apply" -s h -l help -d 'Print help'
 complete -c lowtide -n "__fish_lowtide_using_subcommand restore" -l config -d 'The host\'s configuration; policies are read from policies.d/*.yaml beside it too' -r -F
 complete -c lowtide -n "__fish_lowtide_using_subcommand restore" -l state-dir -d 'Where the journal is, if the configuration cannot be read' -r -F
 complete -c lowtide -n "__fish_lowtide_using_subcommand restore" -l root -d 'Read and write the kernel\'s files under this directory instead of / (for tests and fixtures)' -r -F
+complete -c lowtide -n "__fish_lowtide_using_subcommand restore" -l keep-tiers -d 'Leave what `tiers apply` set up'
 complete -c lowtide -n "__fish_lowtide_using_subcommand restore" -s h -l help -d 'Print help'

@@ -96,8 +96,20 @@ fn set_other_size(stat: &mut MemoryStat, line: &Keyed<'_>) -> Result<(), Fault> 
     Ok(())
 }
 
+/// A fault that was answered with a huge page, beyond the one that `pgfault` counts for it (2 MiB on x86-64).
+const HUGE: Bytes = Bytes::pages(511);
+
 /// Counters of pages.
 fn set_count(stat: &mut MemoryStat, line: &Keyed<'_>) -> Result<(), Fault> {
+    if line.key == "thp_fault_alloc" {
+        let huge = Bytes::new(line.number()?.saturating_mul(HUGE.get()));
+        stat.faults = Some(stat.faults.unwrap_or_default() + huge);
+        return Ok(());
+    }
+    if line.key == "pgfault" {
+        stat.faults = Some(stat.faults.unwrap_or_default() + line.pages()?);
+        return Ok(());
+    }
     let counter = match line.key {
         "workingset_refault_anon" => &mut stat.refault_anon,
         "workingset_refault_file" => &mut stat.refault_file,
@@ -108,7 +120,6 @@ fn set_count(stat: &mut MemoryStat, line: &Keyed<'_>) -> Result<(), Fault> {
         "zswpwb" => &mut stat.zswap_writeback,
         "pswpin" => &mut stat.swap_in,
         "pswpout" => &mut stat.swap_out,
-        "pgfault" => &mut stat.faults,
         "pgscan" => &mut stat.scanned,
         "pgsteal" => &mut stat.stolen,
         _ => return Ok(()),

@@ -3,6 +3,7 @@
 mod check;
 mod daemon;
 mod doctor;
+mod tiers;
 
 use std::process::ExitCode;
 
@@ -23,6 +24,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Command::Status { daemon, json } => daemon::status(daemon, *json),
         Command::Explain { cgroup, daemon, json } => daemon::explain(cgroup, daemon, *json),
         Command::Report { daemon, json } => daemon::report(daemon, *json),
-        Command::Restore { config, state_dir } => daemon::restore(root, config, state_dir.as_deref()),
+        Command::Tiers { command } => tiers::run(root, command),
+        Command::Restore { config, keep_tiers, state_dir } => {
+            daemon::restore(root, config, *keep_tiers, state_dir.as_deref())
+        }
     }
 }

@@ -67,14 +67,35 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Put every kernel setting back that lowtide changed. Only with the daemon stopped; safe to run twice.
+    /// Set up zram, swap devices, zswap and demotion as the configuration asks.
+    Tiers {
+        /// What to do about them.
+        #[command(subcommand)]
+        command: TiersCommand,
+    },
+    /// Put every kernel setting back that lowtide changed, and undo what `tiers apply` set up, except what holds pages.
+    /// Only with the daemon stopped; safe to run twice. Exits 1 if something is left.
     Restore {
         #[command(flatten)]
         config: ConfigFile,
+        /// Leave what `tiers apply` set up.
+        #[arg(long)]
+        keep_tiers: bool,
         /// Where the journal is, if the configuration cannot be read.
         #[arg(long, value_name = "DIR")]
         state_dir: Option<PathBuf>,
     },
+}
+
+/// What to do about the tiers.
+#[derive(Debug, Subcommand)]
+pub enum TiersCommand {
+    /// Show what apply would do, what is so already, and what is impossible. Writes nothing. Exits 0, or 1 if anything
+    /// is impossible.
+    Plan(TiersOptions),
+    /// Do it, unless anything of it is impossible. Only with the daemon stopped; a second time it does nothing. Exits 0 if
+    /// everything is as asked for.
+    Apply(TiersOptions),
 }
 
 /// The configuration to read.
@@ -93,4 +114,14 @@ pub struct DaemonAddress {
     /// The daemon's control socket, if it is not the one in the configuration.
     #[arg(long, value_name = "SOCKET")]
     pub socket: Option<PathBuf>,
+}
+
+/// From what, and how it is said.
+#[derive(Debug, Args)]
+pub struct TiersOptions {
+    #[command(flatten)]
+    pub config: ConfigFile,
+    /// As JSON.
+    #[arg(long)]
+    pub json: bool,
 }

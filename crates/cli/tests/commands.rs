@@ -153,3 +153,37 @@ fn restore_needs_no_configuration_that_is_right() {
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert_eq!(host.knob(), "N");
 }
+
+#[test]
+fn tiers_are_planned_set_up_once_and_undone() {
+    let host = Host::new("N\n");
+    fs::write(host.at("root/proc/meminfo"), "MemTotal: 1048576 kB\n").unwrap();
+    let said = |arguments: &[&str], status: i32| {
+        let output = host.lowtide(arguments);
+        assert_eq!(output.status.code(), Some(status), "{}{}", text(&output.stdout), text(&output.stderr));
+        text(&output.stdout)
+    };
+    assert_eq!(said(&["tiers", "plan"], 0), "nothing is asked for under `tiers`\n");
+    let bare = fs::read_to_string(host.at("lowtide.yaml")).unwrap();
+    let configure =
+        |tiers: &str| fs::write(host.at("lowtide.yaml"), format!("{bare}tiers: {tiers}\n")).unwrap();
+
+    configure("{ zram: { size: 100% }, zswap: { enabled: true } }");
+    let impossible = said(&["tiers", "apply"], 1);
+    assert!(
+        impossible.contains("IMPOSSIBLE  /dev/zram0") && impossible.contains("modprobe zram"),
+        "{impossible}"
+    );
+    assert_eq!(host.knob(), "N\n", "nothing is done if anything is impossible");
+
+    configure("{ zswap: { enabled: true } }");
+    assert!(said(&["tiers", "plan"], 0).starts_with(&format!("to do       /{KNOB}: N -> Y\n")));
+    assert_eq!(host.knob(), "N\n");
+    assert!(said(&["tiers", "apply"], 0).starts_with(&format!("done        /{KNOB}: N -> Y\n")));
+    assert!(said(&["tiers", "apply", "--json"], 0).contains("\"done\": []"), "twice is once");
+    said(&["restore", "--keep-tiers"], 0);
+    assert_eq!(host.knob(), "Y");
+    assert_eq!(said(&["restore"], 0), format!("/{KNOB}: undone\n"));
+    assert_eq!(host.knob(), "N");
+    assert!(said(&["restore"], 0).starts_with("nothing to put back"));
+}

@@ -30,8 +30,14 @@ fn the_example_configuration_only_looks() {
 /// The YAML blocks of the operator's pages that are configurations of lowtide.
 #[test]
 fn the_yaml_in_the_documentation_is_right() {
-    let pages =
-        ["README.md", "docs/quick-start.md", "docs/how-it-decides.md", "docs/safety.md", "docs/metrics.md"];
+    let pages = [
+        "README.md",
+        "docs/quick-start.md",
+        "docs/how-it-decides.md",
+        "docs/safety.md",
+        "docs/metrics.md",
+        "docs/tiers.md",
+    ];
     let mut checked = 0;
     for page in pages {
         let text = fs::read_to_string(top().join(page)).unwrap();
@@ -61,12 +67,20 @@ fn the_unit_fits_the_daemon() {
         "RuntimeDirectory=lowtide",
         "RestartPreventExitStatus=78",
         "ExecStart=lowtide run",
-        "ExecStopPost=lowtide restore --state-dir /var/lib/lowtide",
+        "ExecStopPost=lowtide restore --keep-tiers --state-dir /var/lib/lowtide",
         "LimitMEMLOCK=infinity",
         "MemorySwapMax=0",
     ] {
         assert!(unit.lines().any(|known| known == line), "{line}");
     }
+    let tiers = fs::read_to_string(top().join("systemd/lowtide-tiers.service")).unwrap();
+    for line in ["ExecStart=lowtide tiers apply", "Before=lowtide.service", "StateDirectory=lowtide"] {
+        assert!(tiers.lines().any(|known| known == line), "{line}");
+    }
+    assert!(
+        !tiers.lines().any(|line| line.starts_with("ExecStop")),
+        "swap is never switched off with the unit"
+    );
     // openat2(2), by which every kernel file is opened, is blocked by this one.
     assert!(!unit.contains("RestrictSUIDSGID"));
 }

@@ -255,7 +255,7 @@ pub struct MemoryStat {
     pub swap_in: Option<Bytes>,
     /// Counter: pages written to swap devices (memory.stat has it from 6.14).
     pub swap_out: Option<Bytes>,
-    /// Counter: page faults of every kind, a page each.
+    /// Counter: page faults of every kind, a page each, or a huge page.
     pub faults: Option<Bytes>,
     /// Counter: pages scanned by reclaim.
     pub scanned: Option<Bytes>,

@@ -14,7 +14,7 @@ use crate::{
     watch::Watch,
 };
 
-/// All that the loop remembers. Cgroups that are not observed any more are forgotten.
+/// All that the loop remembers. Cgroups that are not observed any more are forgotten after a few turns.
 #[derive(Debug, Default)]
 pub struct State {
     pub(crate) host: HostHistory,
@@ -64,6 +64,8 @@ pub(crate) struct CgroupState {
     pub(crate) mode: Mode,
     pub(crate) watch: Watch,
     pub(crate) last_seen: Duration,
+    /// Turns in which it was not observed, since it last was.
+    pub(crate) absent: u8,
     pub(crate) history: History,
     pub(crate) pace: Pace,
     pub(crate) tracker: Tracker,
@@ -95,6 +97,7 @@ impl CgroupState {
             mode: policy.mode,
             watch: Watch::new(now),
             last_seen: now,
+            absent: 0,
             history: History::default(),
             pace: Pace::default(),
             tracker: Tracker::default(),
@@ -121,7 +124,8 @@ impl CgroupState {
         let back = promoted - self.promoted;
         self.pace.learn(taken, back.total(), elapsed);
         let (faults, offloaded) = (seen.memory.stat.faults.unwrap_or_default(), seen.memory.offloaded());
-        let since = Since { taken: by_type, promoted: back, faults, offloaded };
+        let shmem = seen.memory.stat.shmem;
+        let since = Since { taken: by_type, promoted: back, faults, offloaded, shmem };
         self.tracker.account(&since, policy, now);
         self.tracker.learn(seen.reading.as_deref(), policy);
         self.promoted = promoted;
@@ -134,6 +138,7 @@ impl CgroupState {
         let sample = Sample::of(seen, self.reclaimed, self.cpu, now);
         self.history.push(sample.carried_on_from(self.history.last()));
         self.last_seen = now;
+        self.absent = 0;
         elapsed
     }
 

@@ -38,6 +38,12 @@ pub fn tick(
         cases.push(Case { cgroup, policy, budgets, host: &seen.host, now, elapsed });
         remembered.insert(cgroup.id, memory);
     }
+    // One whose files could not be read this time, or that was no target for a turn, keeps what was learnt of it.
+    known.retain(|_, memory| {
+        memory.absent = memory.absent.saturating_add(1);
+        memory.absent <= LONGEST_ABSENCE
+    });
+    remembered.extend(known);
     state.cgroups = remembered;
     state.turn = state.turn.wrapping_add(1);
     let mut decisions: Vec<_> = cases
@@ -78,6 +84,9 @@ fn recall(
         None => CgroupState::new(cgroup, policy, now),
     }
 }
+
+/// So many turns without an observation are remembered.
+const LONGEST_ABSENCE: u8 = 2;
 
 /// This share of a cgroup is left where it is though it has been idle beyond the cut, but at least so much.
 const LEFT_OVER: Ratio = Ratio::new(1.0 / 64.0);
@@ -326,11 +335,17 @@ impl Case<'_> {
     fn by_age(&self, state: &CgroupState, scope: Scope) -> (Scope, Bytes) {
         let Some((_, idle)) = self.cold(state) else { return (scope, Bytes::MAX) };
         let idle = idle - self.cgroup.memory.footprint().scale(LEFT_OVER).max(LEAST_LEFT_OVER);
+        let waited = state.watch.is_over(self.policy.cold_after, self.now);
         match scope {
-            Scope::Any if !self.host.reclaim_takes_swappiness => (Scope::Any, idle),
+            // The kernel chooses between the types by itself: page cache too may go, and no earlier than without ages.
+            Scope::Any if !self.host.reclaim_takes_swappiness => match waited {
+                true if idle >= BATCH => (Scope::Any, idle),
+                true => (Scope::Any, Bytes::MAX),
+                false => (Scope::Any, Bytes::ZERO),
+            },
             // The kernel left to itself weighs the types by its own refault counts (mm/vmscan.c, `get_type_to_scan`).
             Scope::Any | Scope::Anon if idle >= BATCH => (Scope::Anon, idle),
-            _ if state.watch.is_over(self.policy.cold_after, self.now) => (Scope::File, Bytes::MAX),
+            _ if waited => (Scope::File, Bytes::MAX),
             _ => (Scope::File, Bytes::ZERO),
         }
     }

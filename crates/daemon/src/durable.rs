@@ -18,12 +18,15 @@ pub(crate) fn replace(path: &Path, contents: &[u8]) -> Result<(), Failure> {
     sync_directory(path)
 }
 
-/// Removes the file; fine if there is none.
+/// Removes the file, and what a process that was killed left beside it; fine if there is none.
 pub(crate) fn remove(path: &Path) -> Result<(), Failure> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(("remove", error)),
-        _ => sync_directory(path),
+    for file in [path, &path.with_extension("new")] {
+        match std::fs::remove_file(file) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(("remove", error)),
+            _ => {}
+        }
     }
+    sync_directory(path)
 }
 
 /// What it holds; nothing if there is none.

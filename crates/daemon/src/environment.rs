@@ -6,7 +6,7 @@ use lowtide_core::Mode;
 use lowtide_kernfs::{Files, Root};
 use lowtide_policy::Config;
 
-use crate::{knobs, observer::Observer, run::RunError};
+use crate::{observer::Observer, run::RunError, setup};
 
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,7 +59,7 @@ pub fn environment(root: &Path, config: &Config) -> Result<Vec<Finding>, RunErro
         )));
     }
     findings.extend(reclaim(&sight));
-    findings.extend(missing_knobs(&root, config)?);
+    findings.extend(impossible_tiers(root.path(), config));
     Ok(findings)
 }
 
@@ -80,13 +80,12 @@ fn reclaim(sight: &crate::observer::Sight) -> Option<Finding> {
     Some(Finding::Error(format!("{}: no memory.reclaim: lowtide needs Linux 5.19 or later", lacking.path())))
 }
 
-fn missing_knobs(root: &Root, config: &Config) -> Result<Vec<Finding>, RunError> {
-    let mut findings = Vec::new();
-    for knob in knobs::wanted(&config.tiers) {
-        if !root.exists(&knob.path)? {
-            let path = knob.path.display();
-            findings.push(Finding::Error(format!("`{}`: this kernel has no /{path}", knob.key)));
+/// What `lowtide tiers apply`, or the daemon, cannot do here.
+fn impossible_tiers(root: &Path, config: &Config) -> Vec<Finding> {
+    match setup::plan(root, config) {
+        Ok(plan) => {
+            plan.impossible().map(|(action, why)| Finding::Error(format!("{action}: {why}"))).collect()
         }
+        Err(error) => vec![Finding::Warning(format!("what `tiers` asks for cannot be looked at: {error}"))],
     }
-    Ok(findings)
 }

@@ -11,7 +11,10 @@ use std::{
 
 use lowtide_kernfs::{Files, Root};
 
-use crate::durable::{self, Failure};
+use crate::{
+    durable::{self, Failure},
+    sealed,
+};
 
 /// The journal's name in the state directory.
 pub const FILE_NAME: &str = "journal";
@@ -72,7 +75,8 @@ impl Journal {
         let path = state_dir.join(FILE_NAME);
         let text = durable::read(&path).map_err(|failure| at(&path, failure))?;
         let boot_id = boot_id(root)?;
-        let mut records = parse(&text).map_err(|line| JournalError::Damaged { path: path.clone(), line })?;
+        let mut records: Vec<Record> =
+            sealed::parse(&text).map_err(|line| JournalError::Damaged { path: path.clone(), line })?;
         records.retain(|record| record.boot_id == boot_id);
         Ok(Self { path, boot_id, records })
     }
@@ -115,7 +119,7 @@ impl Journal {
         let saved = if self.records.is_empty() {
             durable::remove(&self.path)
         } else {
-            let text: String = self.records.iter().map(line).collect();
+            let text: String = self.records.iter().map(sealed::line).collect();
             durable::replace(&self.path, text.as_bytes())
         };
         saved.map_err(|failure| at(&self.path, failure))
@@ -128,31 +132,9 @@ fn at(path: &Path, (operation, source): Failure) -> JournalError {
 
 /// Empty where there is none, which is in a fixture tree. One that cannot be read is an error: with another id the
 /// records of this boot would count as those of an earlier one, and the originals be lost.
-fn boot_id(root: &Root) -> Result<String, lowtide_kernfs::Error> {
+pub(crate) fn boot_id(root: &Root) -> Result<String, lowtide_kernfs::Error> {
     let text = root.read_optional("proc/sys/kernel/random/boot_id")?;
     Ok(text.unwrap_or_default().trim().to_owned())
-}
-
-fn line(record: &Record) -> String {
-    // A record is made of strings only, so it has a JSON form.
-    let json = serde_json::to_string(record).unwrap_or_default();
-    format!("{:08x} {json}\n", crc32fast::hash(json.as_bytes()))
-}
-
-/// All records, or the number of the line that is damaged.
-fn parse(text: &[u8]) -> Result<Vec<Record>, usize> {
-    let lines = text.split(|byte| *byte == b'\n').enumerate().filter(|(_, line)| !line.is_empty());
-    lines.map(|(index, line)| parse_line(line).ok_or(index + 1)).collect()
-}
-
-fn parse_line(line: &[u8]) -> Option<Record> {
-    let line = std::str::from_utf8(line).ok()?;
-    let (sum, json) = line.split_once(' ')?;
-    let sum = u32::from_str_radix(sum, 16).ok()?;
-    if sum != crc32fast::hash(json.as_bytes()) {
-        return None;
-    }
-    serde_json::from_str(json).ok()
 }
 
 #[cfg(test)]

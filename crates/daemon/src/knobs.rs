@@ -7,7 +7,7 @@ use lowtide_policy::HostTiers;
 
 use crate::journal::{Journal, JournalError};
 
-const ZSWAP_ENABLED: &str = "sys/module/zswap/parameters/enabled";
+const ZSWAP: &str = "sys/module/zswap/parameters";
 const DEMOTION_ENABLED: &str = "sys/kernel/mm/numa/demotion_enabled";
 /// zram's limit and its switch begin with this.
 const WRITEBACK_LIMIT: &str = "writeback_limit";
@@ -18,22 +18,30 @@ pub struct Knob {
     /// From the root directory.
     pub path: PathBuf,
     /// What to write.
-    pub value: &'static str,
+    pub value: String,
     /// The key of the configuration that asks for it.
     pub key: &'static str,
 }
 
-/// The knobs that the configuration asks for. None by default: a key that is left out is a file left alone.
+/// The knobs that the configuration asks for, in the order in which they are written: zswap is told how to work before
+/// it begins. None by default: a key that is left out is a file left alone.
 #[must_use]
 pub fn wanted(tiers: &HostTiers) -> Vec<Knob> {
-    let knob = |path: &str, on: bool, values: [&'static str; 2], key| Knob {
-        path: path.into(),
-        value: values[usize::from(on)],
-        key,
-    };
-    let zswap = tiers.zswap_enabled.map(|on| knob(ZSWAP_ENABLED, on, ["N", "Y"], "tiers.zswap.enabled"));
-    let demotion = tiers.demotion.map(|on| knob(DEMOTION_ENABLED, on, ["0", "1"], "tiers.demotion"));
-    zswap.into_iter().chain(demotion).collect()
+    let zswap = &tiers.zswap;
+    let parameter = |name: &str| Path::new(ZSWAP).join(name);
+    let switch = |on: bool| if on { "Y" } else { "N" }.to_owned();
+    let knobs = [
+        (parameter("compressor"), zswap.compressor.as_deref().map(str::to_owned), "tiers.zswap.compressor"),
+        (
+            parameter("max_pool_percent"),
+            zswap.max_pool_percent.map(|percent| percent.to_string()),
+            "tiers.zswap.max_pool_percent",
+        ),
+        (parameter("shrinker_enabled"), zswap.shrinker.map(switch), "tiers.zswap.shrinker"),
+        (parameter("enabled"), zswap.enabled.map(switch), "tiers.zswap.enabled"),
+        (DEMOTION_ENABLED.into(), tiers.demotion.map(|on| u8::from(on).to_string()), "tiers.demotion"),
+    ];
+    knobs.into_iter().filter_map(|(path, value, key)| Some(Knob { path, value: value?, key })).collect()
 }
 
 /// What a knob's way was.
@@ -70,18 +78,18 @@ fn set(root: &Root, journal: &mut Journal, knob: &Knob) -> Result<Outcome, Journ
         Ok(None) => return Ok(Outcome::Missing),
         Err(refusal) => return Ok(Outcome::Refused(refusal)),
     };
-    if same(&found, knob.value) {
+    if same(&found, &knob.value) {
         return Ok(Outcome::Unchanged);
     }
-    journal.note(&knob.path, &found, knob.value)?;
-    Ok(write(root, &knob.path, knob.value)
+    journal.note(&knob.path, &found, &knob.value)?;
+    Ok(write(root, &knob.path, &knob.value)
         .map_or_else(Outcome::Refused, |()| Outcome::Written { from: found }))
 }
 
 /// Sets a knob that is going to be changed again and again: it is journalled even if it holds the value already.
 pub(crate) fn hold(root: &Root, journal: &mut Journal, knob: &Knob) -> Result<Outcome, JournalError> {
     if let Ok(Some(found)) = read(root, &knob.path) {
-        journal.note(&knob.path, &found, knob.value)?;
+        journal.note(&knob.path, &found, &knob.value)?;
     }
     set(root, journal, knob)
 }
@@ -120,7 +128,7 @@ pub(crate) fn restore_some(
     Ok(outcomes)
 }
 
-fn put_back(root: &Root, path: &Path, original: &str, written: &str) -> Outcome {
+pub(crate) fn put_back(root: &Root, path: &Path, original: &str, written: &str) -> Outcome {
     match read(root, path) {
         Err(refusal) => Outcome::Refused(refusal),
         Ok(None) => Outcome::Missing,
@@ -140,13 +148,13 @@ fn is_limit(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name == WRITEBACK_LIMIT)
 }
 
-fn read(root: &Root, path: &Path) -> Result<Option<String>, String> {
+pub(crate) fn read(root: &Root, path: &Path) -> Result<Option<String>, String> {
     let text = root.read_optional(path).map_err(|error| error.to_string())?;
     Ok(text.map(|text| text.trim().to_owned()))
 }
 
 /// Writes and reads back: a write that succeeded is no evidence.
-fn write(root: &Root, path: &Path, value: &str) -> Result<(), String> {
+pub(crate) fn write(root: &Root, path: &Path, value: &str) -> Result<(), String> {
     root.write(path, value.as_bytes()).map_err(|error| error.to_string())?;
     match read(root, path)? {
         Some(found) if same(&found, value) => Ok(()),
@@ -160,7 +168,7 @@ fn write(root: &Root, path: &Path, value: &str) -> Result<(), String> {
 
 /// Booleans have many spellings: module parameters read `Y` or `N`, demotion_enabled takes 0 or 1 and reads `true`
 /// or `false` (mm/memory-tiers.c).
-fn same(one: &str, other: &str) -> bool {
+pub(crate) fn same(one: &str, other: &str) -> bool {
     let canonical = |text: &str| match text.trim() {
         "Y" | "y" | "1" | "true" => "1".to_owned(),
         "N" | "n" | "0" | "false" => "0".to_owned(),
@@ -171,7 +179,11 @@ fn same(one: &str, other: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use lowtide_policy::ZswapSetup;
+
     use super::*;
+
+    const ZSWAP_ENABLED: &str = "sys/module/zswap/parameters/enabled";
 
     struct Host {
         directory: tempfile::TempDir,
@@ -205,12 +217,15 @@ mod tests {
     }
 
     fn on() -> Vec<Knob> {
-        wanted(&HostTiers { zswap_enabled: Some(true), demotion: None })
+        wanted(&HostTiers {
+            zswap: ZswapSetup { enabled: Some(true), ..ZswapSetup::default() },
+            ..HostTiers::default()
+        })
     }
 
     #[test]
     fn nothing_is_written_that_was_not_asked_for() {
-        assert_eq!(wanted(&HostTiers { zswap_enabled: None, demotion: None }), []);
+        assert_eq!(wanted(&HostTiers::default()), []);
     }
 
     #[test]
@@ -257,7 +272,12 @@ mod tests {
         host.put(switch, "0\n");
         let mut journal = host.journal();
         for (path, value) in [(limit, "0"), (switch, "1")] {
-            hold(&host.root, &mut journal, &Knob { path: path.into(), value, key: "balancer" }).unwrap();
+            hold(
+                &host.root,
+                &mut journal,
+                &Knob { path: path.into(), value: value.to_owned(), key: "balancer" },
+            )
+            .unwrap();
         }
         host.put(limit, "1234\n");
         host.journal().note(Path::new(ZSWAP_ENABLED), "N", "Y").unwrap();
@@ -274,7 +294,7 @@ mod tests {
     #[test]
     fn a_missing_file_is_not_created() {
         let host = Host::new("N\n");
-        let demotion = wanted(&HostTiers { zswap_enabled: None, demotion: Some(true) });
+        let demotion = wanted(&HostTiers { demotion: Some(true), ..HostTiers::default() });
         assert!(matches!(apply(&host.root, &mut host.journal(), &demotion).unwrap()[..], [Outcome::Missing]));
         assert!(!host.directory.path().join(DEMOTION_ENABLED).exists());
     }

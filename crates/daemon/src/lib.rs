@@ -19,6 +19,8 @@ mod observer;
 mod present;
 mod report;
 mod run;
+mod sealed;
+pub mod setup;
 mod state_dir;
 mod targets;
 mod triggers;

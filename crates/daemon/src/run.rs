@@ -29,6 +29,7 @@ use crate::{
     journal::{Journal, JournalError},
     knobs::{self, Outcome},
     limits, notify,
+    setup::{self, Deed, SetupError, Undone},
     state_dir::{StateDir, StateDirError},
     triggers::Alarm,
     turn::Loop,
@@ -66,6 +67,9 @@ pub enum RunError {
     /// The journal of knobs.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// Setting the tiers up, or undoing it.
+    #[error(transparent)]
+    Setup(#[from] SetupError),
     /// The record of lowtide's kdamond.
     #[error(transparent)]
     Damon(#[from] RecordsError),
@@ -101,13 +105,16 @@ pub async fn run(options: &Options) -> Result<(), RunError> {
     limits::raise_descriptors();
     let trial = Trial::default();
     // Before memory is locked: a walk leaves out what is.
-    let trial = if trial.is_due(&root, &loaded.config) { Trial::make(&root) } else { trial };
+    let trial = if trial.is_due(&root, &loaded.config) { trial.make(&root) } else { trial };
     if root.is_host() {
         limits::lock_memory();
     }
     let mut journal = Journal::open(state_dir.path(), &root)?;
     put_back(&root, &mut journal, &[])?;
     end_damon(&root, state_dir.path())?;
+    if loaded.config.tiers.apply {
+        set_up(&root, state_dir.path(), &loaded.config)?;
+    }
     let mut daemon = Daemon::start(options, root, journal, loaded, watched).await?;
     daemon.take_trial(trial);
     let outcome = match set(&daemon.root, &mut daemon.journal, &daemon.config) {
@@ -123,10 +130,12 @@ pub async fn run(options: &Options) -> Result<(), RunError> {
             "a write to a backing device does not end: leaving it, and zram's limit, to the kernel"
         );
     }
-    put_back(&daemon.root, &mut daemon.journal, &daemon.balance.held())?;
+    let knobs = put_back(&daemon.root, &mut daemon.journal, &daemon.balance.held());
     daemon.turns.end_sampling().await;
     daemon.turns.drain().await;
     daemon.turns.close_books().await;
+    // A journal that cannot be written, on a full disk say, keeps nothing of the above from being done.
+    knobs?;
     outcome
 }
 
@@ -135,18 +144,23 @@ pub async fn run(options: &Options) -> Result<(), RunError> {
 pub struct Restored {
     /// Each knob in the journal, and what became of it.
     pub knobs: Vec<(PathBuf, Outcome)>,
+    /// Each thing that was set up, and what became of it.
+    pub tiers: Vec<(Deed, Undone)>,
     /// What was left in DAMON's tree, and what became of it; [`damon_in_words`](crate::damon_in_words) says it.
     pub damon: Vec<Result<Recovered, lowtide_damon::Error>>,
 }
 
-/// Puts every knob in the journal of `state_dir` back and ends lowtide's kdamond, with the daemon stopped.
-pub fn restore(root: &Path, state_dir: &Path) -> Result<Restored, RunError> {
+/// Puts every knob in the journal of `state_dir` back, ends lowtide's kdamond and, unless they are to be kept, undoes the
+/// tiers that were set up, with the daemon stopped.
+pub fn restore(root: &Path, state_dir: &Path, keep_tiers: bool) -> Result<Restored, RunError> {
     let root = Root::open(root)?;
     let state_dir = StateDir::take_existing(state_dir)?;
+    // Each is done whatever comes of the other.
+    let damon = Records::open(state_dir.path()).and_then(|mut records| records.clear(&root));
+    let tiers = if keep_tiers { Ok(Vec::new()) } else { setup::undo(&root, state_dir.path()) };
     let mut journal = Journal::open(state_dir.path(), &root)?;
     let knobs = knobs::restore(&root, &mut journal)?;
-    let damon = Records::open(state_dir.path())?.clear(&root)?;
-    Ok(Restored { knobs, damon })
+    Ok(Restored { knobs, tiers: tiers?, damon: damon? })
 }
 
 struct Daemon {
@@ -273,7 +287,7 @@ impl Daemon {
     fn turn(&mut self) {
         // After a reload that allows it, or with debugfs mounted meanwhile.
         if self.trial.is_due(&self.root, &self.config) {
-            self.take_trial(limits::unlocked(|| Trial::make(&self.root)));
+            self.take_trial(limits::unlocked(|| self.trial.make(&self.root)));
         }
         match self.turns.turn(&self.config) {
             Ok(view) => {
@@ -396,6 +410,7 @@ fn needs_restart(running: &Config, new: &Config) -> Vec<String> {
         ("metrics.listen", running.metrics != new.metrics),
         ("control.socket", running.control_socket != new.control_socket),
         ("state_dir", running.state_dir != new.state_dir),
+        ("tiers", running.tiers != new.tiers && (running.tiers.apply || new.tiers.apply)),
     ];
     let keys = changed.into_iter().filter(|(_, changed)| *changed);
     let messages: Vec<_> =
@@ -429,10 +444,28 @@ fn end_damon(root: &Root, state_dir: &Path) -> Result<(), RunError> {
 }
 
 fn set(root: &Root, journal: &mut Journal, config: &Config) -> Result<(), JournalError> {
+    if config.tiers.apply {
+        // They were set up, to stay.
+        return Ok(());
+    }
     let wanted = knobs::wanted(&config.tiers);
     let outcomes = knobs::apply(root, journal, &wanted)?;
     for (knob, outcome) in wanted.iter().zip(outcomes) {
         report(&knob.path, &outcome, knob.key);
+    }
+    Ok(())
+}
+
+/// Sets the tiers up. What fails is said, and the daemon works with what there is.
+fn set_up(root: &Root, state_dir: &Path, config: &Config) -> Result<(), SetupError> {
+    let applied = setup::apply_in(root, state_dir, config)?;
+    let as_asked = applied.failed.is_none() && applied.plan.is_done();
+    for line in applied.to_string().lines() {
+        if as_asked {
+            tracing::info!("tiers: {line}");
+        } else {
+            tracing::warn!("tiers: {line}");
+        }
     }
     Ok(())
 }

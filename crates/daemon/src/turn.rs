@@ -155,7 +155,7 @@ impl Loop {
         let stalls = |id| stalls.get(&id).copied().unwrap_or_default();
         let hotness = self.hotness(&seen, config, now);
         let acting: Vec<_> =
-            config.policies.policies().iter().map(|policy| policy.mode > Mode::Observe).collect();
+            config.policies.policies().iter().map(|policy| policy.mode == Mode::Full).collect();
         let view = View::new(seen, decisions, &self.ledger, own, stalls, hotness, &acting);
         let cost = |tier: &Tier| {
             let fault = self.state.fault_cost(tier);

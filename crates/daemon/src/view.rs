@@ -62,7 +62,7 @@ pub(crate) struct CgroupView {
     pub(crate) id: CgroupId,
     /// From the cgroup root.
     pub(crate) path: Arc<str>,
-    /// Its policy lets lowtide act on it.
+    /// Its policy lets lowtide offload its anonymous memory.
     pub(crate) acting: bool,
     /// Its memory.
     pub(crate) memory: Memory,
@@ -95,7 +95,8 @@ pub(crate) struct Stalls {
 
 impl View {
     /// Joins what was seen, decided and done. `stalls` gives a cgroup's pressure over the last interval, `hotness` its
-    /// idle ages; `acting` says by policy whether its mode lets lowtide act.
+    /// idle ages; `acting` says by policy whether its mode lets lowtide
+    /// offload anonymous memory.
     #[must_use]
     pub(crate) fn new(
         seen: Observation,

@@ -18,6 +18,10 @@ pub enum Operation {
     List,
     /// Asking for its inode or its file system.
     Stat,
+    /// Swapping on it.
+    SwapOn,
+    /// Swapping off.
+    SwapOff,
 }
 
 impl fmt::Display for Operation {
@@ -28,6 +32,8 @@ impl fmt::Display for Operation {
             Self::Write => "write",
             Self::List => "list",
             Self::Stat => "stat",
+            Self::SwapOn => "swap on",
+            Self::SwapOff => "swap off",
         })
     }
 }

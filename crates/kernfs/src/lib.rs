@@ -4,22 +4,28 @@
 //! below it, held open, so that what is read and written there is in that directory and no other that took its
 //! name since. [`Files`] is what both can do.
 //!
+//! [`swap_on`] and [`swap_off`] are the two system calls that take a path and no descriptor.
+//!
 //! Nothing here creates a file, follows a magic link, leaves the root through a symbolic link, or reads more than
 //! [`READ_LIMIT`] bytes. Every error names the file as the operator would type it.
 
 mod cpu;
+mod device;
 mod dir;
 mod error;
 mod files;
 pub mod parse;
 mod root;
+mod swap;
 
 pub use cpu::thread_cpu;
+pub use device::{DeviceNumber, Node, page_size};
 pub use dir::{Dir, Entries};
 pub use error::{Error, Fault, Operation, Result};
 pub use files::{Files, READ_LIMIT};
 pub use nix::errno::Errno;
 pub use root::Root;
+pub use swap::{swap_off, swap_on};
 
 #[cfg(test)]
 mod tests;

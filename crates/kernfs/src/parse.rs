@@ -54,6 +54,26 @@ pub fn columns<const N: usize>(text: &str) -> Result<[u64; N], Fault> {
     Ok(columns)
 }
 
+/// A list of numbers and ranges such as `0-3,5`, as in cpulist and nodelist; an empty one has none.
+pub fn list(text: &str) -> Result<Vec<u32>, Fault> {
+    let words = text.trim_ascii().split(',').filter(|word| !word.is_empty());
+    let ranges =
+        words.map(|word| range(word).ok_or_else(|| Fault::new(1, word, "a number or a range such as 0-3")));
+    Ok(ranges.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+}
+
+/// More CPUs or nodes than any kernel knows.
+const MOST_IN_LIST: u64 = 1 << 16;
+
+fn range(word: &str) -> Option<std::ops::RangeInclusive<u32>> {
+    let (first, last) = word.split_once('-').unwrap_or((word, word));
+    let bound = |word| {
+        digits(word).filter(|number| *number < MOST_IN_LIST).and_then(|number| u32::try_from(number).ok())
+    };
+    let (first, last) = (bound(first)?, bound(last)?);
+    (first <= last).then_some(first..=last)
+}
+
 /// The lines `key value…` of a flat keyed file; the colon after a key, as in /proc/meminfo, is dropped.
 pub fn keyed(text: &str) -> impl Iterator<Item = Keyed<'_>> {
     text.lines().enumerate().filter_map(|(index, line)| {

@@ -111,3 +111,12 @@ proptest! {
         prop_assert_eq!(limit(&count.to_string()), Ok(Limit::At(Bytes::new(count))));
     }
 }
+
+#[test]
+fn lists_of_cpus_and_nodes() {
+    assert_eq!(list("0-3,5\n").unwrap(), [0, 1, 2, 3, 5]);
+    assert_eq!(list("\n").unwrap(), [0; 0]);
+    for bad in ["x", "3-1", "1-", "-1", "0-99999999", "1;2"] {
+        assert!(list(bad).is_err(), "{bad}");
+    }
+}

@@ -10,7 +10,8 @@ const TRIAL: Bytes = Bytes::mib(8);
 impl LruGen {
     /// Whether a walk moves pages that it finds touched for the first time since their fault, tried out on memory of this
     /// process; `None` if nothing can be told, because that memory is locked, or `own`, the cgroup of this process, has
-    /// no memcg. Takes two walks of it and 8 MiB for a moment.
+    /// no memcg. Takes two walks of it and 8 MiB for a moment. Where the kernel walks at the same time it is an error that
+    /// passes: try again.
     ///
     /// Where it is `false`, **ages are not to be relied on.** A page that is found touched then is only marked
     /// (PG_referenced), and moved if the next walk finds it touched again (`folio_update_gen`, mm/vmscan.c); but merging the
@@ -32,10 +33,15 @@ impl LruGen {
             identify(&reading.memcgs, place, place).remove(&own.1)?.first().cloned()
         };
         let Some(memcg) = find(self.read()?) else { return Ok(None) };
-        for target in memcg.walks() {
-            self.age(target)?;
+        let walks: Vec<_> = memcg.walks().map(|target| self.age(target)).collect::<Result<_>>()?;
+        let reading = self.read()?;
+        let at = reading.at;
+        let Some(memcg) = find(reading) else { return Ok(None) };
+        for walk in walks {
+            // One that the kernel ignored would look as if nothing had been touched.
+            walk.confirm(memcg.nodes.iter().find(|node| node.id == walk.target.node), at)?;
         }
-        Ok(find(self.read()?).map(|memcg| memcg.nodes))
+        Ok(Some(memcg.nodes))
     }
 }
 

@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use lowtide_core::{Budgets, Limits, Policy, Slo};
 
 use crate::{
-    Config, HostTiers, PolicySet, Price, Problem,
+    Config, PolicySet, Price, Problem,
     balancer::balancer,
     hotness::hotness,
     is_protected,
@@ -15,6 +15,7 @@ use crate::{
     raw,
     read::At,
     source::{Source, Span},
+    tiers::tiers,
 };
 
 /// A policy, and the file it stands in.
@@ -26,7 +27,6 @@ pub(crate) struct Found<'s> {
 /// The configuration without its policies. Cannot fail: what is out of range was not read.
 pub(crate) fn host(raw: raw::Host) -> Config {
     let default = Config::default();
-    let tiers = raw.tiers.unwrap_or_default();
     Config {
         interval: raw.interval.map_or(default.interval, |interval| interval.0),
         metrics: raw.metrics.and_then(|metrics| metrics.listen).map(|listen| listen.0),
@@ -35,10 +35,7 @@ pub(crate) fn host(raw: raw::Host) -> Config {
         hotness: hotness(raw.hotness.as_ref()),
         budgets: budgets(raw.budgets.unwrap_or_default()),
         balancer: raw.balancer.as_ref().map(balancer),
-        tiers: HostTiers {
-            zswap_enabled: tiers.zswap.and_then(|zswap| zswap.enabled),
-            demotion: tiers.demotion,
-        },
+        tiers: tiers(raw.tiers.unwrap_or_default()),
         price: raw.price_per_gib_month.and_then(price),
         policies: PolicySet::default(),
     }

@@ -2,7 +2,7 @@ use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 use lowtide_core::{Budgets, Ratio, balancer::Settings};
 
-use crate::PolicySet;
+use crate::{HostTiers, PolicySet};
 
 /// Everything that was configured, with every default filled in and every range enforced.
 #[derive(Debug, Clone)]
@@ -106,13 +106,4 @@ pub struct Price {
     pub dram: f64,
     /// In which currency.
     pub currency: String,
-}
-
-/// Knobs of the host that lowtide writes only if asked to. `None` leaves a knob as it is found.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct HostTiers {
-    /// `/sys/module/zswap/parameters/enabled`.
-    pub zswap_enabled: Option<bool>,
-    /// `/sys/kernel/mm/numa/demotion_enabled`: whether reclaim may move pages to a slower NUMA node.
-    pub demotion: Option<bool>,
 }

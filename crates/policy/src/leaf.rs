@@ -128,6 +128,20 @@ leaves! {
     Size(Bytes), "a size with a binary unit, such as 256MiB or 4G; 0B for none", units::SIZE,
         |text| Ok(units::size(text)?);
 
+    /// A size, or a share of the host's memory that may be more than all of it.
+    Amount(crate::Amount), "a size above 0 with a binary unit, such as 8GiB, or a share of the host's memory, such as 200%",
+        format!("{}|{}", units::SIZE, units::SHARE), |text| Ok(units::amount(text, None)?);
+
+    /// A size, or a share of the host's memory.
+    Memory(crate::Amount), "a size above 0 with a binary unit, such as 2GiB, or a share of the host's memory up to 100%, such as 25%",
+        format!("{}|{}", units::SIZE, units::SHARE), |text| Ok(units::amount(text, Some(Ratio::ONE))?);
+
+    /// A compression algorithm.
+    Algorithm(Arc<str>), "the kernel's name of a compression algorithm, such as lz4 or zstd", "^[a-z0-9-]{1,32}$", algorithm;
+
+    /// A block device, or a file.
+    Device(PathBuf), "an absolute path, such as /dev/disk/by-partlabel/cold", "^/", |text| absolute(text);
+
     /// A size per time.
     Rate(ByteRate), "a size per s, min, h or day, such as 1MiB/s; 0B/s for none at all", units::SIZE_RATE,
         |text| Ok(units::size_rate(text)?);
@@ -199,6 +213,49 @@ pub(crate) enum SourceName {
     Mglru,
     Damon,
     None,
+}
+
+/// A whole number within bounds, written as a number.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Whole<const LEAST: u16, const MOST: u16>(pub u16);
+
+/// What swapon(2) takes.
+pub(crate) type Priority = Whole<0, 32_767>;
+
+impl<const LEAST: u16, const MOST: u16> Whole<LEAST, MOST> {
+    /// What is allowed. Follows "is".
+    pub(crate) fn allowed() -> String {
+        format!("a whole number from {LEAST} to {MOST}")
+    }
+
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        let digits = text.bytes().all(|byte| byte.is_ascii_digit());
+        let number = text.parse().ok().filter(|number| (LEAST..=MOST).contains(number));
+        number.filter(|_| digits).map(Self)
+    }
+}
+
+impl<const LEAST: u16, const MOST: u16> JsonSchema for Whole<LEAST, MOST> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        format!("Whole{LEAST}To{MOST}").into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "integer", "minimum": LEAST, "maximum": MOST, "x-allowed": Self::allowed() })
+    }
+}
+
+fn algorithm(text: &str) -> Result<Arc<str>, Refused> {
+    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    if (1..=32).contains(&text.len()) && text.bytes().all(allowed) {
+        Ok(text.into())
+    } else {
+        Err(format!("`{}` is not the name of an algorithm", units::short(text)).into())
+    }
 }
 
 fn listen(text: &str) -> Result<SocketAddr, Refused> {

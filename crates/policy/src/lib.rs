@@ -25,13 +25,15 @@ mod read;
 mod schema;
 mod section;
 mod source;
+mod tiers;
 mod units;
 mod yaml;
 
-pub use config::{Config, HostTiers, Hotness, Price, SourceChoice};
+pub use config::{Config, Hotness, Price, SourceChoice};
 pub use load::{Loaded, files, load, parse};
 pub use matcher::PolicySet;
 pub use problem::{Place, Problem, Problems, Related, Severity};
 pub use protected::is_protected;
 pub use schema::schema;
 pub use source::MAX_FILE_BYTES;
+pub use tiers::{Amount, HostTiers, SwapSetup, ZramSetup, ZswapSetup};

@@ -13,6 +13,7 @@ use crate::{
     raw,
     read::{Read, Reader},
     source::Source,
+    tiers::used_twice,
     yaml,
 };
 
@@ -115,6 +116,7 @@ fn assemble(
         host_file.zip(raw.as_ref()).into_iter().flat_map(|(file, host)| too_slow(file, host, &found)),
     );
     together.extend(host_file.zip(raw.as_ref()).and_then(|(file, host)| balancer::out_of_order(file, host)));
+    together.extend(host_file.zip(raw.as_ref()).into_iter().flat_map(|(file, host)| used_twice(file, host)));
     let (policies, wrong) = check::policies(found);
     problems.extend(wrong);
     let mut problems = only_warnings(problems, &files)?;

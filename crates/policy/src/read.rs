@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use crate::{
     Problem,
-    leaf::{Leaf, Refused},
+    leaf::{Leaf, Refused, Whole},
     section::Section,
     source::{Source, Span},
     units::short,
@@ -245,6 +245,27 @@ impl Read for bool {
             format!("{key} is {found}"),
             format!("{key} is {}", Self::allowed()),
         );
+        None
+    }
+}
+
+impl<const LEAST: u16, const MOST: u16> Read for Whole<LEAST, MOST> {
+    fn allowed() -> String {
+        format!("{}, without quotes", Self::allowed())
+    }
+
+    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        let found = match &node.value {
+            Value::Scalar { text, quoted: false } => match Self::parse(text) {
+                Some(number) => return Some(number),
+                None => format!("`{}`", short(text)),
+            },
+            Value::Scalar { text, .. } => format!("the text \"{}\"", short(text)),
+            other => other.kind().into(),
+        };
+        let key = reader.key();
+        let help = format!("{key} is {}", <Self as Read>::allowed());
+        reader.problem(node.span.clone(), format!("{key} is {found}"), help);
         None
     }
 }

@@ -86,15 +86,31 @@ pub(crate) const BALANCER: Section = Section {
 pub(crate) const TIERS: Section = Section {
     name: "`tiers`",
     home: "under `tiers`",
-    keys: &["zswap", "demotion"],
-    later: &["zram"],
+    keys: &["apply", "zram", "swap", "zswap", "demotion"],
+    later: &[],
     example: "{ demotion: true }",
+};
+
+pub(crate) const ZRAM: Section = Section {
+    name: "`tiers.zram`",
+    home: "under `tiers.zram`",
+    keys: &["size", "memory", "algorithm", "backing", "priority"],
+    later: &[],
+    example: "{ size: 200%, memory: 25%, algorithm: lz4 }",
+};
+
+pub(crate) const SWAP: Section = Section {
+    name: "a device in `tiers.swap`",
+    home: "in a device of `tiers.swap`",
+    keys: &["device", "priority"],
+    later: &[],
+    example: "{ device: /dev/vdb, priority: 10 }",
 };
 
 pub(crate) const ZSWAP: Section = Section {
     name: "`tiers.zswap`",
     home: "under `tiers.zswap`",
-    keys: &["enabled"],
+    keys: &["enabled", "compressor", "max_pool_percent", "shrinker"],
     later: &[],
     example: "{ enabled: true }",
 };
@@ -141,8 +157,8 @@ pub(crate) const LINES: Section = Section {
 
 /// All of them; where two have the same key, the likelier home first.
 pub(crate) const ALL: &[&Section] = &[
-    &HOST, &METRICS, &CONTROL, &HOTNESS, &BUDGETS, &BALANCER, &TIERS, &ZSWAP, &PRICE, &POLICY, &SLO, &LIMITS,
-    &LINES,
+    &HOST, &METRICS, &CONTROL, &HOTNESS, &BUDGETS, &BALANCER, &TIERS, &ZRAM, &SWAP, &ZSWAP, &PRICE, &POLICY,
+    &SLO, &LIMITS, &LINES,
 ];
 
 /// Longer text is no misspelt key, and comparing it costs time.

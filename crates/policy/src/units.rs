@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use lowtide_core::{ByteRate, Bytes, Line, Ratio};
 
+use crate::Amount;
+
 /// How a time is written.
 pub(crate) const TIME: &str = "^\\s*([0-9]+(\\.[0-9]+)?\\s*(ms|msec|s|sec|second|seconds|m|min|minute|minutes|h|hour|hours|d|day|days)\\s*)+$";
 /// How a share is written.
@@ -160,6 +162,20 @@ fn is_overflow(text: &str) -> bool {
     number.parse::<f64>().is_ok() && format!("1{unit}").parse::<Bytes>().is_ok()
 }
 
+/// A size or a share of something, above nothing, and a share at most `most`.
+pub(crate) fn amount(text: &str, most: Option<Ratio>) -> Result<Amount, String> {
+    if text.contains('%') {
+        let share = any_share(text)?;
+        return match most {
+            Some(most) if share > most => Err(format!("`{}` is more than {most}", short(text))),
+            _ if share == Ratio::ZERO => Err(format!("`{}` is not above 0%", short(text))),
+            _ => Ok(Amount::OfMemory(share)),
+        };
+    }
+    let size = size(text)?;
+    if size.is_zero() { Err(format!("`{}` is not above 0", short(text))) } else { Ok(Amount::Bytes(size)) }
+}
+
 /// A size per time.
 pub(crate) fn size_rate(text: &str) -> Result<ByteRate, String> {
     refuse_number(text)?;
@@ -283,6 +299,21 @@ mod tests {
             [("64MiB", "per which time"), ("x", "not a rate"), ("1M/week", "unknown time `week`")]
         {
             assert!(size_rate(text).unwrap_err().contains(why), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_amount_is_a_size_or_a_share() {
+        assert_eq!(amount("8GiB", Some(Ratio::ONE)), Ok(Amount::Bytes(Bytes::mib(8 << 10))));
+        assert_eq!(amount("250 %", None), Ok(Amount::OfMemory(Ratio::percent(250.0))));
+        for (text, why) in [
+            ("0%", "not above 0%"),
+            ("0B", "not above 0"),
+            ("101%", "more than 100%"),
+            ("8", "no unit"),
+            ("x%", "share"),
+        ] {
+            assert!(amount(text, Some(Ratio::ONE)).unwrap_err().contains(why), "{text}");
         }
     }
 

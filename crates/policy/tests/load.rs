@@ -9,7 +9,10 @@ use std::{
 };
 
 use lowtide_core::{Budgets, ByteRate, Bytes, Line, Lines, Mode, Policy, Ratio};
-use lowtide_policy::{Config, HostTiers, Hotness, Loaded, Price, Severity, SourceChoice, files, load, parse};
+use lowtide_policy::{
+    Amount, Config, HostTiers, Hotness, Loaded, Price, Severity, SourceChoice, SwapSetup, ZramSetup,
+    ZswapSetup, files, load, parse,
+};
 
 /// A directory with `lowtide.yaml` and `policies.d`.
 struct Host(tempfile::TempDir);
@@ -62,6 +65,30 @@ fn what_is_not_given_has_its_default() {
     assert_eq!(config.policies.policies(), [Policy::observe("web")]);
 }
 
+fn tiers() -> HostTiers {
+    HostTiers {
+        apply: true,
+        zram: Some(ZramSetup {
+            size: Amount::OfMemory(Ratio::percent(200.0)),
+            memory: Some(Amount::OfMemory(Ratio::percent(25.0))),
+            algorithm: Some("lz4".into()),
+            backing: Some("/dev/disk/by-partlabel/cold".into()),
+            priority: 7,
+        }),
+        swap: vec![
+            SwapSetup { device: "/dev/vdb".into(), priority: Some(0) },
+            SwapSetup { device: "/swap file".into(), priority: None },
+        ],
+        zswap: ZswapSetup {
+            enabled: Some(false),
+            compressor: Some("zstd".into()),
+            max_pool_percent: Some(30),
+            shrinker: Some(true),
+        },
+        demotion: Some(true),
+    }
+}
+
 #[test]
 fn what_is_given_is_taken() {
     let Loaded { config, warnings, .. } = one(r#"
@@ -76,7 +103,12 @@ fn what_is_given_is_taken() {
           swap_reserve: 0%
           watermark_distance: 1%
           direct_reclaim: 0B/s
-        tiers: { zswap: { enabled: false }, demotion: true }
+        tiers:
+          apply: true
+          zram: { size: 200%, memory: 25%, algorithm: lz4, backing: /dev/disk/by-partlabel/cold, priority: 7 }
+          swap: [{ device: /dev/vdb, priority: 0 }, { device: /swap file }]
+          zswap: { enabled: false, compressor: zstd, max_pool_percent: 30, shrinker: true }
+          demotion: true
         price_per_gib_month: { dram: 3.5, currency: EUR }
         policies:
           - name: web
@@ -102,7 +134,7 @@ fn what_is_given_is_taken() {
         (config.budgets.swap_reserve, config.budgets.reclaim_cpu),
         (Ratio::ZERO, Ratio::percent(20.0))
     );
-    assert_eq!(config.tiers, HostTiers { zswap_enabled: Some(false), demotion: Some(true) });
+    assert_eq!(config.tiers, tiers());
     assert_eq!(config.price, Some(Price { dram: 3.5, currency: "EUR".into() }));
     let [web] = config.policies.policies() else { panic!("one policy") };
     assert_eq!((&*web.name, web.mode), ("web", Mode::Full));

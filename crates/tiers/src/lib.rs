@@ -2,7 +2,11 @@
 
 mod backing;
 mod block;
+mod content;
+mod device;
+mod header;
 mod inventory;
+mod slow_node;
 mod swaps;
 mod writeback;
 mod zram;
@@ -10,7 +14,11 @@ mod zswap;
 
 pub use backing::Backing;
 pub use block::{parse_stat, reads};
+pub use content::{Content, START, content};
+pub use device::{ZramDevice, add_zram, remove_zram, zram_devices, zram_is_there};
+pub use header::swap_header;
 pub use inventory::read;
+pub use slow_node::{SlowNode, slow_nodes};
 pub use swaps::{SwapDevice, parse_swaps, swaps};
 pub use writeback::{Selection, Writeback, WritebackError, Written};
 pub use zram::Zram;

@@ -42,17 +42,22 @@ pub(crate) fn run(root: &Path, config: &ConfigFile) -> anyhow::Result<ExitCode> 
 pub(crate) fn restore(
     root: &Path,
     config: &ConfigFile,
+    keep_tiers: bool,
     state_dir: Option<&Path>,
 ) -> anyhow::Result<ExitCode> {
     let state_dir = match state_dir {
         Some(given) => given.to_owned(),
         None => configured(config, "--state-dir")?.state_dir,
     };
-    finish(lowtide_daemon::restore(root, &state_dir).map(|Restored { knobs, damon }| {
-        if knobs.is_empty() && damon.is_empty() {
+    finish(lowtide_daemon::restore(root, &state_dir, keep_tiers).map(|Restored { knobs, tiers, damon }| {
+        if knobs.is_empty() && tiers.is_empty() && damon.is_empty() {
             println!("nothing to put back: lowtide has changed no kernel setting");
         }
-        let refused = knobs.iter().any(|(_, outcome)| matches!(outcome, Outcome::Refused(_)));
+        for (deed, undone) in &tiers {
+            println!("{deed}: {undone}");
+        }
+        let left = tiers.iter().any(|(_, undone)| !undone.is_settled());
+        let refused = left || knobs.iter().any(|(_, outcome)| matches!(outcome, Outcome::Refused(_)));
         for (path, outcome) in &knobs {
             println!("/{}: {}", path.display(), in_words(outcome));
         }

@@ -12,31 +12,63 @@ use crate::{
     units::{Bytes, Ratio},
 };
 
-/// Half of what is known is forgotten in this time.
+/// Half of what is known is forgotten in this time, the first time.
 const HALF_LIFE: Duration = Duration::from_mins(30);
+/// And in this time at the longest.
+const LONGEST_HALF_LIFE: Duration = Duration::from_hours(24);
+/// What has faded to less than this share of what comes back again was forgotten too soon.
+const FORGOTTEN: f64 = 0.5;
 
 /// Returned bytes of the worst minutes.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Returns {
-    /// By the last boundary that they speak against; bytes.
-    worst: [f64; BOUNDARIES.len()],
-    /// The same for the minute that is not over.
-    minute: [f64; BOUNDARIES.len()],
-    /// How much of it has passed.
+    /// By the last boundary that they speak against.
+    classes: [Class; BOUNDARIES.len()],
+    /// How much of the minute has passed.
     passed: Duration,
+}
+
+/// What came back and speaks against the same cuts.
+#[derive(Debug, Clone, Copy, Default)]
+struct Class {
+    /// Of the worst minute; bytes.
+    worst: f64,
+    /// Of the minute that is not over.
+    minute: f64,
+    /// How often it was forgotten too soon.
+    forgotten: u8,
+}
+
+impl Class {
+    /// Once the cut lies beyond what a tenant wants back now and then, it stays in DRAM and nothing shows any more that it is
+    /// wanted, so the evidence fades and the cut falls: each time that this was wrong, the next lesson is kept for twice as
+    /// long.
+    fn half_life(&self) -> Duration {
+        HALF_LIFE.saturating_mul(1 << self.forgotten.min(16)).min(LONGEST_HALF_LIFE)
+    }
+
+    fn end_minute(&mut self) {
+        let minute = std::mem::take(&mut self.minute);
+        if minute <= self.worst {
+            return;
+        }
+        if self.worst > 0.0 && self.worst < minute * FORGOTTEN {
+            self.forgotten = self.forgotten.saturating_add(1);
+        }
+        self.worst = minute;
+    }
 }
 
 impl Returns {
     /// Time passes.
     pub(crate) fn fade(&mut self, elapsed: Duration) {
-        let keep = (-elapsed.as_secs_f64() / HALF_LIFE.as_secs_f64()).exp2();
-        self.worst.iter_mut().for_each(|worst| *worst *= keep);
+        for class in &mut self.classes {
+            class.worst *= (-elapsed.as_secs_f64() / class.half_life().as_secs_f64()).exp2();
+        }
         self.passed += elapsed;
         if self.passed >= MINUTE {
             self.passed = Duration::ZERO;
-            for (worst, minute) in self.worst.iter_mut().zip(std::mem::take(&mut self.minute)) {
-                *worst = worst.max(minute);
-            }
+            self.classes.iter_mut().for_each(Class::end_minute);
         }
     }
 
@@ -45,14 +77,13 @@ impl Returns {
         let reach = age.saturating_mul(2);
         let boundaries = BOUNDARIES.partition_point(|boundary| *boundary <= reach);
         if let Some(last) = boundaries.checked_sub(1) {
-            self.minute[last] += size.as_f64();
+            self.classes[last].minute += size.as_f64();
         }
     }
 
     /// Bytes that would come back in the worst minute if what is idle for the `index`th boundary had left DRAM.
     pub(crate) fn worst_minute(&self, index: usize) -> Bytes {
-        let classes = self.worst.iter().zip(&self.minute).skip(index);
-        let bytes: f64 = classes.map(|(worst, minute)| worst.max(*minute)).sum();
+        let bytes: f64 = self.classes.iter().skip(index).map(|class| class.worst.max(class.minute)).sum();
         // A cast of a float saturates.
         #[expect(
             clippy::cast_possible_truncation,
@@ -139,6 +170,40 @@ mod tests {
         let share = once.worst_minute(0).share_of(Bytes::kib(32)).get();
         assert!((share - 1.0).abs() < 0.01, "{share}");
         assert_eq!(often.worst_minute(0), Bytes::mib(32));
+    }
+
+    /// Minutes until less than 1 MiB of a lesson of 64 is left.
+    fn kept(returns: &mut Returns) -> usize {
+        returns.note(seconds(330), Bytes::mib(64));
+        returns.fade(seconds(60));
+        (0..10_000)
+            .position(|_| {
+                returns.fade(seconds(60));
+                returns.worst_minute(0) < Bytes::mib(1)
+            })
+            .unwrap()
+    }
+
+    #[test]
+    fn what_was_forgotten_too_soon_is_kept_ever_longer_the_next_time() {
+        let mut returns = Returns::default();
+        let times: Vec<_> = (0..4).map(|_| kept(&mut returns)).collect();
+        let hours: Vec<_> = times.iter().map(|minutes| (minutes + 30) / 60).collect();
+        assert_eq!(hours, [3, 6, 12, 24], "{times:?}");
+        for _ in 0..10 {
+            kept(&mut returns);
+        }
+        assert!(kept(&mut returns) <= 24 * 60 * 6 + 60, "but not for ever");
+    }
+
+    #[test]
+    fn what_is_renewed_all_the_time_is_not_forgotten_more_slowly() {
+        let mut returns = Returns::default();
+        for _ in 0..600 {
+            returns.note(seconds(330), Bytes::mib(64));
+            returns.fade(seconds(60));
+        }
+        assert_eq!(returns.classes.map(|class| class.forgotten), [0; BOUNDARIES.len()]);
     }
 
     #[test]

@@ -64,6 +64,8 @@ pub(crate) struct Tracker {
     away: Away,
     /// Cumulative faults now, and at the last reading.
     faults: [Bytes; 2],
+    /// tmpfs and shared memory in DRAM.
+    shmem: Bytes,
     /// Left DRAM on lowtide's request since the last reading, and when that was known.
     taken: Vec<(Duration, ByType)>,
     seen: Duration,
@@ -80,6 +82,8 @@ pub(crate) struct Since {
     pub(crate) faults: Bytes,
     /// Anonymous bytes that are away now.
     pub(crate) offloaded: Bytes,
+    /// tmpfs and shared memory in DRAM now.
+    pub(crate) shmem: Bytes,
 }
 
 /// The last reading.
@@ -97,6 +101,7 @@ impl Tracker {
         self.away.fade(now.saturating_sub(self.seen), since.offloaded);
         self.seen = now;
         self.faults[0] = since.faults;
+        self.shmem = since.shmem;
         self.take(since.taken, now);
         self.away.leave(since.taken.anon, self.cut(policy), now);
         let (came_back, age) = self.away.come_back(since.promoted.anon, now);
@@ -178,20 +183,28 @@ impl Tracker {
         self.cut(policy) / 2
     }
 
-    /// What promotion rates are shares of: anonymous memory younger than `cold_after` and all page cache, which may be in
+    /// What promotion rates are shares of: anonymous memory younger than `cold_after`, all page cache and tmpfs, which may be in
     /// use whatever its ages say; but no less than the policy's floor, since a tenant that sleeps has next to none.
     pub(crate) fn base(&self, policy: &Policy) -> Bytes {
         let all: ByType = self.cohorts.iter().map(|cohort| cohort.size).sum();
         let idle = Cohort::surely_idle(&self.cohorts, policy.cold_after);
-        (all.total() - idle.anon).max(policy.limits.floor)
+        (all.total() - (idle.anon - self.unseen())).max(policy.limits.floor)
     }
 
     /// Anonymous bytes beyond the cut that are still in DRAM.
     ///
     /// Not page cache: a source sees touches through page tables, and what is read through descriptors and not mapped
-    /// looks idle however often it is read. In the lab 20 MiB read twice a second looked as 40 MiB read once.
+    /// looks idle however often it is read. In the lab 20 MiB read twice a second looked as 40 MiB read once. tmpfs is read
+    /// like that too, so as much as there is of it among anonymous memory is taken off.
     pub(crate) fn idle(&self, cut: Duration) -> Bytes {
-        Cohort::surely_idle(&self.cohorts, cut).anon - sum(&self.taken).anon
+        Cohort::surely_idle(&self.cohorts, cut).anon - self.unseen() - sum(&self.taken).anon
+    }
+
+    /// tmpfs and shared memory that the source counts as anonymous: the generations of MGLRU, where it may be read through
+    /// descriptors all the time and looks idle. DAMON's readings have it as touched.
+    fn unseen(&self) -> Bytes {
+        let counted = self.last.is_some_and(|last| last.source == Source::Mglru);
+        if counted { self.shmem } else { Bytes::ZERO }
     }
 
     /// For people; `None` without a reading that may be relied on.

@@ -7,7 +7,7 @@ use crate::units::{ByteTime, Bytes};
 
 /// What was saved, and what it cost, while somebody looked.
 ///
-/// Only cgroups in which lowtide acts count. What the kernel would have swapped out of them by itself counts too: without a
+/// Only cgroups whose anonymous memory lowtide may offload count. What the kernel would have swapped out of them by itself counts too: without a
 /// group that is left alone nobody can tell it apart.
 #[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -4,6 +4,7 @@
 mod bench;
 #[cfg(test)]
 mod effects;
+mod idle;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]

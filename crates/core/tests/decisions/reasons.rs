@@ -181,7 +181,7 @@ fn one_decision_for_each_cgroup_in_order() {
     assert_eq!(ids, expected, "a policy that is not there leaves its cgroup out");
     assert_eq!(bench.state.len(), 49);
     bench.seen.cgroups.clear();
-    assert!(bench.tick().is_empty());
+    (0..3).for_each(|_| assert!(bench.tick().is_empty()));
     assert!(bench.state.is_empty());
 }
 

@@ -1,6 +1,9 @@
 //! The promises of core, checked after each tick.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use lowtide_core::{
     Action, Budgets, Bytes, CgroupId, CgroupObservation, Decision, Effect, HostObservation, Mode,
@@ -11,6 +14,8 @@ use proptest::{prelude::*, test_runner::TestCaseResult};
 use crate::generate::{Seen, budgets, policies, sequence};
 
 const MINUTE: Duration = Duration::from_mins(1);
+/// A cgroup is remembered while it is observed, and for two turns more.
+const REMEMBERED: usize = 3;
 
 /// Who says what requests did.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -31,6 +36,7 @@ fn check(
     let mut state = State::default();
     let mut now = Duration::from_secs(1);
     let mut asked = Asked::default();
+    let mut recent = Vec::new();
     for Seen { after, host, mut cgroups } in sequence {
         now += after;
         if effects == Effects::AsAsked {
@@ -39,7 +45,9 @@ fn check(
         let seen = Observation { host, cgroups };
         let decisions = tick(&mut state, &seen, policies, budgets, now);
         prop_assert_eq!(decisions.len(), seen.cgroups.len());
-        prop_assert_eq!(state.len(), seen.cgroups.len());
+        recent.push(seen.cgroups.iter().map(|cgroup| cgroup.id).collect::<Vec<_>>());
+        let remembered: HashSet<_> = recent.iter().rev().take(REMEMBERED).flatten().collect();
+        prop_assert_eq!(state.len(), remembered.len(), "nobody is remembered for longer");
         for (decision, cgroup) in decisions.iter().zip(&seen.cgroups) {
             prop_assert_eq!(decision.id, cgroup.id);
             figures_are_finite(decision)?;

@@ -25,7 +25,7 @@ pub(super) enum Problem {
 /// Makes the limit of `device` count, at nothing: whatever is written from now on is on our account.
 pub(super) fn hold(root: &Root, journal: &mut Journal, device: &str) -> Result<(), Problem> {
     let writeback = Writeback::of(root, device);
-    let knob = |path, value| Knob { path, value, key: "balancer" };
+    let knob = |path, value: &str| Knob { path, value: value.to_owned(), key: "balancer" };
     for knob in [knob(writeback.limit_file(), "0"), knob(writeback.limit_switch(), "1")] {
         if journal.record(&knob.path).is_some() {
             continue;

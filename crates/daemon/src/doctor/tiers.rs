@@ -1,5 +1,5 @@
 use lowtide_kernfs::parse::switch;
-use lowtide_tiers::{SwapDevice, swaps};
+use lowtide_tiers::{SlowNode, SwapDevice, slow_nodes, swaps};
 
 use super::{
     finding::{Evidence, Feature, Finding, Group, Verdict},
@@ -39,7 +39,8 @@ pub(super) fn findings(sight: &Sight) -> Vec<Finding> {
 
 fn swap(devices: &lowtide_kernfs::Result<Vec<SwapDevice>>) -> Finding {
     const FILE: &str = "proc/swaps";
-    let enable = || "see \"Swap, if there is none\" in the quick start: zram is the simplest".to_owned();
+    let enable =
+        || "`lowtide tiers apply` sets zram up: see \"Swap, if there is none\" in the quick start".to_owned();
     match devices {
         Err(error) => SWAP.finding(Verdict::Unknown(enable()), vec![Evidence::new(FILE, answer(error))]),
         Ok(devices) if devices.is_empty() => {
@@ -91,7 +92,12 @@ fn memory_tiers(sight: &Sight) -> Vec<Evidence> {
 
 fn slow_memory(sight: &Sight) -> Finding {
     let mut evidence = memory_tiers(sight);
-    if evidence.len() > 1 {
+    let slow = slow_nodes(&sight.root).unwrap_or_default();
+    if !slow.is_empty() {
+        evidence.extend(slow.iter().map(|SlowNode { node, tier, capacity, used }| {
+            let said = format!("in tier {tier}, {capacity}, {used} of it in use");
+            Evidence::new(format!("sys/devices/system/node/node{node}"), said)
+        }));
         return SLOW_MEMORY.finding(Verdict::Yes, evidence);
     }
     let nodes = ["has_memory", "has_cpu"].map(|list| sight.look(format!("sys/devices/system/node/{list}")));

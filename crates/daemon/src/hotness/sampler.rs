@@ -112,6 +112,10 @@ impl Sampler {
         let due = self.schedule.due(&all, now);
         if due.is_empty() {
             self.ager = Some(ager);
+            if all.is_empty() {
+                // All policies only observe by now, or nothing is left to look at: nothing is to run for it.
+                self.pause();
+            }
             return;
         }
         self.schedule.begin(&due, now);
@@ -133,7 +137,13 @@ impl Sampler {
     }
 
     fn end(&mut self) {
-        if let Some(mut ager) = self.ager.take()
+        self.pause();
+        self.ager = None;
+    }
+
+    /// Ends what the source runs in the kernel; the next look begins anew.
+    fn pause(&mut self) {
+        if let Some(ager) = &mut self.ager
             && let Err(problem) = ager.stop()
         {
             tracing::warn!("the source of idle ages cannot be ended, and stays recorded: {problem}");

@@ -6,6 +6,11 @@ use std::fs;
 /// CPU.
 const SPUN: Duration = Duration::from_millis(20);
 
+thread_local! {
+    /// How often a fake was stopped.
+    static STOPPED: std::cell::Cell<u32> = const { std::cell::Cell::new(0) };
+}
+
 /// A source that does what a test needs.
 #[derive(Debug)]
 struct Fake {
@@ -27,6 +32,7 @@ impl Ager for Fake {
     }
 
     fn stop(&mut self) -> Result<(), String> {
+        STOPPED.with(|stopped| stopped.set(stopped.get() + 1));
         Ok(())
     }
 }
@@ -135,6 +141,18 @@ async fn a_reload_of_the_policies_ends_a_look_early_and_what_is_left_is_still_du
     bench.sampler.halt();
     bench.ended().await;
     assert!(bench.sampler.ager.is_some() && bench.is_due());
+}
+
+#[tokio::test]
+async fn with_nothing_to_look_at_nothing_runs_in_the_kernel() {
+    let mut bench = Bench::with(|_, _| Ok(Look::default()));
+    bench.ended().await;
+    let stopped = || STOPPED.with(std::cell::Cell::get);
+    assert_eq!(stopped(), 0);
+    bench.sampler.schedule = Schedule::default();
+    bench.sampler.turn(&bench.wanted, Vec::new, bench.started);
+    assert_eq!(stopped(), 1);
+    assert!(bench.sampler.ager.is_some(), "it begins anew when there is something");
 }
 
 #[tokio::test]

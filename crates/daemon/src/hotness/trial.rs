@@ -6,12 +6,17 @@ use lowtide_kernfs::Root;
 use lowtide_mglru::{LruGen, Place, Support};
 use lowtide_policy::{Config, SourceChoice};
 
+/// More are not made.
+const MOST_TRIES: u8 = 5;
+
 /// What trying it has shown.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Trial {
     /// Not tried yet: nothing that was configured needed it, or there was no MGLRU.
     #[default]
     Due,
+    /// Tried so many times, and the kernel was in the way: it is tried again.
+    Again(u8),
     /// Tried: [`LruGen::notices_first_touch`]; `None` where nothing could be told.
     Done(Option<bool>),
 }
@@ -21,22 +26,28 @@ impl Trial {
     /// kernel, so not where all only observe, and not into a tree of fixtures.
     pub(crate) fn is_due(self, root: &Root, config: &Config) -> bool {
         let available = || Support::probe(root).is_ok_and(|support| support.is_available());
-        self == Self::Due && root.is_host() && allows(config) && available()
+        !matches!(self, Self::Done(_)) && root.is_host() && allows(config) && available()
     }
 
     /// Makes it. The memory of this process must not be locked: walks leave out what is.
-    pub(crate) fn make(root: &Root) -> Self {
-        let shown = try_out(root).unwrap_or_else(|problem| {
-            tracing::debug!("whether MGLRU notices the first touch cannot be tried: {problem}");
-            None
-        });
-        Self::Done(shown)
+    pub(crate) fn make(self, root: &Root) -> Self {
+        let tries = match self {
+            Self::Again(tries) => tries,
+            Self::Due | Self::Done(_) => 0,
+        };
+        match try_out(root) {
+            Ok(shown) => Self::Done(shown),
+            Err(problem) => {
+                tracing::debug!("whether MGLRU notices the first touch cannot be tried: {problem}");
+                if tries < MOST_TRIES { Self::Again(tries + 1) } else { Self::Done(None) }
+            }
+        }
     }
 
     /// What it has shown, if anything.
     pub(crate) const fn shown(self) -> Option<bool> {
         match self {
-            Self::Due => None,
+            Self::Due | Self::Again(_) => None,
             Self::Done(shown) => shown,
         }
     }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::{Duration, SystemTime},
 };
 
@@ -10,7 +10,10 @@ use lowtide_core::{Bytes, CgroupId, Effect, savings::Meter};
 use lowtide_policy::Price;
 use tokio::task::JoinHandle;
 
-use super::{Sums, file};
+use super::{
+    Sums,
+    file::{self, LoadError},
+};
 use crate::view::View;
 
 /// A crash of the host loses no more than this.
@@ -19,7 +22,8 @@ const SAVE_EVERY: Duration = Duration::from_mins(5);
 /// The sums so far.
 #[derive(Debug)]
 pub(crate) struct Books {
-    state_dir: PathBuf,
+    /// `None` where what is there must not be replaced.
+    state_dir: Option<PathBuf>,
     since: SystemTime,
     meter: Meter,
     /// When the last turn was.
@@ -34,10 +38,13 @@ pub(crate) struct Books {
 impl Books {
     /// Goes on with what an earlier daemon has kept.
     pub(crate) fn open(state_dir: PathBuf) -> Self {
-        let kept = file::load(&state_dir).unwrap_or_else(|why| {
-            tracing::warn!("the savings so far cannot be read, the report begins anew: {why}");
-            None
-        });
+        let (kept, state_dir) = match file::load(&state_dir) {
+            Ok(kept) => (kept, Some(state_dir)),
+            Err(why) => {
+                tracing::warn!("the savings so far cannot be had: {why}");
+                (None, matches!(why, LoadError::Damaged(_)).then_some(state_dir))
+            }
+        };
         let (since, meter) = kept.unwrap_or_else(|| (SystemTime::now(), Meter::default()));
         Self {
             state_dir,
@@ -59,16 +66,15 @@ impl Books {
     /// A turn was made: keeps the sums from time to time.
     pub(crate) fn turn(&mut self, view: &View) {
         self.count(view);
-        if view.uptime >= self.saved + SAVE_EVERY && self.saving.as_ref().is_none_or(JoinHandle::is_finished)
+        let idle = self.saving.as_ref().is_none_or(JoinHandle::is_finished);
+        if let Some(state_dir) = self.state_dir.clone()
+            && idle
+            && view.uptime >= self.saved + SAVE_EVERY
         {
             self.saved = view.uptime;
-            let (state_dir, since, meter) = (self.state_dir.clone(), self.since, self.meter.clone());
+            let (since, meter) = (self.since, self.meter.clone());
             // A disk that hangs must not keep the loop.
-            self.saving = Some(tokio::task::spawn_blocking(move || {
-                if let Err(error) = file::save(&state_dir, since, meter) {
-                    tracing::warn!(%error, "cannot keep the savings so far in {}", state_dir.display());
-                }
-            }));
+            self.saving = Some(tokio::task::spawn_blocking(move || save(&state_dir, since, meter)));
         }
     }
 
@@ -110,8 +116,14 @@ impl Books {
             // It warns by itself.
             let _ = saving.await;
         }
-        if let Err(error) = file::save(&self.state_dir, self.since, self.meter.clone()) {
-            tracing::warn!(%error, "cannot keep the savings so far in {}", self.state_dir.display());
+        if let Some(state_dir) = &self.state_dir {
+            save(state_dir, self.since, self.meter.clone());
         }
+    }
+}
+
+fn save(state_dir: &Path, since: SystemTime, meter: Meter) {
+    if let Err(error) = file::save(state_dir, since, meter) {
+        tracing::warn!(%error, "cannot keep the savings so far in {}", state_dir.display());
     }
 }

@@ -22,23 +22,37 @@ struct Contents {
     meter: Meter,
 }
 
-/// What was kept; `None` if nothing was. What cannot be understood is set aside, and an error says so.
-pub(super) fn load(state_dir: &Path) -> Result<Option<(SystemTime, Meter)>, String> {
+/// Why there is nothing to go on with.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum LoadError {
+    /// It was set aside.
+    #[error("{0}; it was set aside and the sums begin anew")]
+    Damaged(String),
+    /// It is still there and must not be replaced.
+    #[error("{0}; it is left as it is, and nothing is kept of this run")]
+    Kept(String),
+}
+
+/// What was kept; `None` if nothing was. What cannot be understood is set aside.
+pub(super) fn load(state_dir: &Path) -> Result<Option<(SystemTime, Meter)>, LoadError> {
     let path = state_dir.join(FILE_NAME);
-    let failed = |(operation, error): Failure| format!("{}: cannot {operation} it: {error}", path.display());
-    let text = durable::read(&path).map_err(failed)?;
+    let kept = |(operation, error): Failure| {
+        LoadError::Kept(format!("{}: cannot {operation} it: {error}", path.display()))
+    };
+    let text = durable::read(&path).map_err(kept)?;
     if text.is_empty() {
         return Ok(None);
     }
-    match understand(&text) {
-        Ok(kept) => Ok(Some(kept)),
-        Err(why) => {
-            let aside = path.with_extension("damaged");
-            let moved = std::fs::rename(&path, &aside);
-            moved.map_err(|error| failed(("set aside", error)))?;
-            Err(format!("{}: {why}; it is kept as {}", path.display(), aside.display()))
-        }
+    let why = match understand(&text) {
+        Ok(kept) => return Ok(Some(kept)),
+        Err(why) => format!("{}: {why}", path.display()),
+    };
+    let aside = path.with_extension("damaged");
+    if aside.exists() {
+        return Err(LoadError::Kept(format!("{why}; {} is there already", aside.display())));
     }
+    std::fs::rename(&path, &aside).map_err(|error| kept(("set aside", error)))?;
+    Err(LoadError::Damaged(format!("{why}; see {}", aside.display())))
 }
 
 fn understand(text: &[u8]) -> Result<(SystemTime, Meter), String> {
@@ -98,9 +112,22 @@ mod tests {
             let path = dir.path().join(FILE_NAME);
             std::fs::write(&path, &text).unwrap();
             let why = load(dir.path()).unwrap_err();
-            assert!(why.contains("savings.damaged"), "{text}: {why}");
+            assert!(
+                matches!(&why, LoadError::Damaged(why) if why.contains("savings.damaged")),
+                "{text}: {why}"
+            );
             assert_eq!(std::fs::read_to_string(dir.path().join("savings.damaged")).unwrap(), text);
             assert_eq!(load(dir.path()), Ok(None));
+            std::fs::write(&path, "again").unwrap();
+            assert!(matches!(load(dir.path()), Err(LoadError::Kept(_))), "the first one is not replaced");
+            assert!(path.exists());
         }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join(FILE_NAME)).unwrap();
+        assert!(matches!(load(dir.path()), Err(LoadError::Kept(_))));
     }
 }

@@ -48,7 +48,7 @@ pub(crate) struct Report {
     cgroups: Vec<CgroupPart>,
 }
 
-/// At this moment, of the cgroups in which lowtide acts.
+/// At this moment, of the cgroups in mode `full`.
 #[derive(Debug, Default, serde::Serialize)]
 struct Now {
     /// Uncompressed.

@@ -104,6 +104,9 @@ batch      400MiB      100MiB        0.586
 
 CGROUP       DRAM  OFFLOADED  NET SAVED  POLICY
 /web       100MiB     400MiB     300MiB  batch
+
+Counted is what cgroups in mode `full` have in swap, whoever sent it there: what the kernel swapped out by itself, or before
+lowtide was started, is in it. Page cache is not.
 ";
     assert_eq!(text(&after_two_hours(Some(&price))), expected);
 }

@@ -9,6 +9,11 @@ use lowtide_core::{Bytes, Ratio};
 
 use super::{CgroupPart, Part, Report};
 
+const CAVEAT: &str = "
+Counted is what cgroups in mode `full` have in swap, whoever sent it there: what the kernel swapped out by itself, or before
+lowtide was started, is in it. Page cache is not.
+";
+
 /// `lowtide report`.
 pub(crate) fn text(report: &Report) -> String {
     let mut text = String::new();
@@ -19,6 +24,7 @@ pub(crate) fn text(report: &Report) -> String {
     let _ = write_parts(&mut text, "TIER", &report.tiers);
     let _ = write_parts(&mut text, "POLICY", &report.policies);
     let _ = write_cgroups(&mut text, &report.cgroups);
+    text.push_str(CAVEAT);
     text
 }
 
@@ -39,6 +45,11 @@ fn write_sums(text: &mut String, report: &Report) -> std::fmt::Result {
     writeln!(text, "{:<16} {:>10} {:>12.3}", "net saved", signed(now.net), sums.net)
 }
 
+/// What rounds to nothing has no sign.
+fn no_minus_zero(money: f64) -> f64 {
+    if money.abs() < 0.005 { 0.0 } else { money }
+}
+
 fn signed(bytes: i64) -> String {
     let sign = if bytes < 0 { "-" } else { "" };
     format!("{sign}{}", Bytes::new(bytes.unsigned_abs()))
@@ -52,7 +63,9 @@ fn write_worth(text: &mut String, report: &Report) -> std::fmt::Result {
     writeln!(
         text,
         "worth {:.2} {currency} so far, {:.2} {currency} a month if it stays as it is now ({} {currency} for a GiB and month)",
-        worth.so_far, worth.per_month, worth.dram_per_gib_month
+        no_minus_zero(worth.so_far),
+        no_minus_zero(worth.per_month),
+        worth.dram_per_gib_month
     )
 }
 
@@ -81,7 +94,7 @@ fn write_parts(text: &mut String, what: &str, parts: &[Part]) -> std::fmt::Resul
 
 fn write_cgroups(text: &mut String, cgroups: &[CgroupPart]) -> std::fmt::Result {
     if cgroups.is_empty() {
-        return writeln!(text, "\nno cgroup is under a policy in mode `file` or `full`");
+        return writeln!(text, "\nno cgroup is under a policy in mode `full`: nothing is counted");
     }
     let width = cgroups.iter().map(|cgroup| cgroup.path.len()).max().unwrap_or(0).clamp(6, 60);
     writeln!(text, "\n{:width$}  {:>9}  {:>9}  {:>9}  POLICY", "CGROUP", "DRAM", "OFFLOADED", "NET SAVED")?;

@@ -35,9 +35,12 @@ fn slower_memory() {
     let slow = healthy()
         .write("sys/devices/virtual/memory_tiering/memory_tier54/nodelist", "1\n")
         .write("sys/devices/system/node/has_memory", "0-1\n")
+        .write("sys/devices/system/node/node1/meminfo", "Node 1 MemTotal: 2048 kB\nNode 1 MemFree: 1024 kB\n")
         .write("sys/kernel/mm/numa/demotion_enabled", "true\n");
-    let expected =
-        [("slow_memory", "yes", "memory_tier54/nodelist: 1", ""), ("numa_demotion", "yes", "true", "")];
+    let expected = [
+        ("slow_memory", "yes", "node1: in tier 54, 2MiB, 1MiB of it in use", ""),
+        ("numa_demotion", "yes", "true", ""),
+    ];
     expect(&slow, true, &expected);
     let same = healthy()
         .write("sys/devices/virtual/memory_tiering/memory_tier4/nodelist", "0-1\n")

@@ -52,6 +52,7 @@ impl Snapshot {
         for file in FILES.map(Path::new).into_iter().filter(|file| file.is_file()) {
             values.insert(file.to_owned(), knobs::read(file)?);
         }
+        values.insert("/sys/block".into(), names("/sys/block")?);
         values.insert("/proc/swaps".into(), swaps(&knobs::read("/proc/swaps")?));
         Ok(Self { values })
     }
@@ -80,6 +81,15 @@ impl Snapshot {
         });
         gone.chain(changed).collect()
     }
+}
+
+/// Which block devices there are.
+fn names(directory: &str) -> Result<String> {
+    let entries = fs::read_dir(directory).with_context(|| format!("cannot list {directory}"))?;
+    let names = entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
+    let mut names = names.collect::<Result<Vec<_>>>()?;
+    names.sort();
+    Ok(names.join(" "))
 }
 
 fn walk(directory: &Path, values: &mut BTreeMap<PathBuf, String>) -> Result<()> {

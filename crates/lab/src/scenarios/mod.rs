@@ -27,6 +27,7 @@ mod sources;
 mod sudden;
 mod swap_full;
 mod thousand;
+mod tiers;
 mod verdict;
 mod worst_case;
 mod write_budget;
@@ -76,6 +77,7 @@ pub static TESTS: &[Scenario] = &[
     fault_cost::SCENARIO,
     balancer::SCENARIO,
     write_budget::SCENARIO,
+    tiers::SCENARIO,
 ];
 
 /// What `cargo xtask bench` runs: they report, and judge nothing but correctness.

@@ -3,7 +3,7 @@
 use lowtide_core::{Budgets, balancer::Settings};
 use schemars::JsonSchema;
 
-use super::{Policy, Price, maps, time};
+use super::{Policy, Price, Tiers, maps, time};
 use crate::{
     Config, Hotness,
     leaf::{self, SourceName},
@@ -33,7 +33,8 @@ pub(crate) struct Host {
     /// The swap balancer: moves the coldest pages of zram to its backing device before zram is full. Off unless given;
     /// `{}` takes every default.
     pub balancer: Option<HostBalancer>,
-    /// Knobs of the host's memory tiers that lowtide sets, and puts back. What is left out is not touched.
+    /// The host's memory tiers: what `lowtide tiers apply` sets up, and `lowtide restore` undoes. What is left out is
+    /// not touched.
     pub tiers: Option<Tiers>,
     /// What memory costs, for the money in the savings report.
     pub price_per_gib_month: Option<Price>,
@@ -66,7 +67,7 @@ pub(crate) struct HostHotness {
     /// The source of idle ages.
     #[schemars(with = "Option<SourceName>", extend("default" = Hotness::default().source.name()))]
     pub source: Option<crate::SourceChoice>,
-    /// Time between two walks of a cgroup's memory. Ages are known only at walks: cold memory is found up to one
+    /// The least time between two walks of a cgroup's memory; it is walked twice within its cut. Cold memory is found up to one
     /// interval late.
     #[schemars(extend("default" = time(Hotness::default().interval)))]
     pub interval: Option<At<leaf::WalkInterval>>,
@@ -122,25 +123,6 @@ pub(crate) struct HostBalancer {
     pub write_budget: Option<leaf::DailyBytes>,
 }
 
-/// Tiers.
-#[derive(Debug, Default, JsonSchema)]
-#[schemars(inline, deny_unknown_fields)]
-pub(crate) struct Tiers {
-    /// Compressed RAM in front of the swap devices.
-    pub zswap: Option<Zswap>,
-    /// Whether reclaim may move pages to a slower NUMA node (CXL) before it swaps: numa/demotion_enabled. Not touched
-    /// unless given.
-    pub demotion: Option<bool>,
-}
-
-/// zswap.
-#[derive(Debug, Default, JsonSchema)]
-#[schemars(inline, deny_unknown_fields)]
-pub(crate) struct Zswap {
-    /// zswap's `enabled` parameter. Not touched unless given.
-    pub enabled: Option<bool>,
-}
-
 maps! {
     Host, HOST: interval metrics control state_dir hotness budgets balancer tiers price_per_gib_month policies;
     Metrics, METRICS: listen;
@@ -148,6 +130,4 @@ maps! {
     HostHotness, HOTNESS: source interval cpu;
     HostBudgets, BUDGETS: reclaim_cpu swap_out swap_reserve watermark_distance direct_reclaim;
     HostBalancer, BALANCER: watermark low scan_interval min_age rate write_budget;
-    Tiers, TIERS: zswap demotion;
-    Zswap, ZSWAP: enabled;
 }

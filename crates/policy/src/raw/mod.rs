@@ -4,10 +4,12 @@
 mod host;
 mod policy;
 mod price;
+mod tiers;
 
 pub(crate) use host::{Host, HostBalancer, HostBudgets, HostHotness};
 pub(crate) use policy::{Policy, PolicyFile, PolicyLimits, PolicyLines, PolicySlo};
 pub(crate) use price::Price;
+pub(crate) use tiers::{SwapDevice, Tiers, Zram};
 
 /// A default as an operator writes it.
 fn time(time: std::time::Duration) -> String {

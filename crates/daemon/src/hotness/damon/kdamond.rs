@@ -9,10 +9,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use lowtide_damon::{Admin, Capabilities, Context, Error, Owned, Snapshot};
+use lowtide_damon::{Admin, Capabilities, Context, Error, Owned, Process, Snapshot, Space};
 use lowtide_kernfs::Root;
 
-use super::records::{Records, RecordsError};
+use super::{
+    records::{Records, RecordsError},
+    slots::NOBODY,
+};
+
+/// Processes may end while others are found to have ended.
+const COMMITS: usize = 4;
 
 /// What can go wrong with it.
 #[derive(Debug, thiserror::Error)]
@@ -90,15 +96,42 @@ impl Kdamond {
         let (before, begun) = (self.owned.cpu_time()?, Instant::now());
         let (used, since) = self.rested;
         let rest = (before.saturating_sub(used), begun.saturating_duration_since(since));
-        self.owned.commit(looking)?;
+        self.commit(looking)?;
         let snapshot = self.owned.snapshot();
         let at = Instant::now();
-        // At rest again, whatever came of it.
-        self.owned.commit(&resting)?;
+        // At rest again, whatever came of it. If that cannot be for now, it is the next look's to bring about, and what was
+        // seen is seen.
+        match self.commit(&resting).map_err(Failure::from) {
+            Err(failure) if failure.passes() => tracing::debug!("DAMON does not rest: {failure}"),
+            other => other?,
+        }
         let after = self.owned.cpu_time()?;
         self.rested = (after, Instant::now());
         Ok(Some(Sight { snapshot: snapshot?, at, cpu: after.saturating_sub(before), rest }))
     }
+
+    /// Commits, without the processes that have ended since they were found: one of them would make the kernel refuse all.
+    fn commit(&mut self, context: &Context) -> Result<(), Error> {
+        let mut living = context.clone();
+        for _ in 0..COMMITS {
+            match self.owned.commit(&living) {
+                Err(Error::ProcessGone { pids }) => living = without(&living, &pids),
+                other => return other,
+            }
+        }
+        self.owned.commit(&living)
+    }
+}
+
+/// `context` without processes that have ended.
+fn without(context: &Context, pids: &[u32]) -> Context {
+    let mut context = context.clone();
+    if let Space::Processes(processes) | Space::FixedRanges(processes) = &mut context.space {
+        for process in processes.iter_mut().filter(|process| pids.contains(&process.pid)) {
+            *process = Process::new(NOBODY);
+        }
+    }
+    context
 }
 
 /// Ends what is recorded: our kdamond, if one runs.
@@ -107,4 +140,16 @@ pub(super) fn end(root: &Root, records: &mut Records) -> Result<(), Failure> {
         result?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_ended_leaves_its_place_to_nobody() {
+        let context = Context::new(Space::Processes([10, 11, 12].map(Process::new).to_vec()));
+        let living = without(&context, &[11, 99]);
+        assert_eq!(living.space, Space::Processes([10, NOBODY, 12].map(Process::new).to_vec()));
+    }
 }

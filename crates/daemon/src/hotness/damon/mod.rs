@@ -255,7 +255,13 @@ impl Ager for Damon {
     }
 
     fn stop(&mut self) -> Result<(), String> {
-        let Some(mut running) = self.running.take() else { return Ok(()) };
-        end(&self.root, &mut running.records).map_err(|failure| failure.to_string())
+        let ended = match self.running.take() {
+            Some(mut running) => end(&self.root, &mut running.records),
+            // A look that failed may have left one that could not be ended then.
+            None => Records::open(&self.state_dir)
+                .map_err(Failure::from)
+                .and_then(|mut records| end(&self.root, &mut records)),
+        };
+        ended.map_err(|failure| failure.to_string())
     }
 }

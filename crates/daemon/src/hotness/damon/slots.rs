@@ -11,7 +11,7 @@ use lowtide_damon::{Process, Thread};
 
 /// Stands in a place whose process ended: kthreadd, a process that always lives and has no memory to look at
 /// (`damon_get_mm` finds none), since one that is gone makes the kernel refuse the whole commit.
-const NOBODY: u32 = 2;
+pub(super) const NOBODY: u32 = 2;
 
 /// One place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

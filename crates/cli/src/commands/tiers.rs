@@ -1,0 +1,32 @@
+//! `lowtide tiers`.
+
+use std::{fmt::Display, io::Write, path::Path, process::ExitCode};
+
+use lowtide_cli::options::TiersCommand;
+use lowtide_daemon::setup;
+use serde::Serialize;
+
+pub(crate) fn run(root: &Path, command: &TiersCommand) -> anyhow::Result<ExitCode> {
+    let (TiersCommand::Plan(options) | TiersCommand::Apply(options)) = command;
+    let config = lowtide_policy::load(&options.config.config)?.config;
+    let as_asked = match command {
+        TiersCommand::Plan(_) => {
+            let plan = setup::plan(root, &config)?;
+            print(&plan, options.json)?;
+            plan.is_possible()
+        }
+        TiersCommand::Apply(_) => {
+            let applied = setup::apply(root, &config)?;
+            print(&applied, options.json)?;
+            applied.failed.is_none() && applied.plan.is_done()
+        }
+    };
+    Ok(if as_asked { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn print(what: &(impl Display + Serialize), json: bool) -> anyhow::Result<()> {
+    let text = if json { serde_json::to_string_pretty(what)? } else { what.to_string() };
+    // `lowtide tiers plan | head` closes the pipe early: that is no error.
+    let _ = writeln!(std::io::stdout(), "{}", text.trim_end());
+    Ok(())
+}

@@ -1,0 +1,132 @@
+use std::collections::BTreeMap;
+
+use lowtide_core::Bytes;
+use lowtide_kernfs::{
+    Fault, Files, Result, Root,
+    parse::{keyed, list},
+};
+
+const TIERS: &str = "sys/devices/virtual/memory_tiering";
+const NODES: &str = "sys/devices/system/node";
+
+/// A NUMA node of memory that is slower than DRAM, such as CXL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SlowNode {
+    /// Its number.
+    pub node: u32,
+    /// Its memory tier: a higher number is slower.
+    pub tier: u32,
+    /// MemTotal of the node.
+    pub capacity: Bytes,
+    /// What of it is not free.
+    pub used: Bytes,
+}
+
+/// The nodes without a processor in a slower memory tier than every node that has one; none where the kernel knows no
+/// memory tiers (before 6.1).
+///
+/// By the kernel's own tiers, never by node numbers: a node without a processor can also be fast memory, and 6.1 keeps a
+/// slow one in DRAM's tier whatever the firmware says (mm/memory-tiers.c).
+pub fn slow_nodes(root: &Root) -> Result<Vec<SlowNode>> {
+    let tiers = tiers(root)?;
+    let with_cpu = root.parse_optional(format!("{NODES}/has_cpu"), list)?.unwrap_or_default();
+    let slowest_dram = with_cpu.iter().filter_map(|node| tiers.get(node)).max().copied();
+    let Some(dram) = slowest_dram else { return Ok(Vec::new()) };
+    let slow = tiers.into_iter().filter(|(node, tier)| *tier > dram && !with_cpu.contains(node));
+    slow.filter_map(|(node, tier)| SlowNode::read(root, node, tier).transpose()).collect()
+}
+
+/// The tier of each node.
+fn tiers(root: &Root) -> Result<BTreeMap<u32, u32>> {
+    let entries = match root.dir(TIERS).and_then(|dir| dir.entries()) {
+        Err(error) if error.is_missing() => return Ok(BTreeMap::new()),
+        other => other?,
+    };
+    let mut tiers = BTreeMap::new();
+    for name in entries.directories {
+        let Some(tier) = name.strip_prefix("memory_tier").and_then(|number| number.parse().ok()) else {
+            continue;
+        };
+        let nodes = root.parse_optional(format!("{TIERS}/{name}/nodelist"), list)?.unwrap_or_default();
+        tiers.extend(nodes.into_iter().map(|node| (node, tier)));
+    }
+    Ok(tiers)
+}
+
+impl SlowNode {
+    /// `None` if the node goes away meanwhile.
+    fn read(root: &Root, node: u32, tier: u32) -> Result<Option<Self>> {
+        let sizes = root.parse_optional(format!("{NODES}/node{node}/meminfo"), sizes)?;
+        Ok(sizes.map(|(total, free)| Self { node, tier, capacity: total, used: total - free }))
+    }
+}
+
+/// Lines `Node 1 MemTotal:  1048576 kB`.
+fn sizes(text: &str) -> Result<(Bytes, Bytes), Fault> {
+    let (mut total, mut free) = (None, None);
+    let lines = text.lines().filter_map(|line| line.trim_start().splitn(3, ' ').nth(2));
+    for line in lines.flat_map(keyed) {
+        match line.key {
+            "MemTotal" => total = Some(line.kib()?),
+            "MemFree" => free = Some(line.kib()?),
+            _ => {}
+        }
+    }
+    total.zip(free).ok_or_else(|| Fault::whole(text, "lines with MemTotal and MemFree"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    use super::*;
+
+    fn put(tree: &Path, name: &str, text: &str) {
+        let path = tree.join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
+    fn host(tiers: &[(&str, &str)], has_cpu: &str) -> Vec<SlowNode> {
+        let tree = tempfile::tempdir().unwrap();
+        for (tier, nodes) in tiers {
+            put(tree.path(), &format!("{TIERS}/{tier}/nodelist"), nodes);
+        }
+        put(tree.path(), &format!("{NODES}/has_cpu"), has_cpu);
+        for node in 0..3 {
+            let text = format!(
+                "\nNode {node} MemTotal:        1000 kB\nNode {node} MemFree:          {node}00 kB\n"
+            );
+            put(tree.path(), &format!("{NODES}/node{node}/meminfo"), &text);
+        }
+        slow_nodes(&Root::open(tree.path()).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_node_in_a_lower_tier() {
+        let slow = SlowNode { node: 1, tier: 54, capacity: Bytes::kib(1000), used: Bytes::kib(900) };
+        assert_eq!(host(&[("memory_tier4", "0\n"), ("memory_tier54", "1\n")], "0\n"), [slow]);
+    }
+
+    #[test]
+    fn not_by_its_number_or_by_having_no_processor() {
+        assert_eq!(host(&[("memory_tier4", "0-1\n")], "0\n"), [], "6.1 keeps it in DRAM's tier");
+        assert_eq!(host(&[("memory_tier3", "1\n"), ("memory_tier4", "0\n")], "0\n"), [], "faster");
+        let found = host(&[("memory_tier4", "1-2\n"), ("memory_tier20", "0\n")], "1\n");
+        assert_eq!(found.iter().map(|slow| slow.node).collect::<Vec<_>>(), [0]);
+        assert_eq!(
+            host(&[("memory_tier4", "0\n"), ("memory_tier54", "1\n")], "0-1\n"),
+            [],
+            "it has processors"
+        );
+        assert_eq!(host(&[], "0\n"), []);
+    }
+
+    #[test]
+    fn no_kernel_files() {
+        let tree = tempfile::tempdir().unwrap();
+        assert_eq!(slow_nodes(&Root::open(tree.path()).unwrap()).unwrap(), []);
+        assert!(sizes("Node 1 MemTotal: 1 kB").is_err());
+        assert!(sizes("Node 1 MemTotal: x kB").is_err());
+    }
+}
