@@ -19,9 +19,9 @@ use lowtide_policy::Config;
 use super::BAD_CONFIG;
 use crate::logging;
 
-/// As many as the actuator makes requests at once, one for a look at idle ages, and one for what is kept on the disk: nothing
-/// else blocks.
-const BLOCKING_THREADS: usize = 6;
+/// As many as the actuator makes requests at once, one for a look at idle ages, one for what is kept on the disk, and two for
+/// the balancer, whose runs on further zram devices wait: nothing else blocks.
+const BLOCKING_THREADS: usize = 8;
 /// Reclaim requests need little stack, and all of it is locked in memory.
 const STACK_BYTES: usize = 256 << 10;
 
