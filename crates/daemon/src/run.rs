@@ -157,10 +157,11 @@ pub fn restore(root: &Path, state_dir: &Path, keep_tiers: bool) -> Result<Restor
     let state_dir = StateDir::take_existing(state_dir)?;
     // Each is done whatever comes of the other.
     let damon = Records::open(state_dir.path()).and_then(|mut records| records.clear(&root));
+    // The journal before the tiers: what the daemon wrote came after what was set up.
+    let knobs =
+        Journal::open(state_dir.path(), &root).and_then(|mut journal| knobs::restore(&root, &mut journal));
     let tiers = if keep_tiers { Ok(Vec::new()) } else { setup::undo(&root, state_dir.path()) };
-    let mut journal = Journal::open(state_dir.path(), &root)?;
-    let knobs = knobs::restore(&root, &mut journal)?;
-    Ok(Restored { knobs, tiers: tiers?, damon: damon? })
+    Ok(Restored { knobs: knobs?, tiers: tiers?, damon: damon? })
 }
 
 struct Daemon {

@@ -1,19 +1,29 @@
-/// So much of a device's start has every signature that [`content`] knows.
-pub const START: usize = 68 << 10;
+/// So much of a device's start is looked at. Every signature that [`content`] knows lies in it, and of what it does not know, such
+/// as ZFS, Ceph or plain dm-crypt, something.
+pub const START: usize = 1 << 20;
 
-/// What is on a device, by the signatures at its start.
+/// Stands at the start of a backing device of zram that lowtide took: what follows is pages of an earlier boot, which nobody
+/// needs. zram leaves the device's first page alone (`alloc_block_bdev`, drivers/block/zram/zram_drv.c, 6.1 to 7.3: its
+/// blocks count from 1).
+pub const MARK: &[u8] = b"lowtide: a backing device of zram, version 1\n";
+
+/// What is on a device, by its start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Content {
-    /// None that is known.
-    Unknown,
+    /// Nothing but zeros.
+    Blank,
+    /// [`MARK`], and what zram left.
+    Marked,
     /// A swap header.
     Swap,
     /// A file system, a partition table, or a part of something.
     Other(&'static str),
+    /// Something, nobody knows what.
+    Unknown,
 }
 
-/// Name, place and bytes of signatures, from libblkid's probes and include/uapi/linux/magic.h. Not the few that stand at a
-/// device's end only (old RAID metadata).
+/// Name, place and bytes of signatures, from libblkid's probes and include/uapi/linux/magic.h: so that what is most often found
+/// has a name. What is not among them is [`Content::Unknown`].
 const SIGNATURES: [(&str, usize, &[u8]); 26] = [
     ("LUKS", 0, b"LUKS\xba\xbe"),
     ("xfs", 0, b"XFSB"),
@@ -44,6 +54,8 @@ const SIGNATURES: [(&str, usize, &[u8]); 26] = [
 ];
 
 /// What a device holds that begins with `start`, [`START`] bytes of it if it has so many.
+///
+/// A mark counts only beside no signature: some file systems leave a device's first page as they find it.
 #[must_use]
 pub fn content(start: &[u8], page_size: usize) -> Content {
     let at = |place: usize, bytes: &[u8]| start.get(place..place + bytes.len()) == Some(bytes);
@@ -51,7 +63,12 @@ pub fn content(start: &[u8], page_size: usize) -> Content {
         return Content::Swap;
     }
     let found = SIGNATURES.iter().find(|(_, place, bytes)| at(*place, bytes));
-    found.map_or(Content::Unknown, |(name, ..)| Content::Other(name))
+    match found {
+        Some((name, ..)) => Content::Other(name),
+        None if at(0, MARK) => Content::Marked,
+        None if start.iter().all(|byte| *byte == 0) => Content::Blank,
+        None => Content::Unknown,
+    }
 }
 
 #[cfg(test)]
@@ -72,9 +89,28 @@ mod tests {
 
     #[test]
     fn blank_short_and_random() {
-        assert_eq!(content(&vec![0; START], 4096), Content::Unknown);
-        assert_eq!(content(&[], 4096), Content::Unknown);
+        assert_eq!(content(&vec![0; START], 4096), Content::Blank);
+        assert_eq!(content(&[], 4096), Content::Blank);
         assert_eq!(content(b"hello", 4096), Content::Unknown);
+    }
+
+    #[test]
+    fn what_is_not_zero_is_something() {
+        for place in [0, 4095, 16 << 10, 128 << 10, START - 1] {
+            let mut start = vec![0; START];
+            start[place] = 1;
+            assert_eq!(content(&start, 4096), Content::Unknown, "{place}");
+        }
+    }
+
+    #[test]
+    fn a_mark_counts_whatever_zram_left_behind_it_but_not_beside_a_signature() {
+        let mut start = vec![7; START];
+        start[..4096].fill(0);
+        start[..MARK.len()].copy_from_slice(MARK);
+        assert_eq!(content(&start, 4096), Content::Marked);
+        start[65_600..65_608].copy_from_slice(b"_BHRfS_M");
+        assert_eq!(content(&start, 4096), Content::Other("btrfs"));
     }
 
     #[test]

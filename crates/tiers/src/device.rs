@@ -27,6 +27,8 @@ pub struct ZramDevice {
     pub backing: Option<String>,
     /// The kernel has backing_dev (CONFIG_ZRAM_WRITEBACK).
     pub can_back: bool,
+    /// DRAM that it takes, all told.
+    pub resident: Bytes,
     /// mem_limit, as mm_stat shows it.
     pub limit: Option<Bytes>,
 }
@@ -47,8 +49,7 @@ impl ZramDevice {
         let backing = root.read_record(file("backing_dev"))?;
         let path = backing.as_deref().map(str::trim_end).filter(|path| *path != "none");
         // mem_limit itself is write-only; the fourth number of mm_stat shows it (`mm_stat_show`, drivers/block/zram/zram_drv.c).
-        let limit =
-            root.parse_record(file("mm_stat"), columns)?.map_or(0, |[_, _, _, limit]: [u64; 4]| limit);
+        let [_, _, resident, limit] = root.parse_record(file("mm_stat"), columns)?.unwrap_or([0_u64; 4]);
         Ok(Some(Self {
             name: name.to_owned(),
             sequence: root.parse(file("diskseq"), integer)?,
@@ -58,6 +59,7 @@ impl ZramDevice {
             algorithms,
             backing: path.map(str::to_owned),
             can_back: backing.is_some(),
+            resident: Bytes::new(resident),
             limit: (limit > 0).then(|| Bytes::new(limit)),
         }))
     }

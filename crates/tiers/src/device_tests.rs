@@ -44,6 +44,7 @@ fn a_device_as_it_is_set_up() {
         algorithms: ["lzo-rle", "lzo", "lz4", "zstd"].map(str::to_owned).to_vec(),
         backing: Some("/dev/vda".into()),
         can_back: true,
+        resident: Bytes::ZERO,
         limit: Some(Bytes::kib(64)),
     };
     assert_eq!(devices[2], whole);

@@ -14,7 +14,7 @@ mod zswap;
 
 pub use backing::Backing;
 pub use block::{parse_stat, reads};
-pub use content::{Content, START, content};
+pub use content::{Content, MARK, START, content};
 pub use device::{ZramDevice, add_zram, remove_zram, zram_devices, zram_is_there};
 pub use header::swap_header;
 pub use inventory::read;

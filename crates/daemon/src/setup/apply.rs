@@ -81,12 +81,19 @@ fn carry_out(
         Action::SetZram { name, file, value } => {
             kernel.write(&Path::new("sys/block").join(name).join(file), value)
         }
+        Action::Mark { device } => kernel.mark(device),
         Action::Format { device, size } => kernel.format(device, *size),
         Action::SwapOn { device, priority, own } => {
+            let deed = Deed::Swap { device: device.clone(), priority: *priority };
             if !own {
-                deeds.note(Deed::Swap { device: device.clone(), priority: *priority })?;
+                deeds.note(deed.clone())?;
             }
-            kernel.swap_on(device, *priority)
+            let result = kernel.swap_on(device, *priority);
+            if result.is_err() && !own {
+                // Whoever switches it on later, it is not ours to switch off.
+                deeds.forget(&deed)?;
+            }
+            result
         }
         Action::Set { path, value } => {
             deeds.note(Deed::Setting {

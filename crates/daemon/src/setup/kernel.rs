@@ -4,7 +4,7 @@ use std::{path::Path, thread::sleep, time::Duration};
 
 use lowtide_core::Bytes;
 use lowtide_kernfs::{Errno, Files, Node, Result, Root, page_size, swap_off, swap_on};
-use lowtide_tiers::{START, add_zram, remove_zram, swap_header};
+use lowtide_tiers::{MARK, START, add_zram, remove_zram, swap_header};
 
 /// The host. Kernel files are read through its root.
 pub(crate) trait Kernel {
@@ -22,6 +22,8 @@ pub(crate) trait Kernel {
     fn add_zram(&mut self) -> Result<String>;
     /// Resets and removes a zram device.
     fn remove_zram(&mut self, name: &str) -> Result<()>;
+    /// Writes lowtide's mark at the start of a device.
+    fn mark(&mut self, device: &Path) -> Result<()>;
     /// Writes a swap header on a device of so many bytes.
     fn format(&mut self, device: &Path, size: Bytes) -> Result<()>;
     /// Switches swap on.
@@ -65,6 +67,12 @@ impl Kernel for Real {
 
     fn remove_zram(&mut self, name: &str) -> Result<()> {
         unless_busy(|| remove_zram(&self.0, name))
+    }
+
+    fn mark(&mut self, device: &Path) -> Result<()> {
+        let mut page = vec![0; page_size()];
+        page[..MARK.len()].copy_from_slice(MARK);
+        unless_busy(|| self.0.write_start(device, &page))
     }
 
     fn format(&mut self, device: &Path, size: Bytes) -> Result<()> {

@@ -10,7 +10,7 @@ use std::{
 
 use lowtide_core::Bytes;
 use lowtide_kernfs::{DeviceNumber, Errno, Error, Node, Operation, Result, Root, page_size};
-use lowtide_tiers::{START, swap_header};
+use lowtide_tiers::{Content, MARK, START, content, swap_header};
 use tempfile::TempDir;
 
 use super::kernel::Kernel;
@@ -40,6 +40,8 @@ pub(super) struct Model {
     pub cached: Bytes,
     /// A file that takes what is written and keeps what it has.
     pub stubborn: Option<&'static str>,
+    /// swapon fails.
+    pub refuses_swap: bool,
     /// What the kernel offers.
     pub algorithms: &'static str,
     /// So many more calls until the process is killed; half a call counts as one.
@@ -60,6 +62,7 @@ impl Model {
             sequence: 10,
             cached: Bytes::ZERO,
             stubborn: None,
+            refuses_swap: false,
             algorithms: "lzo [lzo-rle] lz4 zstd",
             fuse: Cell::new(None),
             calls: 0,
@@ -97,7 +100,15 @@ impl Model {
         let mut seen: BTreeMap<_, _> =
             [ZSWAP, DEMOTION, "proc/swaps"].map(|file| (file.to_owned(), self.get(file))).into();
         for (path, device) in &self.devices {
-            seen.insert(path.display().to_string(), format!("{device:?}"));
+            // The mark stays: what is behind it is worth as little as before.
+            let content = match content(&device.start, page_size()) {
+                Content::Marked => Content::Blank,
+                other => other,
+            };
+            seen.insert(
+                path.display().to_string(),
+                format!("{content:?} {:?} {}", device.swap, device.claimed),
+            );
             if let Some(name) = zram(path) {
                 for file in ["disksize", "comp_algorithm", "backing_dev", "mm_stat"] {
                     seen.insert(format!("{name}/{file}"), self.get(format!("sys/block/{name}/{file}")));
@@ -131,9 +142,14 @@ impl Model {
         self.show_swaps();
     }
 
-    /// A reboot: devices are as at the first boot, settings too.
+    /// A reboot: devices are as at the first boot, settings too; what was written to a disk is still there.
     pub(super) fn reboot(&mut self) {
-        let fresh = Self::new();
+        let mut fresh = Self::new();
+        for (path, device) in &mut fresh.devices {
+            if let Some(before) = self.devices.get(path).filter(|_| zram(path).is_none()) {
+                device.start.clone_from(&before.start);
+            }
+        }
         let boots = self.sequence;
         *self = fresh;
         self.put("proc/sys/kernel/random/boot_id", &format!("boot after {boots}\n"));
@@ -281,6 +297,18 @@ impl Kernel for Model {
         })
     }
 
+    fn mark(&mut self, path: &Path) -> Result<()> {
+        self.call(|model| {
+            let device = model.device(path)?;
+            assert!(
+                content(&device.start, page_size()) == Content::Blank && !device.claimed,
+                "{path:?} is marked"
+            );
+            device.start[..MARK.len()].copy_from_slice(MARK);
+            Ok(())
+        })
+    }
+
     fn format(&mut self, path: &Path, size: Bytes) -> Result<()> {
         self.call(|model| {
             let device = model.device(path)?;
@@ -295,8 +323,9 @@ impl Kernel for Model {
 
     fn swap_on(&mut self, path: &Path, priority: Option<u16>) -> Result<()> {
         self.call(|model| {
+            let refuses = model.refuses_swap;
             let device = model.device(path)?;
-            if device.swap.is_some() || device.claimed {
+            if device.swap.is_some() || device.claimed || refuses {
                 return Err(error(Operation::SwapOn, path, Errno::EBUSY));
             }
             device.swap = Some((priority.map_or(-2, i32::from), Bytes::ZERO));

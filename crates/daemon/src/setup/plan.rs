@@ -54,6 +54,11 @@ pub enum Action {
         /// What is written.
         value: String,
     },
+    /// Marks a blank device as a backing device of zram that lowtide took.
+    Mark {
+        /// The device.
+        device: PathBuf,
+    },
     /// Writes a swap header on a zram device.
     Format {
         /// The device.
@@ -169,7 +174,7 @@ fn cannot_swap_on(path: &Path, facts: &Facts) -> Option<String> {
         _ if disk.claimed => Some("it is in use: mounted, or part of something else".to_owned()),
         (_, Content::Swap) => None,
         (_, Content::Other(content)) => Some(format!("it holds {content}, not swap space")),
-        (_, Content::Unknown) => {
+        (_, Content::Blank | Content::Marked | Content::Unknown) => {
             Some("it is not formatted as swap space: mkswap it, lowtide formats only its own zram".to_owned())
         }
     }

@@ -9,6 +9,7 @@ impl fmt::Display for Action {
         match self {
             Self::AddZram { name, .. } => write!(f, "/dev/{name}"),
             Self::SetZram { name, file, .. } => write!(f, "{name} {file}"),
+            Self::Mark { device } => write!(f, "{} mark", device.display()),
             Self::Format { device, .. } => write!(f, "{} content", device.display()),
             Self::SwapOn { device, .. } => write!(f, "{} swap", device.display()),
             Self::Set { path, .. } => write!(f, "/{}", path.display()),

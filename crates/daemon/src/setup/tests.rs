@@ -102,6 +102,7 @@ fn once_twice_and_back() {
     let expected = [
         "/dev/zram1",
         "zram1 comp_algorithm",
+        "/dev/vda mark",
         "zram1 backing_dev",
         "zram1 disksize",
         "zram1 mem_limit",
@@ -281,9 +282,42 @@ fn after_a_reboot_there_is_nothing_to_undo_and_apply_begins_anew() {
     let before = host.model.seen();
     assert!(host.restore().is_empty());
     let applied = host.apply(&everything());
-    assert_eq!(applied.done.len(), 10, "{applied}");
+    assert_eq!(applied.done.len(), 10, "the backing device is known by its mark: {applied}");
     host.restore();
     assert_eq!(host.model.seen(), before);
+}
+
+#[test]
+fn a_backing_device_is_blank_or_marked_and_nothing_else_is_overwritten() {
+    let mut host = Host::new();
+    let mut start = vec![0; lowtide_tiers::START];
+    start[300 << 10] = 1;
+    host.model.fill("/dev/vda", start.clone());
+    assert!(host.why(&everything()).contains("its first MiB holds something"), "{}", host.why(&everything()));
+    assert!(!host.apply(&everything()).plan.is_possible());
+    start[..lowtide_tiers::MARK.len()].copy_from_slice(lowtide_tiers::MARK);
+    host.model.fill("/dev/vda", start);
+    assert!(host.apply(&everything()).plan.is_done());
+}
+
+#[test]
+fn what_could_not_be_switched_on_is_not_switched_off_either() {
+    let mut host = Host::new();
+    host.model.refuses_swap = true;
+    let wanted = HostTiers { swap: everything().swap, ..HostTiers::default() };
+    assert!(host.apply(&wanted).failed.is_some());
+    assert!(host.restore().is_empty(), "whoever switches it on later");
+}
+
+#[test]
+fn a_limit_below_what_is_in_use_is_refused() {
+    let mut host = Host::new();
+    host.apply(&everything());
+    host.model.put("sys/block/zram1/mm_stat", "0 0 536870912 268435456 0 0 0 0 0");
+    let mut less = everything();
+    less.zram = Some(ZramSetup { memory: Some(Amount::OfMemory(Ratio::percent(10.0))), ..zram() });
+    assert!(host.why(&less).contains("takes 512MiB already"), "{}", host.why(&less));
+    assert!(host.apply(&everything()).plan.is_done(), "one that is set already is left alone");
 }
 
 #[test]
@@ -326,12 +360,12 @@ proptest! {
     /// Killed at any point of apply, applied again or not, killed in restore: what comes out is what was there before.
     #[test]
     fn any_interruption_leads_back(
-        in_apply in 0_usize..26, again in any::<bool>(), in_restore in 0_usize..40, cached in any::<bool>(),
+        in_apply in 0_usize..28, again in any::<bool>(), in_restore in 0_usize..40, cached in any::<bool>(),
     ) {
         let mut host = Host::new();
         let before = host.model.seen();
         let killed = host.killed(in_apply, |host| drop(host.apply(&everything())));
-        prop_assert_eq!(killed, in_apply < 20, "ten calls");
+        prop_assert_eq!(killed, in_apply < 22, "eleven calls");
         if again {
             let applied = host.apply(&everything());
             prop_assert!(applied.plan.is_done(), "{}", applied);

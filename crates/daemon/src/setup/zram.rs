@@ -90,6 +90,7 @@ impl Device<'_> {
         let steps = [
             Some(self.add()),
             self.setup.algorithm.as_deref().map(|algorithm| self.algorithm(algorithm)),
+            self.mark(),
             self.backing(),
             Some(self.disk_size()),
             self.limit(),
@@ -146,6 +147,16 @@ impl Device<'_> {
             .unless(self.fixed())
     }
 
+    /// Before it is bound: at the next boot what is on the device is known by it.
+    fn mark(&self) -> Option<Step> {
+        let path = self.setup.backing.as_deref()?;
+        let is_bound = self.found.is_some_and(|device| has_backing(device, Some(path), self.facts));
+        let is_marked = self.facts.disks.get(path).is_some_and(|disk| disk.content == Content::Marked);
+        let now = if is_bound || is_marked { "marked" } else { "blank" };
+        let step = Step::new(Action::Mark { device: path.to_owned() }, now, "marked");
+        Some(step.already_if(is_bound || is_marked).unless(self.fixed()).unless(self.cannot_back(path)))
+    }
+
     fn backing(&self) -> Option<Step> {
         let found = self.found.and_then(|device| device.backing.as_deref());
         let wanted = self.setup.backing.as_deref();
@@ -183,7 +194,12 @@ impl Device<'_> {
             (_, Content::Other(content)) => {
                 Some(format!("it holds {content}: `wipefs -a` it if that is not needed"))
             }
-            (_, Content::Unknown) => None,
+            (_, Content::Unknown) => Some(
+                "its first MiB holds something that lowtide does not know. If that is not needed, make it blank: `blkdiscard -z`, \
+                 or `dd if=/dev/zero bs=1M count=1 of=` the device"
+                    .to_owned(),
+            ),
+            (_, Content::Blank | Content::Marked) => None,
         }
     }
 
@@ -203,7 +219,12 @@ impl Device<'_> {
         let say =
             |limit: Option<Bytes>| limit.map_or_else(|| "no limit".to_owned(), |limit| limit.to_string());
         let value = wanted.map_or(0, Bytes::get).to_string();
-        Some(self.set("mem_limit", value, say(found), say(wanted)).already_if(found == wanted))
+        let held = self.found.map_or(Bytes::ZERO, |device| device.resident);
+        let too_low = wanted.filter(|wanted| *wanted < held).map(|_| {
+            format!("it takes {held} already, and every store would fail: wait until it takes less, or ask for more")
+        });
+        let step = self.set("mem_limit", value, say(found), say(wanted)).already_if(found == wanted);
+        Some(step.unless(too_low))
     }
 
     fn format(&self) -> Step {
