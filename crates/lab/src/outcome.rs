@@ -18,6 +18,8 @@ pub struct Outcome {
     pub results: Vec<Value>,
     /// Kernel messages that mean failure.
     pub faults: Vec<String>,
+    /// The emulator failed, and the run says nothing.
+    pub emulator_fault: Option<String>,
     /// The machine was killed at its wall-clock limit.
     pub timed_out: bool,
     /// Wall-clock time of the whole run, boot and power-off included.
@@ -39,6 +41,7 @@ impl Outcome {
             exit: serde_json::from_str(exit.trim()).ok(),
             results: parse_results(&read_text(&directory.join(files::RESULTS)))?,
             faults: crate::console::faults(&console, oom_expected),
+            emulator_fault: crate::console::emulator_fault(&console),
             timed_out: false,
             wall: Duration::ZERO,
             accel: Accel::Tcg,

@@ -4,6 +4,7 @@ use std::{
     io::Write,
     path::{Path, PathBuf},
     process::ExitCode,
+    time::Duration,
 };
 
 use anyhow::Context;
@@ -22,6 +23,8 @@ use crate::logging;
 /// As many as the actuator makes requests at once, one for a look at idle ages, one for what is kept on the disk, and two for
 /// the balancer, whose runs on further zram devices wait: nothing else blocks.
 const BLOCKING_THREADS: usize = 8;
+/// Work goes round among the threads that wait for some: with tokio's ten seconds none of them would ever end.
+const KEEP_ALIVE: Duration = Duration::from_secs(1);
 /// Reclaim requests need little stack, and all of it is locked in memory.
 const STACK_BYTES: usize = 256 << 10;
 
@@ -30,6 +33,7 @@ pub(crate) fn run(root: &Path, config: &ConfigFile) -> anyhow::Result<ExitCode> 
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(BLOCKING_THREADS)
+        .thread_keep_alive(KEEP_ALIVE)
         .thread_stack_size(STACK_BYTES)
         .build()
         .context("cannot start the runtime")?;
