@@ -54,6 +54,9 @@ pub enum WritebackError {
     /// EINVAL: this kernel does not have what was asked.
     #[error("this kernel cannot do it ({0})")]
     Unsupported(Error),
+    /// The limit does not count, so nothing was asked of the kernel.
+    #[error("/{}: somebody else turned the limit off: nothing is written without one", .0.display())]
+    Unlimited(PathBuf),
     /// Anything else.
     #[error(transparent)]
     Kernel(Error),
@@ -132,11 +135,21 @@ impl Writeback {
         Ok(self.root.write(self.directory.join("idle"), what)?)
     }
 
+    /// Whether the limit counts. [`WritebackError::Gone`] without CONFIG_ZRAM_WRITEBACK.
+    pub fn is_limited(&self) -> Result<bool, WritebackError> {
+        Ok(self.root.parse(self.limit_switch(), integer)? != 0)
+    }
+
     /// Writes pages to the backing device, and returns when the last one is written. A signal does not end it.
+    ///
+    /// [`WritebackError::Unlimited`] where [`Writeback::is_limited`] is false: without a limit the kernel would write all.
     ///
     /// Up to 6.12 one page at a time in the order of the slots; from 6.13 the largest compressed first, from 7.0 several
     /// at a time.
     pub fn write(&self, selection: Selection) -> Result<Written, WritebackError> {
+        if !self.is_limited()? {
+            return Err(WritebackError::Unlimited(self.limit_switch()));
+        }
         match self.root.write(self.directory.join("writeback"), selection.word()) {
             Ok(()) => Ok(Written::All),
             // So does a device that fails: whoever set the limit sees from it whether it was reached.
@@ -171,6 +184,10 @@ mod tests {
             Self { tree, writeback }
         }
 
+        fn put(&self, file: &str, text: &str) {
+            fs::write(self.tree.path().join("sys/block/zram0").join(file), text).unwrap();
+        }
+
         fn holds(&self, file: &str) -> String {
             fs::read_to_string(self.tree.path().join("sys/block/zram0").join(file)).unwrap()
         }
@@ -201,8 +218,17 @@ mod tests {
     #[case(Selection::HugeIdle, "huge_idle")]
     fn words(#[case] selection: Selection, #[case] word: &str) {
         let device = Device::new(&["writeback"]);
+        device.put("writeback_limit_enable", "1\n");
         assert_eq!(device.writeback.write(selection), Ok(Written::All));
         assert_eq!(device.holds("writeback"), word);
+    }
+
+    #[test]
+    fn without_a_limit_nothing_is_written() {
+        let device = Device::new(&["writeback"]);
+        device.put("writeback_limit_enable", "0\n");
+        assert!(matches!(device.writeback.write(Selection::Idle), Err(WritebackError::Unlimited(_))));
+        assert_eq!(device.holds("writeback"), "");
     }
 
     #[test]

@@ -23,11 +23,15 @@ pub(super) enum Problem {
 }
 
 /// Makes the limit of `device` count, at nothing: whatever is written from now on is on our account.
+///
+/// The switch is looked at each time. A device that was removed and made anew has the old one's name, and its switch off; and
+/// somebody else may have written it.
 pub(super) fn hold(root: &Root, journal: &mut Journal, device: &str) -> Result<(), Problem> {
     let writeback = Writeback::of(root, device);
     let knob = |path, value: &str| Knob { path, value: value.to_owned(), key: "balancer" };
     for knob in [knob(writeback.limit_file(), "0"), knob(writeback.limit_switch(), "1")] {
-        if journal.record(&knob.path).is_some() {
+        let is_held = journal.record(&knob.path).is_some();
+        if is_held && (knob.path == writeback.limit_file() || writeback.is_limited().unwrap_or(false)) {
             continue;
         }
         match knobs::hold(root, journal, &knob)? {
@@ -42,4 +46,36 @@ pub(super) fn hold(root: &Root, journal: &mut Journal, device: &str) -> Result<(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn a_switch_that_was_turned_off_is_turned_on_again_and_put_back_as_it_was_found() {
+        let (tree, state) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let directory = tree.path().join("sys/block/zram0");
+        fs::create_dir_all(&directory).unwrap();
+        fs::create_dir_all(tree.path().join("proc/sys/kernel/random")).unwrap();
+        fs::write(tree.path().join("proc/sys/kernel/random/boot_id"), "boot\n").unwrap();
+        let put = |limit: &str, switch: &str| {
+            fs::write(directory.join("writeback_limit"), limit).unwrap();
+            fs::write(directory.join("writeback_limit_enable"), switch).unwrap();
+        };
+        let switch = || fs::read_to_string(directory.join("writeback_limit_enable")).unwrap();
+        let root = Root::open(tree.path()).unwrap();
+        let mut journal = Journal::open(state.path(), &root).unwrap();
+
+        put("7\n", "0\n");
+        hold(&root, &mut journal, "zram0").unwrap();
+        assert_eq!(switch(), "1");
+        // As zram_add leaves them.
+        put("0\n", "0\n");
+        hold(&root, &mut journal, "zram0").unwrap();
+        assert_eq!(switch(), "1");
+        knobs::restore_some(&root, &mut journal, knobs::is_counted).unwrap();
+        assert_eq!(switch(), "0");
+    }
 }

@@ -187,6 +187,7 @@ mod tests {
             ("idle", ""),
             ("writeback", ""),
             ("writeback_limit", "5\n"),
+            ("writeback_limit_enable", "1\n"),
         ] {
             fs::write(directory.join(file), text).unwrap();
         }
@@ -215,6 +216,15 @@ mod tests {
         assert_eq!(holds(tree.path(), "idle"), "600");
         assert_eq!(holds(tree.path(), "writeback"), "idle");
         assert_eq!(holds(tree.path(), "writeback_limit"), "0");
+    }
+
+    #[test]
+    fn without_a_limit_it_writes_nothing() {
+        let (tree, job) = device();
+        fs::write(tree.path().join("sys/block/zram0/writeback_limit_enable"), "0\n").unwrap();
+        let (run, error) = run(&job, &AtomicBool::new(false));
+        assert_eq!((run.end, holds(tree.path(), "writeback").as_str()), (End::Failed, ""));
+        assert!(matches!(error, Some(WritebackError::Unlimited(_))), "{error:?}");
     }
 
     #[test]
