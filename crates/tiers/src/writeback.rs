@@ -6,7 +6,7 @@ use std::{
 };
 
 use lowtide_core::Bytes;
-use lowtide_kernfs::{Errno, Error, Files, Root, parse::integer};
+use lowtide_kernfs::{Errno, Error, Files, Root, page_size, parse::integer};
 
 /// The kernel counts the limit in 4 KiB, whatever the page size (Documentation/admin-guide/blockdev/zram.rst).
 const LIMIT_UNIT: u64 = 4096;
@@ -100,12 +100,16 @@ impl Writeback {
         self.directory.join("writeback_limit_enable")
     }
 
-    /// Sets how much may be written from now on; what is less than 4 KiB is left off.
+    /// Sets how much may be written from now on; what is less than a page is left off.
+    ///
+    /// Before a fix of November 2025 the kernel takes a page's worth from whatever is more than nothing (`bd_wb_limit -= 1UL <<
+    /// (PAGE_SHIFT - 12)`, drivers/block/zram/zram_drv.c): with pages of more than 4 KiB a limit that is no multiple of them would wrap
+    /// round, to no limit.
     ///
     /// From 7.0 on, at the latest, this waits for a call of [`Writeback::write`] that is running (`writeback_limit_store` takes
     /// init_lock for writing, drivers/block/zram/zram_drv.c), so it cannot be used to cut one short.
     pub fn set_limit(&self, limit: Bytes) -> Result<(), WritebackError> {
-        let units = limit.get() / LIMIT_UNIT;
+        let units = units(limit, Bytes::new(page_size() as u64));
         Ok(self.root.write(self.limit_file(), units.to_string())?)
     }
 
@@ -161,6 +165,11 @@ impl Writeback {
     }
 }
 
+/// The number to write for `limit` where pages are of `page`.
+fn units(limit: Bytes, page: Bytes) -> u64 {
+    limit.whole(page).get() / LIMIT_UNIT
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -206,11 +215,21 @@ mod tests {
     }
 
     #[test]
-    fn the_limit_is_in_pages_of_4_kib_rounded_down() {
+    fn the_limit_is_whole_pages_counted_in_4_kib() {
         let device = Device::new(&["writeback_limit"]);
-        device.writeback.set_limit(Bytes::new(3 * 4096 + 4095)).unwrap();
-        assert_eq!(device.holds("writeback_limit"), "3");
-        assert_eq!(device.writeback.limit(), Ok(Some(Bytes::kib(12))));
+        let page = page_size() as u64;
+        device.writeback.set_limit(Bytes::new(3 * page + page - 1)).unwrap();
+        assert_eq!(device.holds("writeback_limit"), (3 * page / 4096).to_string());
+        assert_eq!(device.writeback.limit(), Ok(Some(Bytes::new(3 * page))));
+    }
+
+    #[rstest]
+    #[case(4, 15, 3)]
+    #[case(16, 63, 12)]
+    #[case(64, 63, 0)]
+    #[case(64, 200, 48)]
+    fn pages_of_any_size(#[case] page: u64, #[case] limit: u64, #[case] expected: u64) {
+        assert_eq!(units(Bytes::kib(limit), Bytes::kib(page)), expected);
     }
 
     #[rstest]

@@ -17,7 +17,7 @@ pub enum Settle {
     Mark,
     /// Move pages to the slower device.
     Sink {
-        /// Uncompressed bytes, at most: whole pages.
+        /// Uncompressed bytes, at most: whole pages of the host.
         amount: Bytes,
         /// From which age on the oldest may be; `None` for the pages that still have their mark.
         from: Option<Duration>,
@@ -100,7 +100,7 @@ impl Balancer {
             Err(reason) => (track.mark_ahead(settings, &figures, store, now), reason),
             Ok(reason) => match track.must_wait(store, settings, &figures, &now) {
                 Some(reason) => (Settle::Hold, reason),
-                None => track.settle(settings, &figures, &now, reason),
+                None => track.settle(settings, &figures, &now, store.page(), reason),
             },
         };
         Sinking { device: Arc::clone(&store.device), settle, reason, figures }

@@ -24,6 +24,7 @@ fn store(percent: u64) -> Store {
             capacity: Bytes::mib(1000),
             used: Bytes::ZERO,
             written: Bytes::ZERO,
+            page: Bytes::pages(1),
         }),
     }
 }
@@ -87,8 +88,7 @@ fn without_a_limit_the_fill_is_what_is_in_dram_of_the_slots() {
 
 #[test]
 fn what_speaks_against_it() {
-    let full =
-        Below { device: "/dev/b".into(), capacity: Bytes::mib(9), used: Bytes::mib(9), written: Bytes::ZERO };
+    let full = Below { used: Bytes::mib(1000) - Bytes::pages(1), ..store(85).below.unwrap() };
     let strained = |strain| Now { strain, ..now(0) };
     for (store, now, expected) in [
         (Store { below: None, ..store(85) }, now(0), Reason::NoBacking),
@@ -127,6 +127,25 @@ fn what_a_run_says_about_the_next_one() {
     assert!(Run { moved: Bytes::mib(1), ..Run::default() }.goes_on(settings.min_age));
 }
 
+/// The run that filled the slower device is no reason to stay away once a part of that is free again.
+#[test]
+fn a_device_that_was_full_is_tried_again_when_pages_have_left_it() {
+    let with = |used| {
+        let below = store(90).below.map(|below| Below { used, ..below });
+        Store { below, ..store(90) }
+    };
+    let mut balancer = Balancer::default();
+    reason(&mut balancer, &with(Bytes::mib(100)), now(0));
+    balancer.ran(
+        &with(Bytes::mib(100)),
+        Run { moved: Bytes::mib(50), end: End::Full, ..Run::default() },
+        at(5),
+    );
+    for (mib, expected) in [(150, Reason::BackingFull), (149, Reason::Watermark)] {
+        assert_eq!(reason(&mut balancer, &with(Bytes::mib(mib)), now(10)).1, expected, "{mib} MiB");
+    }
+}
+
 #[test]
 fn without_access_times_it_marks_all_and_waits_for_the_age() {
     let mut balancer = Balancer::default();
@@ -159,6 +178,7 @@ fn any_store() -> impl Strategy<Value = Store> {
         capacity,
         used,
         written,
+        page: Bytes::kib(64),
     });
     let numbers = (bytes(), bytes(), bytes(), bytes());
     (numbers, prop::option::of(bytes()), prop::option::of(below)).prop_map(
@@ -188,8 +208,8 @@ proptest! {
             let decision = balancer.decide(&store, &settings, now);
             if let Settle::Sink { amount, from } = decision.settle {
                 let below = store.below.clone().unwrap();
-                prop_assert!(amount <= Bytes::new(budget) && amount <= below.capacity - below.used);
-                prop_assert!(amount <= Bytes::mib(640) && !amount.is_zero() && amount == amount.whole_pages());
+                prop_assert!(amount <= Bytes::new(budget) && amount <= below.capacity - below.used - below.page);
+                prop_assert!(amount <= Bytes::mib(640) && !amount.is_zero() && amount == amount.whole(below.page));
                 prop_assert!(from.is_some_and(|from| from >= settings.min_age));
                 prop_assert!(store.fill().memory > settings.low);
             }

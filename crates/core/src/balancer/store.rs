@@ -37,6 +37,19 @@ pub struct Below {
     pub used: Bytes,
     /// Written to it for the store since that was set up.
     pub written: Bytes,
+    /// What it takes at least, and in multiples of which: a page of the host.
+    #[serde(skip)]
+    pub page: Bytes,
+}
+
+impl Below {
+    /// What still finds room on it, in whole pages.
+    ///
+    /// Its first page does not count: zram leaves that one out, as block 0 means none (`alloc_block_bdev`,
+    /// drivers/block/zram/zram_drv.c, up to 6.18).
+    pub(super) fn room(&self) -> Bytes {
+        self.capacity.whole(self.page) - self.page - self.used
+    }
 }
 
 /// How full a store is.
@@ -50,6 +63,11 @@ pub struct Fill {
 }
 
 impl Store {
+    /// What sinks at least, and in multiples of which.
+    pub(super) fn page(&self) -> Bytes {
+        self.below.as_ref().map_or(Bytes::pages(1), |below| below.page)
+    }
+
     /// How full it is.
     #[must_use]
     pub fn fill(&self) -> Fill {

@@ -61,7 +61,8 @@ impl Track {
         }
         self.ageless |= run.end == End::Ageless;
         self.full_at = match run.end {
-            End::Full => store.below.as_ref().map(|below| below.used),
+            // The store is as it was before the run.
+            End::Full => store.below.as_ref().map(|below| below.used + run.moved),
             _ => None,
         };
         self.last = Some(run);
@@ -101,7 +102,7 @@ impl Track {
                 time(above.as_f64(), outflow - inflow)
             },
             budget_left: now.budget_left,
-            room: store.below.as_ref().map_or(Bytes::ZERO, |below| below.capacity - below.used),
+            room: store.below.as_ref().map_or(Bytes::ZERO, |below| below.room()),
         }
     }
 
@@ -154,10 +155,10 @@ impl Track {
             Strain::Memory if !is_urgent => return Some(Reason::MemoryPressure),
             Strain::Io | Strain::Memory | Strain::None => {}
         }
-        if figures.room < Bytes::pages(1) || self.full_at.is_some_and(|used| below.used >= used) {
+        if figures.room < store.page() || self.full_at.is_some_and(|used| below.used >= used) {
             return Some(Reason::BackingFull);
         }
-        (now.budget_left < Bytes::pages(1)).then_some(Reason::WriteBudget)
+        (now.budget_left < store.page()).then_some(Reason::WriteBudget)
     }
 
     /// What is to be done, nothing speaking against it.
@@ -166,6 +167,7 @@ impl Track {
         settings: &Settings,
         figures: &Figures,
         now: &Now,
+        page: Bytes,
         why: Reason,
     ) -> (Settle, Reason) {
         let from = if self.ageless {
@@ -180,8 +182,8 @@ impl Track {
             Some(self.oldest.bound(now.at, now.uptime, settings.min_age))
         };
         let a_scan = settings.rate.over(settings.scan_interval);
-        let amount = figures.above_low.min(a_scan).min(figures.room).min(figures.budget_left).whole_pages();
-        let amount = amount.max(Bytes::pages(1));
+        let amount = figures.above_low.min(a_scan).min(figures.room).min(figures.budget_left);
+        let amount = amount.whole(page).max(page);
         let hindrance = self.last.and_then(|run| run.hindrance(settings.min_age));
         (Settle::Sink { amount, from }, hindrance.unwrap_or(why))
     }

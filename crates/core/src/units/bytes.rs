@@ -56,6 +56,15 @@ impl Bytes {
         Self(self.0 - self.0 % 4096)
     }
 
+    /// What of it is whole multiples of `unit`; all of it where that is nothing.
+    #[must_use]
+    pub const fn whole(self, unit: Self) -> Self {
+        match self.0.checked_rem(unit.0) {
+            Some(rest) => Self(self.0 - rest),
+            None => self,
+        }
+    }
+
     /// The plain number.
     #[must_use]
     pub const fn get(self) -> u64 {

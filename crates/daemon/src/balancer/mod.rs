@@ -268,6 +268,7 @@ impl Balance {
                     device: store.device.as_ref().to_owned(),
                     slots: store.slots,
                     amount,
+                    page: below.page,
                     from,
                     min_age: settings.min_age,
                     rate: settings.rate,

@@ -35,6 +35,8 @@ pub(super) struct Job {
     pub(super) slots: Bytes,
     /// At most.
     pub(super) amount: Bytes,
+    /// What is written at least.
+    pub(super) page: Bytes,
     /// Nothing is older than this; `None` for the pages that still have their mark.
     pub(super) from: Option<Duration>,
     pub(super) min_age: Duration,
@@ -118,7 +120,7 @@ impl Mover<'_> {
             if self.stop.load(Ordering::Relaxed) {
                 return Ok(Some(End::Stopped));
             }
-            let left = self.job.amount - self.moved;
+            let left = (self.job.amount - self.moved).whole(self.job.page);
             if left.is_zero() {
                 return Ok(Some(End::Done));
             }
@@ -144,7 +146,7 @@ impl Mover<'_> {
         let least = LEAST_CHUNK.max(self.job.slots.scale(SHARE_OF_SLOTS));
         if !took.is_zero() && moved >= LEAST_CHUNK {
             let fitting = moved.scale(Ratio::new(CHUNK_TIME.as_secs_f64() / took.as_secs_f64()));
-            self.chunk = fitting.min(MOST_CHUNK).max(least).whole_pages();
+            self.chunk = fitting.min(MOST_CHUNK).max(least).whole(self.job.page).max(self.job.page);
         }
         Ok(())
     }
@@ -196,6 +198,7 @@ mod tests {
             device: "zram0".into(),
             slots: Bytes::mib(4),
             amount: Bytes::mib(1),
+            page: Bytes::pages(1),
             from: Some(Duration::from_hours(2)),
             min_age: MIN_AGE,
             rate: ByteRate::per_second(Bytes::mib(64)),

@@ -7,7 +7,7 @@ use lowtide_core::{
     Bytes, TierKind,
     balancer::{Below, Store},
 };
-use lowtide_kernfs::{Error, Root};
+use lowtide_kernfs::{Error, Root, page_size};
 use lowtide_tiers::{Backing, SwapDevice, Zram};
 
 /// Every store now.
@@ -35,6 +35,7 @@ fn store(root: &Root, device: &SwapDevice) -> Result<Option<Store>, Error> {
             capacity: backing.capacity?,
             used: zram.backing,
             written: zram.backing_written,
+            page: Bytes::new(page_size() as u64),
         })
     });
     Ok(Some(Store {
