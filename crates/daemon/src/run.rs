@@ -293,9 +293,7 @@ impl Daemon {
         match self.turns.turn(&self.config) {
             Ok(view) => {
                 self.strain = self.watch.strain(&self.root, &view, self.config.policies.policies());
-                if self.strain == Strain::Trigger {
-                    self.balance.stop();
-                }
+                self.balance.strained(self.strain, &self.config.balancer.unwrap_or_default());
                 let mut problems = self.problems.clone();
                 problems.extend(self.balance.problem().map(|problem| format!("balancer: {problem}")));
                 let balancer = self.balance.shown().to_vec();

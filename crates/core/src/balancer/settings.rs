@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use super::Fill;
 use crate::units::{ByteRate, Bytes, Ratio};
 
 /// Share of its size that a device may be written a day, unless the configuration says otherwise.
@@ -43,6 +44,12 @@ impl Settings {
     #[must_use]
     pub fn budget(&self, capacity: Bytes) -> Bytes {
         self.write_budget.unwrap_or_else(|| capacity.scale(DRIVE_WRITES_PER_DAY)).whole_pages()
+    }
+
+    /// Half-way from the watermark to full, a full store is the greater harm: then nothing can be swapped out at all.
+    #[must_use]
+    pub fn is_urgent(&self, fill: Fill) -> bool {
+        fill.memory.get() >= f64::midpoint(self.watermark.get(), 1.0)
     }
 
     /// Bytes a second.

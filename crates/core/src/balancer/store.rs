@@ -1,5 +1,6 @@
 use std::{sync::Arc, time::Duration};
 
+use super::Reason;
 use crate::{
     observation::TierKind,
     units::{Bytes, Ratio},
@@ -108,6 +109,19 @@ pub enum Strain {
     Trigger,
 }
 
+impl Strain {
+    /// Why nothing may be moved from a store that is urgent or not, be it begun or not.
+    #[must_use]
+    pub const fn forbids(self, is_urgent: bool) -> Option<Reason> {
+        match self {
+            Self::Trigger => Some(Reason::Trigger),
+            Self::Io if !is_urgent => Some(Reason::IoPressure),
+            Self::Memory if !is_urgent => Some(Reason::MemoryPressure),
+            Self::Io | Self::Memory | Self::None => None,
+        }
+    }
+}
+
 /// What a run did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Run {
@@ -125,7 +139,7 @@ pub struct Run {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum End {
-    /// It had its amount, or nothing that may sink is left.
+    /// It had its amount or its time, or nothing that may sink is left.
     #[default]
     Done,
     /// It was cut short.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{End, Figures, Now, Reason, Run, Settings, Settle, Store, Strain, ages::Oldest, inflow::Inflow};
+use super::{Below, End, Figures, Now, Reason, Run, Settings, Settle, Store, ages::Oldest, inflow::Inflow};
 use crate::units::{Bytes, Ratio};
 
 /// A run that moved less says nothing about how fast the device is.
@@ -102,7 +102,7 @@ impl Track {
                 time(above.as_f64(), outflow - inflow)
             },
             budget_left: now.budget_left,
-            room: store.below.as_ref().map_or(Bytes::ZERO, |below| below.room()),
+            room: store.below.as_ref().map_or(Bytes::ZERO, Below::room),
         }
     }
 
@@ -147,13 +147,8 @@ impl Track {
         if now.in_flight {
             return Some(Reason::InFlight);
         }
-        // Half-way from the watermark to full, a full store is the greater harm: then nothing can be swapped out at all.
-        let is_urgent = figures.fill.memory.get() >= f64::midpoint(settings.watermark.get(), 1.0);
-        match now.strain {
-            Strain::Trigger => return Some(Reason::Trigger),
-            Strain::Io if !is_urgent => return Some(Reason::IoPressure),
-            Strain::Memory if !is_urgent => return Some(Reason::MemoryPressure),
-            Strain::Io | Strain::Memory | Strain::None => {}
+        if let Some(reason) = now.strain.forbids(settings.is_urgent(figures.fill)) {
+            return Some(reason);
         }
         if figures.room < store.page() || self.full_at.is_some_and(|used| below.used >= used) {
             return Some(Reason::BackingFull);

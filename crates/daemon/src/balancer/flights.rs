@@ -84,6 +84,13 @@ impl Flights {
         self.stops.values().for_each(|stop| stop.store(true, Ordering::Relaxed));
     }
 
+    /// Ends the run of `device` after the chunk that is being written.
+    pub(super) fn stop_one(&self, device: &str) {
+        if let Some(stop) = self.stops.get(device) {
+            stop.store(true, Ordering::Relaxed);
+        }
+    }
+
     /// The next task that ends. Waits for ever if there is none.
     pub(super) async fn next(&mut self) -> Option<Ended> {
         let ended = self.results.recv().await;

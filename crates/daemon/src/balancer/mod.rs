@@ -120,6 +120,18 @@ impl Balance {
         self.flights.stop();
     }
 
+    /// Ends the runs that `strain` speaks against: those of stores that were not urgent at the last scan.
+    pub(crate) fn strained(&self, strain: Strain, settings: &Settings) {
+        for device in self.flights.devices() {
+            let view = self.shown.iter().find(|view| view.store.device == *device);
+            let is_urgent = view.is_some_and(|view| settings.is_urgent(view.store.fill()));
+            if let Some(reason) = strain.forbids(is_urgent) {
+                tracing::debug!(%device, %reason, "stopped");
+                self.flights.stop_one(device);
+            }
+        }
+    }
+
     /// The next run that ends.
     pub(crate) async fn ended(&mut self) -> Option<Ended> {
         self.flights.next().await
@@ -272,6 +284,7 @@ impl Balance {
                     from,
                     min_age: settings.min_age,
                     rate: settings.rate,
+                    time: settings.scan_interval,
                 })
             }
             _ => return Ok(()),

@@ -41,6 +41,8 @@ pub(super) struct Job {
     pub(super) from: Option<Duration>,
     pub(super) min_age: Duration,
     pub(super) rate: ByteRate,
+    /// It ends with the call in which this has passed: what was decided is looked at anew.
+    pub(super) time: Duration,
 }
 
 /// A run under way.
@@ -108,7 +110,7 @@ impl Mover<'_> {
                 return Ok(end);
             }
             self.emptied = Some(age);
-            if age <= self.job.min_age {
+            if age <= self.job.min_age || self.is_out_of_time() {
                 return Ok(End::Done);
             }
         }
@@ -135,7 +137,15 @@ impl Mover<'_> {
                 }
                 return Ok(None);
             }
+            if self.is_out_of_time() {
+                return Ok(Some(End::Done));
+            }
         }
+    }
+
+    /// Asked after a call, never before the first: however long the marking takes, each run gets on.
+    fn is_out_of_time(&self) -> bool {
+        self.begun.elapsed() >= self.job.time
     }
 
     /// Takes in what a chunk moved, and chooses the size of the next one by how long it took.
@@ -202,6 +212,7 @@ mod tests {
             from: Some(Duration::from_hours(2)),
             min_age: MIN_AGE,
             rate: ByteRate::per_second(Bytes::mib(64)),
+            time: Duration::from_mins(1),
         };
         (tree, job)
     }
@@ -228,6 +239,16 @@ mod tests {
         let (run, error) = run(&job, &AtomicBool::new(false));
         assert_eq!((run.end, holds(tree.path(), "writeback").as_str()), (End::Failed, ""));
         assert!(matches!(error, Some(WritebackError::Unlimited(_))), "{error:?}");
+    }
+
+    #[test]
+    fn out_of_time_it_ends_after_the_first_rung() {
+        let (tree, job) = device();
+        let (run, _) = run(&Job { time: Duration::ZERO, ..job }, &AtomicBool::new(false));
+        let first = next_younger(Duration::from_hours(2), MIN_AGE).unwrap();
+        assert_eq!((run.end, run.emptied), (End::Done, Some(first)));
+        assert_eq!(holds(tree.path(), "idle"), first.as_secs().to_string());
+        assert_eq!(holds(tree.path(), "writeback_limit"), "0");
     }
 
     #[test]
