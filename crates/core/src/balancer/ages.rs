@@ -60,6 +60,14 @@ mod tests {
 
     proptest! {
         #[test]
+        fn no_rung_is_as_old_as_the_host(min in 1_u64..3_000_000, more in 2_u64..3_000_000, known in prop::option::of(0_u64..9_000_000)) {
+            let (min, uptime) = (Duration::from_secs(min), Duration::from_secs(min + more));
+            let emptied = known.map(|age| (Duration::from_secs(age), Duration::ZERO));
+            let from = Oldest { emptied }.bound(uptime, uptime, min);
+            prop_assert!(next_younger(from, min).unwrap_or(min) < uptime);
+        }
+
+        #[test]
         fn the_ladder_ends_at_the_least_age_and_never_goes_below(age in 0_u64..10_000_000_000, min in 1_u64..3_000_000) {
             let (age, min) = (Duration::from_secs(age), Duration::from_secs(min));
             let ladder: Vec<_> = std::iter::successors(next_younger(age, min), |age| next_younger(*age, min)).collect();

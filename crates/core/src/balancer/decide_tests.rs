@@ -112,7 +112,7 @@ fn what_a_run_says_about_the_next_one() {
     let settings = Settings::default();
     let emptied = Some(settings.min_age);
     for (run, expected) in [
-        (Run { end: End::Failed, ..Run::default() }, ("sink", Reason::Failed)),
+        (Run { end: End::Failed, ..Run::default() }, ("hold", Reason::Failed)),
         (Run { end: End::Busy, ..Run::default() }, ("sink", Reason::Busy)),
         (Run { emptied, ..Run::default() }, ("sink", Reason::NothingOld)),
         (Run { emptied, moved: Bytes::mib(1), ..Run::default() }, ("sink", Reason::Watermark)),
@@ -143,6 +143,39 @@ fn a_device_that_was_full_is_tried_again_when_pages_have_left_it() {
     );
     for (mib, expected) in [(150, Reason::BackingFull), (149, Reason::Watermark)] {
         assert_eq!(reason(&mut balancer, &with(Bytes::mib(mib)), now(10)).1, expected, "{mib} MiB");
+    }
+}
+
+#[test]
+fn a_device_that_fails_is_tried_ever_more_rarely() {
+    let mut balancer = Balancer::default();
+    let failed = Run { end: End::Failed, ..Run::default() };
+    let mut seconds = 0;
+    for pause in [10, 20, 40, 80, 160, 320, 640, 1280, 2560, 3600, 3600] {
+        balancer.ran(&store(90), failed, at(seconds));
+        assert_eq!(reason(&mut balancer, &store(90), now(seconds + pause - 1)), ("hold", Reason::Failed));
+        seconds += pause;
+        assert_eq!(reason(&mut balancer, &store(90), now(seconds)), ("sink", Reason::Failed), "{pause} s");
+    }
+    balancer.ran(&store(90), Run { end: End::Stopped, ..Run::default() }, at(seconds));
+    balancer.ran(&store(90), failed, at(seconds));
+    assert_eq!(reason(&mut balancer, &store(90), now(seconds + 3599)), ("hold", Reason::Failed));
+    balancer.ran(&store(90), Run { moved: Bytes::mib(1), ..Run::default() }, at(seconds));
+    balancer.ran(&store(90), failed, at(seconds));
+    assert_eq!(reason(&mut balancer, &store(90), now(seconds + 10)), ("sink", Reason::Failed));
+}
+
+/// An age of the time since the boot would mark all pages, however young.
+#[test]
+fn soon_after_the_boot_nothing_is_old() {
+    let min_age = Settings::default().min_age;
+    for (uptime, expected) in [
+        (Duration::ZERO, ("hold", Reason::NothingOld)),
+        (min_age + at(1), ("hold", Reason::NothingOld)),
+        (min_age + at(2), ("sink", Reason::Watermark)),
+    ] {
+        let now = Now { uptime, ..now(0) };
+        assert_eq!(reason(&mut Balancer::default(), &store(95), now), expected, "{uptime:?}");
     }
 }
 

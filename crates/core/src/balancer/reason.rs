@@ -43,7 +43,7 @@ reasons! {
     Marking = 13, "marking", "the kernel keeps no access times: all pages were marked, and those that are still marked after min_age may sink";
     Slots = 14, "slots", "swap slots run out before DRAM: sinking frees no slots, so the device has to be larger";
     Busy = 15, "busy", "somebody else has pages of the device moved or recompressed: tried again at the next scan";
-    Failed = 16, "failed", "the kernel refused or the slower device failed: tried again at the next scan, and the log has the error";
+    Failed = 16, "failed", "the kernel refused or the slower device failed: tried again after a pause that doubles up to an hour, and the log has the error";
 }
 
 impl std::fmt::Display for Reason {

@@ -7,6 +7,11 @@ use crate::units::{Bytes, Ratio};
 
 /// A run that moved less says nothing about how fast the device is.
 const TELLING: Bytes = Bytes::mib(1);
+/// A device that fails is tried no less often.
+const LONGEST_PAUSE: Duration = Duration::from_hours(1);
+/// The kernel takes the moment `uptime - age`, in seconds, and up to which a page was stored; nothing for it means all pages
+/// (`idle_store` and `mark_idle`, drivers/block/zram/zram_drv.c). So no age may come near the time since the boot.
+const GRAIN: Duration = Duration::from_secs(1);
 
 /// A store between two looks.
 #[derive(Debug, Clone, Default)]
@@ -27,6 +32,32 @@ pub(super) struct Track {
     /// When all pages were marked.
     marked_at: Option<Duration>,
     last: Option<Run>,
+    failures: Failures,
+}
+
+/// Runs that failed, with none between them that did not.
+#[derive(Debug, Clone, Copy, Default)]
+struct Failures {
+    count: u32,
+    last: Duration,
+}
+
+impl Failures {
+    fn ran(&mut self, end: End, now: Duration) {
+        match end {
+            End::Failed => *self = Self { count: self.count.saturating_add(1), last: now },
+            End::Done | End::Full | End::Ageless => *self = Self::default(),
+            // Nothing was learnt of the device.
+            End::Stopped | End::Busy => {}
+        }
+    }
+
+    /// Whether it is too early for another run: after each failure the pause is twice as long.
+    fn pause(&self, settings: &Settings, now: Duration) -> bool {
+        let Some(doublings) = self.count.checked_sub(1) else { return false };
+        let pause = settings.scan_interval.saturating_mul(1_u32.checked_shl(doublings).unwrap_or(u32::MAX));
+        now.saturating_sub(self.last) < pause.min(LONGEST_PAUSE.max(settings.scan_interval))
+    }
 }
 
 impl Run {
@@ -59,6 +90,7 @@ impl Track {
             self.oldest.emptied(age, now);
             self.marked_at = None;
         }
+        self.failures.ran(run.end, now);
         self.ageless |= run.end == End::Ageless;
         self.full_at = match run.end {
             // The store is as it was before the run.
@@ -150,6 +182,9 @@ impl Track {
         if let Some(reason) = now.strain.forbids(settings.is_urgent(figures.fill)) {
             return Some(reason);
         }
+        if self.failures.pause(settings, now.at) {
+            return Some(Reason::Failed);
+        }
         if figures.room < store.page() || self.full_at.is_some_and(|used| below.used >= used) {
             return Some(Reason::BackingFull);
         }
@@ -173,6 +208,8 @@ impl Track {
                 }
                 Some(_) => None,
             }
+        } else if now.uptime <= settings.min_age + GRAIN {
+            return (Settle::Hold, Reason::NothingOld);
         } else {
             Some(self.oldest.bound(now.at, now.uptime, settings.min_age))
         };
@@ -192,7 +229,8 @@ impl Track {
         now: Now,
     ) -> Settle {
         let wanted = self.ageless && self.marked_at.is_none() && figures.fill.memory > settings.low;
-        if wanted && store.below.is_some() && !now.in_flight { Settle::Mark } else { Settle::Hold }
+        let may = store.below.is_some() && !now.in_flight && !self.failures.pause(settings, now.at);
+        if wanted && may { Settle::Mark } else { Settle::Hold }
     }
 }
 
