@@ -295,7 +295,7 @@ impl Daemon {
                 self.strain = self.watch.strain(&self.root, &view, self.config.policies.policies());
                 self.balance.strained(self.strain, &self.config.balancer.unwrap_or_default());
                 let mut problems = self.problems.clone();
-                problems.extend(self.balance.problem().map(|problem| format!("balancer: {problem}")));
+                problems.extend(self.balance.problems().map(|problem| format!("balancer: {problem}")));
                 let balancer = self.balance.shown().to_vec();
                 let view = View { problems, reload_refused: self.refused, balancer, ..view };
                 self.views.send_replace(Some(Arc::new(view)));

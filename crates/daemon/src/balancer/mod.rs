@@ -17,7 +17,7 @@ use std::{
 
 use lowtide_core::{
     Bytes,
-    balancer::{Balancer, Now, Reason, Run, Settings, Settle, Sinking, Store, Strain},
+    balancer::{Balancer, End, Now, Reason, Run, Settings, Settle, Sinking, Store, Strain},
 };
 use lowtide_kernfs::Root;
 use lowtide_tiers::Writeback;
@@ -61,6 +61,23 @@ struct Totals {
     last_run: Option<Run>,
     moved: Bytes,
     decisions: BTreeMap<(&'static str, &'static str), u64>,
+    /// What the last run failed with.
+    error: Option<String>,
+}
+
+impl Totals {
+    /// Remembers how a run ended, and says a failure that was not said before.
+    fn failed(&mut self, device: &str, ended: &Ended) {
+        let is_stopped = matches!(ended.outcome, Outcome::Ran(run) if run.end == End::Stopped);
+        if is_stopped && ended.error.is_none() {
+            return;
+        }
+        let error = ended.error.as_ref().map(|error| format!("{device}: {error}"));
+        if let Some(error) = error.as_ref().filter(|error| self.error.as_ref() != Some(error)) {
+            tracing::warn!("moving pages to the slower device failed, of {error}");
+        }
+        self.error = error;
+    }
 }
 
 /// The balancer's part of the daemon.
@@ -74,7 +91,10 @@ pub(crate) struct Balance {
     flights: Flights,
     totals: BTreeMap<Arc<str>, Totals>,
     shown: Vec<StoreView>,
+    /// What keeps it from working at all.
     problem: Option<String>,
+    /// What keeps it from moving pages of one store, found by the last scan.
+    troubles: BTreeMap<Arc<str>, String>,
     /// Stores that it was said of that nothing can sink from them.
     without: HashSet<Arc<str>>,
 }
@@ -92,6 +112,7 @@ impl Balance {
             totals: BTreeMap::new(),
             shown: Vec::new(),
             problem: None,
+            troubles: BTreeMap::new(),
             without: HashSet::new(),
         }
     }
@@ -101,14 +122,15 @@ impl Balance {
         &self.shown
     }
 
-    /// What keeps it from working.
-    pub(crate) fn problem(&self) -> Option<&str> {
-        self.problem.as_deref()
+    /// What keeps it from working, and what the last run of a store failed with.
+    pub(crate) fn problems(&self) -> impl Iterator<Item = &String> {
+        let failed = self.totals.values().filter_map(|totals| totals.error.as_ref());
+        self.problem.iter().chain(self.troubles.values()).chain(failed)
     }
 
     /// Looks at every store, decides, and starts what was decided.
     pub(crate) fn scan(&mut self, journal: &mut Journal, settings: &Settings, strain: Strain) {
-        let problem = self.try_scan(journal, settings, strain).err().map(|error| error.to_string());
+        let problem = self.scan_all(journal, settings, strain).err().map(|error| error.to_string());
         if let Some(problem) = problem.as_ref().filter(|problem| self.problem.as_ref() != Some(problem)) {
             tracing::warn!("the balancer moves nothing: {problem}");
         }
@@ -146,16 +168,14 @@ impl Balance {
     pub(crate) fn take(&mut self, ended: &Ended, settings: Option<&Settings>) -> bool {
         let now = self.started.elapsed();
         let device = &ended.store.device;
-        if let Some(error) = &ended.error {
-            tracing::warn!(%device, %error, "moving pages to the slower device failed");
-        }
+        let totals = self.totals.entry(Arc::clone(device)).or_default();
+        totals.failed(device, ended);
         let Outcome::Ran(run) = ended.outcome else {
             self.core.marked(device, now);
             return false;
         };
         tracing::debug!(%device, moved = %run.moved, took = ?run.took, end = ?run.end, emptied = ?run.emptied, "ran");
         self.core.ran(&ended.store, run, now);
-        let totals = self.totals.entry(Arc::clone(device)).or_default();
         totals.moved += run.moved;
         totals.last_run = Some(run);
         settings.is_some_and(|settings| run.goes_on(settings.min_age))
@@ -165,6 +185,7 @@ impl Balance {
     pub(crate) fn let_go(&mut self, journal: &mut Journal) -> Result<(), JournalError> {
         self.shown.clear();
         self.problem = None;
+        self.troubles.clear();
         let held = self.held();
         let ours = |path: &Path| knobs::is_counted(path) && !held.contains(&path.to_owned());
         if journal.records().iter().any(|record| ours(&record.path)) {
@@ -182,20 +203,29 @@ impl Balance {
         self.flights.devices().flat_map(files).collect()
     }
 
-    fn try_scan(
+    /// What fails at one store keeps none of the others waiting.
+    fn scan_all(
         &mut self,
         journal: &mut Journal,
         settings: &Settings,
         strain: Strain,
     ) -> Result<(), Problem> {
         let stores = stores::read(&self.root)?;
-        let alive: HashSet<_> = stores.iter().map(|store| Arc::clone(&store.device)).collect();
+        let alive: HashSet<_> = stores.iter().map(|(device, _)| Arc::clone(device)).collect();
         self.core.retain(&alive);
         self.totals.retain(|device, _| alive.contains(device));
         self.without.retain(|device| alive.contains(device));
         self.shown.clear();
-        for store in stores {
-            self.balance(journal, settings, strain, store)?;
+        let before = std::mem::take(&mut self.troubles);
+        for (device, store) in stores {
+            let balanced = store.map_err(Problem::from);
+            let balanced = balanced.and_then(|store| self.balance(journal, settings, strain, store));
+            let Err(problem) = balanced else { continue };
+            let trouble = format!("{device}: {problem}");
+            if before.get(&device) != Some(&trouble) {
+                tracing::warn!("the balancer moves nothing of {trouble}");
+            }
+            self.troubles.insert(device, trouble);
         }
         Ok(())
     }
@@ -220,7 +250,7 @@ impl Balance {
         self.say(&store, &decision);
         let totals = self.totals.entry(Arc::clone(&store.device)).or_default();
         *totals.decisions.entry((decision.settle.name(), decision.reason.name())).or_default() += 1;
-        let Totals { last_run, moved, decisions } = totals.clone();
+        let Totals { last_run, moved, decisions, .. } = totals.clone();
         let settle = decision.settle;
         self.shown.push(StoreView {
             store: store.clone(),
@@ -293,3 +323,6 @@ impl Balance {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

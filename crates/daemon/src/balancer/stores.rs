@@ -3,6 +3,8 @@
 //! The core knows a [`Store`] and what lies below it, not what it is made of. zswap over a disk would be another store
 //! here, and another mover.
 
+use std::sync::Arc;
+
 use lowtide_core::{
     Bytes, TierKind,
     balancer::{Below, Store},
@@ -10,23 +12,22 @@ use lowtide_core::{
 use lowtide_kernfs::{Error, Root, page_size};
 use lowtide_tiers::{Backing, SwapDevice, Zram};
 
+/// A store by its name: what it is, or why it cannot be read.
+pub(super) type Found = (Arc<str>, Result<Store, Error>);
+
 /// Every store now.
-pub(super) fn read(root: &Root) -> Result<Vec<Store>, Error> {
+pub(super) fn read(root: &Root) -> Result<Vec<Found>, Error> {
     let devices = lowtide_tiers::swaps(root)?;
-    let mut stores = Vec::new();
-    for device in &devices {
-        match store(root, device) {
-            Ok(found) => stores.extend(found),
-            Err(error) if error.is_gone() => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(stores)
+    let named = devices.iter().filter_map(|device| Some((device.zram()?, device)));
+    let read = named.filter_map(|(name, device)| match store(root, name, device) {
+        Err(error) if error.is_gone() => None,
+        found => Some((name.into(), found.transpose()?)),
+    });
+    Ok(read.collect())
 }
 
-/// `None` for a device that is no zram, or goes away meanwhile.
-fn store(root: &Root, device: &SwapDevice) -> Result<Option<Store>, Error> {
-    let Some(name) = device.zram() else { return Ok(None) };
+/// `None` for a device that goes away meanwhile.
+fn store(root: &Root, name: &str, device: &SwapDevice) -> Result<Option<Store>, Error> {
     let Some(zram) = Zram::read(root, name)? else { return Ok(None) };
     // Without a size nobody knows when it is full, nor what it may be written: as good as none.
     let below = Backing::read(root, name)?.and_then(|backing| {
