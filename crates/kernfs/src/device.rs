@@ -1,7 +1,7 @@
 use std::{
     fmt,
     fs::File,
-    io,
+    io::{self, Seek},
     os::{fd::OwnedFd, unix::fs::FileExt},
     path::Path,
 };
@@ -103,9 +103,39 @@ impl Root {
         written.map_err(|error| self.failed(Operation::Write, path, errno(&error)))
     }
 
+    /// The last whole page of a device or file; nothing if it has none.
+    pub fn read_last_page(&self, path: impl AsRef<Path>) -> Result<Vec<u8>> {
+        let path = path.as_ref();
+        let mut file = File::from(self.open(path, OFlag::O_RDONLY)?);
+        let page = last_page(&mut file).and_then(|place| {
+            let Some(place) = place else { return Ok(Vec::new()) };
+            let mut page = vec![0; page_size()];
+            file.read_exact_at(&mut page, place).map(|()| page)
+        });
+        page.map_err(|error| self.failed(Operation::Read, path, errno(&error)))
+    }
+
+    /// Writes the last whole page of a device that nobody has; fails if there is none.
+    pub fn write_last_page(&self, path: impl AsRef<Path>, page: &[u8]) -> Result<()> {
+        let path = path.as_ref();
+        let mut file = File::from(self.open(path, OFlag::O_WRONLY | OFlag::O_EXCL)?);
+        let written = last_page(&mut file).and_then(|place| {
+            let place = place.ok_or(io::ErrorKind::InvalidInput)?;
+            file.write_all_at(page, place).and_then(|()| file.sync_all())
+        });
+        written.map_err(|error| self.failed(Operation::Write, path, errno(&error)))
+    }
+
     fn failed(&self, operation: Operation, path: &Path, errno: Errno) -> Error {
         Error::System { operation, path: self.shown(path).into(), errno }
     }
+}
+
+/// Where it begins. The size of a block device is known by seeking to its end only.
+fn last_page(file: &mut File) -> io::Result<Option<u64>> {
+    let page = page_size() as u64;
+    let pages = file.seek(io::SeekFrom::End(0))? / page;
+    Ok(pages.checked_sub(1).map(|last| last * page))
 }
 
 fn errno(error: &io::Error) -> Errno {
@@ -127,6 +157,14 @@ mod tests {
         assert_eq!(root.read_start("/file", 2).unwrap(), b"sw");
         assert_eq!(root.read_start("/file", 20).unwrap(), b"swap");
         assert!(root.read_start("/missing", 1).unwrap_err().is_missing());
+        assert_eq!(root.read_last_page("/file").unwrap(), b"");
+        assert!(root.write_last_page("/file", &[1]).is_err());
+        let pages = [vec![1; page_size()], vec![2; page_size()], vec![3; 7]].concat();
+        std::fs::write(tree.path().join("file"), pages).unwrap();
+        assert_eq!(root.read_last_page("/file").unwrap(), vec![2; page_size()]);
+        root.write_last_page("/file", &vec![4; page_size()]).unwrap();
+        let written = std::fs::read(tree.path().join("file")).unwrap();
+        assert_eq!(written, [vec![1; page_size()], vec![4; page_size()], vec![3; 7]].concat());
     }
 
     #[test]

@@ -2,9 +2,10 @@
 /// as ZFS, Ceph or plain dm-crypt, something.
 pub const START: usize = 1 << 20;
 
-/// Stands at the start of a backing device of zram that lowtide took: what follows is pages of an earlier boot, which nobody
-/// needs. zram leaves the device's first page alone (`alloc_block_bdev`, drivers/block/zram/zram_drv.c, 6.1 to 7.3: its
-/// blocks count from 1).
+/// Stands at the start of a backing device of zram that lowtide took, and at the start of its last page: what is between is pages
+/// of an earlier boot, which nobody needs. Up to 6.18 zram leaves the first page alone (`alloc_block_bdev`,
+/// drivers/block/zram/zram_drv.c: its blocks count from 1); on 7.3 it was seen to begin with it, and goes on to the last one
+/// only when the device is full.
 pub const MARK: &[u8] = b"lowtide: a backing device of zram, version 1\n";
 
 /// What is on a device, by its start.
@@ -53,11 +54,11 @@ const SIGNATURES: [(&str, usize, &[u8]); 26] = [
     ("minix", 1040, b"\x8f\x13"),
 ];
 
-/// What a device holds that begins with `start`, [`START`] bytes of it if it has so many.
+/// What a device holds that begins with `start`, [`START`] bytes of it if it has so many, and ends with the page `end`.
 ///
 /// A mark counts only beside no signature: some file systems leave a device's first page as they find it.
 #[must_use]
-pub fn content(start: &[u8], page_size: usize) -> Content {
+pub fn content(start: &[u8], end: &[u8], page_size: usize) -> Content {
     let at = |place: usize, bytes: &[u8]| start.get(place..place + bytes.len()) == Some(bytes);
     if page_size > 10 && [&b"SWAPSPACE2"[..], b"SWAP-SPACE"].iter().any(|magic| at(page_size - 10, magic)) {
         return Content::Swap;
@@ -65,8 +66,8 @@ pub fn content(start: &[u8], page_size: usize) -> Content {
     let found = SIGNATURES.iter().find(|(_, place, bytes)| at(*place, bytes));
     match found {
         Some((name, ..)) => Content::Other(name),
-        None if at(0, MARK) => Content::Marked,
-        None if start.iter().all(|byte| *byte == 0) => Content::Blank,
+        None if at(0, MARK) || end.starts_with(MARK) => Content::Marked,
+        None if start.iter().chain(end).all(|byte| *byte == 0) => Content::Blank,
         None => Content::Unknown,
     }
 }
@@ -81,17 +82,17 @@ mod tests {
             assert!(place + bytes.len() <= START, "{name}");
             let mut start = vec![0; START];
             start[place..place + bytes.len()].copy_from_slice(bytes);
-            assert_eq!(content(&start, 4096), Content::Other(name));
+            assert_eq!(content(&start, &[], 4096), Content::Other(name));
             start.insert(0, 0);
-            assert_ne!(content(&start, 4096), Content::Other(name), "{name}");
+            assert_ne!(content(&start, &[], 4096), Content::Other(name), "{name}");
         }
     }
 
     #[test]
     fn blank_short_and_random() {
-        assert_eq!(content(&vec![0; START], 4096), Content::Blank);
-        assert_eq!(content(&[], 4096), Content::Blank);
-        assert_eq!(content(b"hello", 4096), Content::Unknown);
+        assert_eq!(content(&vec![0; START], &[], 4096), Content::Blank);
+        assert_eq!(content(&[], &[], 4096), Content::Blank);
+        assert_eq!(content(b"hello", &[], 4096), Content::Unknown);
     }
 
     #[test]
@@ -99,7 +100,7 @@ mod tests {
         for place in [0, 4095, 16 << 10, 128 << 10, START - 1] {
             let mut start = vec![0; START];
             start[place] = 1;
-            assert_eq!(content(&start, 4096), Content::Unknown, "{place}");
+            assert_eq!(content(&start, &[], 4096), Content::Unknown, "{place}");
         }
     }
 
@@ -108,15 +109,20 @@ mod tests {
         let mut start = vec![7; START];
         start[..4096].fill(0);
         start[..MARK.len()].copy_from_slice(MARK);
-        assert_eq!(content(&start, 4096), Content::Marked);
+        assert_eq!(content(&start, &[], 4096), Content::Marked);
         start[65_600..65_608].copy_from_slice(b"_BHRfS_M");
-        assert_eq!(content(&start, 4096), Content::Other("btrfs"));
+        assert_eq!(content(&start, &[], 4096), Content::Other("btrfs"));
+        let mut end = vec![0; 4096];
+        assert_eq!(content(&vec![7; START], &end, 4096), Content::Unknown);
+        end[..MARK.len()].copy_from_slice(MARK);
+        assert_eq!(content(&vec![7; START], &end, 4096), Content::Marked);
+        assert_eq!(content(&vec![0; START], &[1], 4096), Content::Unknown, "old RAID metadata, for one");
     }
 
     #[test]
     fn swap_of_another_page_size_is_none() {
         let header = crate::swap_header(65_536, 16);
-        assert_eq!(content(&header, 65_536), Content::Swap);
-        assert_eq!(content(&header, 4096), Content::Unknown);
+        assert_eq!(content(&header, &[], 65_536), Content::Swap);
+        assert_eq!(content(&header, &[], 4096), Content::Unknown);
     }
 }

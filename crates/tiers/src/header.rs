@@ -39,7 +39,7 @@ mod tests {
         assert_eq!(&header[1052..1059], b"lowtide");
         assert_eq!(&header[4086..], b"SWAPSPACE2");
         assert!(header[..1024].iter().all(|byte| *byte == 0));
-        assert_eq!(content(&header, 4096), Content::Swap);
+        assert_eq!(content(&header, &[], 4096), Content::Swap);
     }
 
     #[test]

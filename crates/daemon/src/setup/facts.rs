@@ -127,7 +127,11 @@ impl Disk {
         let claimed = is_block && kernel.is_claimed(path)?;
         // What belongs to somebody is not looked into.
         let looked_into = !claimed && node != Node::Other;
-        let content = if looked_into { content(&kernel.start(path)?, page_size()) } else { Content::Unknown };
+        let content = if looked_into {
+            content(&kernel.start(path)?, &kernel.end(path)?, page_size())
+        } else {
+            Content::Unknown
+        };
         Ok(Some(Self { node, claimed, content }))
     }
 }

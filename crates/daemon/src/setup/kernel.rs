@@ -16,13 +16,15 @@ pub(crate) trait Kernel {
     fn is_claimed(&self, path: &Path) -> Result<bool>;
     /// The start of a device or file.
     fn start(&self, path: &Path) -> Result<Vec<u8>>;
+    /// The last page of a device or file.
+    fn end(&self, path: &Path) -> Result<Vec<u8>>;
     /// Writes a kernel file.
     fn write(&mut self, path: &Path, value: &str) -> Result<()>;
     /// Makes a zram device and returns its name.
     fn add_zram(&mut self) -> Result<String>;
     /// Resets and removes a zram device.
     fn remove_zram(&mut self, name: &str) -> Result<()>;
-    /// Writes lowtide's mark at the start of a device.
+    /// Writes lowtide's mark into the first and the last page of a device.
     fn mark(&mut self, device: &Path) -> Result<()>;
     /// Writes a swap header on a device of so many bytes.
     fn format(&mut self, device: &Path, size: Bytes) -> Result<()>;
@@ -57,6 +59,10 @@ impl Kernel for Real {
         self.0.read_start(path, START.max(page_size()))
     }
 
+    fn end(&self, path: &Path) -> Result<Vec<u8>> {
+        self.0.read_last_page(path)
+    }
+
     fn write(&mut self, path: &Path, value: &str) -> Result<()> {
         self.0.write(path, value)
     }
@@ -72,7 +78,8 @@ impl Kernel for Real {
     fn mark(&mut self, device: &Path) -> Result<()> {
         let mut page = vec![0; page_size()];
         page[..MARK.len()].copy_from_slice(MARK);
-        unless_busy(|| self.0.write_start(device, &page))
+        unless_busy(|| self.0.write_start(device, &page))?;
+        unless_busy(|| self.0.write_last_page(device, &page))
     }
 
     fn format(&mut self, device: &Path, size: Bytes) -> Result<()> {

@@ -101,7 +101,7 @@ impl Model {
             [ZSWAP, DEMOTION, "proc/swaps"].map(|file| (file.to_owned(), self.get(file))).into();
         for (path, device) in &self.devices {
             // The mark stays: what is behind it is worth as little as before.
-            let content = match content(&device.start, page_size()) {
+            let content = match content(&device.start, &[], page_size()) {
                 Content::Marked => Content::Blank,
                 other => other,
             };
@@ -254,6 +254,10 @@ impl Kernel for Model {
         Ok(self.devices.get(path).is_some_and(|device| device.claimed || device.swap.is_some()))
     }
 
+    fn end(&self, _: &Path) -> Result<Vec<u8>> {
+        Ok(Vec::new())
+    }
+
     fn start(&self, path: &Path) -> Result<Vec<u8>> {
         Ok(self.devices.get(path).map(|device| device.start.clone()).unwrap_or_default())
     }
@@ -301,7 +305,7 @@ impl Kernel for Model {
         self.call(|model| {
             let device = model.device(path)?;
             assert!(
-                content(&device.start, page_size()) == Content::Blank && !device.claimed,
+                content(&device.start, &[], page_size()) == Content::Blank && !device.claimed,
                 "{path:?} is marked"
             );
             device.start[..MARK.len()].copy_from_slice(MARK);

@@ -195,8 +195,8 @@ impl Device<'_> {
                 Some(format!("it holds {content}: `wipefs -a` it if that is not needed"))
             }
             (_, Content::Unknown) => Some(
-                "its first MiB holds something that lowtide does not know. If that is not needed, make it blank: `blkdiscard -z`, \
-                 or `dd if=/dev/zero bs=1M count=1 of=` the device"
+                "its first MiB or its last page holds something that lowtide does not know. If that is not needed, make it \
+                 blank: `blkdiscard -z` it"
                     .to_owned(),
             ),
             (_, Content::Blank | Content::Marked) => None,

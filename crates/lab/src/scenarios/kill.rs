@@ -305,7 +305,10 @@ fn judge(outcome: &Outcome) -> Result<()> {
     // The knobs are put back at once, and then the journal is emptied, which takes the disk its time.
     ensure!(met(Moment::Shutdown, |round| round.journal), "no kill in the shutdown came before it was done");
     ensure!(
-        summary.left_in_state_dir.iter().all(|name| ["lock", "lost+found", "savings"].contains(&&**name)),
+        summary
+            .left_in_state_dir
+            .iter()
+            .all(|name| ["lock", "lost+found", "savings", "savings.new"].contains(&&**name)),
         "something is left behind"
     );
     Ok(())
