@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     observation::CgroupId,
+    reasons::reasons,
     units::{Bytes, Ratio},
 };
 
@@ -64,36 +65,9 @@ pub enum Scope {
     Any,
 }
 
-macro_rules! reasons {
-    ($($(#[$doc:meta])* $name:ident = $number:literal, $label:literal, $sentence:literal;)*) => {
-        /// Why something was decided. Numbers and names are an interface: they are never reused.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
-        #[serde(rename_all = "snake_case")]
-        #[repr(u8)]
-        pub enum Reason {
-            $($(#[$doc])* $name = $number,)*
-        }
-
-        impl Reason {
-            /// Every reason, in the order of their numbers.
-            pub const ALL: &[Self] = &[$(Self::$name,)*];
-
-            /// The label in metrics and JSON.
-            #[must_use]
-            pub const fn name(self) -> &'static str {
-                match self { $(Self::$name => $label,)* }
-            }
-
-            /// One sentence for an operator.
-            #[must_use]
-            pub const fn sentence(self) -> &'static str {
-                match self { $(Self::$name => $sentence,)* }
-            }
-        }
-    };
-}
-
 reasons! {
+    #![doc = "Why something was decided. Numbers and names are an interface: they are never reused."]
+
     /// Everything is below the SLO.
     Headroom = 1, "headroom", "pressure, refaults and promotions are under the SLO: cold memory may go";
     /// The mode is observe.
@@ -150,12 +124,6 @@ reasons! {
     Ageing = 27, "ageing", "one batch is asked for so that the kernel starts to tell touched pages from idle ones";
     /// The idle ages show nothing beyond the cut.
     NothingCold = 28, "nothing_cold", "no more memory has been idle for as long as it takes to be called cold";
-}
-
-impl std::fmt::Display for Reason {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(self.name())
-    }
 }
 
 /// The numbers a decision was made from. Rates are those of the last interval unless they say otherwise.

@@ -16,6 +16,7 @@ pub mod idle;
 pub mod observation;
 mod pace;
 pub mod policy;
+mod reasons;
 mod room;
 pub mod savings;
 mod state;

@@ -1,33 +1,8 @@
-macro_rules! reasons {
-    ($($name:ident = $number:literal, $label:literal, $sentence:literal;)*) => {
-        /// Why the balancer did, or did not, move pages. Numbers and names are an interface: they are never reused.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
-        #[serde(rename_all = "snake_case")]
-        #[repr(u8)]
-        pub enum Reason {
-            $(#[doc = $sentence] $name = $number,)*
-        }
-
-        impl Reason {
-            /// Every reason, in the order of their numbers.
-            pub const ALL: &[Self] = &[$(Self::$name,)*];
-
-            /// The label in metrics and JSON.
-            #[must_use]
-            pub const fn name(self) -> &'static str {
-                match self { $(Self::$name => $label,)* }
-            }
-
-            /// One sentence for an operator.
-            #[must_use]
-            pub const fn sentence(self) -> &'static str {
-                match self { $(Self::$name => $sentence,)* }
-            }
-        }
-    };
-}
+use crate::reasons::reasons;
 
 reasons! {
+    #![doc = "Why the balancer did, or did not, move pages. Numbers and names are an interface: they are never reused."]
+
     BelowWatermark = 1, "below_watermark", "the fill is below the watermark, and it would be drained before it is full";
     Watermark = 2, "watermark", "the fill is at the watermark or above: the coldest pages sink";
     Filling = 3, "filling", "at the rate at which it fills it would be full before it could be drained: the coldest pages sink early";
@@ -44,10 +19,4 @@ reasons! {
     Slots = 14, "slots", "swap slots run out before DRAM: sinking frees no slots, so the device has to be larger";
     Busy = 15, "busy", "somebody else has pages of the device moved or recompressed: tried again at the next scan";
     Failed = 16, "failed", "the kernel refused or the slower device failed: tried again after a pause that doubles up to an hour, and the log has the error";
-}
-
-impl std::fmt::Display for Reason {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.pad(self.name())
-    }
 }
