@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use crate::{
     observation::{BlockReads, HostObservation, Tier, TierKind},
-    units::{Bytes, Ratio},
+    units::Bytes,
 };
 
 /// So many reads make a mean.
@@ -44,7 +44,7 @@ impl FaultCost {
     #[must_use]
     pub fn per_gib_freed(&self, tier: &Tier) -> Option<Duration> {
         let freed = PAGE.scale(tier.resident_share().complement());
-        let pages = Ratio::new(Bytes::mib(1024).share_of(freed).get()).get();
+        let pages = Bytes::mib(1024).share_of(freed).get();
         (pages > 0.0)
             .then(|| Duration::try_from_secs_f64(self.time.as_secs_f64() * pages).unwrap_or(Duration::MAX))
     }

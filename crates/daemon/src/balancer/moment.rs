@@ -3,13 +3,15 @@
 use std::time::{Duration, SystemTime};
 
 use lowtide_core::balancer::Moment;
-use lowtide_kernfs::{Files, Root};
+use lowtide_kernfs::Root;
 use nix::time::{ClockId, clock_gettime};
+
+use crate::journal::boot_id;
 
 /// Now. What cannot be told is the earliest that it could be, with which the account's day is longer, not shorter.
 pub(super) fn now(root: &Root) -> Moment {
     Moment {
-        boot_id: root.read("proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned(),
+        boot_id: boot_id(root).unwrap_or_default(),
         since_boot: uptime(),
         wall: SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default(),
     }
