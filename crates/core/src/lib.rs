@@ -15,6 +15,7 @@ mod history;
 pub mod idle;
 pub mod observation;
 mod pace;
+pub mod placement;
 pub mod policy;
 mod reasons;
 mod room;
@@ -29,8 +30,9 @@ pub use decision::{Action, Decision, Figures, Reason, Scope};
 pub use idle::{Cohort, Histogram, Hotness, Line, Lines, Reading};
 pub use observation::{
     BlockReads, CgroupId, CgroupObservation, Effect, HostObservation, Memory, MemoryStat, Observation, Stall,
-    SwapRoom, Tier, TierKind,
+    SwapRoom, Tier, TierBelow, TierKind,
 };
+pub use placement::{Ladder, Rung};
 pub use policy::{Budgets, Limits, Mode, Policy, Slo};
 pub use state::State;
 pub use tick::tick;

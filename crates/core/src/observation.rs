@@ -42,7 +42,7 @@ pub struct HostObservation {
     /// Where offloaded pages can live: zswap if it is on or still holds pages, then each active swap device in the
     /// order in which the kernel fills them.
     pub tiers: Vec<Tier>,
-    /// Reads of the swap devices that are block devices, by [`Tier::device`].
+    /// Reads of the swap devices that are block devices, and of what lies below them, by their path.
     pub reads: HashMap<Arc<str>, BlockReads>,
     /// Whether `memory.reclaim` takes `swappiness=` (from 6.12), so that page cache alone can be asked for.
     pub reclaim_takes_swappiness: bool,
@@ -101,6 +101,17 @@ pub struct Tier {
     pub resident: Bytes,
     /// zram's mem_limit, if one is set.
     pub resident_limit: Option<Bytes>,
+    /// The device that its pages can sink to (zram's backing device).
+    pub below: Option<TierBelow>,
+}
+
+/// What lies below a tier.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct TierBelow {
+    /// Its path, such as `/dev/nvme0n1p3`.
+    pub device: Arc<str>,
+    /// What it can still take.
+    pub room: Bytes,
 }
 
 /// Room in swap.

@@ -8,6 +8,7 @@ use crate::{
     idle::{ByType, Hotness, Since, Tracker},
     observation::{CgroupId, CgroupObservation, Effect, Tier},
     pace::Pace,
+    placement::Ladder,
     policy::{Mode, Policy},
     room::HostHistory,
     units::{Bytes, Ratio},
@@ -50,6 +51,23 @@ impl State {
         tracker.unwrap_or(&Tracker::default()).look_every(policy)
     }
 
+    /// From which idle age on each tier is worth it for a cgroup; `None` without a source of idle ages.
+    #[must_use]
+    pub fn ladder(&self, id: CgroupId) -> Option<&Ladder> {
+        self.cgroups.get(&id)?.ladder.as_ref()
+    }
+
+    /// From which age on the pages of every cgroup belong on `device`; `None` if those of some cgroup never do, or nothing is
+    /// known of one.
+    ///
+    /// The kernel does not tell whose page is whose in a swap device, so the most careful cgroup decides for all.
+    #[must_use]
+    pub fn belong_from(&self, device: &str) -> Option<Duration> {
+        let away = self.cgroups.values().filter(|cgroup| !cgroup.offloaded.is_zero());
+        let from = away.map(|cgroup| cgroup.ladder.as_ref()?.rung(device)?.from);
+        from.reduce(|a, b| Some(a?.max(b?))).flatten()
+    }
+
     /// What is known of a cgroup's idle ages; `None` without a source.
     #[must_use]
     pub fn hotness(&self, id: CgroupId, policy: &Policy, now: Duration) -> Option<Hotness> {
@@ -69,6 +87,10 @@ pub(crate) struct CgroupState {
     pub(crate) history: History,
     pub(crate) pace: Pace,
     pub(crate) tracker: Tracker,
+    /// Of the last tick; `None` without an idle-age source.
+    pub(crate) ladder: Option<Ladder>,
+    /// Swap slots that were taken at the last tick.
+    pub(crate) offloaded: Bytes,
     /// Part of the SLO was broken at the last tick: the price is lowered once per breach, not once per tick.
     pub(crate) was_broken: bool,
     /// No request before this, after a trigger.
@@ -101,6 +123,8 @@ impl CgroupState {
             history: History::default(),
             pace: Pace::default(),
             tracker: Tracker::default(),
+            ladder: None,
+            offloaded: Bytes::ZERO,
             was_broken: false,
             calm_from: Duration::ZERO,
             fruitless: 0,

@@ -7,6 +7,7 @@ use crate::{
     harm::{self, Harm},
     history::{MINUTE, SHORT},
     observation::{CgroupId, CgroupObservation, HostObservation, Memory, Observation},
+    placement::{self, Ladder, Offer, Price},
     policy::{Budgets, Mode, Policy},
     room::{BATCH, Room},
     state::{CgroupState, State},
@@ -26,6 +27,7 @@ pub fn tick(
 ) -> Vec<Decision> {
     let mut room = state.host.observe(&seen.host, budgets, now);
     state.costs.observe(&seen.host);
+    let offers = placement::offers(&seen.host, &state.costs);
     let mut known = std::mem::take(&mut state.cgroups);
     let mut remembered = HashMap::with_capacity(seen.cgroups.len());
     let mut cases = Vec::with_capacity(seen.cgroups.len());
@@ -54,7 +56,10 @@ pub fn tick(
         .chain(cases.iter().enumerate().take(state.turn % cases.len().max(1)))
         .filter_map(|(place, case)| {
             let memory = state.cgroups.get_mut(&case.cgroup.id)?;
-            Some((place, case.decide(memory, &mut room)))
+            let decision = case.decide(memory, &mut room);
+            memory.offloaded = decision.figures.offloaded;
+            memory.ladder = case.ladder(memory, &offers);
+            Some((place, decision))
         })
         .collect();
     decisions.sort_unstable_by_key(|(place, _)| *place);
@@ -218,6 +223,14 @@ impl Case<'_> {
     fn cold(&self, state: &CgroupState) -> Option<(Duration, Bytes)> {
         let cut = state.tracker.is_current(self.policy, self.now).then(|| state.tracker.cut(self.policy))?;
         Some((cut, state.tracker.idle(cut)))
+    }
+
+    /// Where memory of which age belongs, at the price of now.
+    fn ladder(&self, state: &CgroupState, offers: &[Offer]) -> Option<Ladder> {
+        let (cut, _) = self.cold(state)?;
+        let footprint = self.cgroup.memory.footprint();
+        let price = Price { share: state.pace.price(), pressure: self.policy.slo.memory_pressure, footprint };
+        Some(Ladder::lean(offers, &state.tracker.rates(footprint), price, cut))
     }
 
     /// Once per breach, not once per tick of it.

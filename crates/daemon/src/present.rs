@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, fmt::Write, time::Duration};
 
 use lowtide_core::{
-    Action, Bytes, Decision, FaultCost, Figures, Hotness, Lines, Ratio, Reason,
+    Action, Bytes, Decision, FaultCost, Figures, Hotness, Ladder, Lines, Ratio, Reason, Rung,
     balancer::{Settle, Sinking},
     idle::WhatIf,
 };
@@ -62,12 +62,16 @@ fn write_host(text: &mut String, view: &View) -> std::fmt::Result {
     Ok(())
 }
 
-fn fault_cost(TierCost { fault: FaultCost { time, measured }, per_gib_freed }: TierCost) -> String {
-    let how = if measured { "measured" } else { "assumed" };
-    let time = match time.as_secs_f64() * 1e6 {
+fn micros(time: Duration) -> String {
+    match time.as_secs_f64() * 1e6 {
         micros if micros < 1000.0 => format!("{micros:.0} µs"),
         micros => format!("{:.1} ms", micros / 1e3),
-    };
+    }
+}
+
+fn fault_cost(TierCost { fault: FaultCost { time, measured }, per_gib_freed }: TierCost) -> String {
+    let how = if measured { "measured" } else { "assumed" };
+    let time = micros(time);
     let freed = per_gib_freed.map(|stall| format!(", {:.1} s for each GiB freed", stall.as_secs_f64()));
     format!("{time} ({how}{})", freed.unwrap_or_default())
 }
@@ -163,6 +167,7 @@ pub(crate) fn explain(cgroup: &CgroupView, view: &View) -> String {
     let _ = write_figures(&mut text, &cgroup.decision.figures);
     if let Some(hotness) = &cgroup.hotness {
         let _ = write_hotness(&mut text, hotness);
+        let _ = cgroup.ladder.as_ref().map_or(Ok(()), |ladder| write_ladder(&mut text, ladder));
         let _ = write_working_sets(&mut text, &cgroup.account.working_sets);
     }
     let _ = write_account(&mut text, cgroup);
@@ -212,6 +217,26 @@ fn write_hotness(text: &mut String, hotness: &Hotness) -> std::fmt::Result {
     for WhatIf { cold_after, could_go, promotion_rate } in &hotness.what_if {
         let back = promotion_rate.map_or_else(|| "unknown".to_owned(), |rate| format!("{rate}/min"));
         writeln!(text, "  {:<22} {could_go:>12}    {back:>15}", age(*cold_after))?;
+    }
+    Ok(())
+}
+
+/// Where memory belongs at today's price, a line for each tier.
+fn write_ladder(text: &mut String, ladder: &Ladder) -> std::fmt::Result {
+    let hour = ladder.price_per_gib * 3600.0;
+    writeln!(text, "placement: a GiB freed is worth {hour:.2} s of stall an hour")?;
+    for Rung { kind, device, fault, freed, from, touched } in &ladder.rungs {
+        let when = from.map_or_else(
+            || "at no age worth it at today's price".to_owned(),
+            |from| format!("worth it from {} idle on", age(from)),
+        );
+        writeln!(
+            text,
+            "  {} {device:<16} {when} (touched again {} a minute, {} a fault, {freed} freed)",
+            kind.name(),
+            Ratio::new(touched.get() * 60.0),
+            micros(fault.time)
+        )?;
     }
     Ok(())
 }

@@ -270,7 +270,10 @@ impl Daemon {
     /// Without a balancer in the configuration, what an earlier one had set is put back.
     fn scan(&mut self) -> Result<(), RunError> {
         match &self.config.balancer {
-            Some(settings) => self.balance.scan(&mut self.journal, settings, self.strain),
+            Some(settings) => {
+                let belong_from = |device: &str| self.turns.belong_from(device);
+                self.balance.scan(&mut self.journal, settings, self.strain, &belong_from);
+            }
             None => self.balance.let_go(&mut self.journal)?,
         }
         Ok(())

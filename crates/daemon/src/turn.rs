@@ -122,6 +122,11 @@ impl Loop {
         self.sampler.halt();
     }
 
+    /// From which age on the pages of every cgroup belong on `device`, as far as is known.
+    pub(crate) fn belong_from(&self, device: &str) -> Option<Duration> {
+        self.state.belong_from(device)
+    }
+
     /// What trying MGLRU has shown.
     pub(crate) fn tried_mglru(&mut self, notices_first_touch: Option<bool>) {
         self.sampler.tried(notices_first_touch);
@@ -156,7 +161,10 @@ impl Loop {
         let hotness = self.hotness(&seen, config, now);
         let acting: Vec<_> =
             config.policies.policies().iter().map(|policy| policy.mode == Mode::Full).collect();
-        let view = View::new(seen, decisions, &self.ledger, own, stalls, hotness, &acting);
+        let mut view = View::new(seen, decisions, &self.ledger, own, stalls, hotness, &acting);
+        for cgroup in &mut view.cgroups {
+            cgroup.ladder = self.state.ladder(cgroup.id).cloned();
+        }
         let cost = |tier: &Tier| {
             let fault = self.state.fault_cost(tier);
             TierCost { fault, per_gib_freed: fault.per_gib_freed(tier) }

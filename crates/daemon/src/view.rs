@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use lowtide_core::{
-    Bytes, CgroupId, Decision, FaultCost, HostObservation, Hotness, Memory, Observation, Ratio,
+    Bytes, CgroupId, Decision, FaultCost, HostObservation, Hotness, Ladder, Memory, Observation, Ratio,
     savings::{self, Placed},
 };
 
@@ -70,6 +70,8 @@ pub(crate) struct CgroupView {
     pub(crate) stalls: Stalls,
     /// How long its memory in DRAM has been idle; `None` without a source.
     pub(crate) hotness: Option<Hotness>,
+    /// From which idle age on which tier is worth it; `None` without a source.
+    pub(crate) ladder: Option<Ladder>,
     /// Where its offloaded bytes live.
     pub(crate) placed: Vec<Placed>,
     /// Offloaded, less what the tiers take for it.
@@ -117,6 +119,7 @@ impl View {
                 acting: acting.get(cgroup.policy).copied().unwrap_or(false),
                 stalls: stalls(cgroup.id),
                 hotness: hotness.remove(&cgroup.id),
+                ladder: None,
                 net_saved: savings::net(&placed),
                 placed,
                 memory: cgroup.memory,

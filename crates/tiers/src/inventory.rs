@@ -1,9 +1,9 @@
 use std::cmp::Reverse;
 
-use lowtide_core::{Bytes, Tier, TierKind};
+use lowtide_core::{Bytes, Tier, TierBelow, TierKind};
 use lowtide_kernfs::{Result, Root};
 
-use crate::{SwapDevice, Zram, Zswap, swaps};
+use crate::{Backing, SwapDevice, Zram, Zswap, swaps};
 
 /// Every place where offloaded pages can live now: zswap if it is on or holds pages, then the swap devices, those
 /// of the highest priority first.
@@ -18,7 +18,7 @@ pub fn read(root: &Root) -> Result<Vec<Tier>> {
     let zswap = Zswap::read(root)?.filter(Zswap::is_in_use);
     let elsewhere = zswap.map_or(Bytes::ZERO, |zswap| held_for_the_disk(&zswap, &devices));
     let behind = devices.iter().map(|device| match device {
-        Device::Zram(swap, zram) => zram_tier(swap, zram),
+        Device::Zram(swap, zram, below) => zram_tier(swap, zram, below.clone()),
         Device::Disk(swap) => disk_tier(swap, elsewhere),
     });
     Ok(zswap.as_ref().map(zswap_tier).into_iter().chain(behind).collect())
@@ -26,7 +26,7 @@ pub fn read(root: &Root) -> Result<Vec<Tier>> {
 
 /// A swap device and what else is known of it.
 enum Device {
-    Zram(SwapDevice, Zram),
+    Zram(SwapDevice, Zram, Option<TierBelow>),
     Disk(SwapDevice),
 }
 
@@ -35,14 +35,18 @@ impl Device {
     fn read(root: &Root, device: SwapDevice) -> Result<Option<Self>> {
         let Some(name) = device.zram() else { return Ok(Some(Self::Disk(device))) };
         match Zram::read(root, name) {
-            Ok(zram) => Ok(zram.map(|zram| Self::Zram(device, zram))),
+            Ok(Some(zram)) => {
+                let below = below(root, name, &zram)?;
+                Ok(Some(Self::Zram(device, zram, below)))
+            }
+            Ok(None) => Ok(None),
             Err(error) if error.is_gone() => Ok(None),
             Err(error) => Err(error),
         }
     }
 
     const fn priority(&self) -> i32 {
-        let (Self::Zram(device, _) | Self::Disk(device)) = self;
+        let (Self::Zram(device, ..) | Self::Disk(device)) = self;
         device.priority
     }
 }
@@ -55,7 +59,7 @@ fn held_for_the_disk(zswap: &Zswap, devices: &[Device]) -> Bytes {
         return Bytes::ZERO;
     }
     let for_zram = devices.iter().map(|device| match device {
-        Device::Zram(swap, zram) => swap.used - zram.original,
+        Device::Zram(swap, zram, _) => swap.used - zram.original,
         Device::Disk(_) => Bytes::ZERO,
     });
     zswap.stored - for_zram.sum()
@@ -71,10 +75,18 @@ fn zswap_tier(zswap: &Zswap) -> Tier {
         stored: zswap.stored,
         resident: zswap.resident,
         resident_limit: None,
+        below: None,
     }
 }
 
-fn zram_tier(device: &SwapDevice, zram: &Zram) -> Tier {
+/// `None` without a backing device, or with one whose size nobody tells.
+fn below(root: &Root, name: &str, zram: &Zram) -> Result<Option<TierBelow>> {
+    Ok(Backing::read(root, name)?.and_then(|backing| {
+        Some(TierBelow { device: backing.path.as_str().into(), room: backing.capacity? - zram.backing })
+    }))
+}
+
+fn zram_tier(device: &SwapDevice, zram: &Zram, below: Option<TierBelow>) -> Tier {
     Tier {
         kind: TierKind::Zram,
         device: device.path.as_str().into(),
@@ -84,6 +96,7 @@ fn zram_tier(device: &SwapDevice, zram: &Zram) -> Tier {
         stored: zram.stored(),
         resident: zram.resident,
         resident_limit: zram.resident_limit,
+        below,
     }
 }
 
@@ -97,6 +110,7 @@ fn disk_tier(device: &SwapDevice, in_zswap: Bytes) -> Tier {
         stored: device.used - in_zswap,
         resident: Bytes::ZERO,
         resident_limit: None,
+        below: None,
     }
 }
 

@@ -29,6 +29,16 @@ fn zswap(tree: &TempDir, enabled: &str) {
     put(tree.path(), "proc/meminfo", "MemTotal: 1000 kB\nMemFree: 1 kB\nZswap: 10 kB\nZswapped: 30 kB\n");
 }
 
+/// Its 25 pages on the backing device are taken off what finds room there.
+#[test]
+fn what_lies_below_zram_has_its_own_room() {
+    let (tree, root) = host("/dev/zram0 partition 1020 500 100\n");
+    put(tree.path(), "sys/block/zram0/backing_dev", "/dev/sdb\n");
+    put(tree.path(), "sys/class/block/sdb/size", "2000\n");
+    let below = read(&root).unwrap().remove(0).below.unwrap();
+    assert_eq!((&*below.device, below.room), ("/dev/sdb", Bytes::kib(900)));
+}
+
 #[test]
 fn zram_before_disk_by_priority() {
     let (_tree, root) = host("/dev/sda2 partition 2000 300 -2\n/dev/zram0 partition 1020 500 100\n");
@@ -42,6 +52,7 @@ fn zram_before_disk_by_priority() {
         stored: Bytes::kib(300),
         resident: Bytes::kib(8),
         resident_limit: Some(Bytes::kib(64)),
+        below: None,
     };
     let disk = Tier {
         kind: TierKind::Disk,
@@ -52,6 +63,7 @@ fn zram_before_disk_by_priority() {
         stored: Bytes::kib(300),
         resident: Bytes::ZERO,
         resident_limit: None,
+        below: None,
     };
     assert_eq!(tiers, [zram, disk]);
 }

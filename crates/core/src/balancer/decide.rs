@@ -21,6 +21,8 @@ pub enum Settle {
         amount: Bytes,
         /// From which age on the oldest may be; `None` for the pages that still have their mark.
         from: Option<Duration>,
+        /// Nothing younger than this.
+        min_age: Duration,
     },
 }
 
@@ -79,6 +81,8 @@ pub struct Now {
     pub strain: Strain,
     /// What may still be written to the slower device.
     pub budget_left: Bytes,
+    /// From this age on the pages of every cgroup belong on the slower device, at the prices of now, whatever the fill.
+    pub belong_from: Option<Duration>,
     /// A run of the store has not ended.
     pub in_flight: bool,
 }
@@ -97,7 +101,9 @@ impl Balancer {
         let figures = track.figures(store, settings, &now);
         let wish = track.wish(settings, &figures);
         let (settle, reason) = match wish {
-            Err(reason) => (track.mark_ahead(settings, &figures, store, now), reason),
+            Err(reason) => track
+                .place(store, settings, &figures, &now)
+                .unwrap_or_else(|| (track.mark_ahead(settings, &figures, store, now), reason)),
             Ok(reason) => match track.must_wait(store, settings, &figures, &now) {
                 Some(reason) => (Settle::Hold, reason),
                 None => track.settle(settings, &figures, &now, store.page(), reason),

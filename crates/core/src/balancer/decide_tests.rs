@@ -57,7 +57,7 @@ fn from_the_watermark_down_to_the_low_mark() {
 #[test]
 fn the_amount_is_what_is_above_the_low_mark_uncompressed() {
     let decision = Balancer::default().decide(&store(90), &Settings::default(), now(0));
-    let Settle::Sink { amount, from } = decision.settle else { unreachable!() };
+    let Settle::Sink { amount, from, .. } = decision.settle else { unreachable!() };
     assert!(Bytes::mib(60) - amount <= Bytes::pages(1), "{amount}");
     assert_eq!(from, Some(at(100_000)));
     assert_eq!(decision.figures.drained_in.map(|time| time.as_millis()), Some(937), "60 MiB at 64 MiB/s");
@@ -239,7 +239,7 @@ proptest! {
             time += Duration::from_secs(seconds.into());
             let now = Now { at: time, uptime: time, budget_left: Bytes::new(budget), ..Now::default() };
             let decision = balancer.decide(&store, &settings, now);
-            if let Settle::Sink { amount, from } = decision.settle {
+            if let Settle::Sink { amount, from, .. } = decision.settle {
                 let below = store.below.clone().unwrap();
                 prop_assert!(amount <= Bytes::new(budget) && amount <= below.capacity - below.used - below.page);
                 prop_assert!(amount <= Bytes::mib(640) && !amount.is_zero() && amount == amount.whole(below.page));
@@ -262,4 +262,40 @@ proptest! {
             prop_assert_eq!(matches!(decision.settle, Settle::Sink { .. }), draining, "{} %", percent);
         }
     }
+}
+
+/// Pages belong below from twenty minutes on.
+fn placing(seconds: u64) -> Now {
+    Now { belong_from: Some(Duration::from_mins(20)), ..now(seconds) }
+}
+
+#[test]
+fn what_belongs_below_sinks_whatever_the_fill() {
+    let mut balancer = Balancer::default();
+    let decision = balancer.decide(&store(40), &Settings::default(), placing(0));
+    let min_age = Duration::from_mins(20);
+    // Of 120 MiB, no more than there are, in the time to the next scan at 64 MiB/s.
+    assert_eq!(
+        (decision.settle, decision.reason),
+        (Settle::Sink { amount: Bytes::mib(120), from: Some(at(100_000)), min_age }, Reason::Placement)
+    );
+    let run = Run { moved: Bytes::mib(30), took: at(1), emptied: Some(min_age), end: End::Done };
+    balancer.ran(&store(40), run, at(10));
+    let mut after = |seconds| balancer.decide(&store(30), &Settings::default(), placing(seconds)).reason;
+    assert_eq!(after(20), Reason::BelowWatermark, "nothing can have grown old enough");
+    assert_eq!(after(10 + 150), Reason::Placement, "an eighth of the age later");
+}
+
+#[test]
+fn what_belongs_below_waits_for_the_write_budget_and_never_goes_younger_than_min_age() {
+    let mut balancer = Balancer::default();
+    let spent = Now { budget_left: Bytes::ZERO, ..placing(0) };
+    assert_eq!(reason(&mut balancer, &store(40), spent), ("hold", Reason::WriteBudget));
+    let young = Now { belong_from: Some(at(1)), ..now(1) };
+    let Settle::Sink { min_age, .. } = balancer.decide(&store(40), &Settings::default(), young).settle else {
+        unreachable!()
+    };
+    assert_eq!(min_age, Settings::default().min_age);
+    let nobody_knows = Now { belong_from: None, ..now(2) };
+    assert_eq!(reason(&mut balancer, &store(40), nobody_knows), ("hold", Reason::BelowWatermark));
 }

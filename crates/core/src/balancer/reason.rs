@@ -19,4 +19,5 @@ reasons! {
     Slots = 14, "slots", "swap slots run out before DRAM: sinking frees no slots, so the device has to be larger";
     Busy = 15, "busy", "somebody else has pages of the device moved or recompressed: tried again at the next scan";
     Failed = 16, "failed", "the kernel refused or the slower device failed: tried again after a pause that doubles up to an hour, and the log has the error";
+    Placement = 17, "placement", "the oldest pages are worth more on the slower device at the prices of now (`lowtide explain` has the ages)";
 }

@@ -12,6 +12,8 @@ const LONGEST_PAUSE: Duration = Duration::from_hours(1);
 /// The kernel takes the moment `uptime - age`, in seconds, and up to which a page was stored; nothing for it means all pages
 /// (`idle_store` and `mark_idle`, drivers/block/zram/zram_drv.c). So no age may come near the time since the boot.
 const GRAIN: Duration = Duration::from_secs(1);
+/// Pages are placed so many times while they reach the age at which they belong elsewhere.
+const PLACED_EVERY: u32 = 8;
 
 /// A store between two looks.
 #[derive(Debug, Clone, Default)]
@@ -217,7 +219,35 @@ impl Track {
         let amount = figures.above_low.min(a_scan).min(figures.room).min(figures.budget_left);
         let amount = amount.whole(page).max(page);
         let hindrance = self.last.and_then(|run| run.hindrance(settings.min_age));
-        (Settle::Sink { amount, from }, hindrance.unwrap_or(why))
+        (Settle::Sink { amount, from, min_age: settings.min_age }, hindrance.unwrap_or(why))
+    }
+
+    /// What is to be done below the watermark: pages that belong on the slower device go there.
+    ///
+    /// Each run has the kernel go over all slots, so one is made only when pages can have grown old enough since the last.
+    /// Not where the kernel keeps no times: marks tell one age from all others, and that is the watermark's.
+    pub(super) fn place(
+        &self,
+        store: &Store,
+        settings: &Settings,
+        figures: &Figures,
+        now: &Now,
+    ) -> Option<(Settle, Reason)> {
+        let min_age = now.belong_from?.max(settings.min_age);
+        if self.ageless || store.stored.is_zero() || now.uptime <= min_age + GRAIN {
+            return None;
+        }
+        let from = self.oldest.bound(now.at, now.uptime, min_age);
+        if from < min_age + settings.scan_interval.max(min_age / PLACED_EVERY) {
+            return None;
+        }
+        if let Some(reason) = self.must_wait(store, settings, figures, now) {
+            return Some((Settle::Hold, reason));
+        }
+        let a_scan = settings.rate.over(settings.scan_interval);
+        let amount = a_scan.min(store.stored).min(figures.room).min(figures.budget_left);
+        let amount = amount.whole(store.page()).max(store.page());
+        Some((Settle::Sink { amount, from: Some(from), min_age }, Reason::Placement))
     }
 
     /// Where the kernel keeps no times, pages are marked before they are needed: the age has to be waited for.

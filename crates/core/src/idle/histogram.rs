@@ -29,7 +29,8 @@ pub const BOUNDARIES: [Duration; 16] = [
     seconds(24 * 3600),
 ];
 
-const CLASSES: usize = BOUNDARIES.len() + 1;
+/// One more than there are boundaries.
+pub(crate) const CLASSES: usize = BOUNDARIES.len() + 1;
 
 /// Bytes in DRAM by the time since their last touch.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
@@ -91,8 +92,14 @@ fn reached(age: Duration) -> Duration {
     age.saturating_add(age / 64)
 }
 
-fn class_of(age: Duration) -> usize {
+/// The class that an age falls into.
+pub(crate) fn class_of(age: Duration) -> usize {
     BOUNDARIES.partition_point(|boundary| *boundary <= age)
+}
+
+/// Where a class begins.
+pub(crate) fn class_start(class: usize) -> Duration {
+    class.checked_sub(1).map_or(Duration::ZERO, |before| BOUNDARIES[before])
 }
 
 /// Share of the cohort that is younger than `boundary`, if it is spread evenly.

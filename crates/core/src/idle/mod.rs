@@ -16,6 +16,7 @@ mod tracker;
 
 pub use cohort::{ByType, Cohort, Reading, Source};
 pub use histogram::{BOUNDARIES, Histogram};
+pub(crate) use histogram::{CLASSES, class_of, class_start};
 pub use lines::{Line, LineUse, Lines};
 pub use tracker::{Hotness, WhatIf};
 

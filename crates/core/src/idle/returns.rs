@@ -111,6 +111,11 @@ impl Away {
         self.bytes = (self.bytes * keep).min(offloaded.as_f64());
     }
 
+    /// For how long what is away has been idle on average; `None` if nothing is.
+    pub(crate) fn age(&self, now: Duration) -> Option<Duration> {
+        (self.bytes > 0.0).then(|| Duration::from_secs_f64((now.as_secs_f64() - self.touched).max(0.0)))
+    }
+
     /// `size` bytes left at `now` that had been idle for `age`.
     pub(crate) fn leave(&mut self, size: Bytes, age: Duration, now: Duration) {
         let touched = now.as_secs_f64() - age.as_secs_f64();

@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     history::MINUTE,
+    placement::{Rates, Touches},
     policy::Policy,
     units::{Bytes, Ratio},
 };
@@ -62,6 +63,7 @@ pub(crate) struct Tracker {
     cohorts: Vec<Cohort>,
     returns: Returns,
     away: Away,
+    touches: Touches,
     /// Cumulative faults now, and at the last reading.
     faults: [Bytes; 2],
     /// tmpfs and shared memory in DRAM.
@@ -97,8 +99,13 @@ struct Last {
 impl Tracker {
     /// What happened since the last call.
     pub(crate) fn account(&mut self, since: &Since, policy: &Policy, now: Duration) {
-        self.returns.fade(now.saturating_sub(self.seen));
-        self.away.fade(now.saturating_sub(self.seen), since.offloaded);
+        let elapsed = now.saturating_sub(self.seen);
+        self.returns.fade(elapsed);
+        self.touches.fade(elapsed);
+        self.away.fade(elapsed, since.offloaded);
+        if let Some(age) = self.away.age(now) {
+            self.touches.watch(age, since.offloaded, elapsed);
+        }
         self.seen = now;
         self.faults[0] = since.faults;
         self.shmem = since.shmem;
@@ -106,6 +113,7 @@ impl Tracker {
         self.away.leave(since.taken.anon, self.cut(policy), now);
         let (came_back, age) = self.away.come_back(since.promoted.anon, now);
         self.note(age, age, came_back, policy);
+        self.touches.touch(age, came_back);
     }
 
     /// What was not `seen` idle for cold_after was never a candidate, and says nothing about one.
@@ -147,10 +155,14 @@ impl Tracker {
         self.faults[1] = self.faults[0];
         let cohorts = &reading.cohorts;
         self.file.learn(Piece::of(cohorts, |size| size.file), elapsed, faulted, gone.file);
+        for piece in self.anon.pieces() {
+            self.touches.watch(piece.youngest, piece.size, elapsed);
+        }
         let touched = self.anon.learn(Piece::of(cohorts, |size| size.anon), elapsed, faulted, gone.anon);
         // The SLO is about minutes, and this was seen over the time between two looks.
         let a_minute = Ratio::ONE.over(Ratio::new(elapsed.max(MINUTE).as_secs_f64() / MINUTE.as_secs_f64()));
         for Touched { seen, age, size } in touched {
+            self.touches.touch(age, size);
             self.note(seen, age, size.scale(a_minute), policy);
         }
         self.cohorts = both(self.anon.pieces(), self.file.pieces());
@@ -173,6 +185,11 @@ impl Tracker {
     /// From which idle age on anonymous memory may go.
     pub(crate) fn cut(&self, policy: &Policy) -> Duration {
         cut::choose(&self.returns, policy.cold_after, policy.slo.promotion_rate, self.base(policy))
+    }
+
+    /// How often anonymous memory of each age is touched, for a cgroup of `footprint` bytes.
+    pub(crate) fn rates(&self, footprint: Bytes) -> Rates {
+        self.touches.rates(footprint)
     }
 
     /// How often to look: twice within the cut.

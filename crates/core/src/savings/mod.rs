@@ -93,6 +93,7 @@ mod tests {
             stored: Bytes::mib(stored),
             resident: Bytes::mib(resident),
             resident_limit: None,
+            below: None,
         }
     }
 

@@ -129,8 +129,17 @@ impl Balance {
     }
 
     /// Looks at every store, decides, and starts what was decided.
-    pub(crate) fn scan(&mut self, journal: &mut Journal, settings: &Settings, strain: Strain) {
-        let problem = self.scan_all(journal, settings, strain).err().map(|error| error.to_string());
+    ///
+    /// `belong_from` gives the age from which on pages belong on a slower device.
+    pub(crate) fn scan(
+        &mut self,
+        journal: &mut Journal,
+        settings: &Settings,
+        strain: Strain,
+        belong_from: &dyn Fn(&str) -> Option<Duration>,
+    ) {
+        let problem =
+            self.scan_all(journal, settings, strain, belong_from).err().map(|error| error.to_string());
         if let Some(problem) = problem.as_ref().filter(|problem| self.problem.as_ref() != Some(problem)) {
             tracing::warn!("the balancer moves nothing: {problem}");
         }
@@ -209,6 +218,7 @@ impl Balance {
         journal: &mut Journal,
         settings: &Settings,
         strain: Strain,
+        belong_from: &dyn Fn(&str) -> Option<Duration>,
     ) -> Result<(), Problem> {
         let stores = stores::read(&self.root)?;
         let alive: HashSet<_> = stores.iter().map(|(device, _)| Arc::clone(device)).collect();
@@ -219,7 +229,8 @@ impl Balance {
         let before = std::mem::take(&mut self.troubles);
         for (device, store) in stores {
             let balanced = store.map_err(Problem::from);
-            let balanced = balanced.and_then(|store| self.balance(journal, settings, strain, store));
+            let balanced =
+                balanced.and_then(|store| self.balance(journal, settings, strain, belong_from, store));
             let Err(problem) = balanced else { continue };
             let trouble = format!("{device}: {problem}");
             if before.get(&device) != Some(&trouble) {
@@ -235,6 +246,7 @@ impl Balance {
         journal: &mut Journal,
         settings: &Settings,
         strain: Strain,
+        belong_from: &dyn Fn(&str) -> Option<Duration>,
         store: Store,
     ) -> Result<(), Problem> {
         let in_flight = self.flights.has(&store.device);
@@ -244,6 +256,7 @@ impl Balance {
             uptime: moment::uptime(),
             strain,
             budget_left: left,
+            belong_from: store.below.as_ref().and_then(|below| belong_from(&below.device)),
             in_flight,
         };
         let decision = self.core.decide(&store, settings, now);
@@ -302,7 +315,7 @@ impl Balance {
     ) -> Result<(), Problem> {
         let task = match (settle, &store.below, &mut self.books) {
             (Settle::Mark, ..) => Task::Mark(Writeback::of(&self.root, &store.device)),
-            (Settle::Sink { amount, from }, Some(below), Some(books)) => {
+            (Settle::Sink { amount, from, min_age }, Some(below), Some(books)) => {
                 hold(&self.root, journal, &store.device)?;
                 books.reserve(&below.device, amount)?;
                 Task::Sink(Job {
@@ -312,7 +325,7 @@ impl Balance {
                     amount,
                     page: below.page,
                     from,
-                    min_age: settings.min_age,
+                    min_age,
                     rate: settings.rate,
                     time: settings.scan_interval,
                 })

@@ -55,13 +55,13 @@ fn a_store_that_cannot_be_read_keeps_no_other_waiting() {
     let host = Host::new();
     host.put("sys/block/zram0/mm_stat", "no numbers\n");
     let (mut balance, mut journal) = host.balance();
-    balance.scan(&mut journal, &Settings::default(), Strain::None);
+    balance.scan(&mut journal, &Settings::default(), Strain::None, &|_| None);
     assert_eq!(shown(&balance), ["zram1"]);
     let problems: Vec<_> = balance.problems().collect();
     assert!(problems.len() == 1 && problems[0].contains("zram0/mm_stat"), "{problems:?}");
 
     host.put("sys/block/zram0/mm_stat", "9437184 4096 8192 0 8192 0 0 0 0\n");
-    balance.scan(&mut journal, &Settings::default(), Strain::None);
+    balance.scan(&mut journal, &Settings::default(), Strain::None, &|_| None);
     assert_eq!(shown(&balance), ["zram0", "zram1"]);
     assert_eq!(balance.problems().count(), 0);
 }
@@ -82,7 +82,7 @@ async fn strain_stops_a_run_under_way_unless_its_store_is_urgent() {
         mkfifo(&pipe, Mode::S_IRWXU).unwrap();
         let (mut balance, mut journal) = host.balance();
         let settings = Settings { watermark: Ratio::percent(watermark), ..Settings::default() };
-        balance.scan(&mut journal, &settings, Strain::None);
+        balance.scan(&mut journal, &settings, Strain::None, &|_| None);
         let view = balance.shown().iter().find(|view| view.store.device.as_ref() == "zram1").unwrap();
         let job = Job {
             root: balance.root.clone(),

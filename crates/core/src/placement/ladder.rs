@@ -1,0 +1,113 @@
+use std::{sync::Arc, time::Duration};
+
+use super::{Offer, Rates};
+use crate::{
+    cost::FaultCost,
+    observation::TierKind,
+    units::{Bytes, Ratio},
+};
+
+/// From which idle age on each tier is worth it for one cgroup, at today's price.
+#[derive(Debug, Clone, Default, PartialEq, serde::Serialize)]
+pub struct Ladder {
+    /// What a freed page is worth: seconds of stall a second, for each GiB.
+    pub price_per_gib: f64,
+    /// One for each tier that is on offer, the fastest first.
+    pub rungs: Vec<Rung>,
+}
+
+/// One tier on the ladder.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct Rung {
+    /// What kind of place it is.
+    pub kind: TierKind,
+    /// Its device.
+    pub device: Arc<str>,
+    /// What a fault costs.
+    pub fault: FaultCost,
+    /// DRAM freed by a byte that is put there.
+    pub freed: Ratio,
+    /// From this idle age on memory belongs there; `None` if not at today's price, whatever its age.
+    pub from: Option<Duration>,
+    /// How often memory of that age is touched again: share of it a second. Of the oldest class for a tier that is not worth
+    /// it.
+    pub touched: Ratio,
+}
+
+impl Ladder {
+    /// Leans a ladder on what is on offer.
+    ///
+    /// `share` is the loop's price, `pressure` the SLO's; nothing begins before `cut`, the age from which on memory may leave
+    /// DRAM at all. In each class of age the tier with the greatest gain wins; the fastest among equals.
+    pub(crate) fn lean(offers: &[Offer], rates: &Rates, price: Price, cut: Duration) -> Self {
+        let mut rungs: Vec<Rung> = offers.iter().map(|offer| offer.rung(rates)).collect();
+        let per_page = price.per_page();
+        for (age, touched) in rates.by_age() {
+            let Some(best) = best(offers, age, touched, per_page) else { continue };
+            if rungs[best].from.is_none() {
+                rungs[best].from = Some(age.max(cut));
+                rungs[best].touched = Ratio::new(touched);
+            }
+        }
+        Self { price_per_gib: per_page * Bytes::mib(1024).share_of(Bytes::pages(1)).get(), rungs }
+    }
+
+    /// The rung of a device.
+    #[must_use]
+    pub fn rung(&self, device: &str) -> Option<&Rung> {
+        self.rungs.iter().find(|rung| &*rung.device == device)
+    }
+}
+
+impl Offer {
+    fn rung(&self, rates: &Rates) -> Rung {
+        let oldest = rates.by_age().last().map_or(0.0, |(_, rate)| rate);
+        Rung {
+            kind: self.kind,
+            device: Arc::clone(&self.device),
+            fault: self.fault,
+            freed: self.freed,
+            from: None,
+            touched: Ratio::new(oldest),
+        }
+    }
+
+    /// Seconds of stall a second that a page is worth there, more than in DRAM.
+    fn gain(&self, touched: f64, per_page: f64) -> f64 {
+        per_page * self.freed.get() - touched * self.fault.time.as_secs_f64()
+    }
+}
+
+fn best(offers: &[Offer], age: Duration, touched: f64, per_page: f64) -> Option<usize> {
+    let mut best = None;
+    let mut most = 0.0;
+    for (index, offer) in offers.iter().enumerate() {
+        let gain = offer.gain(touched, per_page);
+        if offer.has_room && offer.after.is_none_or(|after| age >= after) && gain > most {
+            (best, most) = (Some(index), gain);
+        }
+    }
+    best
+}
+
+/// What the stall of one page is weighed against.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Price {
+    /// The feedback loop's: zero to one.
+    pub(crate) share: Ratio,
+    /// Stall on memory that the SLO accepts.
+    pub(crate) pressure: Ratio,
+    /// The cgroup's memory, in DRAM and away.
+    pub(crate) footprint: Bytes,
+}
+
+impl Price {
+    fn per_page(self) -> f64 {
+        let pages = self.footprint.share_of(Bytes::pages(1)).get().max(1.0);
+        self.share.get() * self.pressure.get() / pages
+    }
+}
+
+#[cfg(test)]
+#[path = "ladder_tests.rs"]
+mod tests;

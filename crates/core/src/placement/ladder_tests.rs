@@ -1,0 +1,98 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::idle::CLASSES;
+
+const GIB: Bytes = Bytes::mib(1024);
+
+fn offer(kind: TierKind, micros: u64, freed: f64) -> Offer {
+    Offer {
+        kind,
+        device: kind.name().into(),
+        fault: FaultCost { time: Duration::from_micros(micros), measured: true },
+        freed: Ratio::new(freed),
+        has_room: true,
+        after: None,
+    }
+}
+
+/// zram at 20 µs that frees 0.7, a disk at `micros` below it.
+fn offers(micros: u64) -> [Offer; 2] {
+    [offer(TierKind::Zram, 20, 0.7), offer(TierKind::Disk, micros, 1.0)]
+}
+
+/// What was never watched: 0.5 / age.
+fn rates() -> Rates {
+    super::super::Touches::default().rates(GIB)
+}
+
+fn price(share: f64) -> Price {
+    Price { share: Ratio::new(share), pressure: Ratio::percent(1.0), footprint: GIB }
+}
+
+fn ages(ladder: &Ladder) -> Vec<Option<u64>> {
+    ladder.rungs.iter().map(|rung| rung.from.map(|from| from.as_secs())).collect()
+}
+
+#[test]
+fn colder_memory_belongs_on_slower_tiers() {
+    // A page is worth 0.01 / 262144 = 3.8e-8: zram from 1.3e-3 touches a second on, the disk from 1.4e-4 on (100 µs).
+    let ladder = Ladder::lean(&offers(100), &rates(), price(1.0), Duration::ZERO);
+    assert_eq!(ages(&ladder), [Some(300), Some(3600)]);
+    assert!((ladder.price_per_gib - 0.01).abs() < 1e-9);
+}
+
+#[test]
+fn a_device_that_gets_slower_begins_later() {
+    let from = |micros| ages(&Ladder::lean(&offers(micros), &rates(), price(1.0), Duration::ZERO))[1];
+    assert_eq!(from(100), Some(3600));
+    assert_eq!(from(1000), Some(8 * 3600));
+    assert_eq!(from(50_000), None);
+}
+
+#[test]
+fn a_lower_price_moves_every_rung_up() {
+    let at = |share| ages(&Ladder::lean(&offers(100), &rates(), price(share), Duration::ZERO));
+    assert_eq!(at(0.25), [Some(1200), Some(4 * 3600)]);
+}
+
+#[test]
+fn nothing_begins_before_the_cut_or_what_the_policy_says() {
+    let mut offers = offers(100);
+    offers[1].after = Some(Duration::from_hours(6));
+    let ladder = Ladder::lean(&offers, &rates(), price(1.0), Duration::from_mins(7));
+    assert_eq!(ages(&ladder), [Some(420), Some(8 * 3600)]);
+}
+
+#[test]
+fn a_full_tier_is_passed_over() {
+    let mut offers = offers(100);
+    offers[0].has_room = false;
+    let ladder = Ladder::lean(&offers, &rates(), price(1.0), Duration::ZERO);
+    assert_eq!(ages(&ladder), [None, Some(1200)]);
+}
+
+proptest! {
+    /// Whatever is on offer: a slower tier never begins before a faster one that is worth it, and what is expected to be
+    /// stalled never exceeds the SLO.
+    #[test]
+    fn the_stall_expected_is_within_the_slo(
+        offers in prop::collection::vec((1_u64..100_000, 0.0..1.0_f64), 1..5),
+        share in 0.01..1.0_f64,
+        raw in prop::collection::vec(1e-7..1.0_f64, CLASSES),
+    ) {
+        let mut offers: Vec<_> = offers.into_iter().map(|(micros, freed)| offer(TierKind::Disk, micros, freed)).collect();
+        offers.sort_by_key(|offer| offer.fault.time);
+        let mut raw: [f64; CLASSES] = raw.try_into().unwrap();
+        raw.sort_by(|a, b| b.total_cmp(a));
+        let rates = Rates::of(raw);
+        let price = price(share);
+        let ladder = Ladder::lean(&offers, &rates, price, Duration::ZERO);
+        let begun: Vec<_> = ladder.rungs.iter().filter_map(|rung| rung.from).collect();
+        prop_assert!(begun.is_sorted(), "{begun:?}");
+        for rung in ladder.rungs.iter().filter(|rung| rung.from.is_some()) {
+            let stall = rung.touched.get() * rung.fault.time.as_secs_f64() * 262_144.0;
+            prop_assert!(stall <= price.pressure.get() * (1.0 + 1e-9), "{stall}");
+        }
+    }
+}

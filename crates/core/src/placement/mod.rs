@@ -1,0 +1,18 @@
+//! Placement: from which idle age on which tier is worth it, at one price for each cgroup.
+//!
+//! A page idle for `a` in a tier `t` is expected to cost λ(a)·f(t) seconds of stall a second and frees σ(t) of its size. At a
+//! price `p`, in seconds of stall a second that a freed page is worth, it belongs where p·σ(t) − λ(a)·f(t) is greatest, DRAM
+//! being nothing. λ falls with age, so the answer is a ladder of ages.
+//!
+//! The price follows from the SLO: p = share × memory_pressure / pages of the cgroup. Then the stall expected of all that was
+//! placed cannot exceed the SLO, were all of the cgroup away. The share is the price that the feedback loop sets.
+
+mod ladder;
+mod offer;
+mod touches;
+
+pub(crate) use ladder::Price;
+pub use ladder::{Ladder, Rung};
+pub use offer::Offer;
+pub(crate) use offer::offers;
+pub(crate) use touches::{Rates, Touches};

@@ -1,0 +1,158 @@
+use std::time::Duration;
+
+use crate::{
+    idle::{CLASSES, class_of, class_start},
+    units::Bytes,
+};
+
+/// Half of what is known is forgotten in this time: a tenant that has changed is believed again.
+const HALF_LIFE: Duration = Duration::from_mins(30);
+
+/// What is assumed of memory that was never watched: touched `LINDY / age` times a second, so that half of what has been idle
+/// for an age is touched again before it is four times as old.
+///
+/// Memory that has been idle for long goes on being idle for long (Google's far memory: a third of a fleet's memory is idle
+/// for two minutes, and of its working set 0.2 % a minute comes back); the figure is on the careful side.
+const LINDY: f64 = 0.5;
+/// The assumption weighs as much as this share of the cgroup, watched for as long as it is old.
+const ASSUMED: f64 = 1.0 / 16.0;
+
+/// How often memory of each idle age was touched: bytes, over bytes × seconds in which they might have been.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Touches {
+    classes: [Class; CLASSES],
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Class {
+    touched: f64,
+    watched: f64,
+}
+
+impl Touches {
+    /// Time passes.
+    pub(crate) fn fade(&mut self, elapsed: Duration) {
+        let keep = (-elapsed.as_secs_f64() / HALF_LIFE.as_secs_f64()).exp2();
+        for class in &mut self.classes {
+            class.touched *= keep;
+            class.watched *= keep;
+        }
+    }
+
+    /// `size` bytes, idle for `age`, were watched for `elapsed`.
+    pub(crate) fn watch(&mut self, age: Duration, size: Bytes, elapsed: Duration) {
+        self.classes[class_of(age)].watched += size.as_f64() * elapsed.as_secs_f64();
+    }
+
+    /// `size` bytes were touched after having been idle for `age`.
+    pub(crate) fn touch(&mut self, age: Duration, size: Bytes) {
+        self.classes[class_of(age)].touched += size.as_f64();
+    }
+
+    /// What follows for a cgroup of `footprint` bytes.
+    pub(crate) fn rates(&self, footprint: Bytes) -> Rates {
+        let mut rates = [0.0; CLASSES];
+        // What is assumed of an age follows from what was seen of the younger ones.
+        let mut lindy = LINDY;
+        for (index, class) in self.classes.iter().enumerate() {
+            let age = middle(index);
+            let weight = footprint.as_f64().max(1.0) * ASSUMED * age;
+            rates[index] = (class.touched + lindy / age * weight) / (class.watched + weight);
+            lindy = LINDY.min(rates[index] * age);
+        }
+        for index in (1..CLASSES).rev() {
+            rates[index - 1] = rates[index - 1].max(rates[index]);
+        }
+        Rates(rates)
+    }
+}
+
+/// Touches a second of memory by the class of its idle age, falling with age.
+///
+/// Where a class was touched less often than an older one, it counts as much as that: what is placed now for its low rate
+/// would come back when it reaches the older class.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Rates([f64; CLASSES]);
+
+impl Rates {
+    /// Of each class, the youngest first: where it begins, and touches a second.
+    pub(crate) fn by_age(&self) -> impl Iterator<Item = (Duration, f64)> + '_ {
+        self.0.iter().enumerate().map(|(index, rate)| (class_start(index), *rate))
+    }
+
+    #[cfg(test)]
+    pub(crate) const fn of(rates: [f64; CLASSES]) -> Self {
+        Self(rates)
+    }
+}
+
+/// An age that stands for a class, in seconds.
+fn middle(index: usize) -> f64 {
+    let start = class_start(index).as_secs_f64();
+    let end = if index + 1 < CLASSES { class_start(index + 1).as_secs_f64() } else { start * 2.0 };
+    f64::midpoint(start, end)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const FOOTPRINT: Bytes = Bytes::mib(160);
+
+    fn seconds(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    fn rate(rates: &Rates, age: u64) -> f64 {
+        rates.0[class_of(seconds(age))]
+    }
+
+    #[test]
+    fn what_was_never_watched_is_touched_the_less_the_older_it_is() {
+        let rates = Touches::default().rates(FOOTPRINT);
+        assert!((rate(&rates, 60) - 0.5 / 90.0).abs() < 1e-9);
+        assert!((rate(&rates, 600) - 0.5 / 900.0).abs() < 1e-9);
+    }
+
+    #[test]
+    fn what_is_watched_and_not_touched_comes_to_be_trusted() {
+        let mut touches = Touches::default();
+        let before = rate(&touches.rates(FOOTPRINT), 300);
+        touches.watch(seconds(300), Bytes::mib(100), seconds(300));
+        let after = rate(&touches.rates(FOOTPRINT), 300);
+        assert!(after < before / 7.0, "{after} {before}");
+    }
+
+    #[test]
+    fn what_is_touched_again_counts_for_all_younger_ages() {
+        let mut touches = Touches::default();
+        for age in [5, 10, 20, 30, 60, 120] {
+            touches.watch(seconds(age), Bytes::mib(1000), seconds(1000));
+        }
+        touches.touch(seconds(125), Bytes::mib(10_000));
+        let rates = touches.rates(FOOTPRINT);
+        assert!((rate(&rates, 30) - 0.01).abs() < 0.001, "{}", rate(&rates, 30));
+        assert_eq!(rate(&rates, 30), rate(&rates, 120));
+        assert!(rate(&rates, 300) < 0.002);
+    }
+
+    proptest! {
+        #[test]
+        fn rates_fall_with_age_and_are_numbers(events in prop::collection::vec((0_u64..200_000, any::<u32>(), 0_u64..4000, any::<bool>()), 0..60), footprint in any::<u32>()) {
+            let mut touches = Touches::default();
+            for (age, bytes, elapsed, touched) in events {
+                let (age, size) = (seconds(age), Bytes::new(bytes.into()));
+                if touched {
+                    touches.touch(age, size);
+                } else {
+                    touches.watch(age, size, seconds(elapsed));
+                }
+                touches.fade(seconds(elapsed / 10));
+            }
+            let rates: Vec<f64> = touches.rates(Bytes::new(footprint.into())).by_age().map(|(_, rate)| rate).collect();
+            prop_assert!(rates.iter().all(|rate| rate.is_finite() && *rate > 0.0));
+            prop_assert!(rates.windows(2).all(|pair| pair[0] >= pair[1]));
+        }
+    }
+}
