@@ -75,14 +75,9 @@ impl Costs {
 
     /// Of one tier.
     pub(crate) fn of(&self, tier: &Tier) -> FaultCost {
-        self.of_device(&tier.device, tier.kind)
-    }
-
-    /// Of one device, of which nothing more is known than its kind.
-    pub(crate) fn of_device(&self, device: &str, kind: TierKind) -> FaultCost {
-        let mean = self.devices.get(device).and_then(|device| device.mean);
+        let mean = self.devices.get(&tier.device).and_then(|device| device.mean);
         mean.and_then(|mean| Duration::try_from_secs_f64(mean).ok())
-            .map_or(FaultCost::assumed(kind), |time| FaultCost { time, measured: true })
+            .map_or(FaultCost::assumed(tier.kind), |time| FaultCost { time, measured: true })
     }
 }
 
@@ -119,7 +114,7 @@ mod tests {
             stored: Bytes::mib(stored),
             resident: Bytes::mib(resident),
             resident_limit: None,
-            below: None,
+            above: None,
         }
     }
 

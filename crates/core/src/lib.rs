@@ -30,7 +30,7 @@ pub use decision::{Action, Decision, Figures, Reason, Scope};
 pub use idle::{Cohort, Histogram, Hotness, Line, Lines, Reading};
 pub use observation::{
     BlockReads, CgroupId, CgroupObservation, Effect, HostObservation, Memory, MemoryStat, Observation, Stall,
-    SwapRoom, Tier, TierBelow, TierKind,
+    SwapRoom, Tier, TierKind,
 };
 pub use placement::{Ladder, Rung};
 pub use policy::{Budgets, Limits, Mode, Policy, Slo};

@@ -42,7 +42,7 @@ pub struct HostObservation {
     /// Where offloaded pages can live: zswap if it is on or still holds pages, then each active swap device in the
     /// order in which the kernel fills them.
     pub tiers: Vec<Tier>,
-    /// Reads of the swap devices that are block devices, and of what lies below them, by their path.
+    /// Reads of the tiers that are block devices, by [`Tier::device`].
     pub reads: HashMap<Arc<str>, BlockReads>,
     /// Whether `memory.reclaim` takes `swappiness=` (from 6.12), so that page cache alone can be asked for.
     pub reclaim_takes_swappiness: bool,
@@ -86,11 +86,12 @@ impl TierKind {
 pub struct Tier {
     /// What kind of place it is.
     pub kind: TierKind,
-    /// The swap device or file as /proc/swaps names it (`/dev/zram0`); `zswap` for zswap.
+    /// The swap device or file as /proc/swaps names it (`/dev/zram0`), the path of a backing device; `zswap` for zswap.
     pub device: Arc<str>,
-    /// Swap priority; higher is used first. `None` for zswap, which is in front of all devices.
+    /// Swap priority; higher is used first. `None` for zswap, which is in front of all devices, and for a backing device.
     pub priority: Option<i32>,
-    /// What it holds when full, uncompressed: swap slots. For zswap the DRAM that its pool may take.
+    /// What it holds when full, uncompressed: swap slots, or a backing device's size. For zswap the DRAM that its pool may
+    /// take.
     pub capacity: Bytes,
     /// Swap slots taken. For zswap the DRAM that its pool takes: a tier's fill is what runs out first.
     pub used: Bytes,
@@ -101,17 +102,8 @@ pub struct Tier {
     pub resident: Bytes,
     /// zram's mem_limit, if one is set.
     pub resident_limit: Option<Bytes>,
-    /// The device that its pages can sink to (zram's backing device).
-    pub below: Option<TierBelow>,
-}
-
-/// What lies below a tier.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct TierBelow {
-    /// Its path, such as `/dev/nvme0n1p3`.
-    pub device: Arc<str>,
-    /// What it can still take.
-    pub room: Bytes,
+    /// The tier that it takes pages from and that has the swap slots for them: the zram device of a backing device.
+    pub above: Option<Arc<str>>,
 }
 
 /// Room in swap.
@@ -130,6 +122,12 @@ impl Tier {
         self.resident.share_of(self.stored).clamped()
     }
 
+    /// Whether it is a swap device. zswap needs a slot on one for each page it stores, a backing device one on its zram.
+    #[must_use]
+    pub fn has_slots(&self) -> bool {
+        self.kind != TierKind::Zswap && self.above.is_none()
+    }
+
     /// Uncompressed bytes that it can still take: free slots, or what fits below the memory limit at today's
     /// compression, if that is less.
     #[must_use]
@@ -143,11 +141,10 @@ impl Tier {
 }
 
 impl HostObservation {
-    /// All swap devices together; `None` if there is no swap. zswap needs a slot on a device for each page it
-    /// stores, so it adds no room.
+    /// All swap devices together; `None` if there is no swap.
     #[must_use]
     pub fn swap(&self) -> Option<SwapRoom> {
-        let devices = || self.tiers.iter().filter(|tier| tier.kind != TierKind::Zswap);
+        let devices = || self.tiers.iter().filter(|tier| tier.has_slots());
         devices().next()?;
         let mut free = Bytes::ZERO;
         for tier in devices() {

@@ -140,7 +140,7 @@ mod tests {
             stored: Bytes::mib(used_mib),
             resident: Bytes::ZERO,
             resident_limit: None,
-            below: None,
+            above: None,
         };
         HostObservation {
             total: Bytes::mib(8000),

@@ -108,7 +108,7 @@ fn tiers(page: &Page, view: &View) -> Result<(), prometheus::Error> {
 fn fills(page: &Page, view: &View) -> Result<(), prometheus::Error> {
     let fill = page.gauge(
         "lowtide_tier_fill_ratio",
-        "Share taken of what the tier may take: memory (zram with a mem_limit, zswap) and slots.",
+        "Share taken of what the tier may take: memory (zram with a mem_limit, zswap), slots, space (a backing device).",
         &["tier", "device", "of"],
     )?;
     for tier in &view.host.tiers {
@@ -116,8 +116,13 @@ fn fills(page: &Page, view: &View) -> Result<(), prometheus::Error> {
             fill.with_label_values(&[tier.kind.name(), &*tier.device, of]).set(share.get());
         };
         let used = tier.used.share_of(tier.capacity);
-        // zswap's capacity is DRAM: it has no slots of its own.
-        set(if tier.kind == TierKind::Zswap { "memory" } else { "slots" }, used);
+        // zswap's capacity is DRAM, and a backing device's its size: neither has slots of its own.
+        let of = match tier.kind {
+            TierKind::Zswap => "memory",
+            _ if tier.has_slots() => "slots",
+            _ => "space",
+        };
+        set(of, used);
         if let Some(limit) = tier.resident_limit {
             set("memory", tier.resident.share_of(limit));
         }

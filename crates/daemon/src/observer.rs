@@ -129,10 +129,9 @@ impl Observer {
     fn host(&self) -> Result<HostObservation, Error> {
         let tiers = lowtide_tiers::read(&self.root)?;
         let mut reads = HashMap::new();
-        let below = tiers.iter().filter_map(|tier| tier.below.as_ref().map(|below| &below.device));
-        for device in tiers.iter().map(|tier| &tier.device).chain(below) {
-            if let Some(found) = lowtide_tiers::reads(&self.root, device)? {
-                reads.insert(Arc::clone(device), found);
+        for tier in &tiers {
+            if let Some(found) = lowtide_tiers::reads(&self.root, &tier.device)? {
+                reads.insert(Arc::clone(&tier.device), found);
             }
         }
         Ok(lowtide_host::read(&self.root)?.observation(tiers, reads, self.takes_swappiness()))

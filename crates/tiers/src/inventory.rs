@@ -1,12 +1,12 @@
 use std::cmp::Reverse;
 
-use lowtide_core::{Bytes, Tier, TierBelow, TierKind};
+use lowtide_core::{Bytes, Tier, TierKind};
 use lowtide_kernfs::{Result, Root};
 
 use crate::{Backing, SwapDevice, Zram, Zswap, swaps};
 
 /// Every place where offloaded pages can live now: zswap if it is on or holds pages, then the swap devices, those
-/// of the highest priority first.
+/// of the highest priority first, each zram device with its backing device after it.
 pub fn read(root: &Root) -> Result<Vec<Tier>> {
     let mut devices = Vec::new();
     for device in swaps(root)? {
@@ -17,16 +17,19 @@ pub fn read(root: &Root) -> Result<Vec<Tier>> {
     devices.sort_by_key(|device| Reverse(device.priority()));
     let zswap = Zswap::read(root)?.filter(Zswap::is_in_use);
     let elsewhere = zswap.map_or(Bytes::ZERO, |zswap| held_for_the_disk(&zswap, &devices));
-    let behind = devices.iter().map(|device| match device {
-        Device::Zram(swap, zram, below) => zram_tier(swap, zram, below.clone()),
-        Device::Disk(swap) => disk_tier(swap, elsewhere),
+    let behind = devices.iter().flat_map(|device| match device {
+        Device::Zram(swap, zram, backing) => {
+            let below = backing.as_ref().and_then(|backing| backing_tier(swap, zram, backing));
+            std::iter::once(zram_tier(swap, zram)).chain(below)
+        }
+        Device::Disk(swap) => std::iter::once(disk_tier(swap, elsewhere)).chain(None),
     });
     Ok(zswap.as_ref().map(zswap_tier).into_iter().chain(behind).collect())
 }
 
 /// A swap device and what else is known of it.
 enum Device {
-    Zram(SwapDevice, Zram, Option<TierBelow>),
+    Zram(SwapDevice, Zram, Option<Backing>),
     Disk(SwapDevice),
 }
 
@@ -36,8 +39,8 @@ impl Device {
         let Some(name) = device.zram() else { return Ok(Some(Self::Disk(device))) };
         match Zram::read(root, name) {
             Ok(Some(zram)) => {
-                let below = below(root, name, &zram)?;
-                Ok(Some(Self::Zram(device, zram, below)))
+                let backing = Backing::read(root, name)?;
+                Ok(Some(Self::Zram(device, zram, backing)))
             }
             Ok(None) => Ok(None),
             Err(error) if error.is_gone() => Ok(None),
@@ -75,18 +78,11 @@ fn zswap_tier(zswap: &Zswap) -> Tier {
         stored: zswap.stored,
         resident: zswap.resident,
         resident_limit: None,
-        below: None,
+        above: None,
     }
 }
 
-/// `None` without a backing device, or with one whose size nobody tells.
-fn below(root: &Root, name: &str, zram: &Zram) -> Result<Option<TierBelow>> {
-    Ok(Backing::read(root, name)?.and_then(|backing| {
-        Some(TierBelow { device: backing.path.as_str().into(), room: backing.capacity? - zram.backing })
-    }))
-}
-
-fn zram_tier(device: &SwapDevice, zram: &Zram, below: Option<TierBelow>) -> Tier {
+fn zram_tier(device: &SwapDevice, zram: &Zram) -> Tier {
     Tier {
         kind: TierKind::Zram,
         device: device.path.as_str().into(),
@@ -96,8 +92,23 @@ fn zram_tier(device: &SwapDevice, zram: &Zram, below: Option<TierBelow>) -> Tier
         stored: zram.stored(),
         resident: zram.resident,
         resident_limit: zram.resident_limit,
-        below,
+        above: None,
     }
+}
+
+/// `None` for one whose size nobody tells.
+fn backing_tier(device: &SwapDevice, zram: &Zram, backing: &Backing) -> Option<Tier> {
+    Some(Tier {
+        kind: TierKind::Disk,
+        device: backing.path.as_str().into(),
+        priority: None,
+        capacity: backing.capacity?,
+        used: zram.backing,
+        stored: zram.backing,
+        resident: Bytes::ZERO,
+        resident_limit: None,
+        above: Some(device.path.as_str().into()),
+    })
 }
 
 fn disk_tier(device: &SwapDevice, in_zswap: Bytes) -> Tier {
@@ -110,7 +121,7 @@ fn disk_tier(device: &SwapDevice, in_zswap: Bytes) -> Tier {
         stored: device.used - in_zswap,
         resident: Bytes::ZERO,
         resident_limit: None,
-        below: None,
+        above: None,
     }
 }
 

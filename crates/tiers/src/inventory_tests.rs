@@ -29,14 +29,16 @@ fn zswap(tree: &TempDir, enabled: &str) {
     put(tree.path(), "proc/meminfo", "MemTotal: 1000 kB\nMemFree: 1 kB\nZswap: 10 kB\nZswapped: 30 kB\n");
 }
 
-/// Its 25 pages on the backing device are taken off what finds room there.
 #[test]
-fn what_lies_below_zram_has_its_own_room() {
-    let (tree, root) = host("/dev/zram0 partition 1020 500 100\n");
+fn what_lies_below_zram_is_a_tier_without_slots() {
+    let (tree, root) = host("/dev/zram0 partition 1020 500 100\n/dev/sda2 partition 2000 300 -2\n");
     put(tree.path(), "sys/block/zram0/backing_dev", "/dev/sdb\n");
     put(tree.path(), "sys/class/block/sdb/size", "2000\n");
-    let below = read(&root).unwrap().remove(0).below.unwrap();
-    assert_eq!((&*below.device, below.room), ("/dev/sdb", Bytes::kib(900)));
+    let tiers = read(&root).unwrap();
+    let names: Vec<_> = tiers.iter().map(|tier| (&*tier.device, tier.has_slots())).collect();
+    assert_eq!(names, [("/dev/zram0", true), ("/dev/sdb", false), ("/dev/sda2", true)]);
+    assert_eq!((tiers[1].stored, tiers[1].room()), (Bytes::kib(100), Bytes::kib(900)));
+    assert_eq!(tiers[1].above.as_deref(), Some("/dev/zram0"));
 }
 
 #[test]
@@ -52,7 +54,7 @@ fn zram_before_disk_by_priority() {
         stored: Bytes::kib(300),
         resident: Bytes::kib(8),
         resident_limit: Some(Bytes::kib(64)),
-        below: None,
+        above: None,
     };
     let disk = Tier {
         kind: TierKind::Disk,
@@ -63,7 +65,7 @@ fn zram_before_disk_by_priority() {
         stored: Bytes::kib(300),
         resident: Bytes::ZERO,
         resident_limit: None,
-        below: None,
+        above: None,
     };
     assert_eq!(tiers, [zram, disk]);
 }

@@ -46,7 +46,7 @@ fn zram(#[case] kernel: &str, #[case] mm: [u64; 3], #[case] bd: [u64; 3], #[case
         stored: original - backing,
         resident,
         resident_limit: Some(Bytes::mib(64)),
-        below: None,
+        above: None,
     };
     assert_eq!(tiers[1], tier);
 }

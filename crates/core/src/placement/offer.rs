@@ -32,23 +32,14 @@ pub struct Offer {
 /// that has room, and from there only to what lies below that: the disk behind zswap, zram's backing device. A device of
 /// lower priority is not on the ladder, it takes what finds no room above.
 pub(crate) fn offers(host: &HostObservation, costs: &Costs) -> Vec<Offer> {
-    let Some(entry) = host.tiers.iter().find(|tier| !tier.room().is_zero()) else { return Vec::new() };
-    let first = Offer::of(entry, costs);
-    let below = match entry.kind {
-        TierKind::Zswap => {
-            host.tiers.iter().find(|tier| tier.kind == TierKind::Disk).map(|tier| Offer::of(tier, costs))
-        }
-        TierKind::Zram => entry.below.as_ref().map(|below| Offer {
-            kind: TierKind::Disk,
-            device: Arc::clone(&below.device),
-            fault: costs.of_device(&below.device, TierKind::Disk),
-            freed: Ratio::ONE,
-            has_room: !below.room.is_zero(),
-            after: None,
-        }),
-        TierKind::Disk => None,
+    let enters = |tier: &&Tier| tier.above.is_none() && !tier.room().is_zero();
+    let Some(entry) = host.tiers.iter().find(enters) else { return Vec::new() };
+    let below = |tier: &&Tier| match entry.kind {
+        TierKind::Zswap => tier.kind == TierKind::Disk && tier.has_slots(),
+        TierKind::Zram => tier.above.as_ref() == Some(&entry.device),
+        TierKind::Disk => false,
     };
-    std::iter::once(first).chain(below).collect()
+    std::iter::once(entry).chain(host.tiers.iter().find(below)).map(|tier| Offer::of(tier, costs)).collect()
 }
 
 impl Offer {
@@ -68,5 +59,45 @@ impl Offer {
             has_room: !tier.room().is_zero(),
             after: None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::Bytes;
+
+    fn tier(kind: TierKind, device: &str, above: Option<&str>) -> Tier {
+        Tier {
+            kind,
+            device: device.into(),
+            priority: None,
+            capacity: Bytes::mib(100),
+            used: Bytes::mib(10),
+            stored: Bytes::mib(10),
+            resident: if kind == TierKind::Disk { Bytes::ZERO } else { Bytes::mib(3) },
+            resident_limit: None,
+            above: above.map(Arc::from),
+        }
+    }
+
+    fn on_offer(tiers: Vec<Tier>) -> Vec<String> {
+        let offers = offers(&HostObservation { tiers, ..HostObservation::default() }, &Costs::default());
+        offers.iter().map(|offer| format!("{} {}", offer.device, offer.freed)).collect()
+    }
+
+    #[test]
+    fn what_the_kernel_fills_first_and_what_lies_below_it() {
+        let (zram, below) = (tier(TierKind::Zram, "zram0", None), tier(TierKind::Disk, "b", Some("zram0")));
+        let disk = tier(TierKind::Disk, "d", None);
+        assert_eq!(on_offer(vec![zram.clone(), below.clone(), disk.clone()]), ["zram0 70%", "b 100%"]);
+        assert_eq!(
+            on_offer(vec![tier(TierKind::Zswap, "zswap", None), disk.clone()]),
+            ["zswap 70%", "d 100%"]
+        );
+        assert_eq!(on_offer(vec![disk.clone(), zram.clone(), below.clone()]), ["d 100%"]);
+        let full = Tier { used: Bytes::mib(100), ..zram };
+        assert_eq!(on_offer(vec![full, below, disk]), ["d 100%"]);
+        assert!(on_offer(Vec::new()).is_empty());
     }
 }

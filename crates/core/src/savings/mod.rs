@@ -35,8 +35,8 @@ impl Placed {
 /// Where a cgroup's offloaded bytes live.
 ///
 /// zswap is accounted by the kernel for each cgroup, size and cost. For the swap devices the kernel tells only how
-/// many slots a cgroup has on all of them together: these are shared out in proportion to what each device stores,
-/// at the device's own mean compression. With one device that is exact but for the compression of this cgroup's
+/// many slots a cgroup has on all of them together: these are shared out in proportion to what each device and the
+/// backing devices below them store, at the device's own mean compression. With one device that is exact but for the compression of this cgroup's
 /// own pages.
 #[must_use]
 pub fn placement(memory: &Memory, tiers: &[Tier]) -> Vec<Placed> {
@@ -93,7 +93,7 @@ mod tests {
             stored: Bytes::mib(stored),
             resident: Bytes::mib(resident),
             resident_limit: None,
-            below: None,
+            above: None,
         }
     }
 
@@ -103,6 +103,15 @@ mod tests {
         let placed = placement(&memory, &[tier(TierKind::Zram, 200, 50)]);
         assert_eq!(net(&placed), Bytes::mib(75));
         assert_eq!(efficiency(&placed), Ratio::new(0.75));
+    }
+
+    #[test]
+    fn what_sank_to_a_backing_device_is_saved_whole() {
+        let memory = Memory { swap_current: Some(Bytes::mib(100)), ..Memory::default() };
+        let below = Tier { above: Some("zram".into()), ..tier(TierKind::Disk, 150, 0) };
+        let placed = placement(&memory, &[tier(TierKind::Zram, 50, 25), below]);
+        assert_eq!(placed.iter().map(|part| part.bytes).collect::<Vec<_>>(), [25, 75].map(Bytes::mib));
+        assert_eq!(net(&placed), Bytes::mib(87) + Bytes::kib(512));
     }
 
     #[test]

@@ -123,7 +123,7 @@ fn swap_disk(capacity: Bytes) -> Tier {
         stored: Bytes::ZERO,
         resident: Bytes::ZERO,
         resident_limit: None,
-        below: None,
+        above: None,
     }
 }
 

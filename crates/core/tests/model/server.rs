@@ -91,7 +91,7 @@ impl Server {
                 stored: used,
                 resident: used.scale(Ratio::new(0.3)),
                 resident_limit: None,
-                below: None,
+                above: None,
             }],
             reclaim_takes_swappiness: true,
         }

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use lowtide_core::{
     BlockReads, Budgets, ByteRate, Bytes, CgroupId, CgroupObservation, Effect, HostObservation, Limit,
-    Limits, Lines, Memory, MemoryStat, Mode, Policy, Ratio, Slo, Stall, Tier, TierBelow, TierKind,
+    Limits, Lines, Memory, MemoryStat, Mode, Policy, Ratio, Slo, Stall, Tier, TierKind,
     idle::{ByType, Cohort, Reading, Source},
 };
 use proptest::{option, prelude::*};
@@ -90,10 +90,9 @@ fn reads() -> impl Strategy<Value = HashMap<Arc<str>, BlockReads>> {
 
 fn tier() -> impl Strategy<Value = Tier> {
     let kind = prop::sample::select(vec![TierKind::Zswap, TierKind::Zram, TierKind::Disk]);
-    let below = bytes().prop_map(|room| TierBelow { device: "below".into(), room });
-    let optional = (option::weighted(0.2, bytes()), option::weighted(0.5, below));
+    let optional = (option::weighted(0.2, bytes()), option::weighted(0.2, Just(Arc::from("zram"))));
     (kind, bytes(), bytes(), bytes(), bytes(), optional).prop_map(
-        |(kind, capacity, used, stored, resident, (resident_limit, below))| Tier {
+        |(kind, capacity, used, stored, resident, (resident_limit, above))| Tier {
             kind,
             device: kind.name().into(),
             priority: None,
@@ -102,7 +101,7 @@ fn tier() -> impl Strategy<Value = Tier> {
             stored,
             resident,
             resident_limit,
-            below,
+            above,
         },
     )
 }

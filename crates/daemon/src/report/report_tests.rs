@@ -49,7 +49,7 @@ fn view(uptime: Duration, promoted: Bytes) -> View {
         stored: Bytes::mib(500),
         resident: Bytes::mib(125),
         resident_limit: None,
-        below: None,
+        above: None,
     };
     let mut web = cgroup(1, "/web", 0, 400);
     web.memory.stat.refault_anon = Some(promoted);

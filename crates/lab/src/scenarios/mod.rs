@@ -18,6 +18,7 @@ mod no_swap;
 mod offload;
 mod pageout;
 mod peers;
+mod placement;
 mod precision;
 mod reclaim;
 mod scrape;
@@ -78,6 +79,7 @@ pub static TESTS: &[Scenario] = &[
     balancer::SCENARIO,
     write_budget::SCENARIO,
     tiers::SCENARIO,
+    placement::SCENARIO,
 ];
 
 /// What `cargo xtask bench` runs: they report, and judge nothing but correctness.
