@@ -38,7 +38,7 @@ const TENANTS: [Heat; 4] = [
 ];
 const WARM_EVERY: &str = "25s";
 /// Seconds of the two runs: for the rate of work in DRAM, and for the placement.
-const ALONE: f64 = 60.0;
+const ALONE: f64 = 300.0;
 const WITH: f64 = 600.0;
 const SIZE: u64 = 512 * MIB;
 
