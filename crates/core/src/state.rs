@@ -21,6 +21,9 @@ pub struct State {
     pub(crate) host: HostHistory,
     pub(crate) cgroups: HashMap<CgroupId, CgroupState>,
     pub(crate) costs: Costs,
+    /// zram takes its idle marks back from what is younger than the age it is given: seen on 6.12, not on 6.1, where a mark of a
+    /// younger age stays. No file tells; `swappiness=` of memory.reclaim is as old.
+    pub(crate) zram_unmarks: bool,
     /// Counts the ticks.
     pub(crate) turn: usize,
 }
@@ -60,11 +63,18 @@ impl State {
     /// From which age on the pages of every cgroup belong on `device`; `None` if those of some cgroup never do, or nothing is
     /// known of one.
     ///
-    /// The kernel does not tell whose page is whose in a swap device, so the most careful cgroup decides for all.
+    /// The kernel does not tell whose page is whose in a swap device, so the most careful cgroup decides for all, among those
+    /// that lowtide offloads. One with next to nothing there has no say.
     #[must_use]
     pub fn belong_from(&self, device: &str) -> Option<Duration> {
-        let away = self.cgroups.values().filter(|cgroup| !cgroup.offloaded.is_zero());
-        let from = away.map(|cgroup| cgroup.ladder.as_ref()?.rung(device)?.from);
+        if !self.zram_unmarks {
+            return None;
+        }
+        let offloaded = |cgroup: &&CgroupState| cgroup.mode == Mode::Full && !cgroup.offloaded.is_zero();
+        let all: Bytes = self.cgroups.values().filter(offloaded).map(|cgroup| cgroup.offloaded).sum();
+        let away = self.cgroups.values().filter(offloaded);
+        let heard = away.filter(|cgroup| cgroup.offloaded >= all.scale(NO_SAY));
+        let from = heard.map(|cgroup| cgroup.ladder.as_ref()?.rung(device)?.from);
         from.reduce(|a, b| Some(a?.max(b?))).flatten()
     }
 
@@ -89,7 +99,7 @@ pub(crate) struct CgroupState {
     pub(crate) tracker: Tracker,
     /// Of the last tick; `None` without an idle-age source.
     pub(crate) ladder: Option<Ladder>,
-    /// Swap slots that were taken at the last tick.
+    /// What of it was offloaded at the last tick; nothing for one without processes, that nobody waits for.
     pub(crate) offloaded: Bytes,
     /// Part of the SLO was broken at the last tick: the price is lowered once per breach, not once per tick.
     pub(crate) was_broken: bool,
@@ -106,6 +116,9 @@ pub(crate) struct CgroupState {
     cpu: Duration,
     promoted: ByType,
 }
+
+/// A cgroup with less than this share of all that is offloaded does not hold up the rest.
+const NO_SAY: Ratio = Ratio::new(1.0 / 256.0);
 
 /// The longest wait after requests that freed nothing.
 const LONGEST_RETRY: Duration = Duration::from_mins(10);

@@ -27,6 +27,7 @@ pub fn tick(
 ) -> Vec<Decision> {
     let mut room = state.host.observe(&seen.host, budgets, now);
     state.costs.observe(&seen.host);
+    state.zram_unmarks = seen.host.reclaim_takes_swappiness;
     let offers = placement::offers(&seen.host, &state.costs);
     let mut known = std::mem::take(&mut state.cgroups);
     let mut remembered = HashMap::with_capacity(seen.cgroups.len());
@@ -57,7 +58,8 @@ pub fn tick(
         .filter_map(|(place, case)| {
             let memory = state.cgroups.get_mut(&case.cgroup.id)?;
             let decision = case.decide(memory, &mut room);
-            memory.offloaded = decision.figures.offloaded;
+            let nobody = !case.cgroup.populated;
+            memory.offloaded = if nobody { Bytes::ZERO } else { decision.figures.offloaded };
             memory.ladder = case.ladder(memory, &offers);
             Some((place, decision))
         })

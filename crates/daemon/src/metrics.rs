@@ -82,7 +82,10 @@ fn host(page: &Page, view: &View) -> Result<(), prometheus::Error> {
 fn tiers(page: &Page, view: &View) -> Result<(), prometheus::Error> {
     let family = |name, help| page.gauge(name, help, &["tier", "device"]);
     let capacity = family("lowtide_tier_capacity_bytes", "What the tier holds when full.")?;
-    let used = family("lowtide_tier_used_bytes", "Swap slots taken in the tier.")?;
+    let used = family(
+        "lowtide_tier_used_bytes",
+        "Swap slots taken in the tier; for a backing device what lies on it, for zswap its pool.",
+    )?;
     let stored = family("lowtide_tier_stored_bytes", "Uncompressed bytes whose data the tier holds.")?;
     let resident = family("lowtide_tier_resident_bytes", "DRAM that the tier takes for what it stores.")?;
     let fault = family(

@@ -88,9 +88,15 @@ fn write_store(text: &mut String, view: &StoreView) -> std::fmt::Result {
         Settle::Hold => write!(text, "; nothing moves ({reason})")?,
         Settle::Mark => write!(text, "; pages are marked ({reason})")?,
         Settle::Sink { amount, .. } => {
-            let time = figures.drained_in.map_or_else(|| "never at this rate".to_owned(), age);
-            write!(text, "; {amount} move ({reason}), at the low mark in {time}")?;
+            write!(text, "; {amount} move ({reason})")?;
+            if !figures.above_low.is_zero() {
+                let time = figures.drained_in.map_or_else(|| "never at this rate".to_owned(), age);
+                write!(text, ", at the low mark in {time}")?;
+            }
         }
+    }
+    if let Some(from) = figures.belong_from {
+        write!(text, "; pages swapped out {} ago belong below", age(from))?;
     }
     writeln!(text)?;
     let Some(below) = &store.below else { return Ok(()) };
@@ -224,7 +230,10 @@ fn write_hotness(text: &mut String, hotness: &Hotness) -> std::fmt::Result {
 /// Where memory belongs at today's price, a line for each tier.
 fn write_ladder(text: &mut String, ladder: &Ladder) -> std::fmt::Result {
     let hour = ladder.price_per_gib * 3600.0;
-    writeln!(text, "placement: a GiB freed is worth {hour:.2} s of stall an hour")?;
+    writeln!(
+        text,
+        "placement: a GiB freed is worth {hour:.2} s of stall an hour; DRAM is left at the cut, whatever the first line says"
+    )?;
     for Rung { kind, device, fault, freed, from, touched } in &ladder.rungs {
         let when = from.map_or_else(
             || "at no age worth it at today's price".to_owned(),

@@ -68,6 +68,8 @@ pub struct Figures {
     pub budget_left: Bytes,
     /// Room on the slower device.
     pub room: Bytes,
+    /// From this age on pages belong there whatever the fill; `None` if none do, or it is not known.
+    pub belong_from: Option<Duration>,
 }
 
 /// What a decision is made from besides the store.

@@ -291,6 +291,9 @@ fn what_belongs_below_waits_for_the_write_budget_and_never_goes_younger_than_min
     let mut balancer = Balancer::default();
     let spent = Now { budget_left: Bytes::ZERO, ..placing(0) };
     assert_eq!(reason(&mut balancer, &store(40), spent), ("hold", Reason::WriteBudget));
+    // A drain from full to the low mark takes 30 MiB of DRAM, 90 MiB uncompressed.
+    let short = Now { budget_left: Bytes::mib(90), ..placing(0) };
+    assert_eq!(reason(&mut balancer, &store(40), short), ("hold", Reason::BelowWatermark));
     let young = Now { belong_from: Some(at(1)), ..now(1) };
     let Settle::Sink { min_age, .. } = balancer.decide(&store(40), &Settings::default(), young).settle else {
         unreachable!()

@@ -137,6 +137,7 @@ impl Track {
             },
             budget_left: now.budget_left,
             room: store.below.as_ref().map_or(Bytes::ZERO, Below::room),
+            belong_from: now.belong_from.map(|age| age.max(settings.min_age)),
         }
     }
 
@@ -233,7 +234,7 @@ impl Track {
         figures: &Figures,
         now: &Now,
     ) -> Option<(Settle, Reason)> {
-        let min_age = now.belong_from?.max(settings.min_age);
+        let min_age = figures.belong_from?;
         if self.ageless || store.stored.is_zero() || now.uptime <= min_age + GRAIN {
             return None;
         }
@@ -244,9 +245,15 @@ impl Track {
         if let Some(reason) = self.must_wait(store, settings, figures, now) {
             return Some((Settle::Hold, reason));
         }
-        let a_scan = settings.rate.over(settings.scan_interval);
-        let amount = a_scan.min(store.stored).min(figures.room).min(figures.budget_left);
-        let amount = amount.whole(store.page()).max(store.page());
+        // What draining a full store would take is kept for that: a full store is the greater harm.
+        let (_, whole) = store.measure();
+        let reserve = whole.scale(settings.low.complement()).scale(Ratio::ONE.over(store.density()));
+        let left = figures.room.min(figures.budget_left) - reserve;
+        let amount =
+            settings.rate.over(settings.scan_interval).min(store.stored).min(left).whole(store.page());
+        if amount.is_zero() {
+            return None;
+        }
         Some((Settle::Sink { amount, from: Some(from), min_age }, Reason::Placement))
     }
 

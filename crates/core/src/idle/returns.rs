@@ -83,15 +83,13 @@ impl Returns {
 
     /// Bytes that would come back in the worst minute if what is idle for the `index`th boundary had left DRAM.
     pub(crate) fn worst_minute(&self, index: usize) -> Bytes {
-        let bytes: f64 = self.classes.iter().skip(index).map(|class| class.worst.max(class.minute)).sum();
-        // A cast of a float saturates.
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "never negative; saturates"
-        )]
-        Bytes::new(bytes as u64)
+        whole(self.classes.iter().skip(index).map(|class| class.worst.max(class.minute)).sum())
     }
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "never negative; saturates")]
+fn whole(bytes: f64) -> Bytes {
+    Bytes::new(bytes as u64)
 }
 
 /// Memory that left DRAM on lowtide's request, and when on average it was touched last.
@@ -109,6 +107,11 @@ impl Away {
     pub(crate) fn fade(&mut self, elapsed: Duration, offloaded: Bytes) {
         let keep = (-elapsed.as_secs_f64() / HALF_LIFE.as_secs_f64()).exp2();
         self.bytes = (self.bytes * keep).min(offloaded.as_f64());
+    }
+
+    /// How much is away.
+    pub(crate) fn bytes(&self) -> Bytes {
+        whole(self.bytes)
     }
 
     /// For how long what is away has been idle on average; `None` if nothing is.

@@ -64,6 +64,8 @@ pub(crate) struct Tracker {
     returns: Returns,
     away: Away,
     touches: Touches,
+    /// What [`Touches`] watches of memory that is away.
+    watched_away: Away,
     /// Cumulative faults now, and at the last reading.
     faults: [Bytes; 2],
     /// tmpfs and shared memory in DRAM.
@@ -103,9 +105,7 @@ impl Tracker {
         self.returns.fade(elapsed);
         self.touches.fade(elapsed);
         self.away.fade(elapsed, since.offloaded);
-        if let Some(age) = self.away.age(now) {
-            self.touches.watch(age, since.offloaded, elapsed);
-        }
+        self.away_for_touches(since, policy, elapsed, now);
         self.seen = now;
         self.faults[0] = since.faults;
         self.shmem = since.shmem;
@@ -113,6 +113,19 @@ impl Tracker {
         self.away.leave(since.taken.anon, self.cut(policy), now);
         let (came_back, age) = self.away.come_back(since.promoted.anon, now);
         self.note(age, age, came_back, policy);
+    }
+
+    /// Of all that is away, whoever swapped it out: nothing is forgotten of it, so that what comes back is counted of as much as was
+    /// watched.
+    fn away_for_touches(&mut self, since: &Since, policy: &Policy, elapsed: Duration, now: Duration) {
+        let (cut, came_back) = (self.cut(policy), since.promoted.anon);
+        let away = &mut self.watched_away;
+        away.fade(Duration::ZERO, since.offloaded + came_back);
+        if let Some(age) = away.age(now) {
+            self.touches.watch(age, since.offloaded, elapsed);
+        }
+        away.leave((since.offloaded + came_back) - away.bytes(), cut, now);
+        let (came_back, age) = away.come_back(came_back, now);
         self.touches.touch(age, came_back);
     }
 
@@ -156,7 +169,8 @@ impl Tracker {
         let cohorts = &reading.cohorts;
         self.file.learn(Piece::of(cohorts, |size| size.file), elapsed, faulted, gone.file);
         for piece in self.anon.pieces() {
-            self.touches.watch(piece.youngest, piece.size, elapsed);
+            // When it is touched it counts as touched half-way.
+            self.touches.watch(piece.youngest.saturating_add(elapsed / 2), piece.size, elapsed);
         }
         let touched = self.anon.learn(Piece::of(cohorts, |size| size.anon), elapsed, faulted, gone.anon);
         // The SLO is about minutes, and this was seen over the time between two looks.

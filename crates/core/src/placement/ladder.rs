@@ -46,6 +46,9 @@ impl Ladder {
             let Some(best) = best(offers, age, touched, per_page) else { continue };
             if rungs[best].from.is_none() {
                 rungs[best].from = Some(age.max(cut));
+            }
+            // Of the class that it begins in, which the cut may have moved.
+            if rungs[best].from.is_some_and(|from| from >= age) {
                 rungs[best].touched = Ratio::new(touched);
             }
         }

@@ -32,14 +32,17 @@ pub struct Offer {
 /// that has room, and from there only to what lies below that: the disk behind zswap, zram's backing device. A device of
 /// lower priority is not on the ladder, it takes what finds no room above.
 pub(crate) fn offers(host: &HostObservation, costs: &Costs) -> Vec<Offer> {
-    let enters = |tier: &&Tier| tier.above.is_none() && !tier.room().is_zero();
+    // What is in a full tier can still sink from it.
+    let sinks = |tier: &Tier| host.tiers.iter().any(|below| below.above.as_ref() == Some(&tier.device));
+    let enters = |tier: &&Tier| tier.above.is_none() && (sinks(tier) || !tier.room().is_zero());
     let Some(entry) = host.tiers.iter().find(enters) else { return Vec::new() };
     let below = |tier: &&Tier| match entry.kind {
         TierKind::Zswap => tier.kind == TierKind::Disk && tier.has_slots(),
         TierKind::Zram => tier.above.as_ref() == Some(&entry.device),
         TierKind::Disk => false,
     };
-    std::iter::once(entry).chain(host.tiers.iter().find(below)).map(|tier| Offer::of(tier, costs)).collect()
+    let entry = Offer { has_room: true, ..Offer::of(entry, costs) };
+    std::iter::once(entry).chain(host.tiers.iter().find(below).map(|tier| Offer::of(tier, costs))).collect()
 }
 
 impl Offer {
@@ -97,7 +100,8 @@ mod tests {
         );
         assert_eq!(on_offer(vec![disk.clone(), zram.clone(), below.clone()]), ["d 100%"]);
         let full = Tier { used: Bytes::mib(100), ..zram };
-        assert_eq!(on_offer(vec![full, below, disk]), ["d 100%"]);
+        assert_eq!(on_offer(vec![full.clone(), below, disk.clone()]), ["zram0 70%", "b 100%"], "it can sink");
+        assert_eq!(on_offer(vec![full, disk]), ["d 100%"]);
         assert!(on_offer(Vec::new()).is_empty());
     }
 }

@@ -5,8 +5,11 @@ use crate::{
     units::Bytes,
 };
 
-/// Half of what is known is forgotten in this time: a tenant that has changed is believed again.
+/// Half of what is known of young memory is forgotten in this time: a tenant that has changed is believed again.
 const HALF_LIFE: Duration = Duration::from_mins(30);
+/// And in so many times its own age of older memory. With the same time for all, no evidence about memory of some hours could ever
+/// outweigh what is assumed, which weighs more the older the memory is.
+const AGES_KEPT: f64 = 4.0;
 
 /// What is assumed of memory that was never watched: touched `LINDY / age` times a second, so that half of what has been idle
 /// for an age is touched again before it is four times as old.
@@ -32,8 +35,9 @@ struct Class {
 impl Touches {
     /// Time passes.
     pub(crate) fn fade(&mut self, elapsed: Duration) {
-        let keep = (-elapsed.as_secs_f64() / HALF_LIFE.as_secs_f64()).exp2();
-        for class in &mut self.classes {
+        for (index, class) in self.classes.iter_mut().enumerate() {
+            let half_life = HALF_LIFE.as_secs_f64().max(AGES_KEPT * middle(index));
+            let keep = (-elapsed.as_secs_f64() / half_life).exp2();
             class.touched *= keep;
             class.watched *= keep;
         }
@@ -135,6 +139,25 @@ mod tests {
         assert!((rate(&rates, 30) - 0.01).abs() < 0.001, "{}", rate(&rates, 30));
         assert_eq!(rate(&rates, 30), rate(&rates, 120));
         assert!(rate(&rates, 300) < 0.002);
+    }
+
+    /// 600 MiB of 2 GiB are away and never touched: what is known of them grows with the hours.
+    #[test]
+    fn memory_that_is_never_touched_is_trusted_ever_more() {
+        let (footprint, step) = (Bytes::mib(2048), seconds(60));
+        let mut touches = Touches::default();
+        let mut after = |hours: u64| {
+            let mut age = seconds(300);
+            while age < seconds(hours * 3600) {
+                touches.fade(step);
+                touches.watch(age, Bytes::mib(600), step);
+                age += step;
+            }
+            rate(&touches.rates(footprint), hours * 3600)
+        };
+        let rates = [1, 4, 12, 20].map(&mut after);
+        assert!(rates.is_sorted_by(|a, b| a > b), "{rates:?}");
+        assert!(rates[3] < 0.5 / 72_000.0 / 5.0, "{rates:?}");
     }
 
     proptest! {
