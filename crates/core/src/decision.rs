@@ -124,6 +124,10 @@ reasons! {
     Ageing = 27, "ageing", "one batch is asked for so that the kernel starts to tell touched pages from idle ones";
     /// The idle ages show nothing beyond the cut.
     NothingCold = 28, "nothing_cold", "no more memory has been idle for as long as it takes to be called cold";
+    /// The policy's tiers leave the cgroup no swap on this host.
+    TierForbidden = 29, "tier_forbidden", "the policy's tiers leave this cgroup no swap on this host: anonymous memory stays";
+    /// The policy's at_most is reached.
+    TierAtMost = 30, "tier_at_most", "as much is offloaded as at_most in the policy's tiers allows: anonymous memory stays";
 }
 
 /// The numbers a decision was made from. Rates are those of the last interval unless they say otherwise.

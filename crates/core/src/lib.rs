@@ -8,6 +8,7 @@
 //! ```
 
 pub mod balancer;
+pub mod confine;
 mod cost;
 pub mod decision;
 mod harm;
@@ -22,9 +23,11 @@ mod room;
 pub mod savings;
 mod state;
 mod tick;
+mod tier_rules;
 pub mod units;
 mod watch;
 
+pub use confine::{Confinement, SwapBound, ZswapBound};
 pub use cost::FaultCost;
 pub use decision::{Action, Decision, Figures, Reason, Scope};
 pub use idle::{Cohort, Histogram, Hotness, Line, Lines, Reading};
@@ -36,4 +39,5 @@ pub use placement::{Ladder, Rung};
 pub use policy::{Budgets, Limits, Mode, Policy, Slo};
 pub use state::State;
 pub use tick::tick;
+pub use tier_rules::{AtMost, TierRule, TierRules, TierUse};
 pub use units::{ByteRate, ByteTime, Bytes, Limit, Ratio};

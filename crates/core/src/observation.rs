@@ -7,6 +7,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use crate::{
+    confine::{Confinement, Ways},
     idle::{ByType, Reading},
     units::{Bytes, Limit, Ratio},
 };
@@ -46,6 +47,8 @@ pub struct HostObservation {
     pub reads: HashMap<Arc<str>, BlockReads>,
     /// Whether `memory.reclaim` takes `swappiness=` (from 6.12), so that page cache alone can be asked for.
     pub reclaim_takes_swappiness: bool,
+    /// Where pages can come to lie beside the devices.
+    pub ways: Ways,
 }
 
 /// Counters of a block device.
@@ -134,9 +137,22 @@ impl Tier {
     pub fn room(&self) -> Bytes {
         let slots = self.capacity - self.used;
         let Some(limit) = self.resident_limit else { return slots };
+        self.compressed_into(limit - self.resident).map_or(slots, |below_limit| slots.min(below_limit))
+    }
+
+    /// As [`room`](Self::room), for zswap too, whose capacity is the DRAM of its pool.
+    #[must_use]
+    pub fn uncompressed_room(&self) -> Bytes {
+        match self.kind {
+            TierKind::Zswap => self.compressed_into(self.room()).unwrap_or(Bytes::MAX),
+            TierKind::Zram | TierKind::Disk => self.room(),
+        }
+    }
+
+    /// Uncompressed bytes that fit into so much DRAM at today's compression; `None` if it takes none.
+    fn compressed_into(&self, dram: Bytes) -> Option<Bytes> {
         let share = if self.stored.is_zero() { Ratio::ONE } else { self.resident_share() };
-        let below_limit = limit - self.resident;
-        if share == Ratio::ZERO { slots } else { slots.min(below_limit.scale(Ratio::ONE.over(share))) }
+        (share != Ratio::ZERO).then(|| dram.scale(Ratio::ONE.over(share)))
     }
 }
 
@@ -172,6 +188,8 @@ pub struct CgroupObservation {
     pub populated: bool,
     /// Its memory.
     pub memory: Memory,
+    /// What its policy's tiers mean on this host.
+    pub confined: Confinement,
     /// Pressure on memory; `None` if PSI is off.
     pub memory_pressure: Option<Stall>,
     /// Pressure on I/O; `None` if PSI is off.

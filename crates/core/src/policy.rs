@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     idle::Lines,
+    tier_rules::TierRules,
     units::{ByteRate, Bytes, Ratio},
 };
 
@@ -68,6 +69,8 @@ pub struct Policy {
     /// Memory younger than this is never a candidate. Without an idle-age source, a cgroup is left alone until it
     /// has been watched for so long.
     pub cold_after: Duration,
+    /// Which tiers its memory may go to.
+    pub tiers: TierRules,
     /// How much, how fast.
     pub limits: Limits,
     /// Where reports draw the line between hot, warm and cold memory; nothing is decided from it.
@@ -83,6 +86,7 @@ impl Policy {
             mode: Mode::Observe,
             slo: Slo::default(),
             cold_after: Duration::from_mins(5),
+            tiers: TierRules::default(),
             limits: Limits::default(),
             lines: Lines::around(Duration::from_mins(5)),
         }

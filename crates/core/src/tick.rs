@@ -3,10 +3,11 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use crate::{
+    confine::ZswapBound,
     decision::{Action, Decision, Figures, Reason, Scope},
     harm::{self, Harm},
     history::{MINUTE, SHORT},
-    observation::{CgroupId, CgroupObservation, HostObservation, Memory, Observation},
+    observation::{CgroupId, CgroupObservation, HostObservation, Memory, Observation, Tier, TierKind},
     placement::{self, Ladder, Offer, Price},
     policy::{Budgets, Mode, Policy},
     room::{BATCH, Room},
@@ -391,10 +392,9 @@ impl Case<'_> {
         if self.policy.mode == Mode::File {
             return Some(Reason::FileMode);
         }
-        if self.swap_max_room() < BATCH {
-            return Some(Reason::SwapMax);
-        }
-        room.for_anonymous().err()
+        let bounds = [self.tiers_room(), (self.swap_max_room(), Reason::SwapMax), self.zswap_room()];
+        let bound = bounds.into_iter().find(|(room, _)| *room < BATCH);
+        bound.map(|(_, reason)| reason).or_else(|| room.for_anonymous().err())
     }
 
     /// Below memory.swap.max, and below memory.swap.high: a cgroup that lowtide pushed over that would be throttled
@@ -405,10 +405,31 @@ impl Case<'_> {
         [swap_max, swap_high].into_iter().flatten().map(|limit| limit.room(used)).min().unwrap_or(Bytes::MAX)
     }
 
+    /// Below what the policy's tiers allow on this host.
+    fn tiers_room(&self) -> (Bytes, Reason) {
+        let Some(bound) = self.cgroup.confined.swap else { return (Bytes::MAX, Reason::TierAtMost) };
+        let reason = if bound.limit.is_zero() { Reason::TierForbidden } else { Reason::TierAtMost };
+        (bound.limit - self.cgroup.memory.swap_current.unwrap_or_default(), reason)
+    }
+
+    /// For a cgroup whose pages have to stay in zswap: what its pool can still take at today's compression. The kernel puts a
+    /// page back that does not fit.
+    fn zswap_room(&self) -> (Bytes, Reason) {
+        let zswap = || self.host.tiers.iter().find(|tier| tier.kind == TierKind::Zswap);
+        let room = match self.cgroup.confined.zswap {
+            ZswapBound::Stays => zswap().map_or(Bytes::ZERO, Tier::uncompressed_room),
+            ZswapBound::Free | ZswapBound::AtMost(_) => Bytes::MAX,
+        };
+        (room, Reason::SwapReserve)
+    }
+
     fn within_room(&self, step: Step, room: &Room) -> Step {
         match (step.scope, room.for_anonymous()) {
             (Scope::Any | Scope::Anon, Ok((left, bound))) => {
-                step.at_most(left, bound).at_most(self.swap_max_room(), Reason::SwapMax)
+                let bounds = [self.tiers_room(), (self.swap_max_room(), Reason::SwapMax), self.zswap_room()];
+                bounds
+                    .into_iter()
+                    .fold(step.at_most(left, bound), |step, (room, why)| step.at_most(room, why))
             }
             _ => step,
         }

@@ -8,7 +8,7 @@ use std::{
 
 use lowtide_cgroup::{Cgroup, Descend, Error, Mount};
 use lowtide_core::{
-    Bytes, CgroupId, CgroupObservation, HostObservation, Mode, Observation, Policy, Ratio, Stall,
+    Bytes, CgroupId, CgroupObservation, Confinement, HostObservation, Mode, Observation, Policy, Ratio, Stall,
 };
 use lowtide_kernfs::{Files, Root};
 use lowtide_policy::PolicySet;
@@ -211,6 +211,7 @@ fn observe(target: &Candidate, cgroup: &Cgroup) -> Result<Option<CgroupObservati
         policy: target.policy,
         populated: target.populated,
         memory,
+        confined: Confinement::default(),
         memory_pressure: cgroup.pressure(Resource::Memory)?,
         io_pressure: cgroup.pressure(Resource::Io)?,
         alarm: false,

@@ -6,7 +6,7 @@ mod zoneinfo;
 
 use std::{collections::HashMap, sync::Arc};
 
-use lowtide_core::{BlockReads, Bytes, HostObservation, Tier};
+use lowtide_core::{BlockReads, Bytes, HostObservation, Tier, confine::Ways};
 use lowtide_kernfs::{Files, Result, Root};
 
 pub use meminfo::Meminfo;
@@ -51,6 +51,7 @@ impl Host {
             tiers,
             reads,
             reclaim_takes_swappiness,
+            ways: Ways::default(),
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::{
     raw,
     read::At,
     source::{Source, Span},
+    tier_rules,
     tiers::tiers,
 };
 
@@ -69,6 +70,7 @@ pub(crate) fn policies(found: Vec<Found<'_>>) -> (Vec<(Policy, Vec<Pattern>)>, V
         for pattern in &raw.patterns {
             seen.pattern(source, &name.value.0, pattern);
         }
+        seen.tiers(source, &raw);
         checked.push(finish(name.value.0.clone(), raw));
     }
     (checked, seen.errors.into_iter().chain(seen.warnings).collect())
@@ -82,6 +84,7 @@ fn finish(name: Arc<str>, raw: raw::Policy) -> (Policy, Vec<Pattern>) {
         mode: raw.mode.unwrap_or(default.mode),
         slo: slo(raw.slo.unwrap_or_default()),
         cold_after,
+        tiers: tier_rules::rules(raw.tiers),
         limits: limits(raw.limits.unwrap_or_default()),
         lines: lines(&raw.lines.unwrap_or_default(), cold_after),
     };
@@ -139,6 +142,12 @@ impl<'s> Seen<'s> {
             self.errors.push(problem.related(first.related(at.clone(), "the other one is here")));
         } else {
             self.names.insert(name.clone(), (source, span.clone()));
+        }
+    }
+
+    fn tiers(&mut self, source: &Source, policy: &raw::Policy) {
+        if self.errors.len() <= MAX_PROBLEMS {
+            self.errors.extend(tier_rules::twice(source, policy.tiers.as_deref().unwrap_or_default()));
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use lowtide_core::{ByteRate, Bytes, Line, Mode, Ratio};
+use lowtide_core::{AtMost, ByteRate, Bytes, Line, Mode, Ratio, TierUse};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use crate::{SourceChoice, pattern::Pattern, units};
@@ -136,6 +136,14 @@ leaves! {
     Memory(crate::Amount), "a size above 0 with a binary unit, such as 2GiB, or a share of the host's memory up to 100%, such as 25%",
         format!("{}|{}", units::SIZE, units::SHARE), |text| Ok(units::amount(text, Some(Ratio::ONE))?);
 
+    /// How much of a cgroup a tier may hold.
+    Most(AtMost), "a size above 0 with a binary unit, such as 2GiB, or a share of the cgroup's memory up to 100%, such as 25%",
+        format!("{}|{}", units::SIZE, units::SHARE), |text| Ok(at_most(text)?);
+
+    /// Idle age from which memory may go to a tier.
+    After(Duration), "a time from 1s to 30d, such as 5m or 6h", units::TIME,
+        |text| Ok(units::time(text, SECOND, THIRTY_DAYS)?);
+
     /// A compression algorithm.
     Algorithm(Arc<str>), "the kernel's name of a compression algorithm, such as lz4 or zstd", "^[a-z0-9-]{1,32}$", algorithm;
 
@@ -215,6 +223,27 @@ pub(crate) enum SourceName {
     None,
 }
 
+impl Leaf for TierUse {
+    const ALLOWED: &'static str = "one of `zram`, `zswap`, `disk` (a swap partition or file), `node` (a slower NUMA \
+                                   node, such as CXL)";
+
+    fn parse(text: &str) -> Result<Self, Refused> {
+        let found = Self::ALL.into_iter().find(|tier| tier.name() == text);
+        found.ok_or_else(|| format!("`{}` is not a tier", units::short(text)).into())
+    }
+}
+
+/// [`TierUse`] for the JSON Schema.
+#[derive(JsonSchema)]
+#[schemars(inline, rename_all = "lowercase", extend("x-allowed" = TierUse::ALLOWED))]
+#[expect(dead_code, reason = "only its schema is wanted")]
+pub(crate) enum TierName {
+    Zram,
+    Zswap,
+    Disk,
+    Node,
+}
+
 /// A whole number within bounds, written as a number.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Whole<const LEAST: u16, const MOST: u16>(pub u16);
@@ -247,6 +276,13 @@ impl<const LEAST: u16, const MOST: u16> JsonSchema for Whole<LEAST, MOST> {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({ "type": "integer", "minimum": LEAST, "maximum": MOST, "x-allowed": Self::allowed() })
     }
+}
+
+fn at_most(text: &str) -> Result<AtMost, String> {
+    Ok(match units::amount(text, Some(Ratio::ONE))? {
+        crate::Amount::Bytes(size) => AtMost::Bytes(size),
+        crate::Amount::OfMemory(share) => AtMost::OfMemory(share),
+    })
 }
 
 fn algorithm(text: &str) -> Result<Arc<str>, Refused> {

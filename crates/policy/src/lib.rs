@@ -25,6 +25,7 @@ mod read;
 mod schema;
 mod section;
 mod source;
+mod tier_rules;
 mod tiers;
 mod units;
 mod yaml;

@@ -126,9 +126,17 @@ pub(crate) const PRICE: Section = Section {
 pub(crate) const POLICY: Section = Section {
     name: "a policy",
     home: "in a policy",
-    keys: &["name", "match", "mode", "slo", "cold_after", "limits", "lines"],
-    later: &["tiers"],
+    keys: &["name", "match", "mode", "slo", "cold_after", "tiers", "limits", "lines"],
+    later: &[],
     example: "{ name: web, match: [\"/web.slice/**\"], mode: full }",
+};
+
+pub(crate) const TIER_RULE: Section = Section {
+    name: "a tier of a policy",
+    home: "in a tier of a policy",
+    keys: &["use", "after", "at_most"],
+    later: &[],
+    example: "{ use: zram, after: 5m, at_most: 2GiB }",
 };
 
 pub(crate) const SLO: Section = Section {
@@ -158,7 +166,7 @@ pub(crate) const LINES: Section = Section {
 /// All of them; where two have the same key, the likelier home first.
 pub(crate) const ALL: &[&Section] = &[
     &HOST, &METRICS, &CONTROL, &HOTNESS, &BUDGETS, &BALANCER, &TIERS, &ZRAM, &SWAP, &ZSWAP, &PRICE, &POLICY,
-    &SLO, &LIMITS, &LINES,
+    &TIER_RULE, &SLO, &LIMITS, &LINES,
 ];
 
 /// Longer text is no misspelt key, and comparing it costs time.

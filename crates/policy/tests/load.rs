@@ -8,7 +8,9 @@ use std::{
     time::Duration,
 };
 
-use lowtide_core::{Budgets, ByteRate, Bytes, Line, Lines, Mode, Policy, Ratio};
+use lowtide_core::{
+    AtMost, Budgets, ByteRate, Bytes, Line, Lines, Mode, Policy, Ratio, TierRule, TierRules, TierUse,
+};
 use lowtide_policy::{
     Amount, Config, HostTiers, Hotness, Loaded, Price, Severity, SourceChoice, SwapSetup, ZramSetup,
     ZswapSetup, files, load, parse,
@@ -116,6 +118,10 @@ fn what_is_given_is_taken() {
             mode: full
             slo: { memory_pressure: 0.5%, io_pressure: 100%, promotion_rate: 12%/h }
             cold_after: 30d
+            tiers:
+              - { use: zswap, at_most: 25% }
+              - { use: disk, after: 6h, at_most: 1GiB }
+              - { use: node }
             limits: { floor: 1.5GiB, per_minute: 40% }
             lines: { hot: 1m, warm: 25%, cold: 1h }
     "#);
@@ -140,9 +146,24 @@ fn what_is_given_is_taken() {
     assert_eq!((&*web.name, web.mode), ("web", Mode::Full));
     assert_eq!(web.cold_after, Duration::from_hours(720));
     assert_eq!((web.limits.floor, web.limits.per_minute), (Bytes::mib(1536), Ratio::percent(40.0)));
+    assert_eq!(web.tiers, rules());
     assert!((web.slo.promotion_rate.get() - 0.002).abs() < 1e-12);
     let [hot, cold] = [1, 60].map(|minutes| Line::Age(Duration::from_mins(minutes)));
     assert_eq!(web.lines, Lines { hot, warm: Line::Share(Ratio::percent(25.0)), cold });
+}
+
+fn rules() -> TierRules {
+    let zswap = TierRule { after: None, at_most: Some(AtMost::OfMemory(Ratio::percent(25.0))) };
+    let after = Some(Duration::from_hours(6));
+    let disk = TierRule { after, at_most: Some(AtMost::Bytes(Bytes::mib(1024))) };
+    let node = TierRule::default();
+    TierRules::Only([(TierUse::Zswap, zswap), (TierUse::Disk, disk), (TierUse::Node, node)].into())
+}
+
+#[test]
+fn every_tier_is_allowed_unless_there_is_a_list() {
+    let Loaded { config, .. } = one(&policy("web"));
+    assert_eq!(config.policies.policies()[0].tiers, TierRules::Any);
 }
 
 #[test]

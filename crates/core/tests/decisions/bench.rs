@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use lowtide_core::{
     Action, Budgets, Bytes, CgroupId, CgroupObservation, Decision, Effect, HostObservation, Limits, Lines,
-    Memory, MemoryStat, Mode, Observation, Policy, Ratio, Slo, Stall, State, Tier, TierKind, tick,
+    Memory, MemoryStat, Mode, Observation, Policy, Ratio, Slo, Stall, State, Tier, TierKind, TierRules,
+    confine::{Confinement, Ways},
+    tick,
 };
 
 pub(crate) const INTERVAL: Duration = Duration::from_secs(2);
@@ -110,6 +112,7 @@ fn host() -> HostObservation {
         tiers: vec![swap_disk(Bytes::mib(4_000))],
         reads: [].into(),
         reclaim_takes_swappiness: true,
+        ways: Ways::default(),
     }
 }
 
@@ -148,6 +151,7 @@ pub(crate) fn tenant(id: u64) -> CgroupObservation {
             },
             ..Memory::default()
         },
+        confined: Confinement::default(),
         memory_pressure: Some(Stall::default()),
         io_pressure: Some(Stall::default()),
         alarm: false,
@@ -163,6 +167,7 @@ fn policy() -> Policy {
         mode: Mode::Full,
         slo: Slo::default(),
         cold_after: Duration::from_secs(4),
+        tiers: TierRules::Any,
         limits: Limits { floor: Bytes::mib(16), per_minute: Ratio::percent(40.0) },
         lines: Lines::around(Duration::from_secs(4)),
     }

@@ -3,7 +3,9 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use lowtide_core::{
-    Action, ByteRate, Bytes, Decision, Effect, Limit, Mode, Ratio, Reason, Scope,
+    Action, ByteRate, Bytes, Decision, Effect, Limit, Mode, Ratio, Reason, Scope, SwapBound, Tier, TierKind,
+    ZswapBound,
+    confine::Why,
     idle::{ByType, Cohort, Reading, Source},
 };
 
@@ -60,6 +62,9 @@ const CASES: &[Case] = &[
     ("no swap, old kernel", no_swap_old_kernel, TakesFile(Reason::NoSwap)),
     ("swap.max 0", |b| b.memory().swap_max = Some(Limit::At(Bytes::ZERO)), TakesFile(Reason::SwapMax)),
     ("swap.high", |b| b.memory().swap_high = Some(Limit::At(Bytes::ZERO)), TakesFile(Reason::SwapMax)),
+    ("tiers forbid", |b| confine(b, Bytes::ZERO), TakesFile(Reason::TierForbidden)),
+    ("tiers bound", |b| confine(b, Bytes::mib(50)), TakesFile(Reason::TierAtMost)),
+    ("zswap full, and nowhere else to go", no_room_in_zswap, TakesFile(Reason::SwapReserve)),
     ("host short", |b| b.seen.host.free = Bytes::mib(50), TakesFile(Reason::LowWatermark)),
     ("file mode", |b| b.policy().mode = Mode::File, TakesFile(Reason::FileMode)),
     ("file mode, old kernel", file_mode_old_kernel, HoldsFor(Reason::FileOnlyUnsupported, Reason::FileMode)),
@@ -76,6 +81,20 @@ const CASES: &[Case] = &[
     ("nothing idle", nothing_idle, Holds(Reason::NothingCold)),
     ("just appeared", |b| b.cgroup().id.0 += 1, Holds(Reason::FirstSample)),
 ];
+
+/// With 50 MiB in swap.
+fn confine(bench: &mut Bench, limit: Bytes) {
+    bench.memory().swap_current = Some(Bytes::mib(50));
+    bench.cgroup().confined.swap = Some(SwapBound { limit, why: Why::AtMost });
+}
+
+fn no_room_in_zswap(bench: &mut Bench) {
+    let (kind, capacity) = (TierKind::Zswap, Bytes::mib(100));
+    let (used, resident, stored) = (capacity, capacity, Bytes::mib(300));
+    let zswap = Tier { kind, capacity, used, resident, stored, ..bench.swap().clone() };
+    bench.seen.host.tiers.insert(0, zswap);
+    bench.cgroup().confined.zswap = ZswapBound::Stays;
+}
 
 fn stall(pressure: &mut Option<lowtide_core::Stall>) {
     *pressure = Some(lowtide_core::Stall { some: Duration::from_millis(100), full: None });
@@ -218,6 +237,8 @@ fn numbers_and_names_are_an_interface() {
         (26, "step_too_small"),
         (27, "ageing"),
         (28, "nothing_cold"),
+        (29, "tier_forbidden"),
+        (30, "tier_at_most"),
     ];
     assert_eq!(listed, pinned);
 }

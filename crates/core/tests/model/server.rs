@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use lowtide_core::{
     Action, Budgets, Bytes, Decision, HostObservation, Limits, Lines, Mode, Observation, Policy, Ratio, Slo,
-    State, Tier, TierKind, tick,
+    State, Tier, TierKind, TierRules, confine::Ways, tick,
 };
 
 use crate::tenant::Tenant;
@@ -94,6 +94,7 @@ impl Server {
                 above: None,
             }],
             reclaim_takes_swappiness: true,
+            ways: Ways::default(),
         }
     }
 }
@@ -105,6 +106,7 @@ pub(crate) fn policy_of_the_issue() -> Policy {
         mode: Mode::Full,
         slo: Slo { memory_pressure: Ratio::percent(0.5), ..Slo::default() },
         cold_after: Duration::from_secs(10),
+        tiers: TierRules::Any,
         limits: Limits { floor: Bytes::mib(16), per_minute: Ratio::percent(40.0) },
         lines: Lines::around(Duration::from_secs(10)),
     }

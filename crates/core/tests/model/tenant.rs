@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use lowtide_core::{
-    Bytes, CgroupId, CgroupObservation, Effect, Memory, MemoryStat, Ratio, Scope, Stall,
+    Bytes, CgroupId, CgroupObservation, Confinement, Effect, Memory, MemoryStat, Ratio, Scope, Stall,
     idle::{ByType, Cohort, Reading, Source},
 };
 
@@ -129,6 +129,7 @@ impl Tenant {
             policy: self.policy,
             populated: true,
             memory: self.memory(),
+            confined: Confinement::default(),
             memory_pressure: stall,
             io_pressure: self.psi.then_some(Stall::default()),
             alarm: self.psi && self.stalled.saturating_sub(before) >= self.trigger,

@@ -4,7 +4,9 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use lowtide_core::{
     BlockReads, Budgets, ByteRate, Bytes, CgroupId, CgroupObservation, Effect, HostObservation, Limit,
-    Limits, Lines, Memory, MemoryStat, Mode, Policy, Ratio, Slo, Stall, Tier, TierKind,
+    Limits, Lines, Memory, MemoryStat, Mode, Policy, Ratio, Slo, Stall, SwapBound, Tier, TierKind, TierRules,
+    ZswapBound,
+    confine::{Confinement, Ways, Why},
     idle::{ByType, Cohort, Reading, Source},
 };
 use proptest::{option, prelude::*};
@@ -75,6 +77,7 @@ fn host() -> BoxedStrategy<HostObservation> {
                 tiers,
                 reads,
                 reclaim_takes_swappiness,
+                ways: Ways::default(),
             }
         })
         .boxed()
@@ -106,19 +109,35 @@ fn tier() -> impl Strategy<Value = Tier> {
     )
 }
 
+fn confined() -> impl Strategy<Value = Confinement> {
+    let limit = prop_oneof![Just(Bytes::ZERO), bytes()];
+    let swap = option::weighted(0.2, limit.prop_map(|limit| SwapBound { limit, why: Why::Forbidden }));
+    let zswap = prop::sample::select(vec![ZswapBound::Free, ZswapBound::Stays]);
+    (swap, zswap).prop_map(|(swap, zswap)| Confinement { swap, zswap })
+}
+
 fn cgroup(id: u64) -> BoxedStrategy<CgroupObservation> {
     let rarely = || prop::bool::weighted(0.05);
     let flags = (prop::bool::weighted(0.95), rarely(), rarely());
     let reading = option::weighted(0.5, reading());
-    (memory(), stall(), stall(), flags, prop::collection::vec(effect(), 0..2), reading)
+    let memory = (memory(), confined());
+    (memory, stall(), stall(), flags, prop::collection::vec(effect(), 0..2), reading)
         .prop_map(
-            move |(memory, memory_pressure, io_pressure, (populated, alarm, in_flight), effects, reading)| {
+            move |(
+                (memory, confined),
+                memory_pressure,
+                io_pressure,
+                (populated, alarm, in_flight),
+                effects,
+                reading,
+            )| {
                 CgroupObservation {
                     id: CgroupId(id),
                     path: "/any".into(),
                     policy: usize::try_from(id).unwrap_or_default(),
                     populated,
                     memory,
+                    confined,
                     memory_pressure,
                     io_pressure,
                     alarm,
@@ -219,6 +238,7 @@ fn policy() -> impl Strategy<Value = Policy> {
             mode,
             slo: Slo { memory_pressure, io_pressure, promotion_rate },
             cold_after: Duration::from_secs(cold_after),
+            tiers: TierRules::Any,
             limits: Limits { floor, per_minute: Ratio::new(per_minute) },
             lines: Lines::around(Duration::from_secs(cold_after)),
         },

@@ -1,8 +1,8 @@
 use std::collections::HashMap;
 
 use lowtide_core::{
-    Action, CgroupId, CgroupObservation, Decision, Figures, HostObservation, Memory, Observation, Reason,
-    Tier, TierKind,
+    Action, CgroupId, CgroupObservation, Confinement, Decision, Figures, HostObservation, Memory,
+    Observation, Reason, Tier, TierKind,
 };
 
 use super::*;
@@ -17,6 +17,7 @@ fn cgroup(id: u64, path: &str, policy: usize, offloaded: u64) -> CgroupObservati
         policy,
         populated: true,
         memory,
+        confined: Confinement::default(),
         memory_pressure: None,
         io_pressure: None,
         alarm: false,

@@ -7,7 +7,7 @@ mod price;
 mod tiers;
 
 pub(crate) use host::{Host, HostBalancer, HostBudgets, HostHotness};
-pub(crate) use policy::{Policy, PolicyFile, PolicyLimits, PolicyLines, PolicySlo};
+pub(crate) use policy::{Policy, PolicyFile, PolicyLimits, PolicyLines, PolicySlo, TierRule};
 pub(crate) use price::Price;
 pub(crate) use tiers::{SwapDevice, Tiers, Zram};
 

@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 
 use super::{maps, time};
 use crate::{
-    leaf::{self, ModeName},
+    leaf::{self, ModeName, TierName},
     read::{At, Fields, Read, Reader},
     section,
     yaml::{Node, Value},
@@ -30,10 +30,26 @@ pub(crate) struct Policy {
     /// until it has been watched for so long.
     #[schemars(extend("default" = time(Checked::observe("").cold_after)))]
     pub cold_after: Option<At<leaf::ColdAfter>>,
+    /// Which tiers the memory may go to. A tier that is not in the list is forbidden; without the key all are allowed.
+    #[schemars(length(min = 1))]
+    pub tiers: Option<Vec<At<TierRule>>>,
     /// How much may go, and how fast.
     pub limits: Option<PolicyLimits>,
     /// Where reports draw the line between hot, warm and cold memory. Nothing is decided from it.
     pub lines: Option<PolicyLines>,
+}
+
+/// A tier that is allowed.
+#[derive(Debug, JsonSchema)]
+#[schemars(inline, deny_unknown_fields)]
+pub(crate) struct TierRule {
+    /// Which tier.
+    #[schemars(rename = "use", required, with = "TierName")]
+    pub tier: Option<lowtide_core::TierUse>,
+    /// Idle age from which on memory may go there. Placement finds it unless given.
+    pub after: Option<leaf::After>,
+    /// How much of a cgroup it may hold: uncompressed, but for zswap compressed. As much as there is room unless given.
+    pub at_most: Option<leaf::Most>,
 }
 
 /// Harm that is accepted.
@@ -114,11 +130,37 @@ impl Read for Policy {
                 mode: reader.field(&fields, "mode"),
                 slo: reader.field(&fields, "slo"),
                 cold_after: reader.field(&fields, "cold_after"),
+                tiers: tiers(&fields, reader),
                 limits: reader.field(&fields, "limits"),
                 lines: reader.field(&fields, "lines"),
             })
         })
     }
+}
+
+impl Read for TierRule {
+    fn allowed() -> String {
+        section::TIER_RULE.map()
+    }
+
+    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        let fields = reader.fields(node, &section::TIER_RULE)?;
+        Some(Self {
+            tier: reader.required(&fields, "use", node, &section::TIER_RULE),
+            after: reader.field(&fields, "after"),
+            at_most: reader.field(&fields, "at_most"),
+        })
+    }
+}
+
+fn tiers(fields: &Fields<'_>, reader: &mut Reader<'_>) -> Option<Vec<At<TierRule>>> {
+    if let Some(Node { value: Value::List(items), span }) = fields.value("tiers")
+        && items.is_empty()
+    {
+        let help = "for page cache alone use `mode: file`; remove the key to allow every tier";
+        reader.problem(span.clone(), "`tiers` is empty: every tier would be forbidden", help);
+    }
+    reader.field(fields, "tiers")
 }
 
 fn patterns(fields: &Fields<'_>, policy: &Node, reader: &mut Reader<'_>) -> Vec<At<leaf::Match>> {
