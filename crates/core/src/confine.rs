@@ -79,6 +79,8 @@ pub enum Why {
     NoWayPastZswap,
     /// `at_most` of a device.
     AtMost,
+    /// A knob of the cgroup could not be set.
+    NotSet,
     /// `at_most` of zswap, or the operator's memory.zswap.max, where pages have to stay in zswap.
     ZswapAtMost,
 }
@@ -103,6 +105,10 @@ impl Why {
             }
             Self::NoWayPastZswap => {
                 "the policy forbids zswap, and memory.zswap.writeback is 0, so nothing gets past it: no swap at all"
+            }
+            Self::NotSet => {
+                "memory.swap.max or a knob of zswap could not be set for this cgroup, see the log: until it is, lowtide \
+                 swaps none of it out"
             }
             Self::AtMost => {
                 "at_most of a swap device: the kernel counts a cgroup's swap as a whole, so it holds for all devices \

@@ -2,11 +2,20 @@
 
 use std::{fmt, path::Path, time::Duration};
 
-use lowtide_core::Mode;
+use lowtide_cgroup::Cgroup;
+use lowtide_core::{
+    Bytes, Limit, Mode, Policy, TierRules,
+    confine::{Own, confine},
+};
 use lowtide_kernfs::{Files, Root};
 use lowtide_policy::Config;
 
-use crate::{observer::Observer, run::RunError, setup};
+use crate::{
+    confine,
+    observer::{Observer, Sight},
+    run::RunError,
+    setup,
+};
 
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,7 +50,8 @@ impl fmt::Display for Finding {
 /// Looks at the host with the configuration's eyes.
 pub fn environment(root: &Path, config: &Config) -> Result<Vec<Finding>, RunError> {
     let root = Root::open(root)?;
-    let sight = Observer::new(root.clone())?.look(&config.policies, Duration::ZERO)?;
+    let mut sight = Observer::new(root.clone())?.look(&config.policies, Duration::ZERO)?;
+    sight.seen.host.ways = confine::ways(&root, config, &sight.seen.host.tiers)?;
     let mut findings = vec![swap(&sight.seen.host, config)];
     for (index, policy) in config.policies.policies().iter().enumerate() {
         let targets = sight.seen.cgroups.iter().filter(|cgroup| cgroup.policy == index).count();
@@ -49,6 +59,7 @@ pub fn environment(root: &Path, config: &Config) -> Result<Vec<Finding>, RunErro
             0 => Finding::Warning(format!("policy {}: matches no cgroup at the moment", policy.name)),
             _ => Finding::Good(format!("policy {}: {targets} targets at the moment", policy.name)),
         });
+        findings.extend(tiers_of(policy, &sight));
     }
     let without_pressure =
         sight.seen.cgroups.iter().filter(|cgroup| cgroup.memory_pressure.is_none()).count();
@@ -75,7 +86,27 @@ fn swap(host: &lowtide_core::HostObservation, config: &Config) -> Finding {
     }
 }
 
-fn reclaim(sight: &crate::observer::Sight) -> Option<Finding> {
+/// What the tiers of a policy come to here. What targets' knobs hold is left out: a daemon may have set them.
+fn tiers_of(policy: &Policy, sight: &Sight) -> Option<Finding> {
+    if policy.tiers == TierRules::Any {
+        return None;
+    }
+    let has_writeback = |cgroup: &Cgroup| cgroup.dir().exists("memory.zswap.writeback") != Ok(false);
+    let writeback = sight.handles.values().next().is_none_or(has_writeback).then_some(true);
+    let own = Own { footprint: Bytes::MAX, zswap_max: Limit::Max, writeback };
+    let told = confine(&policy.tiers, &sight.seen.host, &own);
+    let name = &policy.name;
+    Some(match told.swap {
+        None => Finding::Good(format!("policy {name}: its tiers can be kept to as they are")),
+        Some(bound) if bound.limit.is_zero() => Finding::Warning(format!(
+            "policy {name}: {}; anonymous memory stays in DRAM",
+            bound.why.sentence()
+        )),
+        Some(bound) => Finding::Good(format!("policy {name}: {}", bound.why.sentence())),
+    })
+}
+
+fn reclaim(sight: &Sight) -> Option<Finding> {
     let lacking = sight.handles.values().find(|cgroup| cgroup.dir().exists("memory.reclaim") == Ok(false))?;
     Some(Finding::Error(format!("{}: no memory.reclaim: lowtide needs Linux 5.19 or later", lacking.path())))
 }

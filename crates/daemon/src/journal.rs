@@ -5,10 +5,12 @@
 //! the new one. Each record has a checksum, so that what a failing disk made of it is not written into the kernel.
 
 use std::{
+    collections::HashSet,
     io,
     path::{Path, PathBuf},
 };
 
+use lowtide_core::CgroupId;
 use lowtide_kernfs::{Files, Root};
 
 use crate::{
@@ -30,6 +32,19 @@ pub struct Record {
     pub original: String,
     /// What lowtide wrote.
     pub written: String,
+    /// Whose file it is: the path may be another cgroup's by now. `None` for a file of the host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cgroup: Option<CgroupId>,
+}
+
+/// A knob of a cgroup that is about to be set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct CgroupKnob {
+    pub(crate) cgroup: CgroupId,
+    /// From the root directory.
+    pub(crate) path: PathBuf,
+    pub(crate) original: String,
+    pub(crate) written: String,
 }
 
 /// What went wrong with the journal itself.
@@ -103,15 +118,40 @@ impl Journal {
             path: path.to_owned(),
             original,
             written: written.to_owned(),
+            cgroup: None,
         };
         self.records.retain(|known| known.path != path);
         self.records.push(record);
         self.save()
     }
 
-    /// Forgets a knob that has its original value again.
-    pub fn forget(&mut self, path: &Path) -> Result<(), JournalError> {
-        self.records.retain(|record| record.path != path);
+    /// Puts the original values of many cgroups' knobs on the disk at once. Call it before writing the knobs.
+    ///
+    /// What is recorded of the same paths is replaced: the caller knows what was found.
+    pub(crate) fn note_cgroups(&mut self, knobs: &[CgroupKnob]) -> Result<(), JournalError> {
+        if knobs.is_empty() {
+            return Ok(());
+        }
+        let paths: HashSet<&Path> = knobs.iter().map(|knob| &*knob.path).collect();
+        self.records.retain(|known| !paths.contains(&*known.path));
+        let record = |knob: &CgroupKnob| Record {
+            boot_id: self.boot_id.clone(),
+            path: knob.path.clone(),
+            original: knob.original.clone(),
+            written: knob.written.clone(),
+            cgroup: Some(knob.cgroup),
+        };
+        let records: Vec<_> = knobs.iter().map(record).collect();
+        self.records.extend(records);
+        self.save()
+    }
+
+    /// Forgets knobs that have their original value again.
+    pub fn forget(&mut self, paths: &HashSet<PathBuf>) -> Result<(), JournalError> {
+        if paths.is_empty() {
+            return Ok(());
+        }
+        self.records.retain(|record| !paths.contains(&record.path));
         self.save()
     }
 
@@ -162,8 +202,31 @@ mod tests {
         assert_eq!(again.records().len(), 1);
         assert_eq!(again.records()[0].original, "N", "the first original is the host's own");
         assert_eq!(again.records()[0].written, "Z");
-        again.forget(knob).unwrap();
+        again.forget(&[knob.to_owned()].into()).unwrap();
         assert!(!state.path().join(FILE_NAME).exists());
+    }
+
+    #[test]
+    fn knobs_of_cgroups_are_known_by_their_inode_and_those_of_older_journals_by_their_path() {
+        let (_keep, root) = root("one\n");
+        let state = tempfile::tempdir().unwrap();
+        let mut journal = Journal::open(state.path(), &root).unwrap();
+        journal.note(Path::new("a"), "1", "2").unwrap();
+        let knob = |id, path: &str| CgroupKnob {
+            cgroup: CgroupId(id),
+            path: path.into(),
+            original: "max".into(),
+            written: "0".into(),
+        };
+        journal.note_cgroups(&[knob(7, "b"), knob(8, "c")]).unwrap();
+        journal.note_cgroups(&[knob(9, "c")]).unwrap();
+        let text = std::fs::read_to_string(state.path().join(FILE_NAME)).unwrap();
+        assert!(!text.lines().next().unwrap().contains("cgroup"), "as before there were any: {text}");
+        let mut again = Journal::open(state.path(), &root).unwrap();
+        let known: Vec<_> = again.records().iter().map(|record| record.cgroup.map(|id| id.0)).collect();
+        assert_eq!(known, [None, Some(7), Some(9)]);
+        again.forget(&["a", "b"].map(PathBuf::from).into()).unwrap();
+        assert_eq!(Journal::open(state.path(), &root).unwrap().records().len(), 1);
     }
 
     #[test]

@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use lowtide_kernfs::{Files, Root};
+use lowtide_core::CgroupId;
+use lowtide_kernfs::{Dir, Files, Root};
 use lowtide_policy::HostTiers;
 
-use crate::journal::{Journal, JournalError};
+use crate::journal::{Journal, JournalError, Record};
 
 const ZSWAP: &str = "sys/module/zswap/parameters";
 const DEMOTION_ENABLED: &str = "sys/kernel/mm/numa/demotion_enabled";
@@ -56,6 +57,8 @@ pub enum Outcome {
     },
     /// This kernel has no such file.
     Missing,
+    /// The cgroup is gone, and its knobs with it.
+    Gone,
     /// Somebody else changed it since lowtide wrote it: left as it is.
     Drifted {
         /// What it holds.
@@ -111,25 +114,41 @@ pub fn restore(root: &Root, journal: &mut Journal) -> Result<Vec<(PathBuf, Outco
 pub(crate) fn restore_some(
     root: &Root,
     journal: &mut Journal,
-    which: impl Fn(&Path) -> bool,
+    which: impl Fn(&Record) -> bool,
 ) -> Result<Vec<(PathBuf, Outcome)>, JournalError> {
-    let wanted = journal.records().iter().rev().filter(|record| which(&record.path));
-    let records: Vec<_> = wanted.cloned().collect();
-    let back = records.into_iter().map(|record| {
-        let outcome = put_back(root, &record.path, &record.original, &record.written);
-        (record.path, outcome)
-    });
+    let wanted = journal.records().iter().rev().filter(|record| which(record));
+    let back = wanted.map(|record| (record.path.clone(), put_record_back(root, record)));
     let outcomes: Vec<_> = back.collect();
-    for (path, outcome) in &outcomes {
-        if !matches!(outcome, Outcome::Refused(_)) {
-            journal.forget(path)?;
-        }
-    }
+    let done = outcomes.iter().filter(|(_, outcome)| !matches!(outcome, Outcome::Refused(_)));
+    journal.forget(&done.map(|(path, _)| path.clone()).collect())?;
     Ok(outcomes)
 }
 
-pub(crate) fn put_back(root: &Root, path: &Path, original: &str, written: &str) -> Outcome {
-    match read(root, path) {
+fn put_record_back(root: &Root, record: &Record) -> Outcome {
+    let Record { path, original, written, cgroup, .. } = record;
+    let Some(id) = cgroup else { return put_back(root, path, original, written) };
+    match cgroup_of(root, path, *id) {
+        Ok(Some((dir, file))) => match put_back(&dir, file, original, written) {
+            Outcome::Missing => Outcome::Gone,
+            outcome => outcome,
+        },
+        Ok(None) => Outcome::Gone,
+        Err(refusal) => Outcome::Refused(refusal),
+    }
+}
+
+/// The directory of a cgroup's knob, if it is still the same cgroup, and the knob's name in it.
+fn cgroup_of<'a>(root: &Root, path: &'a Path, id: CgroupId) -> Result<Option<(Dir, &'a Path)>, String> {
+    let (Some(directory), Some(file)) = (path.parent(), path.file_name()) else { return Ok(None) };
+    match root.dir(directory).and_then(|dir| Ok((dir.inode()?, dir))) {
+        Ok((inode, dir)) => Ok((inode == id.0).then(|| (dir, Path::new(file)))),
+        Err(error) if error.is_gone() => Ok(None),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+pub(crate) fn put_back(files: &impl Files, path: &Path, original: &str, written: &str) -> Outcome {
+    match read(files, path) {
         Err(refusal) => Outcome::Refused(refusal),
         Ok(None) => Outcome::Missing,
         // The daemon was ended between the journal and the knob, or somebody put it back.
@@ -139,7 +158,7 @@ pub(crate) fn put_back(root: &Root, path: &Path, original: &str, written: &str) 
             Outcome::Drifted { found, written: written.to_owned() }
         }
         Ok(Some(found)) => {
-            write(root, path, original).map_or_else(Outcome::Refused, |()| Outcome::Written { from: found })
+            write(files, path, original).map_or_else(Outcome::Refused, |()| Outcome::Written { from: found })
         }
     }
 }
@@ -148,19 +167,23 @@ fn is_limit(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name == WRITEBACK_LIMIT)
 }
 
-pub(crate) fn read(root: &Root, path: &Path) -> Result<Option<String>, String> {
-    let text = root.read_optional(path).map_err(|error| error.to_string())?;
-    Ok(text.map(|text| text.trim().to_owned()))
+/// `None` where there is no such file, or its cgroup is gone.
+pub(crate) fn read(files: &impl Files, path: &Path) -> Result<Option<String>, String> {
+    match files.read(path) {
+        Ok(text) => Ok(Some(text.trim().to_owned())),
+        Err(error) if error.is_gone() => Ok(None),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 /// Writes and reads back: a write that succeeded is no evidence.
-pub(crate) fn write(root: &Root, path: &Path, value: &str) -> Result<(), String> {
-    root.write(path, value.as_bytes()).map_err(|error| error.to_string())?;
-    match read(root, path)? {
+pub(crate) fn write(files: &impl Files, path: &Path, value: &str) -> Result<(), String> {
+    files.write(path, value.as_bytes()).map_err(|error| error.to_string())?;
+    match read(files, path)? {
         Some(found) if same(&found, value) => Ok(()),
         found => Err(format!(
-            "/{}: the kernel took `{value}` and holds `{}`",
-            path.display(),
+            "{}: the kernel took `{value}` and holds `{}`",
+            files.shown(path).display(),
             found.unwrap_or_default()
         )),
     }
@@ -178,124 +201,5 @@ pub(crate) fn same(one: &str, other: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use lowtide_policy::ZswapSetup;
-
-    use super::*;
-
-    const ZSWAP_ENABLED: &str = "sys/module/zswap/parameters/enabled";
-
-    struct Host {
-        directory: tempfile::TempDir,
-        state: tempfile::TempDir,
-        root: Root,
-    }
-
-    impl Host {
-        fn new(zswap: &str) -> Self {
-            let directory = tempfile::tempdir().unwrap();
-            let root = Root::open(directory.path()).unwrap();
-            let host = Self { directory, state: tempfile::tempdir().unwrap(), root };
-            host.put("proc/sys/kernel/random/boot_id", "boot\n");
-            host.put(ZSWAP_ENABLED, zswap);
-            host
-        }
-
-        fn put(&self, path: &str, text: &str) {
-            let path = self.directory.path().join(path);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, text).unwrap();
-        }
-
-        fn zswap(&self) -> String {
-            std::fs::read_to_string(self.directory.path().join(ZSWAP_ENABLED)).unwrap()
-        }
-
-        fn journal(&self) -> Journal {
-            Journal::open(self.state.path(), &self.root).unwrap()
-        }
-    }
-
-    fn on() -> Vec<Knob> {
-        wanted(&HostTiers {
-            zswap: ZswapSetup { enabled: Some(true), ..ZswapSetup::default() },
-            ..HostTiers::default()
-        })
-    }
-
-    #[test]
-    fn nothing_is_written_that_was_not_asked_for() {
-        assert_eq!(wanted(&HostTiers::default()), []);
-    }
-
-    #[test]
-    fn set_twice_is_set_once_and_restore_finds_the_original() {
-        let host = Host::new("N\n");
-        assert!(matches!(
-            apply(&host.root, &mut host.journal(), &on()).unwrap()[..],
-            [Outcome::Written { .. }]
-        ));
-        assert!(matches!(apply(&host.root, &mut host.journal(), &on()).unwrap()[..], [Outcome::Unchanged]));
-        assert_eq!(host.zswap(), "Y");
-        assert!(matches!(
-            restore(&host.root, &mut host.journal()).unwrap()[..],
-            [(_, Outcome::Written { .. })]
-        ));
-        assert_eq!(host.zswap(), "N");
-        assert!(restore(&host.root, &mut host.journal()).unwrap().is_empty(), "safe to run twice");
-    }
-
-    #[test]
-    fn ended_between_journal_and_knob() {
-        let host = Host::new("N\n");
-        host.journal().note(Path::new(ZSWAP_ENABLED), "N", "Y").unwrap();
-        assert!(matches!(restore(&host.root, &mut host.journal()).unwrap()[..], [(_, Outcome::Unchanged)]));
-        assert_eq!(host.zswap(), "N\n");
-    }
-
-    #[test]
-    fn what_somebody_else_wrote_is_left_alone() {
-        let host = Host::new("something else\n");
-        host.journal().note(Path::new(ZSWAP_ENABLED), "N", "Y").unwrap();
-        assert!(matches!(
-            restore(&host.root, &mut host.journal()).unwrap()[..],
-            [(_, Outcome::Drifted { .. })]
-        ));
-        assert_eq!(host.zswap(), "something else\n");
-    }
-
-    #[test]
-    fn a_limit_that_the_kernel_counted_down_is_put_back() {
-        let host = Host::new("N\n");
-        let (limit, switch) = ("sys/block/zram0/writeback_limit", "sys/block/zram0/writeback_limit_enable");
-        host.put(limit, "7\n");
-        host.put(switch, "0\n");
-        let mut journal = host.journal();
-        for (path, value) in [(limit, "0"), (switch, "1")] {
-            hold(
-                &host.root,
-                &mut journal,
-                &Knob { path: path.into(), value: value.to_owned(), key: "balancer" },
-            )
-            .unwrap();
-        }
-        host.put(limit, "1234\n");
-        host.journal().note(Path::new(ZSWAP_ENABLED), "N", "Y").unwrap();
-        let outcomes = restore_some(&host.root, &mut host.journal(), is_counted).unwrap();
-        assert!(
-            outcomes.iter().all(|(_, outcome)| matches!(outcome, Outcome::Written { .. })),
-            "{outcomes:?}"
-        );
-        assert_eq!(outcomes.len(), 2);
-        assert_eq!(host.root.read(limit).unwrap(), "7");
-        assert_eq!(host.journal().records().len(), 1, "the others stay");
-    }
-
-    #[test]
-    fn a_missing_file_is_not_created() {
-        let host = Host::new("N\n");
-        let demotion = wanted(&HostTiers { demotion: Some(true), ..HostTiers::default() });
-        assert!(matches!(apply(&host.root, &mut host.journal(), &demotion).unwrap()[..], [Outcome::Missing]));
-        assert!(!host.directory.path().join(DEMOTION_ENABLED).exists());
-    }
-}
+#[path = "knobs_tests.rs"]
+mod tests;

@@ -2,6 +2,7 @@
 
 mod actuator;
 mod balancer;
+mod confine;
 pub mod control;
 mod descriptor;
 pub mod doctor;

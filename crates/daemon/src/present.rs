@@ -3,7 +3,8 @@
 use std::{collections::VecDeque, fmt::Write, time::Duration};
 
 use lowtide_core::{
-    Action, Bytes, Decision, FaultCost, Figures, Hotness, Ladder, Lines, Ratio, Reason, Rung,
+    Action, Bytes, Confinement, Decision, FaultCost, Figures, Hotness, Ladder, Lines, Ratio, Reason, Rung,
+    SwapBound, ZswapBound,
     balancer::{Settle, Sinking},
     idle::WhatIf,
 };
@@ -170,6 +171,7 @@ pub(crate) fn explain(cgroup: &CgroupView, view: &View) -> String {
     let mut text = String::new();
     // Writing to a String cannot fail.
     let _ = write_decision(&mut text, cgroup);
+    let _ = write_confinement(&mut text, &cgroup.confined);
     let _ = write_figures(&mut text, &cgroup.decision.figures);
     if let Some(hotness) = &cgroup.hotness {
         let _ = write_hotness(&mut text, hotness);
@@ -189,6 +191,22 @@ fn write_decision(text: &mut String, cgroup: &CgroupView) -> std::fmt::Result {
         writeln!(text, "  {}", why.sentence())?;
     }
     Ok(())
+}
+
+/// What the policy's tiers come to; nothing where they bound nothing.
+fn write_confinement(text: &mut String, confined: &Confinement) -> std::fmt::Result {
+    if let Some(SwapBound { limit, why }) = confined.swap {
+        writeln!(text, "  tiers: memory.swap.max {limit}: {}", why.sentence())?;
+    }
+    match confined.zswap {
+        ZswapBound::Free => Ok(()),
+        ZswapBound::AtMost(limit) => {
+            writeln!(text, "  tiers: memory.zswap.max {limit} (compressed); what is more goes past zswap")
+        }
+        ZswapBound::Stays => {
+            writeln!(text, "  tiers: memory.zswap.writeback 0: nothing goes from zswap to a device")
+        }
+    }
 }
 
 fn write_figures(text: &mut String, figures: &Figures) -> std::fmt::Result {

@@ -26,7 +26,7 @@ use crate::{
         damon::records::{Records, RecordsError, in_words as damon_in_words},
     },
     http,
-    journal::{Journal, JournalError},
+    journal::{Journal, JournalError, Record},
     knobs::{self, Outcome},
     limits, notify,
     setup::{self, Deed, SetupError, Undone},
@@ -110,7 +110,8 @@ pub async fn run(options: &Options) -> Result<(), RunError> {
         limits::lock_memory();
     }
     let mut journal = Journal::open(state_dir.path(), &root)?;
-    put_back(&root, &mut journal, &[])?;
+    // What cgroups are held to is looked at in the first turn: in between they are to stay out of what is forbidden.
+    put_back(&root, &mut journal, |record| record.cgroup.is_none())?;
     end_damon(&root, state_dir.path())?;
     if loaded.config.tiers.apply {
         set_up(&root, state_dir.path(), &loaded.config)?;
@@ -130,9 +131,14 @@ pub async fn run(options: &Options) -> Result<(), RunError> {
             "a write to a backing device does not end: leaving it, and zram's limit, to the kernel"
         );
     }
-    let knobs = put_back(&daemon.root, &mut daemon.journal, &daemon.balance.held());
+    let held = daemon.balance.held();
+    let is_ours = |record: &Record| !held.contains(&record.path);
+    let knobs =
+        put_back(&daemon.root, &mut daemon.journal, |record| record.cgroup.is_none() && is_ours(record));
     daemon.turns.end_sampling().await;
     daemon.turns.drain().await;
+    // After the last chunk: it is not to go where its cgroup must not.
+    let knobs = put_back(&daemon.root, &mut daemon.journal, is_ours).and(knobs);
     daemon.turns.close_books().await;
     // A journal that cannot be written, on a full disk say, keeps nothing of the above from being done.
     knobs?;
@@ -293,7 +299,7 @@ impl Daemon {
         if self.trial.is_due(&self.root, &self.config) {
             self.take_trial(limits::unlocked(|| self.trial.make(&self.root)));
         }
-        match self.turns.turn(&self.config) {
+        match self.turns.turn(&self.config, &mut self.journal) {
             Ok(view) => {
                 self.strain = self.watch.strain(&self.root, &view, self.config.policies.policies());
                 self.balance.strained(self.strain, &self.config.balancer.unwrap_or_default());
@@ -353,7 +359,10 @@ impl Daemon {
             self.balance.stop();
         }
         if self.config.tiers != loaded.config.tiers {
-            put_back(&self.root, &mut self.journal, &self.balance.held())?;
+            let held = self.balance.held();
+            put_back(&self.root, &mut self.journal, |record| {
+                record.cgroup.is_none() && !held.contains(&record.path)
+            })?;
             set(&self.root, &mut self.journal, &loaded.config)?;
         }
         self.config = loaded.config;
@@ -423,9 +432,9 @@ fn needs_restart(running: &Config, new: &Config) -> Vec<String> {
     messages
 }
 
-/// Puts every knob back but those that are `held`.
-fn put_back(root: &Root, journal: &mut Journal, held: &[PathBuf]) -> Result<(), JournalError> {
-    for (path, outcome) in knobs::restore_some(root, journal, |path| held.iter().all(|held| held != path))? {
+/// Puts those knobs back that `which` says.
+fn put_back(root: &Root, journal: &mut Journal, which: impl Fn(&Record) -> bool) -> Result<(), JournalError> {
+    for (path, outcome) in knobs::restore_some(root, journal, which)? {
         report(&path, &outcome, "put back");
     }
     Ok(())
@@ -477,6 +486,7 @@ fn report(path: &Path, outcome: &Outcome, why: &str) {
     match outcome {
         Outcome::Unchanged => tracing::debug!("/{path}: holds the value already ({why})"),
         Outcome::Written { from } => tracing::info!("/{path}: was `{from}`, written ({why})"),
+        Outcome::Gone => tracing::debug!("/{path}: the cgroup is gone ({why})"),
         Outcome::Missing => tracing::warn!("/{path}: this kernel has no such file ({why})"),
         Outcome::Drifted { found, written } => {
             tracing::warn!(

@@ -19,7 +19,9 @@ use tokio::sync::mpsc;
 
 use crate::{
     actuator::{Actuator, Ended},
+    confine::Confine,
     hotness::{Sampler, Target},
+    journal::Journal,
     ledger::Ledger,
     observer::{Observer, Sight},
     report::Books,
@@ -42,6 +44,7 @@ pub(crate) struct Loop {
     ledger: Ledger,
     sampler: Sampler,
     books: Books,
+    confine: Confine,
     alarms: HashSet<CgroupId>,
     effects: HashMap<CgroupId, Vec<Effect>>,
     started: Instant,
@@ -58,6 +61,7 @@ impl Loop {
         let observer = Observer::new(root.clone())?;
         Ok(Self {
             books: Books::open(state_dir.clone()),
+            confine: Confine::new(root.clone(), observer.mount().clone()),
             sampler: Sampler::new(root, observer.mount().clone(), state_dir),
             observer,
             state: State::default(),
@@ -89,11 +93,13 @@ impl Loop {
     }
 
     /// One turn. Fails only if the host itself cannot be observed; nothing was done then.
-    pub(crate) fn turn(&mut self, config: &Config) -> Result<View, Error> {
+    pub(crate) fn turn(&mut self, config: &Config, journal: &mut Journal) -> Result<View, Error> {
         let cpu = thread_cpu().unwrap_or_default();
         let now = self.started.elapsed();
         self.collect();
         let mut sight = self.observer.look(&config.policies, now)?;
+        // Before anything is asked of a cgroup.
+        self.confine.turn(journal, &mut sight, config)?;
         self.observer.find_out_swappiness(&mut sight, config.policies.policies());
         let state = &self.state;
         self.sampler.turn(&config.hotness, || sampled(&sight, config, state), self.started);

@@ -3,7 +3,8 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use lowtide_core::{
-    Bytes, CgroupId, Decision, FaultCost, HostObservation, Hotness, Ladder, Memory, Observation, Ratio,
+    Bytes, CgroupId, Confinement, Decision, FaultCost, HostObservation, Hotness, Ladder, Memory, Observation,
+    Ratio,
     savings::{self, Placed},
 };
 
@@ -66,6 +67,8 @@ pub(crate) struct CgroupView {
     pub(crate) acting: bool,
     /// Its memory.
     pub(crate) memory: Memory,
+    /// What its policy's tiers come to on this host.
+    pub(crate) confined: Confinement,
     /// Cumulative stall time on memory and I/O.
     pub(crate) stalls: Stalls,
     /// How long its memory in DRAM has been idle; `None` without a source.
@@ -123,6 +126,7 @@ impl View {
                 net_saved: savings::net(&placed),
                 placed,
                 memory: cgroup.memory,
+                confined: cgroup.confined,
                 account: ledger.account(cgroup.id).cloned().unwrap_or_default(),
                 decision,
             }

@@ -76,7 +76,7 @@ fn in_words(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Unchanged => "has its original value already".to_owned(),
         Outcome::Written { from } => format!("put back (it was `{from}`)"),
-        Outcome::Missing => "is gone, and its value with it".to_owned(),
+        Outcome::Missing | Outcome::Gone => "is gone, and its value with it".to_owned(),
         Outcome::Drifted { found, written } => {
             format!("left as it is: lowtide wrote `{written}`, somebody else `{found}` since")
         }

@@ -40,7 +40,7 @@ pub(super) fn hold(root: &Root, journal: &mut Journal, device: &str) -> Result<(
                 tracing::info!("/{}: was `{from}`, written (balancer)", knob.path.display());
             }
             knobs::Outcome::Refused(error) => return Err(Problem::Knob(error)),
-            knobs::Outcome::Missing | knobs::Outcome::Drifted { .. } => {
+            knobs::Outcome::Missing | knobs::Outcome::Gone | knobs::Outcome::Drifted { .. } => {
                 return Err(Problem::Knob(format!("/{}: this kernel has no such file", knob.path.display())));
             }
         }
@@ -75,7 +75,7 @@ mod tests {
         put("0\n", "0\n");
         hold(&root, &mut journal, "zram0").unwrap();
         assert_eq!(switch(), "1");
-        knobs::restore_some(&root, &mut journal, knobs::is_counted).unwrap();
+        knobs::restore_some(&root, &mut journal, |record| knobs::is_counted(&record.path)).unwrap();
         assert_eq!(switch(), "0");
     }
 }

@@ -10,7 +10,7 @@ mod strain;
 
 use std::{
     collections::{BTreeMap, HashSet},
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -29,7 +29,7 @@ use self::{
     mover::Job,
 };
 use crate::{
-    journal::{Journal, JournalError},
+    journal::{Journal, JournalError, Record},
     knobs,
 };
 
@@ -196,8 +196,8 @@ impl Balance {
         self.problem = None;
         self.troubles.clear();
         let held = self.held();
-        let ours = |path: &Path| knobs::is_counted(path) && !held.contains(&path.to_owned());
-        if journal.records().iter().any(|record| ours(&record.path)) {
+        let ours = |record: &Record| knobs::is_counted(&record.path) && !held.contains(&record.path);
+        if journal.records().iter().any(ours) {
             knobs::restore_some(&self.root, journal, ours)?;
         }
         Ok(())

@@ -1,0 +1,76 @@
+//! What the knobs of one cgroup hold.
+
+use std::path::{Path, PathBuf};
+
+use lowtide_cgroup::{Cgroup, Mount};
+use lowtide_core::{Bytes, Confinement, Limit, confine::Own};
+use lowtide_kernfs::Files;
+
+use super::knob::{self, Knob, Step};
+use crate::{journal::Record, knobs};
+
+/// What a cgroup's knobs hold, and what the journal has of them.
+pub(super) struct Found<'a> {
+    values: Vec<Value<'a>>,
+}
+
+struct Value<'a> {
+    knob: Knob,
+    /// From the root directory.
+    path: PathBuf,
+    text: String,
+    record: Option<&'a Record>,
+}
+
+impl<'a> Found<'a> {
+    /// Reads those that this kernel has; none of a cgroup that is gone.
+    pub(super) fn read(root: &Path, handle: &Cgroup, records: &[&'a Record]) -> Result<Self, String> {
+        let directory = handle.dir().path();
+        let directory = directory.strip_prefix(root).unwrap_or(directory);
+        let read = |knob: Knob| {
+            let path = directory.join(knob.file());
+            let record = records.iter().copied().find(|record| record.path == path);
+            let text = knobs::read(handle.dir(), knob.file()).transpose()?;
+            Some(text.map(|text| Value { knob, path, text, record }))
+        };
+        Ok(Self { values: Knob::ALL.into_iter().filter_map(read).collect::<Result<_, _>>()? })
+    }
+
+    /// What the operator has set for the cgroup and above it.
+    pub(super) fn own(&self, mount: &Mount, handle: &Cgroup, footprint: Bytes) -> Own {
+        let original = |knob| {
+            let value = self.values.iter().find(|value| value.knob == knob)?;
+            Some(knob::original(&value.text, value.record).to_owned())
+        };
+        let above = |knob: Knob| ancestors(mount, handle, knob);
+        let limits = original(Knob::ZswapMax).into_iter().chain(above(Knob::ZswapMax));
+        let zswap_max = limits.map(|text| knob::parsed(&text)).min().unwrap_or(Bytes::MAX);
+        let is_on = |text: String| !knobs::same(&text, "0");
+        let writeback = original(Knob::Writeback).map(is_on);
+        Own {
+            footprint,
+            zswap_max: if zswap_max == Bytes::MAX { Limit::Max } else { Limit::At(zswap_max) },
+            writeback: writeback.map(|own| own && above(Knob::Writeback).all(is_on)),
+        }
+    }
+
+    /// What is to be done so that the cgroup is told this.
+    pub(super) fn steps(self, told: &Confinement) -> impl Iterator<Item = (Knob, PathBuf, Step)> {
+        self.values.into_iter().map(|Value { knob, path, text, record }| {
+            let step = knob::step(knob, &text, record, knob.wanted(told));
+            (knob, path, step)
+        })
+    }
+}
+
+/// What a knob holds in each cgroup above; both of zswap's hold for all below (`obj_cgroup_may_zswap`,
+/// `mem_cgroup_zswap_writeback_enabled`, mm/memcontrol.c).
+fn ancestors(mount: &Mount, handle: &Cgroup, knob: Knob) -> impl Iterator<Item = String> {
+    let paths = Path::new(&**handle.path()).ancestors().skip(1).filter_map(Path::to_str);
+    let open = |path: &str| mount.open(path).ok().flatten();
+    paths
+        .filter_map(open)
+        .filter_map(move |above| above.dir().read_optional(knob.file()).ok().flatten())
+        .collect::<Vec<_>>()
+        .into_iter()
+}

@@ -1,0 +1,214 @@
+//! Holds every target to the tiers of its policy, by the cgroup's own knobs: journalled, written before anything is asked of
+//! the cgroup, looked at in every turn, put back when they are not wanted any more.
+
+mod found;
+mod knob;
+#[cfg(test)]
+mod tests;
+mod ways;
+
+use std::{
+    collections::{HashMap, HashSet},
+    path::PathBuf,
+};
+
+use lowtide_cgroup::{Cgroup, Mount};
+use lowtide_core::{
+    Bytes, CgroupId, CgroupObservation, Confinement, Limit, Mode, Observation, Policy, Ratio, SwapBound,
+    TierRules,
+    confine::{Why, confine},
+};
+use lowtide_kernfs::{Error, Root};
+use lowtide_policy::Config;
+
+use self::{
+    found::Found,
+    knob::{Knob, Step},
+};
+use crate::{
+    journal::{CgroupKnob, Journal, JournalError, Record},
+    knobs::{self, Outcome},
+    observer::Sight,
+};
+
+pub(crate) use ways::ways;
+
+/// By so much a cgroup may grow or shrink before its shares are taken anew: each time costs a write to the disk.
+const SLACK: Ratio = Ratio::new(1.0 / 16.0);
+
+/// Holds cgroups to their tiers.
+#[derive(Debug)]
+pub(crate) struct Confine {
+    root: Root,
+    mount: Mount,
+    /// What shares were taken of.
+    sizes: HashMap<CgroupId, Bytes>,
+    complaints: HashSet<String>,
+}
+
+/// A step with one knob of one cgroup.
+struct Planned {
+    /// Its place in the observation.
+    index: usize,
+    handle: Cgroup,
+    knob: Knob,
+    path: PathBuf,
+    step: Step,
+}
+
+impl Confine {
+    pub(crate) fn new(root: Root, mount: Mount) -> Self {
+        Self { root, mount, sizes: HashMap::new(), complaints: HashSet::new() }
+    }
+
+    /// Has every knob hold what its cgroup's policy asks for, and tells the observation what it comes to.
+    ///
+    /// A cgroup whose knobs cannot be set counts as one without swap.
+    pub(crate) fn turn(
+        &mut self,
+        journal: &mut Journal,
+        sight: &mut Sight,
+        config: &Config,
+    ) -> Result<(), Error> {
+        sight.seen.host.ways = ways(&self.root, config, &sight.seen.host.tiers)?;
+        let planned = self.plan(journal, sight, config.policies.policies());
+        let mut complaints = carry_out(journal, &mut sight.seen, planned).unwrap_or_else(|error| {
+            let held = |cgroup: &&mut CgroupObservation| cgroup.confined != Confinement::default();
+            sight.seen.cgroups.iter_mut().filter(held).for_each(not_set);
+            vec![error.to_string()]
+        });
+        let seen: HashSet<_> = sight.seen.cgroups.iter().map(|cgroup| cgroup.id).collect();
+        self.sizes.retain(|id, _| seen.contains(id));
+        complaints.extend(let_go(&self.root, journal, &seen));
+        // Once, not at every turn.
+        for new in complaints.iter().filter(|complaint| !self.complaints.contains(*complaint)) {
+            tracing::warn!("{new} (tiers of a policy)");
+        }
+        self.complaints = complaints.into_iter().collect();
+        Ok(())
+    }
+
+    fn plan(&mut self, journal: &Journal, sight: &mut Sight, policies: &[Policy]) -> Vec<Planned> {
+        let mut records: HashMap<CgroupId, Vec<&Record>> = HashMap::new();
+        for record in journal.records() {
+            if let Some(id) = record.cgroup {
+                records.entry(id).or_default().push(record);
+            }
+        }
+        let mut planned = Vec::new();
+        for (index, cgroup) in sight.seen.cgroups.iter_mut().enumerate() {
+            let records = records.get(&cgroup.id).map(Vec::as_slice).unwrap_or_default();
+            let (Some(policy), Some(handle)) = (policies.get(cgroup.policy), sight.handles.get(&cgroup.id))
+            else {
+                continue;
+            };
+            if policy.tiers == TierRules::Any && records.is_empty() {
+                continue;
+            }
+            let Ok(found) = Found::read(self.root.path(), handle, records) else {
+                not_set(cgroup);
+                continue;
+            };
+            let size = self.size(cgroup);
+            let own = found.own(&self.mount, handle, size);
+            cgroup.confined = confine(&policy.tiers, &sight.seen.host, &own);
+            let told = if policy.mode == Mode::Observe { Confinement::default() } else { cgroup.confined };
+            let plan = |(knob, path, step)| Planned { index, handle: handle.clone(), knob, path, step };
+            planned.extend(found.steps(&told).map(plan));
+        }
+        planned
+    }
+
+    /// The size that shares are taken of: a little below what the cgroup has, so that it may shrink by as much.
+    fn size(&mut self, cgroup: &CgroupObservation) -> Bytes {
+        let now = cgroup.memory.footprint();
+        let slack = now.scale(SLACK);
+        let size = self.sizes.entry(cgroup.id).or_default();
+        if *size > now || *size < now - slack - slack {
+            *size = now - slack;
+        }
+        *size
+    }
+}
+
+/// Journals all, then writes; returns what the kernel refused.
+fn carry_out(
+    journal: &mut Journal,
+    seen: &mut Observation,
+    planned: Vec<Planned>,
+) -> Result<Vec<String>, JournalError> {
+    let noted: Vec<_> = planned.iter().filter_map(|planned| planned.noted(seen)).collect();
+    journal.note_cgroups(&noted)?;
+    let (mut done, mut refused) = (HashSet::new(), Vec::new());
+    for planned in planned {
+        let cgroup = &mut seen.cgroups[planned.index];
+        match planned.write() {
+            Ok(()) if planned.is_done_with() => drop(done.insert(planned.path)),
+            Ok(()) => planned.shows_in(cgroup),
+            Err(refusal) => {
+                not_set(cgroup);
+                refused.push(refusal);
+            }
+        }
+    }
+    journal.forget(&done)?;
+    Ok(refused)
+}
+
+/// Puts the knobs of cgroups back that are no targets any more; returns what the kernel refused.
+fn let_go(root: &Root, journal: &mut Journal, seen: &HashSet<CgroupId>) -> Vec<String> {
+    let others = |record: &Record| record.cgroup.is_some_and(|id| !seen.contains(&id));
+    let refused = |(path, outcome): (PathBuf, Outcome)| match outcome {
+        Outcome::Refused(error) => Some(error),
+        outcome => {
+            tracing::info!("/{}: no target any more: {outcome:?}", path.display());
+            None
+        }
+    };
+    match knobs::restore_some(root, journal, others) {
+        Ok(outcomes) => outcomes.into_iter().filter_map(refused).collect(),
+        Err(error) => vec![error.to_string()],
+    }
+}
+
+/// What is not bounded as it should be gets no swap by lowtide's requests.
+fn not_set(cgroup: &mut CgroupObservation) {
+    cgroup.confined.swap = Some(SwapBound { limit: Bytes::ZERO, why: Why::NotSet });
+}
+
+impl Planned {
+    fn noted(&self, seen: &Observation) -> Option<CgroupKnob> {
+        let Step::Set { original, value } = &self.step else { return None };
+        Some(CgroupKnob {
+            cgroup: seen.cgroups[self.index].id,
+            path: self.path.clone(),
+            original: original.clone(),
+            written: value.clone(),
+        })
+    }
+
+    /// A cgroup that is gone takes its knobs with it.
+    fn write(&self) -> Result<(), String> {
+        let (Step::Set { value, .. } | Step::PutBack { original: value }) = &self.step else { return Ok(()) };
+        let written = knobs::write(self.handle.dir(), self.knob.file(), value);
+        match written {
+            Err(_) if self.handle.exists() == Ok(false) => Ok(()),
+            Err(refusal) => Err(refusal),
+            Ok(()) => {
+                tracing::info!("/{}: `{value}` written (tiers of the policy)", self.path.display());
+                Ok(())
+            }
+        }
+    }
+
+    fn is_done_with(&self) -> bool {
+        matches!(self.step, Step::PutBack { .. } | Step::Forget)
+    }
+
+    /// The observation was made before.
+    fn shows_in(&self, cgroup: &mut CgroupObservation) {
+        if let (Knob::SwapMax, Step::Set { value, .. }) = (self.knob, &self.step) {
+            cgroup.memory.swap_max = Some(Limit::At(knob::parsed(value)));
+        }
+    }
+}

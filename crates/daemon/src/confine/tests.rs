@@ -1,0 +1,243 @@
+use std::{fs, path::Path};
+
+use lowtide_core::{CgroupObservation, HostObservation, Memory};
+use lowtide_policy::parse;
+
+use super::*;
+
+const FOUND: [(&str, &str); 3] =
+    [("memory.swap.max", "max\n"), ("memory.zswap.max", "max\n"), ("memory.zswap.writeback", "1\n")];
+
+/// A host with a swap disk behind zswap, and cgroups below /t.
+struct Host {
+    directory: tempfile::TempDir,
+    state: tempfile::TempDir,
+    confine: Confine,
+}
+
+impl Host {
+    fn new(cgroups: &[&str]) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let put = |path: &str, text: &str| {
+            let path = directory.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        put("proc/sys/kernel/random/boot_id", "boot\n");
+        put("sys/module/zswap/parameters/enabled", "Y\n");
+        for cgroup in cgroups {
+            put(&format!("sys/fs/cgroup/t/{cgroup}/cgroup.controllers"), "memory\n");
+            for (file, text) in FOUND {
+                put(&format!("sys/fs/cgroup/t/{cgroup}/{file}"), text);
+            }
+        }
+        let root = Root::open(directory.path()).unwrap();
+        let mount = Mount::at(root.dir("sys/fs/cgroup").unwrap());
+        Self { directory, state: tempfile::tempdir().unwrap(), confine: Confine::new(root, mount) }
+    }
+
+    fn journal(&self) -> Journal {
+        Journal::open(self.state.path(), &self.confine.root).unwrap()
+    }
+
+    fn file(&self, cgroup: &str, file: &str) -> PathBuf {
+        self.directory.path().join("sys/fs/cgroup/t").join(cgroup).join(file)
+    }
+
+    /// memory.swap.max, memory.zswap.max and memory.zswap.writeback.
+    fn knobs(&self, cgroup: &str) -> [String; 3] {
+        FOUND.map(|(file, _)| fs::read_to_string(self.file(cgroup, file)).unwrap().trim().to_owned())
+    }
+
+    fn turn(&mut self, cgroups: &[&str], policies: &str) -> Vec<CgroupObservation> {
+        self.turn_with(cgroups, policies, &mut self.journal())
+    }
+
+    fn turn_with(
+        &mut self,
+        cgroups: &[&str],
+        policies: &str,
+        journal: &mut Journal,
+    ) -> Vec<CgroupObservation> {
+        let config = parse(Path::new("lowtide.yaml"), policies).unwrap().config;
+        let mut sight = Sight { seen: Observation::default(), handles: [].into(), stalls: [].into() };
+        sight.seen.host = HostObservation { tiers: vec![disk()], ..HostObservation::default() };
+        for name in cgroups {
+            let path = format!("/t/{name}");
+            let handle = self.confine.mount.open(&path).unwrap().unwrap();
+            let policy = config.policies.matching(&path).unwrap();
+            sight.seen.cgroups.push(observation(&handle, policy));
+            sight.handles.insert(handle.id(), handle);
+        }
+        self.confine.turn(journal, &mut sight, &config).unwrap();
+        sight.seen.cgroups
+    }
+}
+
+fn disk() -> lowtide_core::Tier {
+    lowtide_core::Tier {
+        kind: lowtide_core::TierKind::Disk,
+        device: "/dev/vdb".into(),
+        priority: Some(-2),
+        capacity: Bytes::mib(1000),
+        used: Bytes::ZERO,
+        stored: Bytes::ZERO,
+        resident: Bytes::ZERO,
+        resident_limit: None,
+    }
+}
+
+fn observation(handle: &Cgroup, policy: usize) -> CgroupObservation {
+    CgroupObservation {
+        id: handle.id(),
+        path: handle.path().clone(),
+        policy,
+        populated: true,
+        memory: Memory { current: Bytes::mib(64), swap_max: Some(Limit::Max), ..Memory::default() },
+        confined: Confinement::default(),
+        memory_pressure: None,
+        io_pressure: None,
+        alarm: false,
+        in_flight: false,
+        effects: Vec::new(),
+        reading: None,
+    }
+}
+
+fn policy(mode: &str, tiers: &str) -> String {
+    format!("policies: [{{ name: t, match: [/t/*], mode: {mode}{tiers} }}]")
+}
+
+const NO_DISK: &str = ", tiers: [{ use: zswap }]";
+const NO_SWAP: &str = ", tiers: [{ use: node }]";
+const NO_ZSWAP: &str = ", tiers: [{ use: disk }]";
+const UNTOUCHED: [&str; 3] = ["max", "max", "1"];
+
+#[test]
+fn each_rule_sets_its_knobs_and_nothing_else_and_all_come_back() {
+    for (tiers, held) in [
+        (NO_DISK, ["max", "max", "0"]),
+        (NO_ZSWAP, ["max", "0", "1"]),
+        (NO_SWAP, ["0", "max", "0"]),
+        (
+            ", tiers: [{ use: zswap, at_most: 1MiB }, { use: disk, at_most: 2MiB }]",
+            ["2097152", "1048576", "1"],
+        ),
+        ("", UNTOUCHED),
+    ] {
+        let mut host = Host::new(&["a"]);
+        host.turn(&["a"], &policy("full", tiers));
+        assert_eq!(host.knobs("a"), held, "{tiers}");
+        knobs::restore(&host.confine.root, &mut host.journal()).unwrap();
+        assert_eq!(host.knobs("a"), UNTOUCHED, "{tiers}");
+        assert!(host.journal().records().is_empty());
+    }
+}
+
+#[test]
+fn observe_writes_nothing_and_says_what_would_be() {
+    let mut host = Host::new(&["a"]);
+    let seen = host.turn(&["a"], &policy("observe", NO_SWAP));
+    assert_eq!(host.knobs("a"), UNTOUCHED);
+    assert_eq!(seen[0].confined.swap, Some(SwapBound { limit: Bytes::ZERO, why: Why::Forbidden }));
+    assert_eq!(seen[0].memory.swap_max, Some(Limit::Max));
+}
+
+#[test]
+fn the_observation_shows_what_was_written_since() {
+    let mut host = Host::new(&["a"]);
+    let seen = host.turn(&["a"], &policy("full", NO_SWAP));
+    assert_eq!(seen[0].memory.swap_max, Some(Limit::At(Bytes::ZERO)));
+}
+
+#[test]
+fn a_second_turn_writes_nothing() {
+    let mut host = Host::new(&["a"]);
+    host.turn(&["a"], &policy("full", NO_SWAP));
+    let journal = fs::read(host.state.path().join("journal")).unwrap();
+    let written = |host: &Host| fs::metadata(host.file("a", "memory.swap.max")).unwrap().modified().unwrap();
+    let before = written(&host);
+    host.turn(&["a"], &policy("full", NO_SWAP));
+    assert_eq!(fs::read(host.state.path().join("journal")).unwrap(), journal);
+    assert_eq!(written(&host), before);
+}
+
+#[test]
+fn another_policy_and_no_policy_put_back_what_they_do_not_want() {
+    let mut host = Host::new(&["a", "b"]);
+    host.turn(&["a", "b"], &policy("full", NO_SWAP));
+    host.turn(&["a"], &policy("full", NO_ZSWAP));
+    assert_eq!(host.knobs("a"), ["max", "0", "1"]);
+    assert_eq!(host.knobs("b"), UNTOUCHED, "no target any more");
+    host.turn(&["a"], &policy("observe", NO_ZSWAP));
+    assert_eq!(host.knobs("a"), UNTOUCHED);
+    assert!(host.journal().records().is_empty());
+}
+
+#[test]
+fn the_smaller_of_the_operators_limit_and_ours_stands_whenever_it_is_set() {
+    let mut host = Host::new(&["a"]);
+    let bound = policy("full", ", tiers: [{ use: disk, at_most: 2MiB }, { use: zswap }]");
+    fs::write(host.file("a", "memory.swap.max"), "1048576\n").unwrap();
+    host.turn(&["a"], &bound);
+    assert_eq!(host.knobs("a")[0], "1048576");
+    assert!(host.journal().records().is_empty(), "it was not written");
+    fs::write(host.file("a", "memory.swap.max"), "8388608\n").unwrap();
+    host.turn(&["a"], &bound);
+    assert_eq!(host.knobs("a")[0], "2097152");
+    // systemd, on its reload.
+    fs::write(host.file("a", "memory.swap.max"), "4194304\n").unwrap();
+    host.turn(&["a"], &bound);
+    assert_eq!(host.knobs("a")[0], "2097152");
+    knobs::restore(&host.confine.root, &mut host.journal()).unwrap();
+    assert_eq!(host.knobs("a")[0], "4194304", "the operator's last word");
+}
+
+#[test]
+fn what_is_forbidden_above_is_no_trap() {
+    let mut host = Host::new(&["a"]);
+    let slice = host.directory.path().join("sys/fs/cgroup/t");
+    fs::write(slice.join("memory.zswap.writeback"), "0\n").unwrap();
+    let seen = host.turn(&["a"], &policy("full", NO_ZSWAP));
+    assert_eq!(host.knobs("a"), ["0", "max", "1"]);
+    assert_eq!(seen[0].confined.swap.unwrap().why, Why::NoWayPastZswap);
+}
+
+#[test]
+fn a_cgroup_that_is_gone_is_forgotten_and_its_successor_begins_anew() {
+    let mut host = Host::new(&["a"]);
+    host.turn(&["a"], &policy("full", NO_SWAP));
+    let old = host.directory.path().join("sys/fs/cgroup/t/a");
+    fs::rename(&old, old.with_file_name("old")).unwrap();
+    fs::create_dir(&old).unwrap();
+    for (file, text) in FOUND {
+        fs::write(old.join(file), text).unwrap();
+    }
+    host.turn(&["a"], &policy("full", ""));
+    assert_eq!(host.knobs("a"), UNTOUCHED);
+    assert!(host.journal().records().is_empty());
+}
+
+#[test]
+fn a_knob_that_cannot_be_written_leaves_page_cache_alone() {
+    let mut host = Host::new(&["a"]);
+    let mut journal = host.journal();
+    // Not a directory any more: nothing can be kept in it.
+    fs::remove_dir(host.state.path()).unwrap();
+    let seen = host.turn_with(&["a"], &policy("full", NO_DISK), &mut journal);
+    assert_eq!(host.knobs("a"), UNTOUCHED, "not journalled, not written");
+    assert_eq!(seen[0].confined.swap, Some(SwapBound { limit: Bytes::ZERO, why: Why::NotSet }));
+}
+
+#[test]
+fn a_share_is_taken_anew_when_the_cgroup_has_changed_by_a_sixteenth() {
+    let mut host = Host::new(&["a"]);
+    let share = policy("full", ", tiers: [{ use: disk, at_most: 50% }, { use: zswap }]");
+    let seen = host.turn(&["a"], &share);
+    assert_eq!(host.knobs("a")[0], Bytes::mib(30).get().to_string(), "of 60 MiB");
+    for (mib, taken) in [(68, 60), (60, 60), (80, 75), (64, 60)] {
+        let mut changed = seen[0].clone();
+        changed.memory.current = Bytes::mib(mib);
+        assert_eq!(host.confine.size(&changed), Bytes::mib(taken), "{mib}");
+    }
+}
