@@ -12,6 +12,7 @@ mod curve;
 mod damon;
 mod demo;
 mod fault_cost;
+mod forbidden;
 mod hotness;
 mod kill;
 mod no_swap;
@@ -80,6 +81,7 @@ pub static TESTS: &[Scenario] = &[
     write_budget::SCENARIO,
     tiers::SCENARIO,
     placement::SCENARIO,
+    forbidden::SCENARIO,
 ];
 
 /// What `cargo xtask bench` runs: they report, and judge nothing but correctness.
