@@ -81,3 +81,22 @@ fn the_environment_of_a_fixture_is_judged_and_not_written() {
     assert_eq!(output.status.code(), Some(0), "{findings}{}", text(&output.stderr));
     assert!(findings.contains("ok: policy web: 1 targets at the moment"), "{findings}");
 }
+
+#[test]
+fn tiers_that_the_kernel_cannot_tell_apart_are_warned_of() {
+    let directory = tempfile::tempdir().unwrap();
+    let config = directory.path().join("lowtide.yaml");
+    let root = workspace().join("tests/fixtures/6.12");
+    for (tiers, finding) in [
+        ("[{ use: zram }]", "warning: policy web: the policy forbids one of this host's swap devices"),
+        ("[{ use: node }]", "warning: policy web: the policy allows none of the swap tiers"),
+        ("[{ use: zram }, { use: disk, at_most: 1GiB }]", "ok: policy web: at_most of a swap device"),
+        ("[{ use: zram }, { use: disk }]", "ok: policy web: its tiers can be kept to as they are"),
+    ] {
+        let policy = format!("policies: [{{ name: web, match: [/web/*], mode: full, tiers: {tiers} }}]\n");
+        fs::write(&config, policy).unwrap();
+        let output = check(directory.path(), &config, &["--environment", "--root", root.to_str().unwrap()]);
+        let findings = text(&output.stdout);
+        assert!(findings.contains(finding), "{tiers}: {findings}{}", text(&output.stderr));
+    }
+}
