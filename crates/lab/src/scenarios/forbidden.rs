@@ -2,7 +2,7 @@
 //! go there; and after `kill -9` and `lowtide restore` every knob is as it was.
 //!
 //! First zram, and a swap disk that is switched on later: then the kernel can no longer be told the two apart. Then zswap over
-//! a disk, with so small a pool that it overflows. In both, what lowtide asks for is followed by what the kernel takes by
+//! a disk, whose pool is made so small in the end that it overflows. In both, what lowtide asks for is followed by what the kernel takes by
 //! itself: large requests that are not lowtide's.
 
 use super::Scenario;
@@ -32,15 +32,16 @@ const TENANT: [&str; 8] = ["--hot", "2M", "--warm", "0", "--cold", "40M", "--pau
 const TENANTS: [&str; 4] = ["free", "no-disk", "no-zswap", "none"];
 
 /// So long the loop works by itself.
-const WORK: Duration = Duration::from_secs(20);
+const WORK: Duration = Duration::from_secs(24);
 /// Longer than two turns.
 const TURNS: Duration = Duration::from_secs(5);
 const SQUEEZE: &str = "30M";
 
-const ZSWAP: &str = "/sys/module/zswap/parameters";
-
 /// What the operator had set, nobody's default: a lost one would show.
 const OPERATORS: [(&str, &str); 2] = [("memory.swap.max", "900M"), ("memory.zswap.max", "800M")];
+
+/// What the scenario itself changes after the first look.
+const CHANGED: [&str; 2] = ["/proc/swaps", "/sys/module/zswap/parameters/max_pool_percent"];
 
 /// One tenant after one phase.
 #[derive(Debug, Serialize, Deserialize)]
@@ -56,6 +57,8 @@ struct Seen {
     zswapped: u64,
     zswpout: u64,
     zswpwb: u64,
+    /// Pages written to a device, where the kernel counts them by cgroup (6.14).
+    pswpout: Option<u64>,
     /// Written to the swap disk by anybody.
     disk_written: u64,
     /// memory.swap.max, memory.zswap.max, memory.zswap.writeback.
@@ -94,11 +97,13 @@ fn config(run: &str) -> String {
             "
   - name: {tenant}
     match: [/{run}/{tenant}]
-    mode: full
+    mode: {}
     cold_after: 3s
     slo: {{ memory_pressure: 5%, io_pressure: 10%, promotion_rate: 5%/min }}
     limits: {{ per_minute: 100%, floor: 8MiB }}
     {}",
+            // What is held in `file` too is not what lowtide asks for.
+            if tenant == "no-zswap" { "file" } else { "full" },
             tiers(tenant)
         )
     });
@@ -121,17 +126,22 @@ fn guest() -> Result<()> {
     run.look("all squeezed")?;
     run.end()?;
     swap::off(&zram.device())?;
-    for (parameter, value) in [("max_pool_percent", "1"), ("enabled", "Y")] {
-        knobs::write(format!("{ZSWAP}/{parameter}"), value)?;
-    }
+    set_zswap("max_pool_percent", "10")?;
+    set_zswap("enabled", "Y")?;
     let run = Run::start("zswap")?;
     sleep(WORK);
     run.look("alone")?;
     run.squeeze(&["no-disk", "none"])?;
     run.look("restricted squeezed")?;
-    run.squeeze(&["free", "no-zswap", "free", "no-disk"])?;
+    // The pool overflows from now on: the kernel writes on what it may.
+    set_zswap("max_pool_percent", "1")?;
+    run.squeeze(&["free", "no-zswap"])?;
     run.look("all squeezed")?;
     run.end()
+}
+
+fn set_zswap(parameter: &str, value: &str) -> Result<()> {
+    knobs::write(format!("/sys/module/zswap/parameters/{parameter}"), value)
 }
 
 /// Four tenants and a daemon.
@@ -176,6 +186,7 @@ impl Run {
     }
 
     fn look(&self, phase: &str) -> Result<()> {
+        println!("{}: {phase}, after {:.1} s", self.name, knobs::uptime()?);
         for tenant in TENANTS {
             let cgroup = self.cgroup(tenant)?;
             let pages = |name| Ok::<_, anyhow::Error>(cgroup.stat("memory.stat", name)? * 4096);
@@ -190,12 +201,20 @@ impl Run {
                 zswapped: cgroup.stat("memory.stat", "zswapped")?,
                 zswpout: pages("zswpout")?,
                 zswpwb: pages("zswpwb")?,
+                pswpout: pages("pswpout").ok(),
                 disk_written: disk_written()?,
                 knobs: knobs_of(cgroup)?,
                 file_only: decision["file_only"].as_str().map(str::to_owned),
             })?;
         }
         Ok(())
+    }
+
+    /// Of what lowtide could have changed.
+    fn differences(&self) -> Result<Vec<String>> {
+        let mut differences = Snapshot::take()?.differences(&self.before);
+        differences.retain(|line| !CHANGED.iter().any(|path| line.starts_with(path)));
+        Ok(differences)
     }
 
     fn end(mut self) -> Result<()> {
@@ -205,14 +224,14 @@ impl Run {
         let explained = self.daemon.explain(&format!("/{}/no-disk", self.name))?;
         println!("{environment}\n{explained}");
         self.daemon.kill()?;
-        let changed = Snapshot::take()?.differences(&self.before).len();
+        let changed = self.differences()?.len();
         let restored = restore(&self.daemon)?;
         println!("{restored}");
         report::emit(&End {
             kind: "end".into(),
-            run: self.name,
+            run: self.name.clone(),
             changed,
-            differences: Snapshot::take()?.differences(&self.before),
+            differences: self.differences()?,
             again: restore(&self.daemon)?,
             environment,
             explained,
@@ -301,9 +320,9 @@ impl Looks {
     fn judge_zram(&self, verdict: &mut Verdict) -> Result<()> {
         let [alone, later, squeezed, all] = ["alone", "with a disk", "restricted squeezed", "all squeezed"]
             .map(|phase| move |tenant| self.at("zram", phase, tenant));
-        for tenant in ["free", "no-disk", "no-zswap"] {
+        for tenant in ["free", "no-disk"] {
             let swap = alone(tenant)?.swap;
-            verdict.expect(swap > 5 * MIB, format!("zram alone: {tenant} has {:.1} MiB there", mib(swap)));
+            verdict.expect(swap > 3 * MIB, format!("zram alone: {tenant} has {:.1} MiB there", mib(swap)));
         }
         let peak = all("none")?.peak;
         verdict.expect(peak == 0, format!("zram: none never had a byte in swap (peak {peak})"));
@@ -346,8 +365,12 @@ impl Looks {
         );
         let (before, after, end) = (alone("no-disk")?, squeezed("no-disk")?, all("no-disk")?);
         verdict.expect(
-            before.zswpout > 5 * MIB,
-            format!("no-disk: {:.1} MiB stored in zswap", mib(before.zswpout)),
+            before.zswpout > 3 * MIB && after.zswpout > before.zswpout,
+            format!(
+                "no-disk: {:.1} MiB stored in zswap, squeezed {:.1}",
+                mib(before.zswpout),
+                mib(after.zswpout)
+            ),
         );
         verdict.expect(
             after.disk_written == before.disk_written,
@@ -356,7 +379,10 @@ impl Looks {
                 after.disk_written - before.disk_written
             ),
         );
-        verdict.expect(end.zswpwb == 0, format!("no-disk: {} bytes written on from zswap", end.zswpwb));
+        verdict.expect(
+            end.zswpwb == 0 && end.pswpout.is_none_or(|written| written == 0),
+            format!("no-disk: {} bytes written on from zswap, {:?} to devices", end.zswpwb, end.pswpout),
+        );
         let free = all("free")?;
         verdict.expect(
             free.zswpout > 5 * MIB && free.zswpwb > 0,
