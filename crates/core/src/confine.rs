@@ -138,8 +138,9 @@ struct Case<'a> {
 }
 
 impl Case<'_> {
+    /// Whether the kernel swaps to such a device.
     fn has(&self, kind: TierKind) -> bool {
-        self.host.tiers.iter().any(|tier| tier.kind == kind)
+        self.host.tiers.iter().any(|tier| tier.kind == kind && tier.has_slots())
     }
 
     /// The tiers in which a page may come to lie that the kernel gives a slot.

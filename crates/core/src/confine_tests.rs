@@ -20,6 +20,7 @@ fn host(kinds: &[TierKind], ways: Ways) -> HostObservation {
         stored: Bytes::ZERO,
         resident: Bytes::ZERO,
         resident_limit: None,
+        above: None,
     };
     HostObservation { tiers: kinds.iter().map(tier).collect(), ways, ..HostObservation::default() }
 }
@@ -94,6 +95,16 @@ fn what_the_operator_and_the_kernel_allow_is_never_made_a_trap() {
     let some = Own { zswap_max: Limit::At(Bytes::mib(3)), ..UNSET };
     let told = confine(&only(&[ZSWAP]), &disk, &some);
     assert_eq!(told, Confinement { swap: Some(bound(3, Why::ZswapAtMost)), zswap: ZswapBound::Stays });
+}
+
+/// Only where something writes to it.
+#[test]
+fn a_backing_device_is_no_swap_device() {
+    let mut host = host(&[TierKind::Zram, TierKind::Disk], NO_ZSWAP);
+    host.tiers[1].above = Some("zram".into());
+    assert_eq!(confine(&only(&[ZRAM]), &host, &UNSET).swap, None);
+    host.ways.zram_sinks = true;
+    assert_eq!(confine(&only(&[ZRAM]), &host, &UNSET).swap, Some(bound(0, Why::ZramSinks)));
 }
 
 #[test]

@@ -84,6 +84,7 @@ fn disk() -> lowtide_core::Tier {
         stored: Bytes::ZERO,
         resident: Bytes::ZERO,
         resident_limit: None,
+        above: None,
     }
 }
 
