@@ -39,7 +39,9 @@ pub fn tick(
         let elapsed = memory.learn(cgroup, policy, now);
         room.reserve(memory.promised);
         room.spend(beyond_asked(cgroup));
-        cases.push(Case { cgroup, policy, budgets, host: &seen.host, now, elapsed });
+        let first = offers.first().and_then(|offer| policy.tiers.rule(offer.kind)?.after);
+        let after = first.unwrap_or_default();
+        cases.push(Case { cgroup, policy, budgets, host: &seen.host, after, now, elapsed });
         remembered.insert(cgroup.id, memory);
     }
     // One whose files could not be read this time, or that was no target for a turn, keeps what was learnt of it.
@@ -106,6 +108,8 @@ struct Case<'a> {
     policy: &'a Policy,
     budgets: &'a Budgets,
     host: &'a HostObservation,
+    /// The policy wants nothing younger on the tier that memory comes to first.
+    after: Duration,
     now: Duration,
     elapsed: Duration,
 }
@@ -222,9 +226,11 @@ impl Case<'_> {
         }
     }
 
-    /// The cut, and what has been idle for longer; `None` without an idle-age source.
+    /// The cut, or what the policy wants of the first tier if that is later, and what has been idle for longer; `None` without an
+    /// idle-age source.
     fn cold(&self, state: &CgroupState) -> Option<(Duration, Bytes)> {
         let cut = state.tracker.is_current(self.policy, self.now).then(|| state.tracker.cut(self.policy))?;
+        let cut = cut.max(self.after);
         Some((cut, state.tracker.idle(cut)))
     }
 
@@ -233,7 +239,12 @@ impl Case<'_> {
         let (cut, _) = self.cold(state)?;
         let footprint = self.cgroup.memory.footprint();
         let price = Price { share: state.pace.price(), pressure: self.policy.slo.memory_pressure, footprint };
-        Some(Ladder::lean(offers, &state.tracker.rates(footprint), price, cut))
+        let allowed = |offer: &Offer| {
+            let after = self.policy.tiers.rule(offer.kind)?.after;
+            Some(Offer { after, ..offer.clone() })
+        };
+        let offers: Vec<_> = offers.iter().filter_map(allowed).collect();
+        Some(Ladder::lean(&offers, &state.tracker.rates(footprint), price, cut))
     }
 
     /// Once per breach, not once per tick of it.
