@@ -14,6 +14,9 @@ const ENOUGH_READS: u64 = 64;
 const ENOUGH_TIME: Duration = Duration::from_millis(100);
 /// A mean that differs by more than this factor is believed at once: the device is another than it was.
 const LEAP: f64 = 2.0;
+/// What was seen so long ago counts half. The counters have no times: without this the reads of a quiet hour would be one
+/// mean with those of the minute in which the device got slower.
+const HALF_LIFE: Duration = Duration::from_mins(10);
 
 const PAGE: Bytes = Bytes::pages(1);
 
@@ -58,107 +61,105 @@ pub(crate) struct Costs {
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Measured {
-    /// Counters at the end of the last mean.
+    /// The last look.
+    at: Duration,
+    /// Counters at that look.
     until: BlockReads,
-    /// Seconds.
-    mean: Option<f64>,
+    /// Seen since the last mean.
+    open: Reads,
+    mean: Option<Mean>,
+}
+
+/// Reads, those of long ago counting less.
+#[derive(Debug, Clone, Copy, Default)]
+struct Reads {
+    count: f64,
+    seconds: f64,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Mean {
+    seconds: f64,
+    /// When it was taken.
+    at: Duration,
 }
 
 impl Costs {
     /// Takes in the counters; forgets devices that are gone.
-    pub(crate) fn observe(&mut self, host: &HostObservation) {
+    pub(crate) fn observe(&mut self, host: &HostObservation, now: Duration) {
         self.devices.retain(|device, _| host.reads.contains_key(device));
         for (device, reads) in &host.reads {
-            self.devices.entry(Arc::clone(device)).or_default().observe(*reads);
+            self.devices.entry(Arc::clone(device)).or_default().observe(*reads, now);
         }
     }
 
     /// Of one tier.
     pub(crate) fn of(&self, tier: &Tier) -> FaultCost {
-        let mean = self.devices.get(&tier.device).and_then(|device| device.mean);
-        mean.and_then(|mean| Duration::try_from_secs_f64(mean).ok())
+        self.mean(tier)
+            .and_then(|mean| Duration::try_from_secs_f64(mean.seconds).ok())
             .map_or(FaultCost::assumed(tier.kind), |time| FaultCost { time, measured: true })
+    }
+
+    /// How long ago that was measured; `None` if it was not.
+    pub(crate) fn age(&self, tier: &Tier, now: Duration) -> Option<Duration> {
+        self.mean(tier).map(|mean| now.saturating_sub(mean.at))
+    }
+
+    fn mean(&self, tier: &Tier) -> Option<Mean> {
+        self.devices.get(&tier.device).and_then(|device| device.mean)
     }
 }
 
 impl Measured {
-    fn observe(&mut self, reads: BlockReads) {
+    fn observe(&mut self, reads: BlockReads, now: Duration) {
         if reads.count < self.until.count || reads.time < self.until.time {
             // Another device under the same name.
             *self = Self::default();
         }
-        let count = reads.count - self.until.count;
-        let time = reads.time.saturating_sub(self.until.time);
-        if count < ENOUGH_READS || time < ENOUGH_TIME {
+        self.open.fade(now.saturating_sub(self.at));
+        self.open.add(reads.count - self.until.count, reads.time.saturating_sub(self.until.time));
+        (self.at, self.until) = (now, reads);
+        // How many means these reads are worth.
+        let worth = self.open.worth();
+        if worth < 1.0 {
             return;
         }
-        self.until = reads;
-        #[expect(clippy::cast_precision_loss, reason = "a mean needs no more than 53 bits")]
-        let mean = time.as_secs_f64() / count as f64;
-        let leaps = |old: f64| mean > old * LEAP || mean < old / LEAP;
-        self.mean = Some(self.mean.filter(|old| !leaps(*old)).map_or(mean, |old| f64::midpoint(old, mean)));
+        let new = self.open.seconds / self.open.count;
+        let leaps = |old: f64| new > old * LEAP || new < old / LEAP;
+        let old = self.mean.filter(|old| !leaps(old.seconds));
+        let seconds = old.map_or(new, |old| {
+            let kept = 0.5_f64.powf(worth) * left_after(now.saturating_sub(old.at));
+            old.seconds * kept + new * (1.0 - kept)
+        });
+        self.mean = Some(Mean { seconds, at: now });
+        self.open = Reads::default();
     }
+}
+
+impl Reads {
+    fn fade(&mut self, time: Duration) {
+        let left = left_after(time);
+        self.count *= left;
+        self.seconds *= left;
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a mean needs no more than 53 bits")]
+    fn add(&mut self, count: u64, time: Duration) {
+        self.count += count as f64;
+        self.seconds += time.as_secs_f64();
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a small constant")]
+    fn worth(self) -> f64 {
+        (self.count / ENOUGH_READS as f64).min(self.seconds / ENOUGH_TIME.as_secs_f64())
+    }
+}
+
+/// Share that what was seen still counts after `time`.
+fn left_after(time: Duration) -> f64 {
+    0.5_f64.powf(time.as_secs_f64() / HALF_LIFE.as_secs_f64())
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn tier(kind: TierKind, stored: u64, resident: u64) -> Tier {
-        Tier {
-            kind,
-            device: "/dev/a".into(),
-            priority: None,
-            capacity: Bytes::mib(1024),
-            used: Bytes::mib(stored),
-            stored: Bytes::mib(stored),
-            resident: Bytes::mib(resident),
-            resident_limit: None,
-            above: None,
-        }
-    }
-
-    /// The cost after each look at the counters: reads, milliseconds.
-    fn costs(looks: &[(u64, u64)]) -> Vec<FaultCost> {
-        let (mut costs, disk) = (Costs::default(), tier(TierKind::Disk, 1, 0));
-        let look = |(count, millis): &(u64, u64)| {
-            let reads = BlockReads { count: *count, time: Duration::from_millis(*millis) };
-            let reads = [("/dev/a".into(), reads)].into();
-            costs.observe(&HostObservation { reads, ..HostObservation::default() });
-            costs.of(&disk)
-        };
-        looks.iter().map(look).collect()
-    }
-
-    fn measured(micros: u64) -> FaultCost {
-        FaultCost { time: Duration::from_micros(micros), measured: true }
-    }
-
-    #[test]
-    fn little_is_no_measure() {
-        let assumed = FaultCost::assumed(TierKind::Disk);
-        assert_eq!(costs(&[(63, 640), (64, 640)]), [assumed, measured(10_000)]);
-        assert_eq!(costs(&[(10_000, 99), (10_000, 100)]), [assumed, measured(10)]);
-    }
-
-    #[test]
-    fn small_changes_are_smoothed_and_large_ones_believed_at_once() {
-        let seen = costs(&[(1000, 100), (2000, 220), (3000, 1320), (3001, 1330), (4000, 1420)]);
-        assert_eq!(seen, [measured(100), measured(110), measured(1100), measured(1100), measured(100)]);
-    }
-
-    #[test]
-    fn another_device_under_the_same_name_is_measured_anew() {
-        let seen = costs(&[(1000, 100), (10, 1), (1000, 1001)]);
-        assert_eq!(seen, [measured(100), FaultCost::assumed(TierKind::Disk), measured(1001)]);
-    }
-
-    #[test]
-    fn a_tier_that_keeps_half_costs_twice_as_much_for_what_it_frees() {
-        let cost = measured(10);
-        let disk = cost.per_gib_freed(&tier(TierKind::Disk, 100, 0)).unwrap();
-        assert_eq!(disk, Duration::from_micros(10 * 262_144));
-        assert_eq!(cost.per_gib_freed(&tier(TierKind::Zram, 100, 50)), Some(disk * 2));
-        assert_eq!(cost.per_gib_freed(&tier(TierKind::Zram, 100, 100)), None);
-    }
-}
+#[path = "cost_tests.rs"]
+mod tests;

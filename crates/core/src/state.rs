@@ -47,6 +47,12 @@ impl State {
         self.costs.of(tier)
     }
 
+    /// How long before `now` that was measured last; `None` if it is assumed. Without reads nothing is measured.
+    #[must_use]
+    pub fn fault_cost_age(&self, tier: &Tier, now: Duration) -> Option<Duration> {
+        self.costs.age(tier, now)
+    }
+
     /// How often a cgroup's idle ages are worth a look.
     #[must_use]
     pub fn look_every(&self, id: CgroupId, policy: &Policy) -> Duration {

@@ -27,7 +27,7 @@ pub fn tick(
     now: Duration,
 ) -> Vec<Decision> {
     let mut room = state.host.observe(&seen.host, budgets, now);
-    state.costs.observe(&seen.host);
+    state.costs.observe(&seen.host, now);
     state.zram_unmarks = seen.host.reclaim_takes_swappiness;
     let offers = placement::offers(&seen.host, &state.costs);
     let mut known = std::mem::take(&mut state.cgroups);

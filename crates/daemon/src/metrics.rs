@@ -92,9 +92,12 @@ fn tiers(page: &Page, view: &View) -> Result<(), prometheus::Error> {
         "lowtide_tier_fault_seconds",
         "Measured cost of bringing a page back; none until enough was read.",
     )?;
+    let fault_age = family("lowtide_tier_fault_age_seconds", "Time since that cost was measured.")?;
     for (tier, cost) in view.host.tiers.iter().zip(&view.costs) {
-        if cost.fault.measured {
-            fault.with_label_values(&[tier.kind.name(), &*tier.device]).set(cost.fault.time.as_secs_f64());
+        if let Some(age) = cost.age {
+            let labels = [tier.kind.name(), &*tier.device];
+            fault.with_label_values(&labels).set(cost.fault.time.as_secs_f64());
+            fault_age.with_label_values(&labels).set(age.as_secs_f64());
         }
         let set = |family: &GaugeVec, bytes: Bytes| {
             family.with_label_values(&[tier.kind.name(), &*tier.device]).set(bytes.as_f64());

@@ -16,6 +16,9 @@ use crate::{
     view::{CgroupView, TierCost, View},
 };
 
+/// A figure that is older is shown with its age.
+const LATELY: Duration = Duration::from_mins(1);
+
 /// `lowtide status`: the host in a few lines, then a line for each target.
 #[must_use]
 pub(crate) fn status(view: &View) -> String {
@@ -70,8 +73,12 @@ fn micros(time: Duration) -> String {
     }
 }
 
-fn fault_cost(TierCost { fault: FaultCost { time, measured }, per_gib_freed }: TierCost) -> String {
-    let how = if measured { "measured" } else { "assumed" };
+fn fault_cost(TierCost { fault: FaultCost { time, .. }, age: measured, per_gib_freed }: TierCost) -> String {
+    let how = match measured {
+        None => "assumed".to_owned(),
+        Some(ago) if ago < LATELY => "measured".to_owned(),
+        Some(ago) => format!("measured {} ago", age(ago)),
+    };
     let time = micros(time);
     let freed = per_gib_freed.map(|stall| format!(", {:.1} s for each GiB freed", stall.as_secs_f64()));
     format!("{time} ({how}{})", freed.unwrap_or_default())

@@ -173,7 +173,8 @@ impl Loop {
         }
         let cost = |tier: &Tier| {
             let fault = self.state.fault_cost(tier);
-            TierCost { fault, per_gib_freed: fault.per_gib_freed(tier) }
+            let age = self.state.fault_cost_age(tier, now);
+            TierCost { fault, age, per_gib_freed: fault.per_gib_freed(tier) }
         };
         let costs = view.host.tiers.iter().map(cost).collect();
         let sampling = self.sampler.sampling().clone();

@@ -1,7 +1,7 @@
-use std::path::Path;
-
 use lowtide_core::Bytes;
 use lowtide_kernfs::{Files, Result, Root, parse::integer};
+
+use crate::block::directory;
 
 /// Sectors of /sys/class/block/*/size, whatever the device's own are (`SECTOR_SHIFT`, include/linux/blk_types.h).
 const SECTOR: u64 = 512;
@@ -32,8 +32,8 @@ impl Backing {
 }
 
 fn capacity(root: &Root, path: &str) -> Result<Option<Bytes>> {
-    let Some(name) = Path::new(path).file_name().and_then(|name| name.to_str()) else { return Ok(None) };
-    let sectors = root.parse_record(format!("sys/class/block/{name}/size"), integer)?;
+    let Some(directory) = directory(root, path)? else { return Ok(None) };
+    let sectors = root.parse_record(directory.join("size"), integer)?;
     Ok(sectors.map(|sectors| Bytes::new(sectors.saturating_mul(SECTOR))))
 }
 

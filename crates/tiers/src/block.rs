@@ -1,15 +1,55 @@
-use std::{path::Path, time::Duration};
+use std::{
+    ffi::OsStr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use lowtide_core::BlockReads;
 use lowtide_kernfs::{Fault, Files, Result, Root, parse::number};
 
+const BLOCK: &str = "sys/class/block";
+
 /// Reads of the block device at `path` (`/dev/sda2`) since it is there; `None` for what is no block device, such as a swap
 /// file.
 pub fn reads(root: &Root, path: &str) -> Result<Option<BlockReads>> {
-    let Some(name) = Path::new(path).strip_prefix("/dev").ok().and_then(Path::file_name) else {
-        return Ok(None);
+    let Some(directory) = directory(root, path)? else { return Ok(None) };
+    root.parse_record(directory.join("stat"), parse_stat)
+}
+
+/// The directory in /sys of the block device at `path`; `None` for what is no block device, or one that is not there.
+///
+/// By names alone: the daemon's sandbox has no /dev. A device of the device mapper is `/dev/dm-0` where udev makes links, and
+/// `/dev/mapper/NAME` without udev: a node of its own whose name is in `dm/name`.
+pub(crate) fn directory(root: &Root, path: &str) -> Result<Option<PathBuf>> {
+    let Ok(name) = Path::new(path).strip_prefix("/dev") else { return Ok(None) };
+    if let Ok(mapped) = name.strip_prefix("mapper") {
+        return mapped_by_name(root, mapped);
+    }
+    let (Some(whole), Some(last)) = (name.to_str(), name.file_name()) else { return Ok(None) };
+    // `cciss!c0d0` is cciss/c0d0 in /dev (`kobject_set_name_vargs`, lib/kobject.c); Android has block/zram0.
+    for name in [OsStr::new(&whole.replace('/', "!")), last] {
+        let directory = Path::new(BLOCK).join(name);
+        if root.exists(&directory)? {
+            return Ok(Some(directory));
+        }
+    }
+    Ok(None)
+}
+
+fn mapped_by_name(root: &Root, name: &Path) -> Result<Option<PathBuf>> {
+    let entries = match root.dir(BLOCK).and_then(|dir| dir.entries()) {
+        Err(error) if error.is_missing() => return Ok(None),
+        other => other?,
     };
-    root.parse_record(Path::new("sys/class/block").join(name).join("stat"), parse_stat)
+    // They are links.
+    for device in entries.files.iter().chain(&entries.directories).filter(|name| name.starts_with("dm-")) {
+        let directory = Path::new(BLOCK).join(device);
+        let known = root.read_record(directory.join("dm/name"))?;
+        if known.is_some_and(|known| Path::new(known.trim_end()) == name) {
+            return Ok(Some(directory));
+        }
+    }
+    Ok(None)
 }
 
 /// Understands `stat` of a block device: the first number is reads, the fourth the milliseconds they took, merged ones not
@@ -48,15 +88,31 @@ mod tests {
 
     #[rstest]
     #[case("/dev/zram0", true)]
-    #[case("/dev/mapper/zram0", true)]
+    #[case("/dev/cciss/c0d0", true)]
+    #[case("/dev/block/zram0", true)]
+    #[case("/dev/dm-3", true)]
+    #[case("/dev/mapper/vg-swap", true)]
+    #[case("/dev/mapper/zram0", false)]
+    #[case("/dev/mapper/dm-3", false)]
+    #[case("/dev/mapper", false)]
     #[case("/var/zram0", false)]
     #[case("/dev/sda2", false)]
     #[case("/dev", false)]
     #[case("", false)]
     fn only_of_a_block_device_that_is_there(#[case] path: &str, #[case] there: bool) {
         let tree = tempfile::tempdir().unwrap();
-        std::fs::create_dir_all(tree.path().join("sys/class/block/zram0")).unwrap();
-        std::fs::write(tree.path().join("sys/class/block/zram0/stat"), STAT).unwrap();
+        for device in ["zram0", "cciss!c0d0", "dm-0/dm", "dm-3/dm"] {
+            std::fs::create_dir_all(tree.path().join(BLOCK).join(device)).unwrap();
+        }
+        for (file, text) in [
+            ("zram0/stat", STAT),
+            ("cciss!c0d0/stat", STAT),
+            ("dm-0/dm/name", "vg-root\n"),
+            ("dm-3/dm/name", "vg-swap\n"),
+            ("dm-3/stat", STAT),
+        ] {
+            std::fs::write(tree.path().join(BLOCK).join(file), text).unwrap();
+        }
         let root = Root::open(tree.path()).unwrap();
         assert_eq!(reads(&root, path).unwrap().is_some(), there);
     }

@@ -25,7 +25,8 @@ impl SwapDevice {
     pub fn zram(&self) -> Option<&str> {
         let name = self.path.rsplit('/').next()?;
         let digits = name.strip_prefix("zram")?;
-        (!digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())).then_some(name)
+        let mapped = self.path.starts_with("/dev/mapper/");
+        (!mapped && !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())).then_some(name)
     }
 }
 

@@ -43,6 +43,7 @@ fn matrix(#[case] text: &str, #[case] expected: Option<usize>) {
 #[rstest]
 #[case("/dev/zram0", Some("zram0"))]
 #[case("/dev/block/zram12", Some("zram12"))]
+#[case("/dev/mapper/zram0", None)]
 #[case("/dev/zram", None)]
 #[case("/dev/zramx", None)]
 #[case("/dev/zram0p1", None)]
