@@ -22,6 +22,7 @@ pub(crate) struct Sample {
     pub(crate) at: Duration,
     pub(crate) memory_stall: Option<Duration>,
     pub(crate) io_stall: Option<Duration>,
+    /// Faulted back, since lowtide first saw the cgroup.
     pub(crate) promoted: Bytes,
     /// Left DRAM on lowtide's request, since it first saw the cgroup.
     pub(crate) reclaimed: Bytes,
@@ -30,12 +31,18 @@ pub(crate) struct Sample {
 }
 
 impl Sample {
-    pub(crate) fn of(seen: &CgroupObservation, reclaimed: Bytes, cpu: Duration, at: Duration) -> Self {
+    pub(crate) fn of(
+        seen: &CgroupObservation,
+        promoted: Bytes,
+        reclaimed: Bytes,
+        cpu: Duration,
+        at: Duration,
+    ) -> Self {
         Self {
             at,
             memory_stall: seen.memory_pressure.map(|stall| stall.some),
             io_stall: seen.io_pressure.map(|stall| stall.some),
-            promoted: seen.memory.promoted().total(),
+            promoted,
             reclaimed,
             cpu,
         }

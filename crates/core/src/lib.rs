@@ -22,6 +22,7 @@ mod reasons;
 mod room;
 pub mod savings;
 mod state;
+mod swapoff;
 mod tick;
 mod tier_rules;
 pub mod units;

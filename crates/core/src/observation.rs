@@ -40,6 +40,8 @@ pub struct HostObservation {
     /// How often a task had to reclaim before it got its page, for the host's sake and not its own cgroup's limit
     /// (`allocstall_*`): from 7.3 on `direct_reclaim` counts both.
     pub allocation_stalls: Option<u64>,
+    /// All swap that may be used (SwapTotal): of a device that is being switched off only what is still there.
+    pub swap_total: Option<Bytes>,
     /// Where offloaded pages can live: zswap if it is on or still holds pages, then each active swap device in the
     /// order in which the kernel fills them.
     pub tiers: Vec<Tier>,
@@ -157,6 +159,14 @@ impl Tier {
 }
 
 impl HostObservation {
+    /// Free slots of devices that are being switched off: /proc/swaps still has them, and SwapTotal has not
+    /// (`si_swapinfo`, mm/swapfile.c). Nothing unless that is the case.
+    #[must_use]
+    pub fn swap_leaving(&self) -> Bytes {
+        let devices = self.tiers.iter().filter(|tier| tier.has_slots());
+        self.swap_total.map_or(Bytes::ZERO, |total| devices.map(|tier| tier.capacity).sum::<Bytes>() - total)
+    }
+
     /// All swap devices together; `None` if there is no swap.
     #[must_use]
     pub fn swap(&self) -> Option<SwapRoom> {
@@ -171,7 +181,9 @@ impl HostObservation {
                 break;
             }
         }
-        Some(SwapRoom { total: devices().map(|tier| tier.capacity).sum(), free })
+        let leaving = self.swap_leaving();
+        let total = devices().map(|tier| tier.capacity).sum::<Bytes>() - leaving;
+        Some(SwapRoom { total, free: free - leaving })
     }
 }
 

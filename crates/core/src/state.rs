@@ -11,6 +11,7 @@ use crate::{
     placement::Ladder,
     policy::{Mode, Policy},
     room::HostHistory,
+    swapoff::{SwapChange, SwapDevices},
     units::{Bytes, Ratio},
     watch::Watch,
 };
@@ -24,6 +25,7 @@ pub struct State {
     /// zram takes its idle marks back from what is younger than the age it is given: seen on 6.12, not on 6.1, where a mark of a
     /// younger age stays. No file tells; `swappiness=` of memory.reclaim is as old.
     pub(crate) zram_unmarks: bool,
+    pub(crate) swap: SwapDevices,
     /// Counts the ticks.
     pub(crate) turn: usize,
 }
@@ -121,6 +123,8 @@ pub(crate) struct CgroupState {
     reclaimed: Bytes,
     cpu: Duration,
     promoted: ByType,
+    /// Faulted back since lowtide first saw the cgroup, what swapoff brought back left out.
+    came_back: Bytes,
 }
 
 /// A cgroup with less than this share of all that is offloaded does not hold up the rest.
@@ -153,18 +157,29 @@ impl CgroupState {
             reclaimed: Bytes::ZERO,
             cpu: Duration::ZERO,
             promoted: seen.memory.promoted(),
+            came_back: Bytes::ZERO,
         }
     }
 
     /// Takes in one observation; returns the time since the last one.
-    pub(crate) fn learn(&mut self, seen: &CgroupObservation, policy: &Policy, now: Duration) -> Duration {
+    pub(crate) fn learn(
+        &mut self,
+        seen: &CgroupObservation,
+        policy: &Policy,
+        swap: SwapChange,
+        now: Duration,
+    ) -> Duration {
         let elapsed = now.saturating_sub(self.last_seen);
         let by_type: ByType = seen.effects.iter().map(Effect::taken).sum();
         let taken = by_type.total();
         self.reclaimed += taken;
         self.cpu = seen.effects.iter().fold(self.cpu, |sum, effect| sum.saturating_add(effect.cpu));
         let promoted = seen.memory.promoted();
-        let back = promoted - self.promoted;
+        let mut back = promoted - self.promoted;
+        if swap.brought_back {
+            back.anon = Bytes::ZERO;
+        }
+        self.came_back += back.total();
         self.pace.learn(taken, back.total(), elapsed);
         let (faults, offloaded) = (seen.memory.stat.faults.unwrap_or_default(), seen.memory.offloaded());
         let shmem = seen.memory.stat.shmem;
@@ -178,7 +193,10 @@ impl CgroupState {
         for effect in &seen.effects {
             self.judge(effect, now, elapsed);
         }
-        let sample = Sample::of(seen, self.reclaimed, self.cpu, now);
+        if swap.other_devices {
+            (self.fruitless, self.retry_from) = (0, Duration::ZERO);
+        }
+        let sample = Sample::of(seen, self.came_back, self.reclaimed, self.cpu, now);
         self.history.push(sample.carried_on_from(self.history.last()));
         self.last_seen = now;
         self.absent = 0;

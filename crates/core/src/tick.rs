@@ -30,13 +30,14 @@ pub fn tick(
     state.costs.observe(&seen.host, now);
     state.zram_unmarks = seen.host.reclaim_takes_swappiness;
     let offers = placement::offers(&seen.host, &state.costs);
+    let swap = state.swap.observe(&seen.host);
     let mut known = std::mem::take(&mut state.cgroups);
     let mut remembered = HashMap::with_capacity(seen.cgroups.len());
     let mut cases = Vec::with_capacity(seen.cgroups.len());
     for cgroup in &seen.cgroups {
         let Some(policy) = policies.get(cgroup.policy) else { continue };
         let mut memory = recall(&mut known, cgroup, policy, now);
-        let elapsed = memory.learn(cgroup, policy, now);
+        let elapsed = memory.learn(cgroup, policy, swap, now);
         room.reserve(memory.promised);
         room.spend(beyond_asked(cgroup));
         let first = offers.first().and_then(|offer| policy.tiers.rule(offer.kind)?.after);

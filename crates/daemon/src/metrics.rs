@@ -92,6 +92,14 @@ fn tiers(page: &Page, view: &View) -> Result<(), prometheus::Error> {
         "lowtide_tier_fault_seconds",
         "Measured cost of bringing a page back; none until enough was read.",
     )?;
+    let stuck = page.gauge(
+        "lowtide_swap_stuck_bytes",
+        "Memory that was sent to the device and stays in DRAM: its writes fail.",
+        &["device"],
+    )?;
+    if let Some(found) = &view.stuck {
+        stuck.with_label_values(&[&*found.device]).set(found.size.as_f64());
+    }
     let fault_age = family("lowtide_tier_fault_age_seconds", "Time since that cost was measured.")?;
     for (tier, cost) in view.host.tiers.iter().zip(&view.costs) {
         if let Some(age) = cost.age {

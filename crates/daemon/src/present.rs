@@ -179,6 +179,8 @@ pub(crate) fn explain(cgroup: &CgroupView, view: &View) -> String {
     // Writing to a String cannot fail.
     let _ = write_decision(&mut text, cgroup);
     let _ = write_confinement(&mut text, &cgroup.confined);
+    let stuck = view.stuck.as_ref().filter(|_| cgroup.acting);
+    let _ = stuck.map_or(Ok(()), |stuck| writeln!(text, "  {stuck}"));
     let _ = write_figures(&mut text, &cgroup.decision.figures);
     if let Some(hotness) = &cgroup.hotness {
         let _ = write_hotness(&mut text, hotness);

@@ -304,6 +304,7 @@ impl Daemon {
                 self.strain = self.watch.strain(&self.root, &view, self.config.policies.policies());
                 self.balance.strained(self.strain, &self.config.balancer.unwrap_or_default());
                 let mut problems = self.problems.clone();
+                problems.extend(view.stuck.as_ref().map(ToString::to_string));
                 problems.extend(self.balance.problems().map(|problem| format!("balancer: {problem}")));
                 let balancer = self.balance.shown().to_vec();
                 let view = View { problems, reload_refused: self.refused, balancer, ..view };

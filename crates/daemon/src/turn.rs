@@ -20,11 +20,13 @@ use tokio::sync::mpsc;
 use crate::{
     actuator::{Actuator, Ended},
     confine::Confine,
+    devices::Devices,
     hotness::{Sampler, Target},
     journal::Journal,
     ledger::Ledger,
     observer::{Observer, Sight},
     report::Books,
+    stuck::StuckWatch,
     triggers::{Alarm, Triggers},
     view::{TierCost, View},
 };
@@ -45,6 +47,8 @@ pub(crate) struct Loop {
     sampler: Sampler,
     books: Books,
     confine: Confine,
+    devices: Devices,
+    stuck: StuckWatch,
     alarms: HashSet<CgroupId>,
     effects: HashMap<CgroupId, Vec<Effect>>,
     started: Instant,
@@ -68,6 +72,8 @@ impl Loop {
             actuator: Actuator::default(),
             triggers: Triggers::new(alarms),
             ledger: Ledger::default(),
+            devices: Devices::default(),
+            stuck: StuckWatch::default(),
             alarms: HashSet::new(),
             effects: HashMap::new(),
             started: Instant::now(),
@@ -100,6 +106,7 @@ impl Loop {
         let mut sight = self.observer.look(&config.policies, now)?;
         // Before anything is asked of a cgroup.
         self.confine.turn(journal, &mut sight, config)?;
+        self.devices.look(&sight.seen.host.tiers);
         self.observer.find_out_swappiness(&mut sight, config.policies.policies());
         let state = &self.state;
         self.sampler.turn(&config.hotness, || sampled(&sight, config, state), self.started);
@@ -178,7 +185,8 @@ impl Loop {
         };
         let costs = view.host.tiers.iter().map(cost).collect();
         let sampling = self.sampler.sampling().clone();
-        View { costs, uptime: now, ticks: self.ticks, sampling, ..view }
+        let stuck = self.stuck.look(&view.host.tiers, &view.cgroups);
+        View { stuck, costs, uptime: now, ticks: self.ticks, sampling, ..view }
     }
 
     /// The idle ages of every cgroup that has some.

@@ -13,6 +13,7 @@ use crate::{
     hotness::Sampling,
     ledger::{Account, Ledger},
     report::Sums,
+    stuck::Stuck,
 };
 
 /// The daemon's knowledge after one tick.
@@ -34,13 +35,15 @@ pub(crate) struct View {
     pub(crate) net_saved: i64,
     /// How idle ages are got.
     pub(crate) sampling: Sampling,
-    /// Configuration problems that did not stop the daemon, such as a reload that was refused.
+    /// What is wrong without stopping the daemon: a reload that was refused, a device that fails.
     pub(crate) problems: Vec<String>,
     /// The configuration was changed and is wrong: the one before it is in force.
     pub(crate) reload_refused: bool,
     /// What was saved so far, for the report.
     #[serde(skip)]
     pub(crate) sums: Sums,
+    /// Memory that does not get into swap, though it was sent there.
+    pub(crate) stuck: Option<Stuck>,
     /// Every store that the balancer looks at; none if it is not configured.
     pub(crate) balancer: Vec<StoreView>,
     /// Every target.
@@ -146,6 +149,7 @@ impl View {
             problems: Vec::new(),
             reload_refused: false,
             sums: Sums::default(),
+            stuck: None,
             balancer: Vec::new(),
             cgroups,
         }

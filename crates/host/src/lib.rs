@@ -48,6 +48,7 @@ impl Host {
             low_watermark: self.low_watermark,
             direct_reclaim: self.vmstat.direct_reclaim,
             allocation_stalls: self.vmstat.allocation_stalls,
+            swap_total: self.meminfo.swap_total,
             tiers,
             reads,
             reclaim_takes_swappiness,

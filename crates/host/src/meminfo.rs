@@ -13,6 +13,8 @@ pub struct Meminfo {
     pub free: Bytes,
     /// MemAvailable: the kernel's estimate of what can be had without swapping.
     pub available: Option<Bytes>,
+    /// SwapTotal: all swap that may be used.
+    pub swap_total: Option<Bytes>,
     /// Zswap: DRAM that zswap's pool takes; absent without CONFIG_ZSWAP.
     pub zswap: Option<Bytes>,
     /// Zswapped: uncompressed bytes stored there.
@@ -28,6 +30,7 @@ impl Meminfo {
                 "MemTotal" => total = Some(line.kib()?),
                 "MemFree" => free = Some(line.kib()?),
                 "MemAvailable" => rest.available = Some(line.kib()?),
+                "SwapTotal" => rest.swap_total = Some(line.kib()?),
                 "Zswap" => rest.zswap = Some(line.kib()?),
                 "Zswapped" => rest.zswapped = Some(line.kib()?),
                 _ => {}

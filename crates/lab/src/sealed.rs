@@ -27,7 +27,7 @@ const APPLETS: [&str; 30] = [
 ];
 
 /// Modules that lowtide's experiments may load, with the compressors that zram and zswap ask for by name.
-const MODULES: [&str; 24] = [
+const MODULES: [&str; 25] = [
     "zram",
     "zsmalloc",
     "lz4",
@@ -48,6 +48,7 @@ const MODULES: [&str; 24] = [
     "brd",
     "loop",
     "dm-delay",
+    "dm-flakey",
     "ublk_drv",
     "kmem",
     "dax_hmem",

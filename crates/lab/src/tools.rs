@@ -9,11 +9,12 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 /// Program, Debian package that has it, and why the lab needs it.
-const NEEDED: [(&str, &str, &str); 4] = [
+const NEEDED: [(&str, &str, &str); 5] = [
     ("qemu-system-x86_64", "qemu-system-x86", "runs the virtual machines"),
     ("depmod", "kmod", "indexes the modules of the kernels under test"),
     ("xz", "xz-utils", "unpacks the modules of the first boot stage"),
     ("mkfs.ext4", "e2fsprogs", "makes file systems inside the virtual machines"),
+    ("dmsetup", "dmsetup", "makes disks inside the virtual machines that get slower or fail"),
 ];
 
 /// Installs what is missing, saying what and why.

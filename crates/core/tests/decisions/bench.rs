@@ -109,6 +109,7 @@ fn host() -> HostObservation {
         low_watermark: Some(Bytes::mib(50)),
         direct_reclaim: Some(Bytes::ZERO),
         allocation_stalls: None,
+        swap_total: None,
         tiers: vec![swap_disk(Bytes::mib(4_000))],
         reads: [].into(),
         reclaim_takes_swappiness: true,

@@ -47,6 +47,23 @@ const CASES: &[Case] = &[
         |b| b.memory().stat.activate_file = Some(Bytes::mib(100)),
         Holds(Reason::PromotionRate),
     ),
+    (
+        "refaults of a swapoff that is under way",
+        |b| {
+            b.swap().used = Bytes::mib(1_000);
+            b.seen.host.swap_total = Some(Bytes::mib(1_000));
+            b.memory().stat.refault_anon = Some(Bytes::mib(100));
+        },
+        TakesFile(Reason::SwapReserve),
+    ),
+    (
+        "refaults of a swapoff",
+        |b| {
+            b.seen.host.tiers.clear();
+            b.memory().stat.refault_anon = Some(Bytes::mib(100));
+        },
+        TakesFile(Reason::NoSwap),
+    ),
     ("trigger", |b| b.cgroup().alarm = true, Holds(Reason::Trigger)),
     ("after a trigger", after_a_trigger, Holds(Reason::CoolingDown)),
     ("at the floor", |b| b.policy().limits.floor = Bytes::mib(1_000), Holds(Reason::Floor)),

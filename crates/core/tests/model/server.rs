@@ -81,6 +81,7 @@ impl Server {
             low_watermark: Some(Bytes::mib(20)),
             direct_reclaim: Some(Bytes::ZERO),
             allocation_stalls: None,
+            swap_total: None,
             reads: [].into(),
             tiers: vec![Tier {
                 kind: TierKind::Zram,

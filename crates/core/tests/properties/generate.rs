@@ -74,6 +74,7 @@ fn host() -> BoxedStrategy<HostObservation> {
                 low_watermark,
                 direct_reclaim,
                 allocation_stalls: None,
+                swap_total: None,
                 tiers,
                 reads,
                 reclaim_takes_swappiness,

@@ -63,21 +63,51 @@ struct Totals {
     decisions: BTreeMap<(&'static str, &'static str), u64>,
     /// What the last run failed with.
     error: Option<String>,
+    /// What is in the way and was said, until the store is below its watermark again.
+    said: Vec<Reason>,
 }
 
 impl Totals {
-    /// Remembers how a run ended, and says a failure that was not said before.
-    fn failed(&mut self, device: &str, ended: &Ended) {
+    /// Remembers how a run ended, and says a failure that was not said before, and the end of failures.
+    fn failed(&mut self, ended: &Ended) {
         let is_stopped = matches!(ended.outcome, Outcome::Ran(run) if run.end == End::Stopped);
         if is_stopped && ended.error.is_none() {
             return;
         }
-        let error = ended.error.as_ref().map(|error| format!("{device}: {error}"));
-        if let Some(error) = error.as_ref().filter(|error| self.error.as_ref() != Some(error)) {
-            tracing::warn!("moving pages to the slower device failed, of {error}");
+        let path = path(&ended.store);
+        let error = ended.error.as_ref().map(|error| {
+            format!("moving pages {path} fails: {error}; they stay where they are: see the kernel's log and the drive")
+        });
+        match (&self.error, &error) {
+            (before, Some(error)) if before.as_ref() != Some(error) => tracing::warn!("{error}"),
+            (Some(_), None) => tracing::info!("moving pages {path} works again"),
+            _ => {}
         }
         self.error = error;
     }
+
+    /// Says what is in the way, once until the store needs nothing moved.
+    fn hindered(&mut self, store: &Store, reason: Reason) {
+        match reason {
+            Reason::BelowWatermark => self.said.clear(),
+            Reason::NoBacking | Reason::BackingFull | Reason::WriteBudget | Reason::Slots
+                if !self.said.contains(&reason) =>
+            {
+                tracing::warn!("no pages move {}: {} ({reason})", path(store), reason.sentence());
+                self.said.push(reason);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// From where to where, for a message.
+fn path(store: &Store) -> String {
+    let below = store.below.as_ref();
+    below.map_or_else(
+        || format!("of {}", store.device),
+        |below| format!("from {} to {}", store.device, below.device),
+    )
 }
 
 /// The balancer's part of the daemon.
@@ -95,8 +125,6 @@ pub(crate) struct Balance {
     problem: Option<String>,
     /// What keeps it from moving pages of one store, found by the last scan.
     troubles: BTreeMap<Arc<str>, String>,
-    /// Stores that it was said of that nothing can sink from them.
-    without: HashSet<Arc<str>>,
 }
 
 impl Balance {
@@ -113,7 +141,6 @@ impl Balance {
             shown: Vec::new(),
             problem: None,
             troubles: BTreeMap::new(),
-            without: HashSet::new(),
         }
     }
 
@@ -178,7 +205,7 @@ impl Balance {
         let now = self.started.elapsed();
         let device = &ended.store.device;
         let totals = self.totals.entry(Arc::clone(device)).or_default();
-        totals.failed(device, ended);
+        totals.failed(ended);
         let Outcome::Ran(run) = ended.outcome else {
             self.core.marked(device, now);
             return false;
@@ -224,7 +251,6 @@ impl Balance {
         let alive: HashSet<_> = stores.iter().map(|(device, _)| Arc::clone(device)).collect();
         self.core.retain(&alive);
         self.totals.retain(|device, _| alive.contains(device));
-        self.without.retain(|device| alive.contains(device));
         self.shown.clear();
         let before = std::mem::take(&mut self.troubles);
         for (device, store) in stores {
@@ -260,8 +286,9 @@ impl Balance {
             in_flight,
         };
         let decision = self.core.decide(&store, settings, now);
-        self.say(&store, &decision);
+        debug(&decision);
         let totals = self.totals.entry(Arc::clone(&store.device)).or_default();
+        totals.hindered(&store, decision.reason);
         *totals.decisions.entry((decision.settle.name(), decision.reason.name())).or_default() += 1;
         let Totals { last_run, moved, decisions, .. } = totals.clone();
         let settle = decision.settle;
@@ -295,17 +322,6 @@ impl Balance {
         Ok((budget, account.written(), account.left(budget)))
     }
 
-    fn say(&mut self, store: &Store, decision: &Sinking) {
-        tracing::debug!(
-            device = %store.device, action = decision.settle.name(), reason = %decision.reason,
-            fill = %decision.figures.fill.memory, above_low = %decision.figures.above_low,
-            full_in = ?decision.figures.full_in, drained_in = ?decision.figures.drained_in, "balanced"
-        );
-        if decision.reason == Reason::NoBacking && self.without.insert(Arc::clone(&store.device)) {
-            tracing::warn!(device = %store.device, "{}", decision.reason.sentence());
-        }
-    }
-
     fn act(
         &mut self,
         journal: &mut Journal,
@@ -335,6 +351,14 @@ impl Balance {
         self.flights.start(store, task);
         Ok(())
     }
+}
+
+fn debug(decision: &Sinking) {
+    tracing::debug!(
+        device = %decision.device, action = decision.settle.name(), reason = %decision.reason,
+        fill = %decision.figures.fill.memory, above_low = %decision.figures.above_low,
+        full_in = ?decision.figures.full_in, drained_in = ?decision.figures.drained_in, "balanced"
+    );
 }
 
 #[cfg(test)]

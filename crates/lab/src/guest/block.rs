@@ -25,7 +25,8 @@ impl NullBlock {
     pub fn create(index: u32, bytes: u64, completion_nanoseconds: u64) -> Result<Self> {
         modules::load("null_blk", &["nr_devices=0"])?;
         mounts::ensure_configfs()?;
-        let directory = Path::new("/sys/kernel/config/nullb").join(format!("nullb{index}"));
+        let null_block = Self { device: PathBuf::from(format!("/dev/nullb{index}")) };
+        let directory = null_block.directory();
         fs::create_dir(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
         for (file, value) in [
             ("size", bytes / MIB),
@@ -37,7 +38,19 @@ impl NullBlock {
         ] {
             knobs::write(directory.join(file), &value.to_string())?;
         }
-        Ok(Self { device: PathBuf::from(format!("/dev/nullb{index}")) })
+        Ok(null_block)
+    }
+
+    /// Makes it anew with another latency: what is on it is lost, its counters begin again, and nobody may use it.
+    pub fn set_latency(&self, completion_nanoseconds: u64) -> Result<()> {
+        let settings = [("power", 0), ("completion_nsec", completion_nanoseconds), ("power", 1)];
+        settings
+            .iter()
+            .try_for_each(|(file, value)| knobs::write(self.directory().join(file), &value.to_string()))
+    }
+
+    fn directory(&self) -> PathBuf {
+        Path::new("/sys/kernel/config/nullb").join(self.device.file_name().unwrap_or_default())
     }
 
     /// The device file.

@@ -15,6 +15,7 @@ mod fault_cost;
 mod forbidden;
 mod hotness;
 mod kill;
+mod loss;
 mod no_swap;
 mod offload;
 mod pageout;
@@ -25,6 +26,7 @@ mod reclaim;
 mod scrape;
 mod shift;
 mod sides;
+mod slower;
 mod sources;
 mod sudden;
 mod swap_full;
@@ -77,6 +79,8 @@ pub static TESTS: &[Scenario] = &[
     swap_full::SCENARIO,
     damon::SCENARIO,
     fault_cost::SCENARIO,
+    slower::SCENARIO,
+    loss::SCENARIO,
     balancer::SCENARIO,
     write_budget::SCENARIO,
     tiers::SCENARIO,

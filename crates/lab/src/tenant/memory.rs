@@ -21,6 +21,17 @@ pub struct Memory {
     /// First page that lives in the file; pages before it are anonymous.
     file_start: usize,
     write_file: bool,
+    content: Content,
+    /// How often each anonymous page was changed; none unless that is to be verified.
+    changes: Vec<u32>,
+}
+
+/// What a page is filled with, besides its number.
+#[derive(Debug, Clone, Copy)]
+struct Content {
+    seed: u64,
+    /// Bytes.
+    random: usize,
 }
 
 impl Memory {
@@ -30,9 +41,9 @@ impl Memory {
             bail!("--compressibility is a share from 0 to 1, not {}", options.compressibility);
         }
         let mut memory = Self::map(options, layout)?;
-        let random = random_bytes(options.compressibility);
+        let content = memory.content;
         for page in 0..layout.total() {
-            fill_page(memory.page_mut(page), options.seed, page, random);
+            content.fill(memory.page_mut(page), page);
             filled(page);
         }
         if let Some(file) = &memory.file {
@@ -60,7 +71,9 @@ impl Memory {
             Some(directory) if file_bytes > 0 => Some(map_new_file(directory, file_bytes as u64)?),
             _ => None,
         };
-        Ok(Self { anonymous, file, file_start, write_file: options.file_write })
+        let content = Content { seed: options.seed, random: random_bytes(options.compressibility) };
+        let changes = if options.verify { vec![0; file_start] } else { Vec::new() };
+        Ok(Self { anonymous, file, file_start, write_file: options.file_write, content, changes })
     }
 
     /// Works on one page: reads across it, then changes one word. Returns what it computed.
@@ -74,6 +87,7 @@ impl Memory {
         }
         if write {
             bump_last_word(bytes);
+            self.note_change(page);
         }
         hash
     }
@@ -85,6 +99,28 @@ impl Memory {
         black_box(read_word(bytes, 0));
         if write {
             bump_last_word(bytes);
+            self.note_change(page);
+        }
+    }
+
+    /// Reads every anonymous page, and says how many are not what was written last, whatever they went through in swap;
+    /// `None` if that is not to be verified.
+    #[must_use]
+    pub fn wrong_pages(&self) -> Option<usize> {
+        let map = self.anonymous.as_ref().filter(|_| !self.changes.is_empty())?;
+        let mut expected = [0; PAGE];
+        let is_wrong = |(page, (found, changes)): &(usize, (&[u8], &u32))| {
+            expected.fill(0);
+            self.content.fill(&mut expected, *page);
+            change_last_word(&mut expected, u64::from(**changes));
+            **found != expected
+        };
+        Some(map.chunks_exact(PAGE).zip(&self.changes).enumerate().filter(is_wrong).count())
+    }
+
+    fn note_change(&mut self, page: usize) {
+        if let Some(changes) = self.changes.get_mut(page) {
+            *changes = changes.wrapping_add(1);
         }
     }
 
@@ -123,18 +159,20 @@ fn random_bytes(share: f64) -> usize {
     (share * PAGE as f64) as usize / WORD * WORD
 }
 
-/// Random words first, zeros after them; the content depends on nothing but seed and page.
-fn fill_page(bytes: &mut [u8], seed: u64, page: usize, random: usize) {
-    let mut state = (seed ^ 0x5DEE_CE66).wrapping_mul(0x2545_F491_4F6C_DD1D) ^ (page as u64 + 1);
-    for word in bytes[..random].chunks_exact_mut(WORD) {
-        state = scramble(state);
-        word.copy_from_slice(&state.to_ne_bytes());
+impl Content {
+    /// Random words first, the zeros of a fresh page after them; the content depends on nothing but seed and page.
+    fn fill(self, bytes: &mut [u8], page: usize) {
+        let mut state = (self.seed ^ 0x5DEE_CE66).wrapping_mul(0x2545_F491_4F6C_DD1D) ^ (page as u64 + 1);
+        for word in bytes[..self.random].chunks_exact_mut(WORD) {
+            state = scramble(state);
+            word.copy_from_slice(&state.to_ne_bytes());
+        }
+        // Every page gets one word of its own, so that none is a page of zeros, which costs no memory in zram.
+        if let Some(first) = bytes.first_chunk_mut::<WORD>() {
+            *first = (page as u64 + 1).to_ne_bytes();
+        }
+        bump_last_word(bytes);
     }
-    // Every page gets one word of its own, so that none is a page of zeros, which costs no memory in zram.
-    if let Some(first) = bytes.first_chunk_mut::<WORD>() {
-        *first = (page as u64 + 1).to_ne_bytes();
-    }
-    bump_last_word(bytes);
 }
 
 fn read_word(bytes: &[u8], index: usize) -> u64 {
@@ -142,19 +180,24 @@ fn read_word(bytes: &[u8], index: usize) -> u64 {
 }
 
 fn bump_last_word(bytes: &mut [u8]) {
+    change_last_word(bytes, 1);
+}
+
+fn change_last_word(bytes: &mut [u8], by: u64) {
     if let Some(word) = bytes.last_chunk_mut::<WORD>() {
-        *word = u64::from_ne_bytes(*word).wrapping_add(1).to_ne_bytes();
+        *word = u64::from_ne_bytes(*word).wrapping_add(by).to_ne_bytes();
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use clap::Parser;
 
     #[test]
     fn the_random_share_is_what_was_asked() {
         let mut page = vec![0; PAGE];
-        fill_page(&mut page, 1, 7, random_bytes(0.5));
+        Content { seed: 1, random: random_bytes(0.5) }.fill(&mut page, 7);
         let zeros = page.iter().skip(PAGE / 2).filter(|byte| **byte == 0).count();
         assert!(zeros >= PAGE / 2 - WORD);
         let zeros_among_random = page.iter().take(PAGE / 2).skip(WORD).filter(|byte| **byte == 0).count();
@@ -165,10 +208,27 @@ mod tests {
     fn pages_differ_and_are_repeatable() {
         let fill = |page| {
             let mut bytes = vec![0; PAGE];
-            fill_page(&mut bytes, 9, page, 64);
+            Content { seed: 9, random: 64 }.fill(&mut bytes, page);
             bytes
         };
         assert_ne!(fill(0), fill(1));
         assert_eq!(fill(3), fill(3));
+    }
+
+    #[test]
+    fn a_page_that_is_not_what_was_written_is_found() {
+        let options = Options::parse_from(["t", "--hot", "16K", "--warm", "0", "--cold", "16K", "--verify"]);
+        let layout = Layout::new(4, 0, 4);
+        let mut memory = Memory::fill(&options, &layout, |_| ()).unwrap();
+        memory.work(0);
+        memory.work(0);
+        memory.touch(5);
+        assert_eq!(memory.wrong_pages(), Some(0));
+        // As if an older copy had come back, and another page.
+        change_last_word(memory.page_mut(0), u64::MAX);
+        memory.page_mut(6)[0] ^= 1;
+        assert_eq!(memory.wrong_pages(), Some(2));
+        let unverified = Memory::fill(&Options { verify: false, ..options }, &layout, |_| ()).unwrap();
+        assert_eq!(unverified.wrong_pages(), None);
     }
 }

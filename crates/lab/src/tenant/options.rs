@@ -93,6 +93,9 @@ pub struct Options {
     /// Touch all memory at once, this long after the start.
     #[arg(long, value_parser = humantime::parse_duration)]
     pub touch_all_at: Option<Duration>,
+    /// At the end read all of the anonymous memory, and report how many pages are not what was written to them last.
+    #[arg(long)]
+    pub verify: bool,
     /// Append the reports to this file instead of printing them.
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,

@@ -53,6 +53,9 @@ pub struct Report {
     /// For [`Event::TouchedAll`]: seconds it took.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub seconds: Option<f64>,
+    /// At the end, with `--verify`: pages that do not hold what was written to them last.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub wrong_pages: Option<usize>,
     /// Bytes of bookkeeping about ages: in no part, and locked in DRAM.
     pub locked: u64,
     /// Where the pages are, where it was looked up.

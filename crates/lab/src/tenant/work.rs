@@ -213,6 +213,7 @@ impl<'a> Tenant<'a> {
             touch: Latency::of(&self.touches),
             warm_touch: Latency::of(&self.warm_touches),
             seconds: took.map(|took| took.as_secs_f64()),
+            wrong_pages: (event == Event::Final).then(|| self.memory.wrong_pages()).flatten(),
             locked: self.ages.as_ref().map_or(0, Ages::locked),
             truth: with_truth.then(|| self.truth(now)).transpose()?,
         };
