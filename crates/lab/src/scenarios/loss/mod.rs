@@ -128,7 +128,7 @@ fn guest() -> Result<()> {
     swap::on(&disk.device(), 10)?;
     steps.until("the disk comes back", |step| step.stored(DISK) > Some(16 * MIB))?;
     disk.change(Behaviour::FailingWrites)?;
-    steps.pass(DISK_FAILS, 12.0)?;
+    steps.until(DISK_FAILS, |step| step.problems.iter().any(|problem| problem.contains(DISK)))?;
     disk.change(Behaviour::Linear)?;
     steps.until("the disk works again", |step| step.offloaded.iter().all(|bytes| *bytes > 20 * MIB))?;
     swap::on(&zram.device(), 100)?;
