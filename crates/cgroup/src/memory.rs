@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use lowtide_core::{Bytes, Limit, Memory, MemoryStat};
 use lowtide_kernfs::{
     Errno, Error as FileError, Fault, Files, Operation,
@@ -28,6 +30,7 @@ impl Cgroup {
             swap_high: self.dir().parse_record("memory.swap.high", limit)?,
             zswap_current,
             stat,
+            slow: BTreeMap::new(),
         })
     }
 

@@ -35,6 +35,9 @@ impl FaultCost {
     #[must_use]
     pub const fn assumed(kind: TierKind) -> Self {
         let time = match kind {
+            // No fault at all as long as the page stays there, a few hundred nanoseconds for each access that misses the
+            // caches; moving it back is a fault and a copy.
+            TierKind::Node => Duration::from_micros(1),
             TierKind::Zswap | TierKind::Zram => Duration::from_micros(20),
             TierKind::Disk => Duration::from_millis(1),
         };

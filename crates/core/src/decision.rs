@@ -48,13 +48,15 @@ impl Action {
     pub fn name(self) -> &'static str {
         match self {
             Self::Hold => "hold",
+            Self::Reclaim { scope: Scope::Demote, .. } => "demote",
+            Self::Reclaim { scope: Scope::Sink, .. } => "sink",
             Self::Reclaim { .. } => "reclaim",
         }
     }
 }
 
 /// Which memory a reclaim request may take.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
     /// Page cache only: `swappiness=0`, or there is no swap.
@@ -62,7 +64,12 @@ pub enum Scope {
     /// Anonymous memory as long as there is some of it that may go: `swappiness=200`.
     Anon,
     /// Whatever the kernel finds coldest.
+    #[default]
     Any,
+    /// Anonymous memory of DRAM, to slower nodes.
+    Demote,
+    /// Anonymous memory of slower nodes, to swap.
+    Sink,
 }
 
 reasons! {
@@ -128,16 +135,20 @@ reasons! {
     TierForbidden = 29, "tier_forbidden", "the policy's tiers leave this cgroup no swap on this host: anonymous memory stays";
     /// The policy's at_most is reached.
     TierAtMost = 30, "tier_at_most", "as much is offloaded as at_most in the policy's tiers allows: anonymous memory stays";
+    /// The slower nodes are full.
+    NodeReserve = 31, "node_reserve", "the slower nodes are full up to the reserve: anonymous memory stays in DRAM";
+    /// The kernel demotes what is reclaimed, and the policy does not let the cgroup's memory go to a slower node.
+    NodeForbidden = 32, "node_forbidden", "the policy's tiers have no slower node, and this kernel would demote there what is reclaimed";
 }
 
 /// The numbers a decision was made from. Rates are those of the last interval unless they say otherwise.
 #[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize)]
 pub struct Figures {
-    /// DRAM charged to the cgroup.
+    /// Memory charged to the cgroup, without what is on slower nodes.
     pub current: Bytes,
     /// In DRAM and offloaded.
     pub footprint: Bytes,
-    /// Uncompressed bytes offloaded.
+    /// Uncompressed bytes offloaded, to slower nodes or to swap.
     pub offloaded: Bytes,
     /// Share of the last interval with some task stalled on memory; `None` without PSI.
     pub memory_pressure: Option<Ratio>,
@@ -161,6 +172,9 @@ pub struct Figures {
     pub cut: Option<Duration>,
     /// Anonymous bytes in DRAM beyond the cut; `None` without an idle-age source.
     pub idle: Option<Bytes>,
+    /// Anonymous bytes on slower nodes that may go on to swap; `None` where nothing is demoted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sinkable: Option<Bytes>,
     /// What may still go this minute.
     pub minute_left: Bytes,
     /// CPU share of one core spent on reclaim over the last minute.

@@ -4,10 +4,15 @@
 //! that a late tick spoils nothing. `None` is a file or field that this kernel does not have: a capability, not an
 //! error.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
 
 use crate::{
     confine::{Confinement, Ways},
+    decision::Scope,
     idle::{ByType, Reading},
     units::{Bytes, Limit, Ratio},
 };
@@ -42,8 +47,8 @@ pub struct HostObservation {
     pub allocation_stalls: Option<u64>,
     /// All swap that may be used (SwapTotal): of a device that is being switched off only what is still there.
     pub swap_total: Option<Bytes>,
-    /// Where offloaded pages can live: zswap if it is on or still holds pages, then each active swap device in the
-    /// order in which the kernel fills them.
+    /// Where offloaded pages can live: slower NUMA nodes, zswap if it is on or still holds pages, then each active swap
+    /// device in the order in which the kernel fills them.
     pub tiers: Vec<Tier>,
     /// Reads of the tiers that are block devices, by [`Tier::device`].
     pub reads: HashMap<Arc<str>, BlockReads>,
@@ -51,6 +56,8 @@ pub struct HostObservation {
     pub reclaim_takes_swappiness: bool,
     /// Where pages can come to lie beside the devices.
     pub ways: Ways,
+    /// Whether what the kernel reclaims from DRAM moves to a slower node as long as there is room (`demotion_enabled`).
+    pub demotes: bool,
 }
 
 /// Counters of a block device.
@@ -66,6 +73,8 @@ pub struct BlockReads {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TierKind {
+    /// A NUMA node of memory that is slower than DRAM, such as CXL.
+    Node,
     /// Compressed RAM in front of a swap device.
     Zswap,
     /// A compressed RAM disk used as swap.
@@ -79,10 +88,17 @@ impl TierKind {
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
+            Self::Node => "node",
             Self::Zswap => "zswap",
             Self::Zram => "zram",
             Self::Disk => "disk",
         }
+    }
+
+    /// Whether swapped-out pages lie on a device of this kind.
+    #[must_use]
+    pub const fn is_swap_device(self) -> bool {
+        matches!(self, Self::Zram | Self::Disk)
     }
 }
 
@@ -91,19 +107,23 @@ impl TierKind {
 pub struct Tier {
     /// What kind of place it is.
     pub kind: TierKind,
-    /// The swap device or file as /proc/swaps names it (`/dev/zram0`), the path of a backing device; `zswap` for zswap.
+    /// The swap device or file as /proc/swaps names it (`/dev/zram0`), the path of a backing device; `zswap` for zswap,
+    /// `node1` for a node.
     pub device: Arc<str>,
-    /// Swap priority; higher is used first. `None` for zswap, which is in front of all devices, and for a backing device.
+    /// Swap priority; higher is used first. `None` for zswap and nodes, which are in front of all devices, and for a backing
+    /// device.
     pub priority: Option<i32>,
     /// What it holds when full, uncompressed: swap slots, or a backing device's size. For zswap the DRAM that its pool may
-    /// take.
+    /// take, for a node its memory.
     pub capacity: Bytes,
-    /// Swap slots taken. For zswap the DRAM that its pool takes: a tier's fill is what runs out first.
+    /// Swap slots taken. For zswap the DRAM that its pool takes: a tier's fill is what runs out first. For a node what is
+    /// not free.
     pub used: Bytes,
     /// Uncompressed bytes whose data this tier holds now: for zram less than `used` after writeback to a backing
-    /// device, for a disk under zswap less than `used` by what zswap still holds where that is known.
+    /// device, for a disk under zswap less than `used` by what zswap still holds where that is known, for a node
+    /// anonymous memory and page cache.
     pub stored: Bytes,
-    /// DRAM that it takes for what it stores; zero for a disk.
+    /// DRAM that it takes for what it stores; zero for a disk and a node.
     pub resident: Bytes,
     /// zram's mem_limit, if one is set.
     pub resident_limit: Option<Bytes>,
@@ -111,7 +131,7 @@ pub struct Tier {
     pub above: Option<Arc<str>>,
 }
 
-/// Room in swap.
+/// Room in swap, or on slower nodes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub struct SwapRoom {
     /// What the devices hold when full.
@@ -130,7 +150,7 @@ impl Tier {
     /// Whether it is a swap device. zswap needs a slot on one for each page it stores, a backing device one on its zram.
     #[must_use]
     pub fn has_slots(&self) -> bool {
-        self.kind != TierKind::Zswap && self.above.is_none()
+        self.kind.is_swap_device() && self.above.is_none()
     }
 
     /// Uncompressed bytes that it can still take: free slots, or what fits below the memory limit at today's
@@ -147,7 +167,7 @@ impl Tier {
     pub fn uncompressed_room(&self) -> Bytes {
         match self.kind {
             TierKind::Zswap => self.compressed_into(self.room()).unwrap_or(Bytes::MAX),
-            TierKind::Zram | TierKind::Disk => self.room(),
+            TierKind::Node | TierKind::Zram | TierKind::Disk => self.room(),
         }
     }
 
@@ -184,6 +204,14 @@ impl HostObservation {
         let leaving = self.swap_leaving();
         let total = devices().map(|tier| tier.capacity).sum::<Bytes>() - leaving;
         Some(SwapRoom { total, free: free - leaving })
+    }
+
+    /// All slower nodes together; `None` if there is none, or if nothing is demoted to them.
+    #[must_use]
+    pub fn slow_nodes(&self) -> Option<SwapRoom> {
+        let nodes = || self.tiers.iter().filter(|tier| tier.kind == TierKind::Node);
+        nodes().next().filter(|_| self.demotes)?;
+        Some(SwapRoom { total: nodes().map(|tier| tier.capacity).sum(), free: nodes().map(Tier::room).sum() })
     }
 }
 
@@ -228,7 +256,7 @@ pub struct Stall {
 /// A cgroup's memory: sizes now, counters since its creation.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Memory {
-    /// memory.current: DRAM charged to it, zswap's pool included.
+    /// memory.current: memory charged to it, on whatever node, zswap's pool included.
     pub current: Bytes,
     /// memory.swap.current: swap slots charged to it, whatever tier they are in.
     pub swap_current: Option<Bytes>,
@@ -244,6 +272,9 @@ pub struct Memory {
     pub zswap_current: Option<Bytes>,
     /// memory.stat.
     pub stat: MemoryStat,
+    /// Of `current`, what is on slower nodes, by [`Tier::device`] (memory.numa_stat); empty on a host without any.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub slow: BTreeMap<Arc<str>, ByType>,
 }
 
 /// The fields of memory.stat that decisions are made from. Counters of pages are given as bytes.
@@ -308,6 +339,12 @@ impl Memory {
         self.swap_current.unwrap_or_default() - self.stat.swap_cached.unwrap_or_default()
     }
 
+    /// What is on slower nodes.
+    #[must_use]
+    pub fn demoted(&self) -> ByType {
+        self.slow.values().copied().sum()
+    }
+
     /// All that the cgroup has, in DRAM and offloaded: what shares of its memory are shares of.
     ///
     /// zswap's pool is charged to the cgroup and holds offloaded pages, so it is not counted twice.
@@ -332,12 +369,18 @@ impl Memory {
 /// What one reclaim request did, measured around the writes themselves.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Effect {
+    /// What the request was for.
+    #[serde(default)]
+    pub scope: Scope,
     /// Bytes asked of the kernel; less than decided if the request was stopped between two chunks.
     pub requested: Bytes,
     /// By how much memory.current fell; zero if it rose, since the tenant goes on allocating meanwhile.
     pub freed: Bytes,
     /// By how much the offloaded bytes rose.
     pub offloaded: Bytes,
+    /// By how much anonymous memory on slower nodes rose; only for [`Scope::Demote`].
+    #[serde(default)]
+    pub demoted: Bytes,
     /// Kernel CPU that the writing thread spent.
     pub cpu: Duration,
     /// Time that the writes took on the wall.
@@ -356,9 +399,15 @@ impl Effect {
     /// It answers EAGAIN unless it reclaimed all that was asked (mm/memcontrol.c, memory_reclaim), so without EAGAIN the
     /// request itself is the figure: what the tenant allocated meanwhile hides part of it from memory.current. With
     /// EAGAIN only the measured difference is known: with zswap, whose pool stays charged to the cgroup, the offloaded
-    /// bytes; for page cache, which is not offloaded, the freed ones.
+    /// bytes; for page cache, which is not offloaded, the freed ones. Evictions from one node say nothing of how far they
+    /// came, so there the measured difference is the figure.
     #[must_use]
     pub fn taken(&self) -> ByType {
+        match self.scope {
+            Scope::Demote => return ByType { anon: self.demoted, file: Bytes::ZERO },
+            Scope::Sink => return ByType { anon: self.offloaded, file: Bytes::ZERO },
+            Scope::File | Scope::Anon | Scope::Any => {}
+        }
         let measured = self.freed.max(self.offloaded);
         let taken = if self.partial || self.vanished { measured } else { measured.max(self.requested) };
         let anon = self.offloaded.min(taken);

@@ -35,6 +35,8 @@ pub(crate) struct Room {
     /// No anonymous memory may go, from any cgroup.
     anonymous: Result<Bytes, Reason>,
     swap_out_credit: Bytes,
+    /// What slower nodes may still take; `None` where nothing is demoted.
+    slow: Option<Bytes>,
 }
 
 impl HostHistory {
@@ -43,6 +45,7 @@ impl HostHistory {
             only_watch: self.direct_reclaim_too_high(host, budgets, now).then_some(Reason::DirectReclaim),
             anonymous: anonymous_room(host, budgets),
             swap_out_credit: self.refill(budgets, now),
+            slow: host.slow_nodes().map(|nodes| nodes.free - nodes.total.scale(budgets.swap_reserve)),
         }
     }
 
@@ -97,6 +100,16 @@ impl Room {
         }
         let bounds = [(room, Reason::SwapReserve), (self.swap_out_credit, Reason::SwapOut)];
         Ok(if bounds[0].0 <= bounds[1].0 { bounds[0] } else { bounds[1] })
+    }
+
+    /// How much may go to slower nodes now; `None` where nothing is demoted.
+    pub(crate) const fn for_demotion(&self) -> Option<Bytes> {
+        self.slow
+    }
+
+    /// `amount` on slower nodes was promised to one cgroup.
+    pub(crate) fn take_slow(&mut self, amount: Bytes) {
+        self.slow = self.slow.map(|left| left - amount);
     }
 
     /// `amount` of memory was promised to one cgroup and is no longer there for the next.

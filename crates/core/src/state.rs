@@ -4,6 +4,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use crate::{
     cost::{Costs, FaultCost},
+    decision::Scope,
     history::{History, Sample},
     idle::{ByType, Hotness, Since, Tracker},
     observation::{CgroupId, CgroupObservation, Effect, Tier},
@@ -107,7 +108,7 @@ pub(crate) struct CgroupState {
     pub(crate) tracker: Tracker,
     /// Of the last tick; `None` without an idle-age source.
     pub(crate) ladder: Option<Ladder>,
-    /// What of it was offloaded at the last tick; nothing for one without processes, that nobody waits for.
+    /// What of it was swapped out at the last tick; nothing for one without processes, that nobody waits for.
     pub(crate) offloaded: Bytes,
     /// Part of the SLO was broken at the last tick: the price is lowered once per breach, not once per tick.
     pub(crate) was_broken: bool,
@@ -170,8 +171,13 @@ impl CgroupState {
         now: Duration,
     ) -> Duration {
         let elapsed = now.saturating_sub(self.last_seen);
-        let by_type: ByType = seen.effects.iter().map(Effect::taken).sum();
-        let taken = by_type.total();
+        let of = |wanted: fn(Scope) -> bool| -> ByType {
+            seen.effects.iter().filter(|effect| wanted(effect.scope)).map(Effect::taken).sum()
+        };
+        let demoted = of(|scope| scope == Scope::Demote);
+        let sunk = of(|scope| scope == Scope::Sink);
+        let reclaimed = of(|scope| !matches!(scope, Scope::Demote | Scope::Sink));
+        let taken = reclaimed.total() + demoted.total() + sunk.total();
         self.reclaimed += taken;
         self.cpu = seen.effects.iter().fold(self.cpu, |sum, effect| sum.saturating_add(effect.cpu));
         let promoted = seen.memory.promoted();
@@ -183,7 +189,7 @@ impl CgroupState {
         self.pace.learn(taken, back.total(), elapsed);
         let (faults, offloaded) = (seen.memory.stat.faults.unwrap_or_default(), seen.memory.offloaded());
         let shmem = seen.memory.stat.shmem;
-        let since = Since { taken: by_type, promoted: back, faults, offloaded, shmem };
+        let since = Since { taken: reclaimed, demoted, sunk, promoted: back, faults, offloaded, shmem };
         self.tracker.account(&since, policy, now);
         self.tracker.learn(seen.reading.as_deref(), policy);
         self.promoted = promoted;

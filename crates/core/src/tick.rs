@@ -12,6 +12,7 @@ use crate::{
     policy::{Budgets, Mode, Policy},
     room::{BATCH, Room},
     state::{CgroupState, State},
+    tier_rules::TierUse,
     units::{Bytes, Ratio},
 };
 
@@ -63,7 +64,7 @@ pub fn tick(
             let memory = state.cgroups.get_mut(&case.cgroup.id)?;
             let decision = case.decide(memory, &mut room);
             let nobody = !case.cgroup.populated;
-            memory.offloaded = if nobody { Bytes::ZERO } else { decision.figures.offloaded };
+            memory.offloaded = if nobody { Bytes::ZERO } else { case.cgroup.memory.offloaded() };
             memory.ladder = case.ladder(memory, &offers);
             Some((place, decision))
         })
@@ -124,6 +125,14 @@ struct Step {
     file_only: Option<Reason>,
 }
 
+/// Of which memory, and how much of it is cold.
+#[derive(Debug, Clone, Copy)]
+struct Part {
+    scope: Scope,
+    cold: Bytes,
+    file_only: Option<Reason>,
+}
+
 impl Step {
     fn at_most(self, limit: Bytes, bound: Reason) -> Self {
         if limit < self.amount { Self { amount: limit, bound, ..self } } else { self }
@@ -139,9 +148,13 @@ fn beyond_asked(cgroup: &CgroupObservation) -> Bytes {
 /// What is promised to this cgroup is gone for the next.
 fn grant(step: Step, state: &mut CgroupState, room: &mut Room) -> Step {
     state.credit = Bytes::ZERO;
-    if step.scope != Scope::File {
-        room.take(step.amount);
-        state.promised = step.amount;
+    match step.scope {
+        Scope::File => {}
+        Scope::Demote => room.take_slow(step.amount),
+        Scope::Anon | Scope::Any | Scope::Sink => {
+            room.take(step.amount);
+            state.promised = step.amount;
+        }
     }
     step
 }
@@ -206,14 +219,15 @@ impl Case<'_> {
         let minute = state.history.window(MINUTE);
         let gone = minute.map(|window| window.reclaimed()).unwrap_or_default();
         Figures {
-            current: memory.current,
+            current: memory.current - memory.demoted().total(),
             footprint: memory.footprint(),
-            offloaded: memory.offloaded(),
+            offloaded: memory.offloaded() + memory.demoted().total(),
             accuracy: state.pace.accuracy(memory.footprint()),
             minute_left: memory.footprint().scale(self.policy.limits.per_minute) - gone,
             reclaim_cpu: minute.map(|window| window.reclaim_cpu()).unwrap_or_default(),
             cut: cold.map(|(cut, _)| cut),
             idle: cold.map(|(_, idle)| idle),
+            sinkable: cold.and(self.host.slow_nodes()).map(|_| state.tracker.sinkable(self.policy)),
             ..Figures::default()
         }
     }
@@ -306,7 +320,7 @@ impl Case<'_> {
         let (protected, protection) = self.protected();
         step.at_most(figures.minute_left, Reason::PerMinute)
             .at_most(self.reclaimable(step.scope), Reason::NothingReclaimable)
-            .at_most(self.cgroup.memory.current - protected, protection)
+            .at_most(self.within_reach(step.scope) - protected, protection)
     }
 
     /// The first reason, in order of weight, for which nothing is asked for now.
@@ -321,10 +335,16 @@ impl Case<'_> {
             (self.now < state.retry_from, Reason::Ineffective),
             (figures.reclaim_cpu >= self.budgets.reclaim_cpu, Reason::ReclaimCpu),
             (self.cgroup.in_flight, Reason::InFlight),
+            (self.would_demote_what_must_not(room), Reason::NodeForbidden),
             // Last, because the warm-up begins with a request: nothing above may stand against one.
             (!self.is_warm(state), Reason::WarmingUp),
         ];
         checks.into_iter().find(|(applies, _)| *applies).map(|(_, reason)| reason)
+    }
+
+    /// Where the kernel demotes it does so with page cache too, whatever it is asked for.
+    fn would_demote_what_must_not(&self, room: &Room) -> bool {
+        room.for_demotion().is_some() && !self.policy.tiers.allows(TierUse::Node)
     }
 
     /// How much may go: what price and headroom want, within every bound.
@@ -334,11 +354,14 @@ impl Case<'_> {
         figures: &mut Figures,
         room: &mut Room,
     ) -> Result<Step, (Reason, Option<Reason>)> {
-        let (scope, file_only) = self.scope(room).map_err(|(hold, why)| (hold, Some(why)))?;
+        let part = match self.by_node(state, room) {
+            Some(part) => part.map_err(|reason| (reason, None))?,
+            None => self.part(state, room)?,
+        };
+        let Part { scope, cold, file_only } = part;
         let refuse = |reason| (reason, file_only);
         state.credit += self.wanted(figures);
         figures.wanted = state.credit;
-        let (scope, cold) = self.by_age(state, scope);
         let step = Step { amount: state.credit, scope, bound: Reason::Headroom, file_only };
         let step = self.within_room(self.bounded(step, figures), room).at_most(cold, Reason::NothingCold);
         let observes = self.policy.mode == Mode::Observe;
@@ -355,16 +378,24 @@ impl Case<'_> {
         }
     }
 
+    /// Of which memory, on a host without slower nodes, or where neither they nor swap may take more.
+    fn part(&self, state: &CgroupState, room: &Room) -> Result<Part, (Reason, Option<Reason>)> {
+        let (scope, file_only) = self.scope(room).map_err(|(hold, why)| (hold, Some(why)))?;
+        let (scope, cold) = self.by_age(state, scope);
+        Ok(Part { scope, cold, file_only })
+    }
+
     /// With idle ages: anonymous memory while there is some beyond the cut, and no more than that; else page cache, by
     /// pressure alone.
-    ///
-    /// Not the last of it: where the kernel runs out of old pages before it has what was asked for, it goes on with the
-    /// next generation and does not stop in time (in the lab on 6.12: 6 MiB for the last 1.8, 4 of them in use).
     fn by_age(&self, state: &CgroupState, scope: Scope) -> (Scope, Bytes) {
         let Some((_, idle)) = self.cold(state) else { return (scope, Bytes::MAX) };
-        let idle = idle - self.cgroup.memory.footprint().scale(LEFT_OVER).max(LEAST_LEFT_OVER);
+        let idle = self.without_the_last(idle);
         let waited = state.watch.is_over(self.policy.cold_after, self.now);
         match scope {
+            // It would demote and swap at once, whatever it finds on either node.
+            Scope::Any if self.host.slow_nodes().is_some() && !self.host.reclaim_takes_swappiness => {
+                (Scope::File, Bytes::ZERO)
+            }
             // The kernel chooses between the types by itself: page cache too may go, and no earlier than without ages.
             Scope::Any if !self.host.reclaim_takes_swappiness => match waited {
                 true if idle >= BATCH => (Scope::Any, idle),
@@ -376,6 +407,31 @@ impl Case<'_> {
             _ if waited => (Scope::File, Bytes::MAX),
             _ => (Scope::File, Bytes::ZERO),
         }
+    }
+
+    /// Not the last of what is idle: where the kernel runs out of old pages before it has what was asked for, it goes on with
+    /// the next generation and does not stop in time (in the lab on 6.12: 6 MiB for the last 1.8, 4 of them in use).
+    fn without_the_last(&self, idle: Bytes) -> Bytes {
+        idle - self.cgroup.memory.footprint().scale(LEFT_OVER).max(LEAST_LEFT_OVER)
+    }
+
+    /// On a host that demotes, with idle ages: first what leaves DRAM for slower nodes, while they have room; then what goes on
+    /// from there to swap. `None` where page cache is all that is left.
+    ///
+    /// `memory.reclaim` cannot be asked for either: it goes over all nodes in turn, demotes from one and swaps out from
+    /// the other (tried on 6.12 and 7.3: of 16 MiB asked with swappiness=200 12 MiB were demoted and 3 swapped out).
+    fn by_node(&self, state: &CgroupState, room: &Room) -> Option<Result<Part, Reason>> {
+        let left =
+            room.for_demotion().filter(|_| self.policy.mode != Mode::File && state.tracker.knows_nodes())?;
+        let idle = self.without_the_last(self.cold(state)?.1);
+        if idle >= BATCH && left >= BATCH {
+            return Some(Ok(Part { scope: Scope::Demote, cold: idle, file_only: None }));
+        }
+        let sinkable = self.without_the_last(state.tracker.sinkable(self.policy));
+        if sinkable >= BATCH && self.anonymous_stays(room).is_none() {
+            return Some(Ok(Part { scope: Scope::Sink, cold: sinkable, file_only: None }));
+        }
+        (idle >= BATCH).then_some(Err(Reason::NodeReserve))
     }
 
     /// Price and headroom as a share of the fastest pace that the policy allows, for the time since the last tick.
@@ -437,13 +493,26 @@ impl Case<'_> {
 
     fn within_room(&self, step: Step, room: &Room) -> Step {
         match (step.scope, room.for_anonymous()) {
-            (Scope::Any | Scope::Anon, Ok((left, bound))) => {
+            (Scope::Demote, _) => step.at_most(room.for_demotion().unwrap_or_default(), Reason::NodeReserve),
+            (Scope::Any | Scope::Anon | Scope::Sink, Ok((left, bound))) => {
                 let bounds = [self.tiers_room(), (self.swap_max_room(), Reason::SwapMax), self.zswap_room()];
                 bounds
                     .into_iter()
                     .fold(step.at_most(left, bound), |step, (room, why)| step.at_most(room, why))
             }
             _ => step,
+        }
+    }
+
+    /// What a request may make smaller: on a host that demotes the cgroup's memory in DRAM, and what is on slower nodes only for
+    /// what goes on from there.
+    fn within_reach(&self, scope: Scope) -> Bytes {
+        let memory = &self.cgroup.memory;
+        match scope {
+            Scope::File | Scope::Anon | Scope::Any | Scope::Demote if self.host.slow_nodes().is_some() => {
+                memory.current - memory.demoted().total()
+            }
+            _ => memory.current,
         }
     }
 
@@ -466,6 +535,8 @@ impl Case<'_> {
             Scope::File => file,
             Scope::Anon => stat.inactive_anon + stat.active_anon,
             Scope::Any => file + stat.inactive_anon + stat.active_anon,
+            Scope::Demote => stat.inactive_anon + stat.active_anon - self.cgroup.memory.demoted().anon,
+            Scope::Sink => self.cgroup.memory.demoted().anon,
         }
     }
 }

@@ -46,6 +46,7 @@ impl fmt::Display for TierUse {
 impl From<TierKind> for TierUse {
     fn from(kind: TierKind) -> Self {
         match kind {
+            TierKind::Node => Self::Node,
             TierKind::Zswap => Self::Zswap,
             TierKind::Zram => Self::Zram,
             TierKind::Disk => Self::Disk,

@@ -8,9 +8,11 @@ use std::{
     },
 };
 
-use lowtide_cgroup::{Cgroup, Error, Request};
-use lowtide_core::{Bytes, CgroupId, Effect};
+use lowtide_cgroup::{Cgroup, Request};
+use lowtide_core::{Bytes, CgroupId, Effect, Scope};
 use tokio::sync::{Semaphore, mpsc};
+
+use crate::eviction::{Error, Eviction};
 
 /// Faulted back while a request runs, above which the rest of it is not asked for: as much as the kernel reclaims in
 /// a few batches, far less than a chunk.
@@ -20,15 +22,40 @@ const FAULTED_BACK: Bytes = Bytes::mib(2);
 /// device and compress on more of the tenants' cores.
 const REQUESTS: usize = 4;
 
+/// What is asked of the kernel.
+#[derive(Debug, Clone)]
+pub(crate) enum Job {
+    /// memory.reclaim, over all nodes.
+    Reclaim(Request, Scope),
+    /// From one kind of node.
+    Evict(Eviction),
+}
+
+impl Job {
+    /// How much is to leave where it is.
+    #[must_use]
+    pub(crate) const fn amount(&self) -> Bytes {
+        match self {
+            Self::Reclaim(request, _) => request.amount,
+            Self::Evict(eviction) => eviction.amount,
+        }
+    }
+
+    const fn scope(&self) -> Scope {
+        match self {
+            Self::Reclaim(_, scope) => *scope,
+            Self::Evict(eviction) => eviction.scope,
+        }
+    }
+}
+
 /// How a request ended.
 #[derive(Debug)]
 pub(crate) struct Ended {
     /// The cgroup that it was made to.
     pub(crate) id: CgroupId,
-    /// What was asked.
-    pub(crate) request: Request,
-    /// What it did, or why it could not be made.
-    pub(crate) outcome: Result<Effect, Error>,
+    /// What it did, or why it could not be made; then with the effect of one that did nothing.
+    pub(crate) outcome: Result<Effect, (Error, Effect)>,
 }
 
 /// Starts and stops requests.
@@ -55,7 +82,7 @@ impl Actuator {
     }
 
     /// Starts a request on the blocking pool. Does nothing while another to the same cgroup is in flight.
-    pub(crate) fn start(&mut self, cgroup: Cgroup, request: Request) {
+    pub(crate) fn start(&mut self, cgroup: Cgroup, job: Job) {
         let id = cgroup.id();
         if self.is_in_flight(id) {
             return;
@@ -66,11 +93,15 @@ impl Actuator {
         tokio::spawn(async move {
             // Nobody closes the semaphore.
             let Ok(_slot) = slots.acquire_owned().await else { return };
-            let written = tokio::task::spawn_blocking(move || reclaim(&cgroup, request, &stop)).await;
+            let (scope, requested) = (job.scope(), job.amount());
+            let written = tokio::task::spawn_blocking(move || run(&cgroup, &job, &stop)).await;
             // A thread that panicked has said so itself; its cgroup is not to be in flight for ever.
-            let outcome = written.unwrap_or_else(|_| Ok(Effect { stopped: true, ..Effect::default() }));
+            let written = written.unwrap_or_else(|_| Ok(Effect { stopped: true, ..Effect::default() }));
+            // To the core a request that the kernel refuses is one that frees nothing: it waits longer each time.
+            let refused = Effect { scope, requested, partial: true, ..Effect::default() };
+            let outcome = written.map(|effect| Effect { scope, ..effect }).map_err(|error| (error, refused));
             // The daemon is stopping if nobody listens any more.
-            let _ = ended.send(Ended { id, request, outcome });
+            let _ = ended.send(Ended { id, outcome });
         });
     }
 
@@ -114,7 +145,7 @@ impl Actuator {
 ///
 /// The pressure trigger is the faster signal where the kernel counts the stall, but a swap-in is a memory stall only
 /// if the page was part of the working set (KERNEL.md §2): the counters are the signal that every kernel has.
-fn reclaim(cgroup: &Cgroup, request: Request, stop: &AtomicBool) -> Result<Effect, Error> {
+fn run(cgroup: &Cgroup, job: &Job, stop: &AtomicBool) -> Result<Effect, Error> {
     let promoted = || cgroup.memory().map(|memory| memory.promoted().total()).ok();
     let before = promoted();
     let mut keep_going = || {
@@ -124,5 +155,8 @@ fn reclaim(cgroup: &Cgroup, request: Request, stop: &AtomicBool) -> Result<Effec
     if stop.load(Ordering::Relaxed) {
         return Ok(Effect { stopped: true, ..Effect::default() });
     }
-    cgroup.reclaim(request, &mut keep_going)
+    match job {
+        Job::Reclaim(request, _) => Ok(cgroup.reclaim(*request, &mut keep_going)?),
+        Job::Evict(eviction) => eviction.run(cgroup, &mut keep_going),
+    }
 }

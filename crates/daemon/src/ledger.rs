@@ -75,7 +75,7 @@ impl Ledger {
     pub(crate) fn took_effect(&mut self, id: CgroupId, effect: &Effect) {
         let Some(account) = self.accounts.get_mut(&id) else { return };
         account.requested += effect.requested;
-        account.effective += effect.freed.max(effect.offloaded);
+        account.effective += effect.freed.max(effect.offloaded).max(effect.demoted);
         account.reclaim_cpu += effect.cpu;
         account.last_effect = Some(effect.clone());
     }

@@ -9,6 +9,7 @@ mod devices;
 pub mod doctor;
 mod durable;
 mod environment;
+mod eviction;
 mod hotness;
 mod http;
 pub mod journal;

@@ -84,7 +84,7 @@ fn tiers(page: &Page, view: &View) -> Result<(), prometheus::Error> {
     let capacity = family("lowtide_tier_capacity_bytes", "What the tier holds when full.")?;
     let used = family(
         "lowtide_tier_used_bytes",
-        "Swap slots taken in the tier; for a backing device what lies on it, for zswap its pool.",
+        "Swap slots taken in the tier; for a backing device what lies on it, for zswap its pool, for a node what is not free.",
     )?;
     let stored = family("lowtide_tier_stored_bytes", "Uncompressed bytes whose data the tier holds.")?;
     let resident = family("lowtide_tier_resident_bytes", "DRAM that the tier takes for what it stores.")?;
@@ -130,9 +130,9 @@ fn fills(page: &Page, view: &View) -> Result<(), prometheus::Error> {
             fill.with_label_values(&[tier.kind.name(), &*tier.device, of]).set(share.get());
         };
         let used = tier.used.share_of(tier.capacity);
-        // zswap's capacity is DRAM, and a backing device's its size: neither has slots of its own.
+        // The capacity of zswap and of a node is memory, and a backing device's its size: none has slots of its own.
         let of = match tier.kind {
-            TierKind::Zswap => "memory",
+            TierKind::Zswap | TierKind::Node => "memory",
             _ if tier.has_slots() => "slots",
             _ => "space",
         };

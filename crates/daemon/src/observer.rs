@@ -8,13 +8,16 @@ use std::{
 
 use lowtide_cgroup::{Cgroup, Descend, Error, Mount};
 use lowtide_core::{
-    Bytes, CgroupId, CgroupObservation, Confinement, HostObservation, Mode, Observation, Policy, Ratio, Stall,
+    Bytes, CgroupId, CgroupObservation, Confinement, HostObservation, Mode, Observation, Policy, Ratio,
+    Stall, TierKind,
 };
 use lowtide_kernfs::{Files, Root};
+use lowtide_mglru::LruGen;
 use lowtide_policy::PolicySet;
 use lowtide_psi::Resource;
 
 use crate::{
+    eviction::Nodes,
     targets::{self, Candidate},
     view::Stalls,
 };
@@ -76,6 +79,13 @@ impl Observer {
         &self.mount
     }
 
+    /// What moves between nodes go through.
+    #[must_use]
+    pub(crate) fn nodes(&self, host: &HostObservation) -> Nodes {
+        let slow = slow_nodes(host).into_iter().map(|(node, _)| node).collect();
+        Nodes { lru_gen: LruGen::new(self.root.clone()), mount: self.mount.clone(), slow }
+    }
+
     /// The kernel answered a request that it does not know `swappiness=` after all.
     pub(crate) fn lacks_swappiness(&mut self) {
         self.takes_swappiness = Some(false);
@@ -98,8 +108,9 @@ impl Observer {
             stalls: HashMap::with_capacity(targets.len()),
         };
         let mut before = HashMap::with_capacity(targets.len());
+        let slow = slow_nodes(&sight.seen.host);
         for (target, cgroup) in targets {
-            match observe(&target, &cgroup) {
+            match observe(&target, &cgroup, &slow) {
                 Ok(Some(seen)) => {
                     let pressures = Pressures { at: now, memory: seen.memory_pressure, io: seen.io_pressure };
                     let last = before.insert(target.id, pressures).or(self.before.get(&target.id).copied());
@@ -129,12 +140,14 @@ impl Observer {
     fn host(&self) -> Result<HostObservation, Error> {
         let tiers = lowtide_tiers::read(&self.root)?;
         let mut reads = HashMap::new();
-        for tier in &tiers {
+        for tier in tiers.iter().filter(|tier| tier.kind.is_swap_device()) {
             if let Some(found) = lowtide_tiers::reads(&self.root, &tier.device)? {
                 reads.insert(Arc::clone(&tier.device), found);
             }
         }
-        Ok(lowtide_host::read(&self.root)?.observation(tiers, reads, self.takes_swappiness()))
+        let demotes = lowtide_tiers::demotes(&self.root)?;
+        let host = lowtide_host::read(&self.root)?.observation(tiers, reads, self.takes_swappiness());
+        Ok(HostObservation { demotes, ..host })
     }
 
     /// Every cgroup that a policy names and lowtide may act on.
@@ -198,13 +211,29 @@ fn has_memory(cgroup: &Cgroup) -> bool {
     cgroup.dir().exists("memory.current").unwrap_or(true)
 }
 
+/// The numbers of the slower nodes, with what their tiers are called.
+fn slow_nodes(host: &HostObservation) -> Vec<(u32, Arc<str>)> {
+    let nodes = host.tiers.iter().filter(|tier| tier.kind == TierKind::Node);
+    let number = |device: &str| device.strip_prefix("node")?.parse().ok();
+    nodes.filter_map(|tier| Some((number(&tier.device)?, Arc::clone(&tier.device)))).collect()
+}
+
 /// `None` if the memory controller is not enabled for the cgroup.
-fn observe(target: &Candidate, cgroup: &Cgroup) -> Result<Option<CgroupObservation>, Error> {
-    let memory = match cgroup.memory() {
+fn observe(
+    target: &Candidate,
+    cgroup: &Cgroup,
+    slow: &[(u32, Arc<str>)],
+) -> Result<Option<CgroupObservation>, Error> {
+    let mut memory = match cgroup.memory() {
         Ok(memory) => memory,
         Err(Error::NoMemoryController { .. }) => return Ok(None),
         Err(error) => return Err(error),
     };
+    if !slow.is_empty() {
+        let nodes = cgroup.nodes()?;
+        let there = |(node, device): &(u32, Arc<str>)| Some((Arc::clone(device), *nodes.get(node)?));
+        memory.slow = slow.iter().filter_map(there).collect();
+    }
     Ok(Some(CgroupObservation {
         id: target.id,
         path: Arc::clone(&target.path),

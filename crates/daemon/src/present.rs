@@ -4,7 +4,7 @@ use std::{collections::VecDeque, fmt::Write, time::Duration};
 
 use lowtide_core::{
     Action, Bytes, Confinement, Decision, FaultCost, Figures, Hotness, Ladder, Lines, Ratio, Reason, Rung,
-    SwapBound, ZswapBound,
+    Scope, SwapBound, ZswapBound,
     balancer::{Settle, Sinking},
     idle::WhatIf,
 };
@@ -150,7 +150,7 @@ fn write_cgroups(text: &mut String, view: &View) -> std::fmt::Result {
         writeln!(
             text,
             "{path:width$}  {:>9} {working_set:>11} {offloaded:>9} {net_saved:>9} {pressure:>8} {promotion_rate:>9} {:>6}  {}",
-            memory.current,
+            memory.current - memory.demoted().total(),
             rounded(price),
             summary(decision)
         )?;
@@ -168,7 +168,9 @@ fn summary(decision: &Decision) -> String {
     let narrowed = why.map(|why| format!(", page cache only: {why}")).unwrap_or_default();
     match decision.action {
         Action::Hold => format!("hold ({}{narrowed})", decision.reason),
-        Action::Reclaim { amount, .. } => format!("reclaim {amount} ({}{narrowed})", decision.reason),
+        Action::Reclaim { amount, .. } => {
+            format!("{} {amount} ({}{narrowed})", decision.action.name(), decision.reason)
+        }
     }
 }
 
@@ -232,6 +234,9 @@ fn write_figures(text: &mut String, figures: &Figures) -> std::fmt::Result {
     line("price", figures.price.to_string())?;
     if let (Some(cut), Some(idle)) = (figures.cut, figures.idle) {
         line("anonymous, beyond the cut", format!("{idle} idle for {}", age(cut)))?;
+    }
+    if let Some(sinkable) = figures.sinkable {
+        line("may leave slower nodes", sinkable.to_string())?;
     }
     line("wanted now", figures.wanted.to_string())?;
     line("may still go this minute", figures.minute_left.to_string())?;
@@ -308,6 +313,10 @@ fn write_account(text: &mut String, cgroup: &CgroupView) -> std::fmt::Result {
     if effect.partial {
         notes.push("the kernel found less than was asked");
     }
+    let demoted = format!("{} demoted", effect.demoted);
+    if effect.scope == Scope::Demote {
+        notes.push(&demoted);
+    }
     if effect.stopped {
         notes.push("cut short by pressure");
     }
@@ -328,6 +337,12 @@ fn write_past(text: &mut String, cgroup: &CgroupView, view: &View) -> std::fmt::
         let ago = view.uptime.saturating_sub(*since).as_secs();
         let what = match decision.action {
             Action::Hold => format!("held: {}", decision.reason.sentence()),
+            Action::Reclaim { scope: Scope::Demote, .. } => {
+                format!("asked for {asked} to slower nodes: {}", decision.reason.sentence())
+            }
+            Action::Reclaim { scope: Scope::Sink, .. } => {
+                format!("asked for {asked} from slower nodes to swap: {}", decision.reason.sentence())
+            }
             Action::Reclaim { .. } => format!("asked for {asked}: {}", decision.reason.sentence()),
         };
         let narrowed = decision.file_only.filter(|why| *why != decision.reason).map(Reason::sentence);

@@ -18,9 +18,10 @@ use lowtide_psi::ArmError;
 use tokio::sync::mpsc;
 
 use crate::{
-    actuator::{Actuator, Ended},
+    actuator::{Actuator, Ended, Job},
     confine::Confine,
     devices::Devices,
+    eviction::{self, Eviction},
     hotness::{Sampler, Target},
     journal::Journal,
     ledger::Ledger,
@@ -202,11 +203,10 @@ impl Loop {
 
     /// What came of the requests that ended. It is kept until its cgroup is observed, should that fail this time.
     fn collect(&mut self) {
-        for Ended { id, request, outcome } in self.actuator.collect() {
-            let effect = outcome.unwrap_or_else(|error| {
+        for Ended { id, outcome } in self.actuator.collect() {
+            let effect = outcome.unwrap_or_else(|(error, nothing)| {
                 self.request_failed(&error);
-                // To the core a request that the kernel refuses is one that frees nothing: it waits longer each time.
-                Effect { requested: request.amount, partial: true, ..Effect::default() }
+                nothing
             });
             self.ledger.took_effect(id, &effect);
             self.books.took_effect(&effect);
@@ -214,8 +214,8 @@ impl Loop {
         }
     }
 
-    fn request_failed(&mut self, error: &Error) {
-        if let Error::SwappinessUnsupported { .. } = error {
+    fn request_failed(&mut self, error: &eviction::Error) {
+        if let eviction::Error::Cgroup(Error::SwappinessUnsupported { .. }) = error {
             self.observer.lacks_swappiness();
         }
         tracing::warn!(%error, "a reclaim request failed");
@@ -238,13 +238,23 @@ impl Loop {
             };
             let Some(cgroup) = sight.handles.remove(&decision.id) else { continue };
             self.arm(&cgroup, decision, config);
-            let swappiness = match scope {
-                Scope::File => Some(0),
-                Scope::Anon => Some(200),
-                Scope::Any => None,
+            let takes_swappiness = self.observer.takes_swappiness();
+            let reclaim = |swappiness: Option<u8>| {
+                let swappiness = swappiness.filter(|_| takes_swappiness);
+                Job::Reclaim(Request { amount, swappiness }, scope)
             };
-            let swappiness = swappiness.filter(|_| self.observer.takes_swappiness());
-            self.actuator.start(cgroup, Request { amount, swappiness });
+            let job = match scope {
+                Scope::File => reclaim(Some(0)),
+                Scope::Anon => reclaim(Some(200)),
+                Scope::Any => reclaim(None),
+                Scope::Demote | Scope::Sink => Job::Evict(Eviction {
+                    nodes: self.observer.nodes(&sight.seen.host),
+                    scope,
+                    amount,
+                    idle: decision.figures.cut.unwrap_or(Duration::MAX),
+                }),
+            };
+            self.actuator.start(cgroup, job);
         }
     }
 

@@ -53,6 +53,7 @@ impl Host {
             reads,
             reclaim_takes_swappiness,
             ways: Ways::default(),
+            demotes: false,
         }
     }
 }

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use lowtide_core::Cohort;
+use lowtide_core::{Cohort, idle::ByType};
 
 use crate::{Generation, Memcg, Node};
 
@@ -19,7 +19,13 @@ use crate::{Generation, Memcg, Node};
 /// [`LruGen::age`]: crate::LruGen::age
 #[must_use]
 pub fn cohorts<'a>(memcgs: impl IntoIterator<Item = &'a Memcg>) -> Vec<Cohort> {
-    let nodes = memcgs.into_iter().flat_map(|memcg| &memcg.nodes);
+    cohorts_on(memcgs, |_| true)
+}
+
+/// The same of some nodes only.
+#[must_use]
+pub fn cohorts_on<'a>(memcgs: impl IntoIterator<Item = &'a Memcg>, on: impl Fn(u32) -> bool) -> Vec<Cohort> {
+    let nodes = memcgs.into_iter().flat_map(|memcg| &memcg.nodes).filter(|node| on(node.id));
     nodes.flat_map(of_node).filter(|cohort| !cohort.size.total().is_zero()).collect()
 }
 
@@ -31,6 +37,25 @@ fn of_node(node: &Node) -> impl Iterator<Item = Cohort> + '_ {
         oldest: (index > 0).then(|| ages[index]),
         size: generation.size,
     })
+}
+
+impl Node {
+    /// The youngest generation that may be evicted and whose pages had all been idle for `at_least` at the last walk, with
+    /// the bytes of it and of those older than it.
+    ///
+    /// The two youngest may not (`run_eviction`, mm/vmscan.c).
+    #[must_use]
+    pub fn idle_for(&self, at_least: Duration) -> Option<(u64, ByType)> {
+        let ages = ages(&self.generations);
+        let walked = *ages.last()?;
+        // Looks do not come on time to the millisecond.
+        let idle = |index: usize| {
+            let age = ages[index + 1].saturating_sub(walked);
+            age.saturating_add(age / 64) >= at_least
+        };
+        let last = (0..self.generations.len().saturating_sub(2)).rev().find(|index| idle(*index))?;
+        Some((self.generations[last].seq, self.generations[..=last].iter().map(|old| old.size).sum()))
+    }
 }
 
 /// Each at least as old as the next one: the kernel's milliseconds begin again at zero after 49.7 days.

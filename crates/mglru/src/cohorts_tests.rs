@@ -78,3 +78,24 @@ proptest! {
         prop_assert!(cohorts.iter().filter(|cohort| cohort.oldest.is_none()).count() <= 1);
     }
 }
+
+#[test]
+fn only_some_nodes() {
+    let mut slow = node(&[(24, 7, 0), (16, 0, 0), (8, 0, 0)]);
+    slow.id = 1;
+    let memcg = memcg(vec![node(&[(24, 130, 0), (16, 26, 0), (8, 44, 0)]), slow]);
+    assert_eq!(cohorts_on([&memcg], |node| node == 1), [cohort(16, None, 7, 0)]);
+    assert_eq!(cohorts_on([&memcg], |node| node == 0).len(), 3);
+}
+
+/// As of the last walk, 3 s ago: what was touched since is not known.
+#[test]
+fn what_may_be_evicted_is_old_enough_and_none_of_the_two_youngest() {
+    let node = node(&[(27, 130, 1), (19, 26, 0), (11, 44, 0), (3, 0, 0)]);
+    let size = |anon, file| ByType { anon: Bytes::mib(anon), file: Bytes::mib(file) };
+    assert_eq!(node.idle_for(SECOND * 17), None);
+    assert_eq!(node.idle_for(SECOND * 16), Some((0, size(130, 1))));
+    assert_eq!(node.idle_for(SECOND * 8), Some((1, size(156, 1))));
+    assert_eq!(node.idle_for(Duration::ZERO), Some((1, size(156, 1))));
+    assert_eq!(Node::default().idle_for(Duration::ZERO), None);
+}

@@ -3,10 +3,10 @@ use std::cmp::Reverse;
 use lowtide_core::{Bytes, Tier, TierKind};
 use lowtide_kernfs::{Result, Root};
 
-use crate::{Backing, SwapDevice, Zram, Zswap, swaps};
+use crate::{Backing, SlowNode, SwapDevice, Zram, Zswap, slow_nodes, swaps};
 
-/// Every place where offloaded pages can live now: zswap if it is on or holds pages, then the swap devices, those
-/// of the highest priority first, each zram device with its backing device after it.
+/// Every place where offloaded pages can live now: slower nodes, zswap if it is on or holds pages, then the swap devices,
+/// those of the highest priority first, each zram device with its backing device after it.
 pub fn read(root: &Root) -> Result<Vec<Tier>> {
     let mut devices = Vec::new();
     for device in swaps(root)? {
@@ -24,7 +24,9 @@ pub fn read(root: &Root) -> Result<Vec<Tier>> {
         }
         Device::Disk(swap) => std::iter::once(disk_tier(swap, elsewhere)).chain(None),
     });
-    Ok(zswap.as_ref().map(zswap_tier).into_iter().chain(behind).collect())
+    let nodes = slow_nodes(root)?;
+    let nodes = nodes.iter().map(node_tier);
+    Ok(nodes.chain(zswap.as_ref().map(zswap_tier)).chain(behind).collect())
 }
 
 /// A swap device and what else is known of it.
@@ -66,6 +68,20 @@ fn held_for_the_disk(zswap: &Zswap, devices: &[Device]) -> Bytes {
         Device::Disk(_) => Bytes::ZERO,
     });
     zswap.stored - for_zram.sum()
+}
+
+fn node_tier(node: &SlowNode) -> Tier {
+    Tier {
+        kind: TierKind::Node,
+        device: node.name().into(),
+        priority: None,
+        capacity: node.capacity,
+        used: node.used,
+        stored: node.stored,
+        resident: Bytes::ZERO,
+        resident_limit: None,
+        above: None,
+    }
 }
 
 fn zswap_tier(zswap: &Zswap) -> Tier {

@@ -3,10 +3,11 @@ use std::collections::BTreeMap;
 use lowtide_core::Bytes;
 use lowtide_kernfs::{
     Fault, Files, Result, Root,
-    parse::{keyed, list},
+    parse::{keyed, list, switch},
 };
 
 const TIERS: &str = "sys/devices/virtual/memory_tiering";
+const DEMOTION: &str = "sys/kernel/mm/numa/demotion_enabled";
 const NODES: &str = "sys/devices/system/node";
 
 /// A NUMA node of memory that is slower than DRAM, such as CXL.
@@ -20,6 +21,14 @@ pub struct SlowNode {
     pub capacity: Bytes,
     /// What of it is not free.
     pub used: Bytes,
+    /// Anonymous memory and page cache on it.
+    pub stored: Bytes,
+}
+
+/// Whether the kernel demotes to slower nodes what is reclaimed from faster ones; no where it does not know how (before
+/// 5.15).
+pub fn demotes(root: &Root) -> Result<bool> {
+    Ok(root.parse_optional(DEMOTION, switch)?.unwrap_or(false))
 }
 
 /// The nodes without a processor in a slower memory tier than every node that has one; none where the kernel knows no
@@ -57,22 +66,46 @@ impl SlowNode {
     /// `None` if the node goes away meanwhile.
     fn read(root: &Root, node: u32, tier: u32) -> Result<Option<Self>> {
         let sizes = root.parse_optional(format!("{NODES}/node{node}/meminfo"), sizes)?;
-        Ok(sizes.map(|(total, free)| Self { node, tier, capacity: total, used: total - free }))
+        let of = |Sizes { total, free, anon, file }| {
+            let used = total - free;
+            Self { node, tier, capacity: total, used, stored: used.min(anon + file) }
+        };
+        Ok(sizes.map(of))
+    }
+
+    /// As sysfs calls it: `node1`.
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!("node{}", self.node)
     }
 }
 
+/// What nodeN/meminfo says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Sizes {
+    total: Bytes,
+    free: Bytes,
+    anon: Bytes,
+    file: Bytes,
+}
+
 /// Lines `Node 1 MemTotal:  1048576 kB`.
-fn sizes(text: &str) -> Result<(Bytes, Bytes), Fault> {
+fn sizes(text: &str) -> Result<Sizes, Fault> {
     let (mut total, mut free) = (None, None);
+    let (mut anon, mut file) = (Bytes::ZERO, Bytes::ZERO);
     let lines = text.lines().filter_map(|line| line.trim_start().splitn(3, ' ').nth(2));
     for line in lines.flat_map(keyed) {
         match line.key {
             "MemTotal" => total = Some(line.kib()?),
             "MemFree" => free = Some(line.kib()?),
+            "AnonPages" => anon = line.kib()?,
+            "FilePages" => file = line.kib()?,
             _ => {}
         }
     }
-    total.zip(free).ok_or_else(|| Fault::whole(text, "lines with MemTotal and MemFree"))
+    let (total, free) =
+        total.zip(free).ok_or_else(|| Fault::whole(text, "lines with MemTotal and MemFree"))?;
+    Ok(Sizes { total, free, anon, file })
 }
 
 #[cfg(test)]
@@ -95,7 +128,8 @@ mod tests {
         put(tree.path(), &format!("{NODES}/has_cpu"), has_cpu);
         for node in 0..3 {
             let text = format!(
-                "\nNode {node} MemTotal:        1000 kB\nNode {node} MemFree:          {node}00 kB\n"
+                "\nNode {node} MemTotal:        1000 kB\nNode {node} MemFree:          {node}00 kB\n\
+                 Node {node} FilePages:        200 kB\nNode {node} AnonPages:        300 kB\n"
             );
             put(tree.path(), &format!("{NODES}/node{node}/meminfo"), &text);
         }
@@ -104,7 +138,13 @@ mod tests {
 
     #[test]
     fn a_node_in_a_lower_tier() {
-        let slow = SlowNode { node: 1, tier: 54, capacity: Bytes::kib(1000), used: Bytes::kib(900) };
+        let slow = SlowNode {
+            node: 1,
+            tier: 54,
+            capacity: Bytes::kib(1000),
+            used: Bytes::kib(900),
+            stored: Bytes::kib(500),
+        };
         assert_eq!(host(&[("memory_tier4", "0\n"), ("memory_tier54", "1\n")], "0\n"), [slow]);
     }
 

@@ -102,4 +102,7 @@ pub struct Reading {
     pub every: Duration,
     /// What was seen, in any order.
     pub cohorts: Arc<[Cohort]>,
+    /// What was seen on slower nodes, which `cohorts` then has nothing of, where the kernel demotes. A page's age there
+    /// counts from its arrival.
+    pub slow: Arc<[Cohort]>,
 }

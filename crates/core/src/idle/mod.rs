@@ -12,6 +12,7 @@ mod cut;
 mod histogram;
 mod lines;
 mod returns;
+mod taken;
 mod tracker;
 
 pub use cohort::{ByType, Cohort, Reading, Source};

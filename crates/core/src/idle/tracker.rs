@@ -9,6 +9,7 @@ use super::{
     histogram::{BOUNDARIES, Histogram},
     lines::{LineUse, Lines},
     returns::{Away, Returns},
+    taken::Taken,
 };
 use crate::{
     history::MINUTE,
@@ -48,8 +49,9 @@ pub struct WhatIf {
     pub promotion_rate: Option<Ratio>,
 }
 
-/// A source that stopped is not waited for with an endless list.
-const MAX_TAKEN: usize = 64;
+/// What is on a slower node is to have been idle for so many times the cut before it may go on to swap: a fault there costs
+/// far more than an access to the node.
+const SINKS_AFTER: u32 = 4;
 
 /// A reading is relied on for as long as so many looks take.
 const VALID_LOOKS: u32 = 4;
@@ -61,6 +63,10 @@ pub(crate) struct Tracker {
     anon: Ages,
     file: Ages,
     cohorts: Vec<Cohort>,
+    /// Anonymous memory on slower nodes, by the time since it came there or was last touched there.
+    slow: Ages,
+    /// All that is on slower nodes.
+    slow_cohorts: Vec<Cohort>,
     returns: Returns,
     away: Away,
     touches: Touches,
@@ -70,16 +76,22 @@ pub(crate) struct Tracker {
     faults: [Bytes; 2],
     /// tmpfs and shared memory in DRAM.
     shmem: Bytes,
-    /// Left DRAM on lowtide's request since the last reading, and when that was known.
-    taken: Vec<(Duration, ByType)>,
+    /// Left DRAM on lowtide's request since the last reading.
+    taken: Taken,
+    /// Left slower nodes for swap on lowtide's request since the last reading.
+    sunk: Taken,
     seen: Duration,
 }
 
 /// What happened to a cgroup since the last turn.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Since {
-    /// Left DRAM on lowtide's request.
+    /// Left DRAM on lowtide's request, for swap or for nowhere.
     pub(crate) taken: ByType,
+    /// Left DRAM on lowtide's request, for slower nodes.
+    pub(crate) demoted: ByType,
+    /// Left slower nodes on lowtide's request, for swap.
+    pub(crate) sunk: ByType,
     /// Came back.
     pub(crate) promoted: ByType,
     /// Cumulative: at most so much was faulted in, new or back, since the cgroup's creation.
@@ -109,8 +121,12 @@ impl Tracker {
         self.seen = now;
         self.faults[0] = since.faults;
         self.shmem = since.shmem;
-        self.take(since.taken, now);
+        if self.last.is_some() {
+            self.taken.push([since.taken, since.demoted].into_iter().sum(), now);
+            self.sunk.push(since.sunk, now);
+        }
         self.away.leave(since.taken.anon, self.cut(policy), now);
+        self.away.leave(since.sunk.anon, self.sinks_after(policy), now);
         let (came_back, age) = self.away.come_back(since.promoted.anon, now);
         self.note(age, age, came_back, policy);
     }
@@ -136,34 +152,19 @@ impl Tracker {
         }
     }
 
-    /// Remembered until a reading shows it, if there was one to be corrected.
-    fn take(&mut self, taken: ByType, now: Duration) {
-        if self.last.is_none() || taken.total().is_zero() {
-            return;
-        }
-        let full = self.taken.len() >= MAX_TAKEN;
-        match self.taken.last_mut() {
-            Some((at, size)) if full => {
-                *at = now;
-                *size += taken;
-            }
-            _ => self.taken.push((now, taken)),
-        }
-    }
-
     /// Takes in what a source read, if it is newer than what is known. A change of source starts afresh.
     pub(crate) fn learn(&mut self, reading: Option<&Reading>, policy: &Policy) {
         let Some(reading) = reading else { return };
         if self.last.is_some_and(|last| last.source != reading.source) {
-            (self.anon, self.file, self.last) = (Ages::default(), Ages::default(), None);
+            (self.anon, self.file, self.slow) = Default::default();
+            self.last = None;
         }
         if self.last.is_some_and(|last| last.at >= reading.at) {
             return;
         }
         let elapsed = self.last.map_or(Duration::ZERO, |last| reading.at.saturating_sub(last.at));
-        let gone = sum(&self.taken);
-        // A reading comes a turn after it was made: what was known to have left only since is still in it.
-        self.taken.retain(|(at, _)| *at > reading.at);
+        let gone = self.taken.sum();
+        self.taken.settle(reading.at);
         let faulted = self.faults[0] - self.faults[1];
         self.faults[1] = self.faults[0];
         let cohorts = &reading.cohorts;
@@ -180,8 +181,16 @@ impl Tracker {
             self.note(seen, age, size.scale(a_minute), policy);
         }
         self.cohorts = both(self.anon.pieces(), self.file.pieces());
+        self.learn_slow(&reading.slow, elapsed);
         let every = reading.every.max(self.look_every(policy));
         self.last = Some(Last { source: reading.source, at: reading.at, every });
+    }
+
+    /// What is touched on a slower node costs no fault, and counts against nothing.
+    fn learn_slow(&mut self, cohorts: &[Cohort], elapsed: Duration) {
+        let gone = self.sunk.sum().anon;
+        self.slow.learn(Piece::of(cohorts, |size| size.anon), elapsed, Bytes::ZERO, gone);
+        self.slow_cohorts = both(self.slow.pieces(), &Piece::of(cohorts, |size| size.file));
     }
 
     /// Whether there is a reading that may still be relied on: no older than a few looks.
@@ -206,6 +215,18 @@ impl Tracker {
         self.touches.rates(footprint)
     }
 
+    /// From which idle age on anonymous memory may go on from a slower node to swap.
+    pub(crate) fn sinks_after(&self, policy: &Policy) -> Duration {
+        self.cut(policy).saturating_mul(SINKS_AFTER)
+    }
+
+    /// Anonymous bytes on slower nodes that may go on to swap. What is there had been idle for the cut when it came, and
+    /// its age begins anew there.
+    pub(crate) fn sinkable(&self, policy: &Policy) -> Bytes {
+        let there = self.sinks_after(policy).saturating_sub(self.cut(policy));
+        Cohort::surely_idle(&self.slow_cohorts, there).anon - self.sunk.sum().anon
+    }
+
     /// How often to look: twice within the cut.
     ///
     /// A source that tells the last two intervals apart from all before, as MGLRU does, then shows exactly what has been
@@ -228,14 +249,18 @@ impl Tracker {
     /// looks idle however often it is read. In the lab 20 MiB read twice a second looked as 40 MiB read once. tmpfs is read
     /// like that too, so as much as there is of it among anonymous memory is taken off.
     pub(crate) fn idle(&self, cut: Duration) -> Bytes {
-        Cohort::surely_idle(&self.cohorts, cut).anon - self.unseen() - sum(&self.taken).anon
+        Cohort::surely_idle(&self.cohorts, cut).anon - self.unseen() - self.taken.sum().anon
+    }
+
+    /// Whether nodes are told apart, and their generations can be evicted.
+    pub(crate) fn knows_nodes(&self) -> bool {
+        self.last.is_some_and(|last| last.source == Source::Mglru)
     }
 
     /// tmpfs and shared memory that the source counts as anonymous: the generations of MGLRU, where it may be read through
     /// descriptors all the time and looks idle. DAMON's readings have it as touched.
     fn unseen(&self) -> Bytes {
-        let counted = self.last.is_some_and(|last| last.source == Source::Mglru);
-        if counted { self.shmem } else { Bytes::ZERO }
+        if self.knows_nodes() { self.shmem } else { Bytes::ZERO }
     }
 
     /// For people; `None` without a reading that may be relied on.
@@ -245,7 +270,7 @@ impl Tracker {
         Some(Hotness {
             source: last.source,
             data_age: now.saturating_sub(last.at),
-            histogram: Histogram::of(&self.cohorts),
+            histogram: Histogram::of(self.cohorts.iter().chain(&self.slow_cohorts)),
             working_set: self.working_set(policy),
             cut: self.cut(policy),
             lines: Lines {
@@ -266,10 +291,6 @@ impl Tracker {
             promotion_rate: (cold_after >= policy.cold_after).then(rate),
         }
     }
-}
-
-fn sum(taken: &[(Duration, ByType)]) -> ByType {
-    taken.iter().map(|(_, size)| *size).sum()
 }
 
 /// Cohorts of both types, the oldest first.

@@ -30,24 +30,36 @@ pub struct Offer {
 ///
 /// Stock kernels let nobody choose a swap device for a page: it goes to zswap or else to the device of the highest priority
 /// that has room, and from there only to what lies below that: the disk behind zswap, zram's backing device. A device of
-/// lower priority is not on the ladder, it takes what finds no room above.
+/// lower priority is not on the ladder, it takes what finds no room above. On a host that demotes, slower nodes come before
+/// all swap.
 pub(crate) fn offers(host: &HostObservation, costs: &Costs) -> Vec<Offer> {
+    let nodes = host.tiers.iter().filter(|tier| tier.kind == TierKind::Node && host.demotes);
+    nodes.map(|tier| Offer::of(tier, costs)).chain(swap(&host.tiers, costs)).collect()
+}
+
+/// Where a page that is swapped out goes to first, and where it can go on to from there.
+fn swap(tiers: &[Tier], costs: &Costs) -> Vec<Offer> {
     // What is in a full tier can still sink from it.
-    let sinks = |tier: &Tier| host.tiers.iter().any(|below| below.above.as_ref() == Some(&tier.device));
-    let enters = |tier: &&Tier| tier.above.is_none() && (sinks(tier) || !tier.room().is_zero());
-    let Some(entry) = host.tiers.iter().find(enters) else { return Vec::new() };
-    let below = |tier: &&Tier| match entry.kind {
+    let sinks = |tier: &Tier| tiers.iter().any(|below| below.above.as_ref() == Some(&tier.device));
+    let takes = |tier: &Tier| tier.kind != TierKind::Node && tier.above.is_none();
+    let enters = |tier: &&Tier| takes(tier) && (sinks(tier) || !tier.room().is_zero());
+    let Some(entry) = tiers.iter().find(enters) else { return Vec::new() };
+    let below = tiers.iter().find(|tier| lies_below(tier, entry)).map(|tier| Offer::of(tier, costs));
+    let entry = Offer { has_room: true, ..Offer::of(entry, costs) };
+    std::iter::once(entry).chain(below).collect()
+}
+
+fn lies_below(tier: &Tier, entry: &Tier) -> bool {
+    match entry.kind {
         TierKind::Zswap => tier.kind == TierKind::Disk && tier.has_slots(),
         TierKind::Zram => tier.above.as_ref() == Some(&entry.device),
-        TierKind::Disk => false,
-    };
-    let entry = Offer { has_room: true, ..Offer::of(entry, costs) };
-    std::iter::once(entry).chain(host.tiers.iter().find(below).map(|tier| Offer::of(tier, costs))).collect()
+        TierKind::Disk | TierKind::Node => false,
+    }
 }
 
 impl Offer {
     fn of(tier: &Tier, costs: &Costs) -> Self {
-        let taken = if tier.kind == TierKind::Disk {
+        let taken = if matches!(tier.kind, TierKind::Disk | TierKind::Node) {
             Ratio::ZERO
         } else if tier.stored.is_zero() {
             ASSUMED_COMPRESSION
@@ -103,5 +115,15 @@ mod tests {
         assert_eq!(on_offer(vec![full.clone(), below, disk.clone()]), ["zram0 70%", "b 100%"], "it can sink");
         assert_eq!(on_offer(vec![full, disk]), ["d 100%"]);
         assert!(on_offer(Vec::new()).is_empty());
+    }
+
+    #[test]
+    fn slower_nodes_come_first_where_the_kernel_demotes() {
+        let tiers = vec![tier(TierKind::Node, "node1", None), tier(TierKind::Zram, "zram0", None)];
+        assert_eq!(on_offer(tiers.clone()), ["zram0 70%"]);
+        let host = HostObservation { tiers, demotes: true, ..HostObservation::default() };
+        let offers = offers(&host, &Costs::default());
+        assert_eq!(offers.iter().map(|offer| &*offer.device).collect::<Vec<_>>(), ["node1", "zram0"]);
+        assert_eq!(offers[0].freed, Ratio::ONE);
     }
 }

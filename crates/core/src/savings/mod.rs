@@ -36,13 +36,13 @@ impl Placed {
 ///
 /// zswap is accounted by the kernel for each cgroup, size and cost. For the swap devices the kernel tells only how
 /// many slots a cgroup has on all of them together: these are shared out in proportion to what each device and the
-/// backing devices below them store, at the device's own mean compression. With one device that is exact but for the compression of this cgroup's
-/// own pages.
+/// backing devices below them store, at the device's own mean compression. With one device that is exact but for the
+/// compression of this cgroup's own pages. What is on a slower node frees as much DRAM.
 #[must_use]
 pub fn placement(memory: &Memory, tiers: &[Tier]) -> Vec<Placed> {
     let in_zswap = memory.stat.zswapped.unwrap_or_default().min(memory.offloaded());
     let on_devices = memory.offloaded() - in_zswap;
-    let devices = || tiers.iter().filter(|tier| tier.kind != TierKind::Zswap);
+    let devices = || tiers.iter().filter(|tier| tier.kind.is_swap_device());
     let stored: Bytes = devices().map(|tier| tier.stored).sum();
     let zswap = tiers.iter().filter(|tier| tier.kind == TierKind::Zswap).map(|tier| Placed {
         kind: tier.kind,
@@ -55,7 +55,13 @@ pub fn placement(memory: &Memory, tiers: &[Tier]) -> Vec<Placed> {
         let resident = bytes.scale(tier.resident_share());
         Placed { kind: tier.kind, device: Arc::clone(&tier.device), bytes, resident }
     };
-    zswap.chain(devices().map(on_device)).collect()
+    let nodes = tiers.iter().filter(|tier| tier.kind == TierKind::Node).map(|tier| Placed {
+        kind: tier.kind,
+        device: Arc::clone(&tier.device),
+        bytes: memory.slow.get(&tier.device).copied().unwrap_or_default().total(),
+        resident: Bytes::ZERO,
+    });
+    nodes.chain(zswap).chain(devices().map(on_device)).collect()
 }
 
 /// Offloaded bytes less the DRAM that is taken for them.

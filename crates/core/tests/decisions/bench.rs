@@ -81,6 +81,14 @@ impl Bench {
         &mut self.policies[0]
     }
 
+    /// A slower node, to which the kernel demotes, with the swap that was there behind it.
+    pub(crate) fn slow_node(&mut self, capacity: Bytes) {
+        let node =
+            Tier { kind: TierKind::Node, device: "node1".into(), priority: None, ..swap_disk(capacity) };
+        self.seen.host.tiers.push(node);
+        self.seen.host.demotes = true;
+    }
+
     pub(crate) fn swap(&mut self) -> &mut Tier {
         &mut self.seen.host.tiers[0]
     }
@@ -114,6 +122,7 @@ fn host() -> HostObservation {
         reads: [].into(),
         reclaim_takes_swappiness: true,
         ways: Ways::default(),
+        demotes: false,
     }
 }
 

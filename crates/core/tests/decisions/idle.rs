@@ -14,7 +14,8 @@ fn idle(bench: &mut Bench, anon: Bytes) {
     let size = ByType { anon, file: Bytes::mib(400) };
     let cohorts = Arc::new([Cohort { youngest: Duration::from_hours(1), oldest: None, size }]);
     let (at, every) = (bench.now, Duration::from_mins(1));
-    bench.cgroup().reading = Some(Arc::new(Reading { source: Source::Mglru, at, every, cohorts }));
+    bench.cgroup().reading =
+        Some(Arc::new(Reading { source: Source::Mglru, at, every, cohorts, slow: Arc::default() }));
 }
 
 fn scope(decision: &Decision) -> Option<Scope> {

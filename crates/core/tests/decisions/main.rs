@@ -8,6 +8,8 @@ mod idle;
 #[cfg(test)]
 mod limits;
 #[cfg(test)]
+mod nodes;
+#[cfg(test)]
 mod reasons;
 #[cfg(test)]
 mod sharing;

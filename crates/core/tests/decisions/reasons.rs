@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use lowtide_core::{
     Action, ByteRate, Bytes, Decision, Effect, Limit, Mode, Ratio, Reason, Scope, SwapBound, Tier, TierKind,
-    ZswapBound,
+    TierRule, TierRules, TierUse, ZswapBound,
     confine::Why,
     idle::{ByType, Cohort, Reading, Source},
 };
@@ -96,6 +96,8 @@ const CASES: &[Case] = &[
     ("slow", |b| b.policy().limits.per_minute = Ratio::percent(0.1), Holds(Reason::StepTooSmall)),
     ("second look", second_look, Takes(Scope::Any, Reason::Ageing)),
     ("nothing idle", nothing_idle, Holds(Reason::NothingCold)),
+    ("slower node forbidden", slow_node_forbidden, Holds(Reason::NodeForbidden)),
+    ("slower node full", slow_node_full, Holds(Reason::NodeReserve)),
     ("just appeared", |b| b.cgroup().id.0 += 1, Holds(Reason::FirstSample)),
 ];
 
@@ -150,7 +152,22 @@ fn nothing_idle(bench: &mut Bench) {
     let size = ByType { anon: Bytes::mib(600), file: Bytes::mib(400) };
     let cohorts = Arc::new([Cohort { youngest: Duration::ZERO, oldest: None, size }]);
     let (at, every) = (bench.now, Duration::from_mins(1));
-    bench.cgroup().reading = Some(Arc::new(Reading { source: Source::Mglru, at, every, cohorts }));
+    bench.cgroup().reading =
+        Some(Arc::new(Reading { source: Source::Mglru, at, every, cohorts, slow: Arc::default() }));
+}
+
+fn slow_node_forbidden(bench: &mut Bench) {
+    bench.slow_node(Bytes::mib(1_000));
+    bench.policy().tiers = TierRules::Only([(TierUse::Zram, TierRule::default())].into());
+}
+
+fn slow_node_full(bench: &mut Bench) {
+    bench.slow_node(Bytes::ZERO);
+    let size = ByType { anon: Bytes::mib(600), file: Bytes::ZERO };
+    let cohorts = Arc::new([Cohort { youngest: Duration::from_hours(1), oldest: None, size }]);
+    let (at, every) = (bench.now, Duration::from_mins(1));
+    let reading = Reading { source: Source::Mglru, at, every, cohorts, slow: Arc::default() };
+    bench.cgroup().reading = Some(Arc::new(reading));
 }
 
 fn no_lists(bench: &mut Bench) {
@@ -256,6 +273,8 @@ fn numbers_and_names_are_an_interface() {
         (28, "nothing_cold"),
         (29, "tier_forbidden"),
         (30, "tier_at_most"),
+        (31, "node_reserve"),
+        (32, "node_forbidden"),
     ];
     assert_eq!(listed, pinned);
 }

@@ -96,6 +96,7 @@ impl Server {
             }],
             reclaim_takes_swappiness: true,
             ways: Ways::default(),
+            demotes: false,
         }
     }
 }

@@ -163,7 +163,8 @@ impl Tenant {
             Cohort { youngest, oldest, size }
         });
         let (every, cohorts) = (least, cohorts.into());
-        self.reading = Some(Arc::new(Reading { source: Source::Mglru, at: now, every, cohorts }));
+        self.reading =
+            Some(Arc::new(Reading { source: Source::Mglru, at: now, every, cohorts, slow: Arc::default() }));
     }
 
     fn memory(&self) -> Memory {

@@ -4,8 +4,8 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use lowtide_core::{
     BlockReads, Budgets, ByteRate, Bytes, CgroupId, CgroupObservation, Effect, HostObservation, Limit,
-    Limits, Lines, Memory, MemoryStat, Mode, Policy, Ratio, Slo, Stall, SwapBound, Tier, TierKind, TierRules,
-    ZswapBound,
+    Limits, Lines, Memory, MemoryStat, Mode, Policy, Ratio, Scope, Slo, Stall, SwapBound, Tier, TierKind,
+    TierRules, ZswapBound,
     confine::{Confinement, Ways, Why},
     idle::{ByType, Cohort, Reading, Source},
 };
@@ -66,8 +66,10 @@ fn stall() -> impl Strategy<Value = Option<Stall>> {
 
 fn host() -> BoxedStrategy<HostObservation> {
     let tiers = prop::collection::vec(tier(), 0..3);
-    (bytes(), bytes(), option::of(bytes()), counter(), tiers, reads(), any::<bool>())
-        .prop_map(|(total, free, low_watermark, direct_reclaim, tiers, reads, reclaim_takes_swappiness)| {
+    let can = (any::<bool>(), any::<bool>());
+    (bytes(), bytes(), option::of(bytes()), counter(), tiers, reads(), can)
+        .prop_map(|(total, free, low_watermark, direct_reclaim, tiers, reads, can)| {
+            let (reclaim_takes_swappiness, demotes) = can;
             HostObservation {
                 total,
                 free,
@@ -79,6 +81,7 @@ fn host() -> BoxedStrategy<HostObservation> {
                 reads,
                 reclaim_takes_swappiness,
                 ways: Ways::default(),
+                demotes,
             }
         })
         .boxed()
@@ -93,7 +96,8 @@ fn reads() -> impl Strategy<Value = HashMap<Arc<str>, BlockReads>> {
 }
 
 fn tier() -> impl Strategy<Value = Tier> {
-    let kind = prop::sample::select(vec![TierKind::Zswap, TierKind::Zram, TierKind::Disk]);
+    let kinds = vec![TierKind::Node, TierKind::Zswap, TierKind::Zram, TierKind::Disk];
+    let kind = prop::sample::select(kinds);
     let optional = (option::weighted(0.2, bytes()), option::weighted(0.2, Just(Arc::from("zram"))));
     (kind, bytes(), bytes(), bytes(), bytes(), optional).prop_map(
         |(kind, capacity, used, stored, resident, (resident_limit, above))| Tier {
@@ -161,8 +165,11 @@ fn reading() -> impl Strategy<Value = Reading> {
             oldest: span.map(|span| youngest.saturating_add(span)),
             size: ByType { anon, file },
         });
-    (source, age(), age(), prop::collection::vec(cohort, 0..6))
-        .prop_map(|(source, at, every, cohorts)| Reading { source, at, every, cohorts: cohorts.into() })
+    let cohorts = (prop::collection::vec(cohort, 0..6), any::<bool>());
+    (source, age(), age(), cohorts).prop_map(|(source, at, every, (mut cohorts, has_slow))| {
+        let slow = if has_slow { cohorts.split_off(cohorts.len() / 2) } else { Vec::new() };
+        Reading { source, at, every, cohorts: cohorts.into(), slow: slow.into() }
+    })
 }
 
 fn memory() -> BoxedStrategy<Memory> {
@@ -172,8 +179,11 @@ fn memory() -> BoxedStrategy<Memory> {
         2 => Just(Some(Limit::Max)),
         1 => bytes().prop_map(|max| Some(Limit::At(max))),
     ];
-    (bytes(), option::of(bytes()), protection(), protection(), swap_max, option::of(bytes()), stat())
-        .prop_map(|(current, swap_current, min, low, swap_max, zswap_current, stat)| Memory {
+    let size = (bytes(), bytes()).prop_map(|(anon, file)| ByType { anon, file });
+    let slow = prop::collection::btree_map(Just(Arc::from("node")), size, 0..2);
+    let sizes = (bytes(), option::of(bytes()), option::of(bytes()));
+    (sizes, protection(), protection(), swap_max, stat(), slow)
+        .prop_map(|((current, swap_current, zswap_current), min, low, swap_max, stat, slow)| Memory {
             current,
             swap_current,
             min,
@@ -182,6 +192,7 @@ fn memory() -> BoxedStrategy<Memory> {
             swap_high: None,
             zswap_current,
             stat,
+            slow,
         })
         .boxed()
 }
@@ -207,8 +218,12 @@ fn stat() -> impl Strategy<Value = MemoryStat> {
 
 fn effect() -> impl Strategy<Value = Effect> {
     let flags = (any::<bool>(), any::<bool>(), any::<bool>());
-    (bytes(), bytes(), bytes(), any::<u64>(), flags).prop_map(
-        |(requested, freed, offloaded, cpu, (partial, stopped, vanished))| Effect {
+    let scope = prop::sample::select(vec![Scope::Any, Scope::Anon, Scope::Demote, Scope::Sink]);
+    let sizes = (bytes(), bytes(), bytes(), bytes());
+    (scope, sizes, any::<u64>(), flags).prop_map(
+        |(scope, (requested, freed, offloaded, demoted), cpu, (partial, stopped, vanished))| Effect {
+            scope,
+            demoted,
             requested,
             freed,
             offloaded,

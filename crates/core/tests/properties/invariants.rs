@@ -140,6 +140,20 @@ fn allowed(
             let used = memory.swap_current.unwrap_or_default();
             prop_assert!(memory.swap_max.is_none_or(|max| amount <= max.room(used)));
         }
+        Scope::Demote => {
+            prop_assert!(
+                policy.mode == Mode::Full && decision.figures.idle.is_some_and(|idle| amount <= idle)
+            );
+            prop_assert!(host.slow_nodes().is_some_and(|nodes| amount <= nodes.free));
+            prop_assert!(amount <= memory.current - memory.demoted().total());
+        }
+        Scope::Sink => {
+            prop_assert!(policy.mode == Mode::Full && host.swap().is_some());
+            prop_assert!(decision.figures.sinkable.is_some_and(|sinkable| amount <= sinkable));
+            let used = memory.swap_current.unwrap_or_default();
+            prop_assert!(memory.swap_max.is_none_or(|max| amount <= max.room(used)));
+            prop_assert!(amount <= memory.demoted().anon);
+        }
         Scope::File => {
             // Page cache alone, because anonymous memory stays, or because it is the type with more idle bytes.
             prop_assert!(decision.file_only.is_some() || decision.figures.idle.is_some());
@@ -157,7 +171,7 @@ fn within_swap(decisions: &[Decision], host: &HostObservation, budgets: &Budgets
     let anonymous: Bytes = decisions
         .iter()
         .map(|decision| match decision.action {
-            Action::Reclaim { amount, scope: Scope::Any | Scope::Anon } => amount,
+            Action::Reclaim { amount, scope: Scope::Any | Scope::Anon | Scope::Sink } => amount,
             _ => Bytes::ZERO,
         })
         .sum();

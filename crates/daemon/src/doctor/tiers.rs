@@ -94,7 +94,7 @@ fn slow_memory(sight: &Sight) -> Finding {
     let mut evidence = memory_tiers(sight);
     let slow = slow_nodes(&sight.root).unwrap_or_default();
     if !slow.is_empty() {
-        evidence.extend(slow.iter().map(|SlowNode { node, tier, capacity, used }| {
+        evidence.extend(slow.iter().map(|SlowNode { node, tier, capacity, used, .. }| {
             let said = format!("in tier {tier}, {capacity}, {used} of it in use");
             Evidence::new(format!("sys/devices/system/node/node{node}"), said)
         }));

@@ -4,12 +4,12 @@ use std::path::Path;
 
 use lowtide_cgroup::Mount;
 use lowtide_kernfs::Root;
-use lowtide_mglru::{LruGen, Support};
+use lowtide_mglru::Support;
 use lowtide_policy::{Hotness as HotnessConfig, SourceChoice};
 
 use super::{Ager, Stop, damon::Damon, mglru::Mglru};
 
-/// Why MGLRU is not used where [`LruGen::notices_first_touch`] says no.
+/// Why MGLRU is not used where [`notices_first_touch`](lowtide_mglru::LruGen::notices_first_touch) says no.
 pub(crate) const MISLEADS: &str =
     "this kernel does not notice the first touch after a fault: its ages mislead";
 
@@ -27,7 +27,7 @@ pub(super) struct Host<'a> {
     pub(super) root: &'a Root,
     pub(super) mount: &'a Mount,
     pub(super) state_dir: &'a Path,
-    /// What [`LruGen::notices_first_touch`] has shown, if it was tried.
+    /// What [`notices_first_touch`](lowtide_mglru::LruGen::notices_first_touch) has shown, if it was tried.
     pub(super) notices_first_touch: Option<bool>,
     /// Ends a look early.
     pub(super) stop: &'a Stop,
@@ -68,8 +68,7 @@ fn mglru(host: Host<'_>) -> Result<Box<dyn Ager>, String> {
     if host.notices_first_touch == Some(false) {
         return Err(MISLEADS.into());
     }
-    let lru_gen = LruGen::new(root.clone());
-    Ok(Box::new(Mglru::new(lru_gen, mount.clone(), support.to_string(), stop.clone())))
+    Ok(Box::new(Mglru::new(root.clone(), mount.clone(), support.to_string(), stop.clone())))
 }
 
 #[cfg(test)]

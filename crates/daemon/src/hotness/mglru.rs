@@ -4,8 +4,8 @@ use std::{collections::HashMap, sync::Arc, time::Instant};
 
 use lowtide_cgroup::Mount;
 use lowtide_core::{CgroupId, idle::Source};
-use lowtide_kernfs::thread_cpu;
-use lowtide_mglru::{Error, LruGen, Memcg, Place, Reading, Walk, cohorts, identify};
+use lowtide_kernfs::{Root, thread_cpu};
+use lowtide_mglru::{Error, LruGen, Memcg, Place, Reading, Walk, cohorts_on, identify};
 
 use super::{Ager, Look, Stop, Target};
 
@@ -19,6 +19,9 @@ pub(super) struct Mglru {
     mount: Mount,
     support: String,
     stop: Stop,
+    root: Root,
+    /// Slower nodes at the last look; none where nothing is demoted.
+    slow: Vec<u32>,
 }
 
 /// What came of asking for the walks of one target.
@@ -43,8 +46,8 @@ struct Rest {
 
 impl Mglru {
     /// `support`: what the kernel has of it. A look ends between two walks when told to `stop`.
-    pub(super) const fn new(lru_gen: LruGen, mount: Mount, support: String, stop: Stop) -> Self {
-        Self { lru_gen, mount, support, stop }
+    pub(super) fn new(root: Root, mount: Mount, support: String, stop: Stop) -> Self {
+        Self { lru_gen: LruGen::new(root.clone()), mount, support, stop, root, slow: Vec::new() }
     }
 
     /// The targets that are still the cgroups they were.
@@ -89,7 +92,11 @@ impl Mglru {
             let Some(memcgs) = found.get(&target.id) else { continue };
             match asked.get(&target.id) {
                 Some(Asked::Walks(walks)) if walks.iter().all(|walk| is_confirmed(walk, memcgs, &second)) => {
-                    look.readings.push((target.id, cohorts(*memcgs)));
+                    let slow = |node: u32| self.slow.contains(&node);
+                    look.readings.push((target.id, cohorts_on(*memcgs, |node| !slow(node))));
+                    if !self.slow.is_empty() {
+                        look.slow.insert(target.id, cohorts_on(*memcgs, slow));
+                    }
                 }
                 Some(Asked::Walks(_) | Asked::Again) => rest.again.push(target),
                 Some(Asked::Nothing) | None => {}
@@ -127,6 +134,7 @@ impl Ager for Mglru {
     /// Only those that are due: a walk costs, and begins a generation.
     fn look(&mut self, _all: &[Target], due: &[Target]) -> Result<Look, String> {
         let (mut look, begun) = (Look::default(), thread_cpu().unwrap_or_default());
+        self.slow = slow_nodes(&self.root).map_err(|error| error.to_string())?;
         if let Err(error) = self.rounds(due, &mut look) {
             if look.readings.is_empty() {
                 return Err(error.to_string());
@@ -142,6 +150,14 @@ impl Ager for Mglru {
     fn stop(&mut self) -> Result<(), String> {
         Ok(())
     }
+}
+
+/// The nodes that pages are demoted to.
+fn slow_nodes(root: &Root) -> lowtide_kernfs::Result<Vec<u32>> {
+    if !lowtide_tiers::demotes(root)? {
+        return Ok(Vec::new());
+    }
+    Ok(lowtide_tiers::slow_nodes(root)?.into_iter().map(|slow| slow.node).collect())
 }
 
 fn ids(targets: &[Target]) -> Vec<CgroupId> {
@@ -212,10 +228,10 @@ mod tests {
     fn a_look_that_is_told_to_stop_asks_for_no_walk() {
         let tree = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(tree.path().join("sys/fs/cgroup")).unwrap();
-        let root = lowtide_kernfs::Root::open(tree.path()).unwrap();
+        let root = Root::open(tree.path()).unwrap();
         let stop = Stop::default();
         let mount = Mount::find_unchecked(&root).unwrap();
-        let mut mglru = Mglru::new(LruGen::new(root), mount, String::new(), stop.clone());
+        let mut mglru = Mglru::new(root, mount, String::new(), stop.clone());
         let due = [Target { id: CgroupId(1), path: "/a".into(), every: Duration::ZERO }];
         assert!(mglru.look(&due, &due).is_err(), "there is no MGLRU here");
         stop.set();

@@ -13,6 +13,7 @@ mod trial;
 mod underway;
 
 use std::{
+    collections::HashMap,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -20,7 +21,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use lowtide_core::{CgroupId, Ratio, idle::Source};
+use lowtide_core::{CgroupId, Cohort, Ratio, idle::Source};
 
 pub(crate) use auto::auto;
 pub(crate) use choice::MISLEADS;
@@ -60,7 +61,9 @@ pub(crate) struct Target {
 #[derive(Debug)]
 pub(crate) struct Look {
     /// The idle ages of the targets that were found.
-    readings: Vec<(CgroupId, Vec<lowtide_core::Cohort>)>,
+    readings: Vec<(CgroupId, Vec<Cohort>)>,
+    /// Of those targets, what is on slower nodes; the readings then have nothing of it.
+    slow: HashMap<CgroupId, Vec<Cohort>>,
     /// When they were true.
     at: Instant,
     /// CPU that it took.
@@ -80,6 +83,7 @@ impl Default for Look {
     fn default() -> Self {
         Self {
             readings: Vec::new(),
+            slow: HashMap::new(),
             at: Instant::now(),
             cpu: Duration::ZERO,
             between: Duration::ZERO,

@@ -317,8 +317,10 @@ impl Sampler {
         let sampling = &self.sampling;
         let source = sampling.source?;
         let at = ended.saturating_sub(ended_at.saturating_duration_since(look.at));
+        let mut slow = look.slow;
         for (id, cohorts) in look.readings {
-            let reading = Reading { source, at, every: sampling.interval, cohorts: cohorts.into() };
+            let slow = slow.remove(&id).unwrap_or_default().into();
+            let reading = Reading { source, at, every: sampling.interval, cohorts: cohorts.into(), slow };
             self.readings.insert(id, Arc::new(reading));
         }
         look.note

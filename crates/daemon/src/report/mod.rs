@@ -127,7 +127,7 @@ impl Report {
         let cgroups = acting().map(|cgroup| CgroupPart {
             path: cgroup.path.to_string(),
             policy: cgroup.decision.policy.to_string(),
-            dram: cgroup.memory.current,
+            dram: cgroup.memory.current - cgroup.memory.demoted().total(),
             offloaded: cgroup.placed.iter().map(|part| part.bytes).sum(),
             net: cgroup.net_saved,
         });

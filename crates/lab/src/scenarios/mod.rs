@@ -9,6 +9,7 @@ mod balancer;
 mod baseline;
 mod churn;
 mod curve;
+mod cxl;
 mod damon;
 mod demo;
 mod fault_cost;
@@ -86,6 +87,7 @@ pub static TESTS: &[Scenario] = &[
     tiers::SCENARIO,
     placement::SCENARIO,
     forbidden::SCENARIO,
+    cxl::SCENARIO,
 ];
 
 /// What `cargo xtask bench` runs: they report, and judge nothing but correctness.

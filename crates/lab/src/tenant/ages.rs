@@ -120,7 +120,7 @@ impl AgeLook<'_> {
         let class = self.ages.classes.partition_point(|least| *least <= idle) - 1;
         let row = &mut self.rows[class];
         match place {
-            Place::Dram => row.dram += bytes,
+            Place::Dram | Place::Slow => row.dram += bytes,
             Place::Swap => row.swap += bytes,
             Place::Sunk => {
                 row.swap += bytes;
@@ -128,7 +128,7 @@ impl AgeLook<'_> {
             }
             Place::Absent => row.absent += bytes,
         }
-        if place == Place::Dram {
+        if matches!(place, Place::Dram | Place::Slow) {
             // Touched, or read back by the kernel beside one that was.
             self.ages.set(page, stamp & !GONE);
         } else if stamp & GONE == 0 {

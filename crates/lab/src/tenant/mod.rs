@@ -10,6 +10,7 @@ pub mod options;
 pub mod pages;
 pub mod report;
 mod signals;
+pub mod slow;
 pub mod sunk;
 pub mod sweep;
 pub mod work;

@@ -3,6 +3,7 @@
 use super::ages::{AgeLook, AgeRow};
 use super::layout::{Layout, Part};
 use super::memory::Memory;
+use super::slow::SlowFrames;
 use super::sunk::Sunk;
 use crate::size::PAGE;
 use anyhow::{Context, Result};
@@ -16,6 +17,8 @@ const SWAPPED: u64 = 1 << 62;
 /// (Documentation/admin-guide/mm/pagemap.rst).
 const SWAP_TYPE_BITS: u32 = 5;
 const SWAP_BITS: u64 = (1 << 55) - 1;
+/// Of an entry that is present: the frame's number, for who may know it, else zero.
+const FRAME: u64 = (1 << 55) - 1;
 const ENTRY: usize = size_of::<u64>();
 /// Entries read at a time.
 const RUN: usize = 512;
@@ -25,6 +28,8 @@ const RUN: usize = 512;
 pub enum Place {
     /// Mapped in DRAM.
     Dram,
+    /// Mapped on a slower node.
+    Slow,
     /// In swap.
     Swap,
     /// In swap, on the device below zram.
@@ -36,8 +41,11 @@ pub enum Place {
 /// Bytes of one part by where they are.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Places {
-    /// Mapped in DRAM.
+    /// Mapped, in DRAM or on a slower node.
     pub resident: u64,
+    /// Of those, on a slower node.
+    #[serde(default)]
+    pub slow: u64,
     /// In swap (zram, zswap, disk).
     pub swapped: u64,
     /// Of those, sunk to the slower device; nothing without `--sunk-from`.
@@ -77,13 +85,15 @@ pub struct Truth {
 pub struct PageTable {
     file: File,
     sunk_from: Option<String>,
+    slow: SlowFrames,
 }
 
 impl PageTable {
     /// Opens this process's page table. Pages that have sunk from the zram device `sunk_from` are told apart.
     pub fn open(sunk_from: Option<String>) -> Result<Self> {
         let path = "/proc/self/pagemap";
-        Ok(Self { file: File::open(path).with_context(|| format!("cannot open {path}"))?, sunk_from })
+        let file = File::open(path).with_context(|| format!("cannot open {path}"))?;
+        Ok(Self { file, sunk_from, slow: SlowFrames::read()? })
     }
 
     /// Looks up every page of every part; `ages`, if there is one, counts them too.
@@ -118,7 +128,7 @@ impl PageTable {
             let offset = memory.address(first) / PAGE * ENTRY;
             self.file.read_exact_at(entries, offset as u64).context("cannot read /proc/self/pagemap")?;
             for (page, entry) in (first..).zip(entries.chunks_exact(ENTRY)) {
-                let place = Place::of(entry, sunk);
+                let place = Place::of(entry, sunk, &self.slow);
                 places.count(place);
                 if let Some(ages) = &mut ages {
                     ages.count(page, place);
@@ -132,8 +142,9 @@ impl PageTable {
 
 impl Place {
     /// From one entry of the page table.
-    fn of(entry: &[u8], sunk: &Sunk) -> Self {
+    fn of(entry: &[u8], sunk: &Sunk, slow: &SlowFrames) -> Self {
         match entry.first_chunk().map_or(0, |bytes| u64::from_ne_bytes(*bytes)) {
+            entry if entry & PRESENT != 0 && slow.has(entry & FRAME) => Self::Slow,
             entry if entry & PRESENT != 0 => Self::Dram,
             entry if entry & SWAPPED != 0 && sunk.has(swap_slot(entry)) => Self::Sunk,
             entry if entry & SWAPPED != 0 => Self::Swap,
@@ -149,11 +160,13 @@ fn swap_slot(entry: u64) -> usize {
 
 impl Places {
     fn count(&mut self, place: Place) {
-        if place == Place::Sunk {
-            self.sunk += PAGE as u64;
+        match place {
+            Place::Slow => self.slow += PAGE as u64,
+            Place::Sunk => self.sunk += PAGE as u64,
+            Place::Dram | Place::Swap | Place::Absent => {}
         }
         let bytes = match place {
-            Place::Dram => &mut self.resident,
+            Place::Dram | Place::Slow => &mut self.resident,
             Place::Swap | Place::Sunk => &mut self.swapped,
             Place::Absent => &mut self.absent,
         };
@@ -181,10 +194,10 @@ mod tests {
     fn entries_are_told_apart() {
         let mut places = Places::default();
         for entry in [PRESENT, PRESENT | 5, SWAPPED, 0] {
-            places.count(Place::of(&entry.to_ne_bytes(), &Sunk::default()));
+            places.count(Place::of(&entry.to_ne_bytes(), &Sunk::default(), &SlowFrames::default()));
         }
         let page = PAGE as u64;
-        assert_eq!(places, Places { resident: 2 * page, swapped: page, absent: page, sunk: 0 });
+        assert_eq!(places, Places { resident: 2 * page, swapped: page, absent: page, slow: 0, sunk: 0 });
         assert_eq!(places.gone(), 2 * page);
     }
 
