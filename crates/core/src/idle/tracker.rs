@@ -181,14 +181,16 @@ impl Tracker {
             self.note(seen, age, size.scale(a_minute), policy);
         }
         self.cohorts = both(self.anon.pieces(), self.file.pieces());
-        self.learn_slow(&reading.slow, elapsed);
+        self.learn_slow(reading, elapsed);
         let every = reading.every.max(self.look_every(policy));
         self.last = Some(Last { source: reading.source, at: reading.at, every });
     }
 
     /// What is touched on a slower node costs no fault, and counts against nothing.
-    fn learn_slow(&mut self, cohorts: &[Cohort], elapsed: Duration) {
+    fn learn_slow(&mut self, reading: &Reading, elapsed: Duration) {
         let gone = self.sunk.sum().anon;
+        self.sunk.settle(reading.at);
+        let cohorts = &reading.slow;
         self.slow.learn(Piece::of(cohorts, |size| size.anon), elapsed, Bytes::ZERO, gone);
         self.slow_cohorts = both(self.slow.pieces(), &Piece::of(cohorts, |size| size.file));
     }

@@ -8,7 +8,7 @@ use lowtide_core::{
     savings,
 };
 
-use crate::bench::{Bench, asked};
+use crate::bench::{Bench, INTERVAL, asked};
 
 const HOUR: Duration = Duration::from_hours(1);
 
@@ -105,6 +105,22 @@ fn what_was_demoted_is_not_asked_for_again_and_costs_no_swap() {
     assert_eq!(effect.taken(), anon(demoted));
     bench.cgroup().effects = vec![effect];
     assert_eq!(bench.decide().figures.idle, Some(Bytes::mib(300) - demoted));
+}
+
+#[test]
+fn what_went_on_to_swap_is_taken_off_until_a_reading_shows_it() {
+    let mut bench = Bench::eager();
+    bench.slow_node(Bytes::mib(2_000));
+    idle(&mut bench, (Duration::ZERO, 300), (HOUR, 100));
+    let decision = bench.decide();
+    let offloaded = asked(&decision);
+    assert_eq!(scope(&decision), Some(Scope::Sink));
+    let effect = Effect { scope: Scope::Sink, requested: offloaded, offloaded, ..Effect::default() };
+    bench.cgroup().effects = vec![effect];
+    assert_eq!(bench.decide().figures.sinkable, Some(Bytes::mib(100) - offloaded));
+    bench.now += INTERVAL;
+    idle(&mut bench, (Duration::ZERO, 300), (HOUR, 60));
+    assert_eq!(bench.decide().figures.sinkable, Some(Bytes::mib(60)));
 }
 
 #[test]

@@ -27,9 +27,9 @@ pub(super) const SCENARIO: Scenario = Scenario {
 /// After the start: observed so long.
 const OBSERVED: f64 = 30.0;
 /// Looked at: all that is cold is on the node; what became hot is back; what stayed cold is in zram.
-const DEMOTED: f64 = 58.0;
+const DEMOTED: f64 = 75.0;
 const PROMOTED: f64 = 115.0;
-const SUNK: f64 = 135.0;
+const SUNK: f64 = 150.0;
 
 const HOT: u64 = 40 * MIB;
 const WARM: u64 = 8 * MIB;
