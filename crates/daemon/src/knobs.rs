@@ -1,8 +1,11 @@
 //! Kernel settings that the configuration asks for: written once, journalled first, put back at the end.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
-use lowtide_core::CgroupId;
+use lowtide_core::{ByteRate, Bytes, CgroupId};
 use lowtide_kernfs::{Dir, Files, Root};
 use lowtide_policy::HostTiers;
 
@@ -10,6 +13,10 @@ use crate::journal::{Journal, JournalError, Record};
 
 const ZSWAP: &str = "sys/module/zswap/parameters";
 const DEMOTION_ENABLED: &str = "sys/kernel/mm/numa/demotion_enabled";
+const NUMA_BALANCING: &str = "proc/sys/kernel/numa_balancing";
+const PROMOTION_RATE: &str = "proc/sys/kernel/numa_balancing_promote_rate_limit_MBps";
+/// NUMA_BALANCING_MEMORY_TIERING (include/linux/sched/sysctl.h, 5.18).
+const MEMORY_TIERING: &str = "2";
 /// zram's limit and its switch begin with this.
 const WRITEBACK_LIMIT: &str = "writeback_limit";
 
@@ -41,8 +48,15 @@ pub fn wanted(tiers: &HostTiers) -> Vec<Knob> {
         (parameter("shrinker_enabled"), zswap.shrinker.map(switch), "tiers.zswap.shrinker"),
         (parameter("enabled"), zswap.enabled.map(switch), "tiers.zswap.enabled"),
         (DEMOTION_ENABLED.into(), tiers.demotion.map(|on| u8::from(on).to_string()), "tiers.demotion"),
+        (PROMOTION_RATE.into(), tiers.promotion.map(mib_per_second), "tiers.promotion.rate"),
+        (NUMA_BALANCING.into(), tiers.promotion.map(|_| MEMORY_TIERING.to_owned()), "tiers.promotion"),
     ];
     knobs.into_iter().filter_map(|(path, value, key)| Some(Knob { path, value: value?, key })).collect()
+}
+
+/// The kernel's MBps are MiB (`rate_limit << (20 - PAGE_SHIFT)`, kernel/sched/fair.c), and none at all would end promotion.
+fn mib_per_second(rate: ByteRate) -> String {
+    (rate.over(Duration::from_secs(1)).get() / Bytes::mib(1).get()).max(1).to_string()
 }
 
 /// What a knob's way was.

@@ -49,6 +49,18 @@ fn nothing_is_written_that_was_not_asked_for() {
 }
 
 #[test]
+fn promotion_has_its_limit_before_it_is_switched_on() {
+    let promotion = |rate| {
+        let tiers = HostTiers { promotion: Some(ByteRate::per_second(rate)), ..HostTiers::default() };
+        wanted(&tiers).into_iter().map(|knob| (knob.path, knob.value)).collect::<Vec<_>>()
+    };
+    let knobs =
+        |rate: &str| [(PROMOTION_RATE.into(), rate.to_owned()), (NUMA_BALANCING.into(), "2".to_owned())];
+    assert_eq!(promotion(Bytes::mib(64)), knobs("64"));
+    assert_eq!(promotion(Bytes::kib(1)), knobs("1"));
+}
+
+#[test]
 fn set_twice_is_set_once_and_restore_finds_the_original() {
     let host = Host::new("N\n");
     assert!(matches!(apply(&host.root, &mut host.journal(), &on()).unwrap()[..], [Outcome::Written { .. }]));

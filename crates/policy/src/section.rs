@@ -86,7 +86,7 @@ pub(crate) const BALANCER: Section = Section {
 pub(crate) const TIERS: Section = Section {
     name: "`tiers`",
     home: "under `tiers`",
-    keys: &["apply", "zram", "swap", "zswap", "demotion"],
+    keys: &["apply", "zram", "swap", "zswap", "demotion", "promotion"],
     later: &[],
     example: "{ demotion: true }",
 };
@@ -113,6 +113,14 @@ pub(crate) const ZSWAP: Section = Section {
     keys: &["enabled", "compressor", "max_pool_percent", "shrinker"],
     later: &[],
     example: "{ enabled: true }",
+};
+
+pub(crate) const PROMOTION: Section = Section {
+    name: "`tiers.promotion`",
+    home: "under `tiers.promotion`",
+    keys: &["rate"],
+    later: &[],
+    example: "{ rate: 64MiB/s }",
 };
 
 pub(crate) const PRICE: Section = Section {

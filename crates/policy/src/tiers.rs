@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use lowtide_core::{Bytes, Ratio};
+use lowtide_core::{ByteRate, Bytes, Ratio};
 
 use crate::{
     Problem, raw,
@@ -26,6 +26,9 @@ pub struct HostTiers {
     pub zswap: ZswapSetup,
     /// `/sys/kernel/mm/numa/demotion_enabled`: whether reclaim may move pages to a slower NUMA node.
     pub demotion: Option<bool>,
+    /// `kernel.numa_balancing` 2, with `kernel.numa_balancing_promote_rate_limit_MBps`: pages that become hot on a slower NUMA
+    /// node come back, at most so fast.
+    pub promotion: Option<ByteRate>,
 }
 
 /// A zram device.
@@ -104,6 +107,7 @@ pub(crate) fn tiers(raw: raw::Tiers) -> HostTiers {
             shrinker: zswap.shrinker,
         },
         demotion: raw.demotion,
+        promotion: raw.promotion.and_then(|promotion| Some(promotion.rate?.0)),
     }
 }
 

@@ -88,6 +88,7 @@ fn tiers() -> HostTiers {
             shrinker: Some(true),
         },
         demotion: Some(true),
+        promotion: Some(ByteRate::per_second(Bytes::mib(32))),
     }
 }
 
@@ -111,6 +112,7 @@ fn what_is_given_is_taken() {
           swap: [{ device: /dev/vdb, priority: 0 }, { device: /swap file }]
           zswap: { enabled: false, compressor: zstd, max_pool_percent: 30, shrinker: true }
           demotion: true
+          promotion: { rate: 32MiB/s }
         price_per_gib_month: { dram: 3.5, currency: EUR }
         policies:
           - name: web

@@ -15,7 +15,7 @@ control: { socket: /run/lowtide/lowtide.sock }
 state_dir: /var/lib/lowtide
 hotness: { source: auto, interval: 30s, cpu: 1% }
 budgets: { reclaim_cpu: 10%, swap_out: 64MiB/s, swap_reserve: 10%, watermark_distance: 0.02%, direct_reclaim: 1MiB/s }
-tiers: { zswap: { enabled: false }, demotion: true }
+tiers: { zswap: { enabled: false }, demotion: true, promotion: { rate: 1MiB/s } }
 policies:
   - name: web
     match: ["/kubepods.slice/**", '/a\x2db/[0-9]?/{c,d*}']

@@ -184,7 +184,9 @@ fn setting(knob: &Knob, found: Option<&str>, facts: &Facts) -> Step {
     let action = Action::Set { path: knob.path.clone(), value: knob.value.clone() };
     let missing = found.is_none().then(|| format!("this kernel has no such file (`{}`)", knob.key));
     let is_so = found.is_some_and(|found| knobs::same(found, &knob.value));
-    let to_nowhere = knob.key == "tiers.demotion" && knob.value == "1" && !facts.has_slow_memory;
+    let to_or_from =
+        knob.key == "tiers.demotion" && knob.value == "1" || knob.key.starts_with("tiers.promotion");
+    let to_nowhere = to_or_from && !facts.has_slow_memory;
     Step::new(action, found.unwrap_or("not there"), knob.value.clone())
         .already_if(is_so)
         .unless(missing)

@@ -35,6 +35,7 @@ fn everything() -> HostTiers {
         swap: vec![SwapSetup { device: "/dev/vdb".into(), priority: Some(5) }],
         zswap: ZswapSetup { enabled: Some(true), ..ZswapSetup::default() },
         demotion: Some(true),
+        promotion: None,
     }
 }
 

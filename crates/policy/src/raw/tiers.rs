@@ -27,6 +27,18 @@ pub(crate) struct Tiers {
     /// Whether reclaim may move pages to a slower NUMA node (CXL) before it swaps: numa/demotion_enabled. Not touched
     /// unless given.
     pub demotion: Option<bool>,
+    /// Promotion of pages that become hot on a slower NUMA node: kernel.numa_balancing is set to 2. Not touched unless
+    /// given.
+    pub promotion: Option<Promotion>,
+}
+
+/// Promotion.
+#[derive(Debug, JsonSchema)]
+#[schemars(inline, deny_unknown_fields)]
+pub(crate) struct Promotion {
+    /// At most so much comes back: kernel.numa_balancing_promote_rate_limit_MBps, in whole MiB/s, at least one.
+    #[schemars(required, with = "leaf::SomeRate")]
+    pub rate: Option<leaf::SomeRate>,
 }
 
 /// A zram device.
@@ -75,7 +87,7 @@ pub(crate) struct Zswap {
 }
 
 maps! {
-    Tiers, TIERS: apply zram swap zswap demotion;
+    Tiers, TIERS: apply zram swap zswap demotion promotion;
     Zswap, ZSWAP: enabled compressor max_pool_percent shrinker;
 }
 
@@ -93,6 +105,17 @@ impl Read for Zram {
             backing: reader.field(&fields, "backing"),
             priority: reader.field(&fields, "priority"),
         })
+    }
+}
+
+impl Read for Promotion {
+    fn allowed() -> String {
+        section::PROMOTION.map()
+    }
+
+    fn read(node: &Node, reader: &mut Reader<'_>) -> Option<Self> {
+        let fields = reader.fields(node, &section::PROMOTION)?;
+        Some(Self { rate: reader.required(&fields, "rate", node, &section::PROMOTION) })
     }
 }
 
