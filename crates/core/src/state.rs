@@ -7,7 +7,7 @@ use crate::{
     decision::Scope,
     history::{History, Sample},
     idle::{ByType, Hotness, Since, Tracker},
-    observation::{CgroupId, CgroupObservation, Effect, Tier},
+    observation::{CgroupId, CgroupObservation, Effect, HostObservation, Tier, TierKind},
     pace::Pace,
     placement::Ladder,
     policy::{Mode, Policy},
@@ -131,6 +131,11 @@ pub(crate) struct CgroupState {
 /// A cgroup with less than this share of all that is offloaded does not hold up the rest.
 const NO_SAY: Ratio = Ratio::new(1.0 / 256.0);
 
+/// With less than this share of the slower nodes free, what is idle there makes room.
+const NODES_SHORT: Ratio = Ratio::percent(20.0);
+/// And it is idle there after so many times the cut: a fault costs far more than an access to the node.
+const SINKS_AFTER: u32 = 4;
+
 /// The longest wait after requests that freed nothing.
 const LONGEST_RETRY: Duration = Duration::from_mins(10);
 /// A request that frees less than this share of what was asked is fruitless.
@@ -207,6 +212,25 @@ impl CgroupState {
         self.last_seen = now;
         self.absent = 0;
         elapsed
+    }
+
+    /// From which age on anonymous memory belongs in swap and not on a slower node; `None` if it never does, or that is not known
+    /// yet.
+    fn belongs_in_swap_from(&self) -> Option<Duration> {
+        let swap = self.ladder.as_ref()?.rungs.iter().filter(|rung| rung.kind != TierKind::Node);
+        swap.filter_map(|rung| rung.from).min()
+    }
+
+    /// From which age on anonymous memory goes on from a slower node to swap: where it is worth more there, or as soon as it has been
+    /// idle for a while if the nodes are nearly full.
+    pub(crate) fn sink_from(&self, host: &HostObservation, policy: &Policy) -> Option<Duration> {
+        let full = host.slow_nodes().is_some_and(|room| room.free < room.total.scale(NODES_SHORT));
+        let worth = self.belongs_in_swap_from();
+        if !full {
+            return worth;
+        }
+        let waited = self.tracker.cut(policy).saturating_mul(SINKS_AFTER);
+        Some(worth.map_or(waited, |worth| worth.min(waited)))
     }
 
     /// Did it work? A write that succeeded is no evidence.

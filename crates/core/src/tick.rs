@@ -227,7 +227,7 @@ impl Case<'_> {
             reclaim_cpu: minute.map(|window| window.reclaim_cpu()).unwrap_or_default(),
             cut: cold.map(|(cut, _)| cut),
             idle: cold.map(|(_, idle)| idle),
-            sinkable: cold.and(self.host.slow_nodes()).map(|_| state.tracker.sinkable(self.policy)),
+            sinkable: cold.and(self.host.slow_nodes()).map(|_| self.sinkable(state)),
             ..Figures::default()
         }
     }
@@ -427,11 +427,17 @@ impl Case<'_> {
         if idle >= BATCH && left >= BATCH {
             return Some(Ok(Part { scope: Scope::Demote, cold: idle, file_only: None }));
         }
-        let sinkable = self.without_the_last(state.tracker.sinkable(self.policy));
+        let sinkable = self.without_the_last(self.sinkable(state));
         if sinkable >= BATCH && self.anonymous_stays(room).is_none() {
             return Some(Ok(Part { scope: Scope::Sink, cold: sinkable, file_only: None }));
         }
         (idle >= BATCH).then_some(Err(Reason::NodeReserve))
+    }
+
+    /// Anonymous bytes on slower nodes that may go on to swap.
+    fn sinkable(&self, state: &CgroupState) -> Bytes {
+        let from = state.sink_from(self.host, self.policy);
+        from.map_or(Bytes::ZERO, |age| state.tracker.sinkable(age))
     }
 
     /// Price and headroom as a share of the fastest pace that the policy allows, for the time since the last tick.

@@ -49,10 +49,6 @@ pub struct WhatIf {
     pub promotion_rate: Option<Ratio>,
 }
 
-/// What is on a slower node is to have been idle for so many times the cut before it may go on to swap: a fault there costs
-/// far more than an access to the node.
-const SINKS_AFTER: u32 = 4;
-
 /// A reading is relied on for as long as so many looks take.
 const VALID_LOOKS: u32 = 4;
 
@@ -126,7 +122,8 @@ impl Tracker {
             self.sunk.push(since.sunk, now);
         }
         self.away.leave(since.taken.anon, self.cut(policy), now);
-        self.away.leave(since.sunk.anon, self.sinks_after(policy), now);
+        // It was idle for longer than that; how much longer is not told.
+        self.away.leave(since.sunk.anon, self.cut(policy), now);
         let (came_back, age) = self.away.come_back(since.promoted.anon, now);
         self.note(age, age, came_back, policy);
     }
@@ -186,12 +183,18 @@ impl Tracker {
         self.last = Some(Last { source: reading.source, at: reading.at, every });
     }
 
-    /// What is touched on a slower node costs no fault, and counts against nothing.
+    /// What is touched on a slower node costs no fault, and speaks against no cut; placement has to know of it.
     fn learn_slow(&mut self, reading: &Reading, elapsed: Duration) {
         let gone = self.sunk.sum().anon;
         self.sunk.settle(reading.at);
         let cohorts = &reading.slow;
-        self.slow.learn(Piece::of(cohorts, |size| size.anon), elapsed, Bytes::ZERO, gone);
+        for piece in self.slow.pieces() {
+            self.touches.watch(piece.youngest.saturating_add(elapsed / 2), piece.size, elapsed);
+        }
+        let touched = self.slow.learn(Piece::of(cohorts, |size| size.anon), elapsed, Bytes::ZERO, gone);
+        for Touched { age, size, .. } in touched {
+            self.touches.touch(age, size);
+        }
         self.slow_cohorts = both(self.slow.pieces(), &Piece::of(cohorts, |size| size.file));
     }
 
@@ -217,16 +220,10 @@ impl Tracker {
         self.touches.rates(footprint)
     }
 
-    /// From which idle age on anonymous memory may go on from a slower node to swap.
-    pub(crate) fn sinks_after(&self, policy: &Policy) -> Duration {
-        self.cut(policy).saturating_mul(SINKS_AFTER)
-    }
-
-    /// Anonymous bytes on slower nodes that may go on to swap. What is there had been idle for the cut when it came, and
-    /// its age begins anew there.
-    pub(crate) fn sinkable(&self, policy: &Policy) -> Bytes {
-        let there = self.sinks_after(policy).saturating_sub(self.cut(policy));
-        Cohort::surely_idle(&self.slow_cohorts, there).anon - self.sunk.sum().anon
+    /// Anonymous bytes that have been idle on slower nodes for `age`, and may go on to swap. What came there had been idle for the
+    /// cut, but its age begins anew.
+    pub(crate) fn sinkable(&self, age: Duration) -> Bytes {
+        Cohort::surely_idle(&self.slow_cohorts, age).anon - self.sunk.sum().anon
     }
 
     /// How often to look: twice within the cut.

@@ -9,6 +9,9 @@ use crate::{
 /// What is assumed to be left of a page by compression, before anything is stored.
 const ASSUMED_COMPRESSION: Ratio = Ratio::percent(40.0);
 
+/// What a byte of a slower node is worth in DRAM: it is memory too, and what lies there keeps other memory off it.
+const NODE_WORTH: Ratio = Ratio::percent(50.0);
+
 /// A tier as a page sees it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Offer {
@@ -18,7 +21,7 @@ pub struct Offer {
     pub device: Arc<str>,
     /// What a fault costs.
     pub fault: FaultCost,
-    /// DRAM freed by a byte that is put there.
+    /// DRAM freed by a byte that is put there; on a slower node what that is worth less the node's own memory.
     pub freed: Ratio,
     /// Whether anything more finds room there.
     pub has_room: bool,
@@ -59,8 +62,10 @@ fn lies_below(tier: &Tier, entry: &Tier) -> bool {
 
 impl Offer {
     fn of(tier: &Tier, costs: &Costs) -> Self {
-        let taken = if matches!(tier.kind, TierKind::Disk | TierKind::Node) {
+        let taken = if tier.kind == TierKind::Disk {
             Ratio::ZERO
+        } else if tier.kind == TierKind::Node {
+            NODE_WORTH
         } else if tier.stored.is_zero() {
             ASSUMED_COMPRESSION
         } else {
@@ -124,6 +129,6 @@ mod tests {
         let host = HostObservation { tiers, demotes: true, ..HostObservation::default() };
         let offers = offers(&host, &Costs::default());
         assert_eq!(offers.iter().map(|offer| &*offer.device).collect::<Vec<_>>(), ["node1", "zram0"]);
-        assert_eq!(offers[0].freed, Ratio::ONE);
+        assert_eq!(offers[0].freed, Ratio::percent(50.0));
     }
 }
