@@ -404,7 +404,8 @@ impl Effect {
     #[must_use]
     pub fn taken(&self) -> ByType {
         match self.scope {
-            Scope::Demote => return ByType { anon: self.demoted, file: Bytes::ZERO },
+            // What the kernel could not demote it may have swapped out.
+            Scope::Demote => return ByType { anon: self.demoted + self.offloaded, file: Bytes::ZERO },
             Scope::Sink => return ByType { anon: self.offloaded, file: Bytes::ZERO },
             Scope::File | Scope::Anon | Scope::Any => {}
         }

@@ -229,7 +229,12 @@ impl CgroupState {
         if !full {
             return worth;
         }
-        let waited = self.tracker.cut(policy).saturating_mul(SINKS_AFTER);
+        let swap = self
+            .ladder
+            .as_ref()
+            .and_then(|ladder| ladder.rungs.iter().find(|rung| rung.kind != TierKind::Node));
+        let after = swap.and_then(|rung| policy.tiers.rule(rung.kind)?.after).unwrap_or_default();
+        let waited = self.tracker.cut(policy).saturating_mul(SINKS_AFTER).max(after);
         Some(worth.map_or(waited, |worth| worth.min(waited)))
     }
 

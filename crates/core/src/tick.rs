@@ -7,7 +7,9 @@ use crate::{
     decision::{Action, Decision, Figures, Reason, Scope},
     harm::{self, Harm},
     history::{MINUTE, SHORT},
-    observation::{CgroupId, CgroupObservation, HostObservation, Memory, Observation, Tier, TierKind},
+    observation::{
+        CgroupId, CgroupObservation, Effect, HostObservation, Memory, Observation, Tier, TierKind,
+    },
     placement::{self, Ladder, Offer, Price},
     policy::{Budgets, Mode, Policy},
     room::{BATCH, Room},
@@ -142,7 +144,12 @@ impl Step {
 /// What the kernel swapped out beyond what it was asked: it goes on scanning while pages are on their way to a slow
 /// device and not yet counted as reclaimed.
 fn beyond_asked(cgroup: &CgroupObservation) -> Bytes {
-    cgroup.effects.iter().map(|effect| effect.offloaded - effect.requested).sum()
+    let beyond = |effect: &Effect| match effect.scope {
+        // Nothing was to go to swap.
+        Scope::Demote => effect.offloaded,
+        _ => effect.offloaded - effect.requested,
+    };
+    cgroup.effects.iter().map(beyond).sum()
 }
 
 /// What is promised to this cgroup is gone for the next.
@@ -424,14 +431,30 @@ impl Case<'_> {
         let left =
             room.for_demotion().filter(|_| self.policy.mode != Mode::File && state.tracker.knows_nodes())?;
         let idle = self.without_the_last(self.cold(state)?.1);
-        if idle >= BATCH && left >= BATCH {
-            return Some(Ok(Part { scope: Scope::Demote, cold: idle, file_only: None }));
+        let above_floor = self.within_reach(Scope::Demote) - self.protected().0;
+        let allowed = self.node_limit() - self.cgroup.memory.demoted().total();
+        let demotable = idle.min(left).min(allowed).min(above_floor);
+        if demotable >= BATCH {
+            return Some(Ok(Part { scope: Scope::Demote, cold: demotable, file_only: None }));
         }
         let sinkable = self.without_the_last(self.sinkable(state));
         if sinkable >= BATCH && self.anonymous_stays(room).is_none() {
             return Some(Ok(Part { scope: Scope::Sink, cold: sinkable, file_only: None }));
         }
-        (idle >= BATCH).then_some(Err(Reason::NodeReserve))
+        // Page cache may be what fills the nodes.
+        let file_only = (idle >= BATCH).then_some(Reason::NodeReserve)?;
+        let waited = state.watch.is_over(self.policy.cold_after, self.now);
+        if !waited || !self.host.reclaim_takes_swappiness {
+            return Some(Err(file_only));
+        }
+        Some(Ok(Part { scope: Scope::File, cold: Bytes::MAX, file_only: Some(file_only) }))
+    }
+
+    /// What the policy allows the cgroup to have on slower nodes.
+    fn node_limit(&self) -> Bytes {
+        let rule = self.policy.tiers.rule(TierKind::Node);
+        let most = rule.and_then(|rule| rule.at_most);
+        most.map_or(Bytes::MAX, |most| most.of(self.cgroup.memory.footprint()))
     }
 
     /// Anonymous bytes on slower nodes that may go on to swap.

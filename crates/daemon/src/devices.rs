@@ -41,7 +41,9 @@ fn changes<'a>(before: &'a [Tier], now: &'a [Tier]) -> impl Iterator<Item = Chan
 }
 
 fn is_same(a: &Tier, b: &Tier) -> bool {
-    (&a.device, a.priority, a.capacity) == (&b.device, b.priority, b.capacity)
+    // The kernel's own priorities move up when another device is switched off (`swapoff`, mm/swapfile.c).
+    let priority = |tier: &Tier| tier.priority.filter(|priority| *priority >= 0);
+    (&a.device, priority(a), a.capacity) == (&b.device, priority(b), b.capacity)
 }
 
 impl fmt::Display for Change<'_> {

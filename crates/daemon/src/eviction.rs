@@ -12,7 +12,7 @@ use std::{
 use lowtide_cgroup::{Cgroup, Mount};
 use lowtide_core::{Bytes, Effect, Memory, Scope, idle::ByType};
 use lowtide_kernfs::thread_cpu;
-use lowtide_mglru::{LruGen, Target, identify};
+use lowtide_mglru::{LruGen, Memcg, Target, identify};
 
 /// Between two of them somebody may say stop; a write of this size to zram takes some tens of milliseconds.
 const CHUNK: Bytes = Bytes::mib(4);
@@ -53,6 +53,14 @@ pub(crate) struct Eviction {
     pub(crate) idle: Duration,
 }
 
+/// What is in swap; nothing if the cgroup is gone.
+fn swapped(cgroup: &Cgroup) -> Result<Bytes, Error> {
+    match cgroup.memory() {
+        Err(error) if error.is_gone() => Ok(Bytes::ZERO),
+        other => Ok(other?.offloaded()),
+    }
+}
+
 /// A cgroup's sizes before and after.
 struct Sizes {
     memory: Memory,
@@ -85,7 +93,15 @@ impl Eviction {
                 }
                 effect.requested += chunk;
                 left = left - chunk;
+                // What cannot be demoted, the kernel may swap out instead (a node that is full, or that the cgroup's cpuset leaves out).
+                if self.scope == Scope::Demote && swapped(cgroup)? > before.memory.offloaded() + CHUNK {
+                    effect.stopped = true;
+                }
             }
+        }
+        if effect.requested.is_zero() && !effect.stopped {
+            // Asked for, and nothing there: the next request waits longer.
+            effect.requested = self.amount;
         }
         effect.wall = wall.elapsed();
         effect.cpu = thread_cpu()?.saturating_sub(cpu);
@@ -104,14 +120,30 @@ impl Eviction {
         let found = identify(&reading.memcgs, &before, &after);
         let memcgs = found.get(&cgroup.id()).copied().unwrap_or_default();
         let from_slow = self.scope == Scope::Sink;
-        let targets = memcgs.iter().flat_map(|memcg| {
+        // The command knows no memory.min and memory.low (`run_eviction`, mm/vmscan.c): what a cgroup below has for itself stays.
+        let free = memcgs.iter().filter(|memcg| memcg.path == **cgroup.path() || !self.is_protected(memcg));
+        let targets = free.flat_map(|memcg| {
             let nodes = memcg.nodes.iter().filter(|node| self.nodes.slow.contains(&node.id) == from_slow);
             nodes.filter_map(|node| {
                 let (seq, size) = node.idle_for(self.idle)?;
-                Some((Target { memcg: memcg.id, node: node.id, seq }, size.anon))
+                let oldest = node.generations.first()?.age;
+                Some((oldest, Target { memcg: memcg.id, node: node.id, seq }, size.anon))
             })
         });
-        Ok(targets.collect())
+        let mut targets: Vec<_> = targets.collect();
+        targets.sort_by_key(|(oldest, ..)| std::cmp::Reverse(*oldest));
+        Ok(targets.into_iter().map(|(_, target, size)| (target, size)).collect())
+    }
+
+    /// Whether a cgroup below the one that is asked has memory.min or memory.low. One that cannot be read counts as if.
+    fn is_protected(&self, memcg: &Memcg) -> bool {
+        match self.nodes.mount.open(&memcg.path).map(|found| found.map(|cgroup| cgroup.memory())) {
+            Ok(Some(Ok(memory))) => !memory.min.max(memory.low).is_zero(),
+            // Removed: what is left of it belongs to nobody.
+            Ok(None) => false,
+            Ok(Some(Err(error))) => !error.is_gone(),
+            Err(_) => true,
+        }
     }
 
     /// `None` if the cgroup is gone.

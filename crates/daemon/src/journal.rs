@@ -22,7 +22,7 @@ use crate::{
 pub const FILE_NAME: &str = "journal";
 
 /// A knob that lowtide set.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Record {
     /// The kernel's boot id: after a reboot the kernel has its own values again, and there is nothing to restore.
     pub boot_id: String,
@@ -30,8 +30,11 @@ pub struct Record {
     pub path: PathBuf,
     /// What it held.
     pub original: String,
-    /// What lowtide wrote.
+    /// What lowtide wrote, or is about to.
     pub written: String,
+    /// What lowtide had written before that, which a knob still holds if the daemon is ended between journal and knob.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<String>,
     /// Whose file it is: the path may be another cgroup's by now. `None` for a file of the host.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cgroup: Option<CgroupId>,
@@ -45,6 +48,8 @@ pub(crate) struct CgroupKnob {
     pub(crate) path: PathBuf,
     pub(crate) original: String,
     pub(crate) written: String,
+    /// What it holds, if lowtide wrote that.
+    pub(crate) before: Option<String>,
 }
 
 /// What went wrong with the journal itself.
@@ -112,38 +117,41 @@ impl Journal {
     ///
     /// A knob that is already there keeps its first original: that is what the host was found with.
     pub fn note(&mut self, path: &Path, original: &str, written: &str) -> Result<(), JournalError> {
-        let original = self.record(path).map_or(original, |record| &record.original).to_owned();
+        let known = self.record(path);
+        let before = known.map(|record| record.written.clone()).filter(|before| before != written);
+        let original = known.map_or(original, |record| &record.original).to_owned();
         let record = Record {
             boot_id: self.boot_id.clone(),
             path: path.to_owned(),
             original,
             written: written.to_owned(),
+            before,
             cgroup: None,
         };
-        self.records.retain(|known| known.path != path);
-        self.records.push(record);
-        self.save()
+        let others = self.records.iter().filter(|known| known.path != path).cloned();
+        self.save(others.chain([record]).collect())
     }
 
     /// Puts the original values of many cgroups' knobs on the disk at once. Call it before writing the knobs.
     ///
     /// What is recorded of the same paths is replaced: the caller knows what was found.
     pub(crate) fn note_cgroups(&mut self, knobs: &[CgroupKnob]) -> Result<(), JournalError> {
-        if knobs.is_empty() {
-            return Ok(());
-        }
-        let paths: HashSet<&Path> = knobs.iter().map(|knob| &*knob.path).collect();
-        self.records.retain(|known| !paths.contains(&*known.path));
         let record = |knob: &CgroupKnob| Record {
             boot_id: self.boot_id.clone(),
             path: knob.path.clone(),
             original: knob.original.clone(),
             written: knob.written.clone(),
+            before: knob.before.clone(),
             cgroup: Some(knob.cgroup),
         };
-        let records: Vec<_> = knobs.iter().map(record).collect();
-        self.records.extend(records);
-        self.save()
+        let known: HashSet<_> = self.records.iter().collect();
+        let new: Vec<_> = knobs.iter().map(record).filter(|new| !known.contains(new)).collect();
+        if new.is_empty() {
+            return Ok(());
+        }
+        let paths: HashSet<&Path> = new.iter().map(|record| &*record.path).collect();
+        let others = self.records.iter().filter(|known| !paths.contains(&*known.path)).cloned();
+        self.save(others.chain(new.iter().cloned()).collect())
     }
 
     /// Forgets knobs that have their original value again.
@@ -151,18 +159,20 @@ impl Journal {
         if paths.is_empty() {
             return Ok(());
         }
-        self.records.retain(|record| !paths.contains(&record.path));
-        self.save()
+        self.save(self.records.iter().filter(|record| !paths.contains(&record.path)).cloned().collect())
     }
 
-    fn save(&self) -> Result<(), JournalError> {
-        let saved = if self.records.is_empty() {
+    /// What is not on the disk is not known either.
+    fn save(&mut self, records: Vec<Record>) -> Result<(), JournalError> {
+        let saved = if records.is_empty() {
             durable::remove(&self.path)
         } else {
-            let text: String = self.records.iter().map(sealed::line).collect();
+            let text: String = records.iter().map(sealed::line).collect();
             durable::replace(&self.path, text.as_bytes())
         };
-        saved.map_err(|failure| at(&self.path, failure))
+        saved.map_err(|failure| at(&self.path, failure))?;
+        self.records = records;
+        Ok(())
     }
 }
 
@@ -217,6 +227,7 @@ mod tests {
             path: path.into(),
             original: "max".into(),
             written: "0".into(),
+            before: None,
         };
         journal.note_cgroups(&[knob(7, "b"), knob(8, "c")]).unwrap();
         journal.note_cgroups(&[knob(9, "c")]).unwrap();

@@ -119,6 +119,7 @@ fn a_cgroup_is_its_inode() {
             path: path.into(),
             original: "max".into(),
             written: "0".into(),
+            before: None,
         };
         host.journal().note_cgroups(&[knob]).unwrap();
     };

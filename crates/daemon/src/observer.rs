@@ -39,6 +39,8 @@ pub(crate) struct Observer {
 pub(crate) struct Sight {
     /// What was seen.
     pub(crate) seen: Observation,
+    /// Every target that is there, also one that could not be observed this time.
+    pub(crate) targets: HashSet<CgroupId>,
     /// Handles of the observed cgroups, by identity: a path may have a new cgroup by the time it is acted on.
     pub(crate) handles: HashMap<CgroupId, Cgroup>,
     /// Pressure since the last look.
@@ -104,6 +106,7 @@ impl Observer {
         let targets = self.targets(policies)?;
         let mut sight = Sight {
             seen: Observation { host, cgroups: Vec::with_capacity(targets.len()) },
+            targets: targets.iter().map(|(target, _)| target.id).collect(),
             handles: HashMap::with_capacity(targets.len()),
             stalls: HashMap::with_capacity(targets.len()),
         };
@@ -138,14 +141,16 @@ impl Observer {
     }
 
     fn host(&self) -> Result<HostObservation, Error> {
-        let tiers = lowtide_tiers::read(&self.root)?;
+        let demotes = lowtide_tiers::demotes(&self.root)?;
+        let mut tiers = lowtide_tiers::read(&self.root)?;
+        // Without demotion a slower node is memory like any other, and used as the operator says.
+        tiers.retain(|tier| demotes || tier.kind != TierKind::Node);
         let mut reads = HashMap::new();
         for tier in tiers.iter().filter(|tier| tier.kind.is_swap_device()) {
             if let Some(found) = lowtide_tiers::reads(&self.root, &tier.device)? {
                 reads.insert(Arc::clone(&tier.device), found);
             }
         }
-        let demotes = lowtide_tiers::demotes(&self.root)?;
         let host = lowtide_host::read(&self.root)?.observation(tiers, reads, self.takes_swappiness());
         Ok(HostObservation { demotes, ..host })
     }

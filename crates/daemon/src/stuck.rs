@@ -6,7 +6,7 @@
 
 use std::{fmt, sync::Arc};
 
-use lowtide_core::{Bytes, Effect, Tier};
+use lowtide_core::{Bytes, Effect, Scope, Tier};
 
 use crate::view::CgroupView;
 
@@ -70,7 +70,13 @@ fn stuck(cgroup: &CgroupView) -> Bytes {
 }
 
 fn is_fruitless(effect: &Effect) -> bool {
-    effect.partial && !effect.stopped && !effect.vanished && effect.freed + effect.freed < effect.requested
+    // Page cache needs no swap.
+    let to_swap = !matches!(effect.scope, Scope::File | Scope::Demote);
+    to_swap
+        && effect.partial
+        && !effect.stopped
+        && !effect.vanished
+        && effect.freed + effect.freed < effect.requested
 }
 
 /// The device that the kernel gives new pages to: the first with a free slot.

@@ -251,11 +251,19 @@ impl Loop {
                     nodes: self.observer.nodes(&sight.seen.host),
                     scope,
                     amount,
-                    idle: decision.figures.cut.unwrap_or(Duration::MAX),
+                    idle: self.idle(decision, config),
                 }),
             };
             self.actuator.start(cgroup, job);
         }
+    }
+
+    /// What the generations can show: the cut itself, since they are looked at twice within it. How much is older than what a policy
+    /// wants is in the amount, and the oldest go first.
+    fn idle(&self, decision: &Decision, config: &Config) -> Duration {
+        let policies = config.policies.policies();
+        let policy = policies.iter().find(|policy| policy.name == decision.policy);
+        policy.map_or(Duration::MAX, |policy| self.state.look_every(decision.id, policy).saturating_mul(2))
     }
 
     fn arm(&mut self, cgroup: &Cgroup, decision: &Decision, config: &Config) {

@@ -96,7 +96,7 @@ fn on_a_node_with_room_it_stays_until_swap_is_worth_more() {
 fn a_full_node_takes_no_more_until_something_went_on_from_it() {
     let full = |bench: &mut Bench| bench.seen.host.tiers[1].used = Bytes::mib(1_800);
     let stuck = decided((HOUR, 300), (Duration::ZERO, 100), full);
-    assert_eq!((scope(&stuck), stuck.reason), (None, Reason::NodeReserve));
+    assert_eq!((scope(&stuck), stuck.file_only), (Some(Scope::File), Some(Reason::NodeReserve)));
     assert_eq!(scope(&decided((HOUR, 300), (HOUR, 100), full)), Some(Scope::Sink));
 }
 

@@ -97,7 +97,7 @@ const CASES: &[Case] = &[
     ("second look", second_look, Takes(Scope::Any, Reason::Ageing)),
     ("nothing idle", nothing_idle, Holds(Reason::NothingCold)),
     ("slower node forbidden", slow_node_forbidden, Holds(Reason::NodeForbidden)),
-    ("slower node full", slow_node_full, Holds(Reason::NodeReserve)),
+    ("slower node full", slow_node_full, TakesFile(Reason::NodeReserve)),
     ("just appeared", |b| b.cgroup().id.0 += 1, Holds(Reason::FirstSample)),
 ];
 

@@ -59,8 +59,8 @@ pub(super) fn parsed(text: &str) -> Bytes {
 pub(super) enum Step {
     /// Nothing.
     Leave,
-    /// Journal the original, then write.
-    Set { original: String, value: String },
+    /// Journal the original, and what lowtide had written before, then write.
+    Set { original: String, before: Option<String>, value: String },
     /// Write the original, then forget it.
     PutBack { original: String },
     /// It is somebody else's again.
@@ -73,7 +73,9 @@ pub(super) fn original<'a>(found: &'a str, record: Option<&'a Record>) -> &'a st
 }
 
 fn ours<'a>(found: &str, record: Option<&'a Record>) -> Option<&'a Record> {
-    record.filter(|record| same(&record.written, found))
+    // Ended between journal and knob, it holds what was written before.
+    let before = |record: &Record| record.before.as_ref().is_some_and(|before| same(before, found));
+    record.filter(|record| same(&record.written, found) || before(record))
 }
 
 /// The step from what a knob holds to what is wanted. The smaller of the operator's limit and lowtide's stands.
@@ -81,8 +83,8 @@ pub(super) fn step(knob: Knob, found: &str, record: Option<&Record>, wanted: Opt
     let original = original(found, record).to_owned();
     let wanted = wanted.filter(|wanted| !knob.is_as_strict(&original, wanted));
     match (ours(found, record), wanted) {
-        (Some(record), Some(value)) if same(&record.written, &value) => Step::Leave,
-        (_, Some(value)) => Step::Set { original, value },
+        (Some(_), Some(value)) if same(found, &value) => Step::Leave,
+        (ours, Some(value)) => Step::Set { original, before: ours.map(|_| found.to_owned()), value },
         (Some(_), None) => Step::PutBack { original },
         (None, None) if record.is_some() => Step::Forget,
         (None, None) => Step::Leave,
@@ -99,23 +101,25 @@ mod tests {
             path: "any".into(),
             original: original.into(),
             written: written.into(),
+            before: None,
             cgroup: None,
         }
     }
 
     fn set(original: &str, value: &str) -> Step {
-        Step::Set { original: original.into(), value: value.into() }
+        Step::Set { original: original.into(), before: None, value: value.into() }
     }
 
     #[test]
     fn steps_of_a_limit() {
         let back = Step::PutBack { original: "max".into() };
+        let replaced = Step::Set { original: "max".into(), before: Some("0".into()), value: "4096".into() };
         for (what, found, record, wanted, expected) in [
             ("first", "max", None, Some("0"), set("max", "0")),
             ("the operator's own is smaller", "4096", None, Some("8192"), Step::Leave),
             ("the operator's own is larger", "8192", None, Some("4096"), set("8192", "4096")),
             ("in force", "0", Some(record("max", "0")), Some("0"), Step::Leave),
-            ("another limit", "0", Some(record("max", "0")), Some("4096"), set("max", "4096")),
+            ("another limit", "0", Some(record("max", "0")), Some("4096"), replaced),
             ("not wanted any more", "0", Some(record("max", "0")), None, back),
             ("killed before the write", "max", Some(record("max", "0")), Some("0"), set("max", "0")),
             ("killed, and not wanted", "max", Some(record("max", "0")), None, Step::Forget),
@@ -127,6 +131,20 @@ mod tests {
             let wanted = wanted.map(str::to_owned);
             assert_eq!(step(Knob::SwapMax, found, record.as_ref(), wanted), expected, "{what}");
         }
+    }
+
+    /// The journal has the new limit, the knob still the one before.
+    #[test]
+    fn ended_while_one_limit_replaces_another() {
+        let between =
+            |before: &str, written: &str| Record { before: Some(before.into()), ..record("max", written) };
+        let again = |record: &Record, found: &str, wanted: Option<&str>| {
+            step(Knob::SwapMax, found, Some(record), wanted.map(str::to_owned))
+        };
+        let replaced = Step::Set { original: "max".into(), before: Some("0".into()), value: "4096".into() };
+        assert_eq!(again(&between("0", "4096"), "0", Some("4096")), replaced);
+        assert_eq!(again(&between("0", "4096"), "0", None), Step::PutBack { original: "max".into() });
+        assert_eq!(again(&between("4096", "0"), "4096", None), Step::PutBack { original: "max".into() });
     }
 
     #[test]

@@ -77,9 +77,8 @@ impl Confine {
             sight.seen.cgroups.iter_mut().filter(held).for_each(not_set);
             vec![error.to_string()]
         });
-        let seen: HashSet<_> = sight.seen.cgroups.iter().map(|cgroup| cgroup.id).collect();
-        self.sizes.retain(|id, _| seen.contains(id));
-        complaints.extend(let_go(&self.root, journal, &seen));
+        self.sizes.retain(|id, _| sight.targets.contains(id));
+        complaints.extend(let_go(&self.root, journal, &sight.targets));
         // Once, not at every turn.
         for new in complaints.iter().filter(|complaint| !self.complaints.contains(*complaint)) {
             tracing::warn!("{new} (tiers of a policy)");
@@ -140,13 +139,20 @@ fn carry_out(
     let noted: Vec<_> = planned.iter().filter_map(|planned| planned.noted(seen)).collect();
     journal.note_cgroups(&noted)?;
     let (mut done, mut refused) = (HashSet::new(), Vec::new());
-    for planned in planned {
+    // What lets a cgroup have more comes last, and not where something that is to hold it back was refused.
+    let (loose, tight): (Vec<_>, Vec<_>) = planned.into_iter().partition(|planned| planned.loosens(seen));
+    let mut held = HashSet::new();
+    for planned in tight.into_iter().chain(loose) {
+        if held.contains(&planned.index) && planned.loosens(seen) {
+            continue;
+        }
         let cgroup = &mut seen.cgroups[planned.index];
         match planned.write() {
             Ok(()) if planned.is_done_with() => drop(done.insert(planned.path)),
             Ok(()) => planned.shows_in(cgroup),
             Err(refusal) => {
                 not_set(cgroup);
+                held.insert(planned.index);
                 refused.push(refusal);
             }
         }
@@ -156,10 +162,11 @@ fn carry_out(
 }
 
 /// Puts the knobs of cgroups back that are no targets any more; returns what the kernel refused.
-fn let_go(root: &Root, journal: &mut Journal, seen: &HashSet<CgroupId>) -> Vec<String> {
-    let others = |record: &Record| record.cgroup.is_some_and(|id| !seen.contains(&id));
+fn let_go(root: &Root, journal: &mut Journal, targets: &HashSet<CgroupId>) -> Vec<String> {
+    let others = |record: &Record| record.cgroup.is_some_and(|id| !targets.contains(&id));
     let refused = |(path, outcome): (PathBuf, Outcome)| match outcome {
         Outcome::Refused(error) => Some(error),
+        Outcome::Gone => None,
         outcome => {
             tracing::info!("/{}: no target any more: {outcome:?}", path.display());
             None
@@ -178,12 +185,13 @@ fn not_set(cgroup: &mut CgroupObservation) {
 
 impl Planned {
     fn noted(&self, seen: &Observation) -> Option<CgroupKnob> {
-        let Step::Set { original, value } = &self.step else { return None };
+        let Step::Set { original, before, value } = &self.step else { return None };
         Some(CgroupKnob {
             cgroup: seen.cgroups[self.index].id,
             path: self.path.clone(),
             original: original.clone(),
             written: value.clone(),
+            before: before.clone(),
         })
     }
 
@@ -198,6 +206,17 @@ impl Planned {
                 tracing::info!("/{}: `{value}` written (tiers of the policy)", self.path.display());
                 Ok(())
             }
+        }
+    }
+
+    fn loosens(&self, seen: &Observation) -> bool {
+        match (&self.step, self.knob) {
+            (Step::PutBack { .. }, _) => true,
+            (Step::Set { value, .. }, Knob::SwapMax) => {
+                let now = seen.cgroups[self.index].memory.swap_max.map_or(Bytes::MAX, Limit::bytes);
+                knob::parsed(value) > now
+            }
+            _ => false,
         }
     }
 

@@ -60,13 +60,19 @@ impl Host {
         journal: &mut Journal,
     ) -> Vec<CgroupObservation> {
         let config = parse(Path::new("lowtide.yaml"), policies).unwrap().config;
-        let mut sight = Sight { seen: Observation::default(), handles: [].into(), stalls: [].into() };
+        let mut sight = Sight {
+            seen: Observation::default(),
+            targets: HashSet::new(),
+            handles: [].into(),
+            stalls: [].into(),
+        };
         sight.seen.host = HostObservation { tiers: vec![disk()], ..HostObservation::default() };
         for name in cgroups {
             let path = format!("/t/{name}");
             let handle = self.confine.mount.open(&path).unwrap().unwrap();
             let policy = config.policies.matching(&path).unwrap();
             sight.seen.cgroups.push(observation(&handle, policy));
+            sight.targets.insert(handle.id());
             sight.handles.insert(handle.id(), handle);
         }
         self.confine.turn(journal, &mut sight, &config).unwrap();

@@ -29,7 +29,7 @@ const OBSERVED: f64 = 30.0;
 /// Looked at: most of what is cold is on the node; what became hot is back; what stayed cold is in zram.
 const DEMOTED: f64 = 75.0;
 const PROMOTED: f64 = 115.0;
-const SUNK: f64 = 150.0;
+const SUNK: f64 = 240.0;
 
 const HOT: u64 = 40 * MIB;
 const WARM: u64 = 8 * MIB;
