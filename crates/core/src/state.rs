@@ -7,7 +7,7 @@ use crate::{
     decision::Scope,
     history::{History, Sample},
     idle::{ByType, Hotness, Since, Tracker},
-    observation::{CgroupId, CgroupObservation, Effect, HostObservation, Tier, TierKind},
+    observation::{CgroupId, CgroupObservation, Effect, Tier, TierKind},
     pace::Pace,
     placement::Ladder,
     policy::{Mode, Policy},
@@ -131,9 +131,8 @@ pub(crate) struct CgroupState {
 /// A cgroup with less than this share of all that is offloaded does not hold up the rest.
 const NO_SAY: Ratio = Ratio::new(1.0 / 256.0);
 
-/// With less than this share of the slower nodes free, what is idle there makes room.
-const NODES_SHORT: Ratio = Ratio::percent(20.0);
-/// And it is idle there after so many times the cut: a fault costs far more than an access to the node.
+/// What is on a slower node is to have been idle there for so many times the cut before it may go on to swap: a fault there costs
+/// far more than an access to the node.
 const SINKS_AFTER: u32 = 4;
 
 /// The longest wait after requests that freed nothing.
@@ -214,28 +213,14 @@ impl CgroupState {
         elapsed
     }
 
-    /// From which age on anonymous memory belongs in swap and not on a slower node; `None` if it never does, or that is not known
-    /// yet.
-    fn belongs_in_swap_from(&self) -> Option<Duration> {
-        let swap = self.ladder.as_ref()?.rungs.iter().filter(|rung| rung.kind != TierKind::Node);
-        swap.filter_map(|rung| rung.from).min()
-    }
-
-    /// From which age on anonymous memory goes on from a slower node to swap: where it is worth more there, or as soon as it has been
-    /// idle for a while if the nodes are nearly full.
-    pub(crate) fn sink_from(&self, host: &HostObservation, policy: &Policy) -> Option<Duration> {
-        let full = host.slow_nodes().is_some_and(|room| room.free < room.total.scale(NODES_SHORT));
-        let worth = self.belongs_in_swap_from();
-        if !full {
-            return worth;
-        }
+    /// From which age on anonymous memory goes on from a slower node to swap; no younger than the policy wants in swap.
+    pub(crate) fn sink_from(&self, policy: &Policy) -> Duration {
         let swap = self
             .ladder
             .as_ref()
             .and_then(|ladder| ladder.rungs.iter().find(|rung| rung.kind != TierKind::Node));
         let after = swap.and_then(|rung| policy.tiers.rule(rung.kind)?.after).unwrap_or_default();
-        let waited = self.tracker.cut(policy).saturating_mul(SINKS_AFTER).max(after);
-        Some(worth.map_or(waited, |worth| worth.min(waited)))
+        self.tracker.cut(policy).saturating_mul(SINKS_AFTER).max(after)
     }
 
     /// Did it work? A write that succeeded is no evidence.

@@ -459,8 +459,7 @@ impl Case<'_> {
 
     /// Anonymous bytes on slower nodes that may go on to swap.
     fn sinkable(&self, state: &CgroupState) -> Bytes {
-        let from = state.sink_from(self.host, self.policy);
-        from.map_or(Bytes::ZERO, |age| state.tracker.sinkable(age))
+        state.tracker.sinkable(state.sink_from(self.policy))
     }
 
     /// Price and headroom as a share of the fastest pace that the policy allows, for the time since the last tick.

@@ -3,11 +3,14 @@ use std::{sync::Arc, time::Duration};
 use crate::{
     cost::{Costs, FaultCost},
     observation::{HostObservation, Tier, TierKind},
-    units::Ratio,
+    units::{Bytes, Ratio},
 };
 
 /// What is assumed to be left of a page by compression, before anything is stored.
 const ASSUMED_COMPRESSION: Ratio = Ratio::percent(40.0);
+
+/// With less than this in it, a tier's compression says little.
+const TELLING: Bytes = Bytes::mib(1);
 
 /// What a byte of a slower node is worth in DRAM: it is memory too, and what lies there keeps other memory off it.
 const NODE_WORTH: Ratio = Ratio::percent(50.0);
@@ -66,7 +69,7 @@ impl Offer {
             Ratio::ZERO
         } else if tier.kind == TierKind::Node {
             NODE_WORTH
-        } else if tier.stored.is_zero() {
+        } else if tier.stored < TELLING {
             ASSUMED_COMPRESSION
         } else {
             tier.resident_share()
@@ -85,7 +88,6 @@ impl Offer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::units::Bytes;
 
     fn tier(kind: TierKind, device: &str, above: Option<&str>) -> Tier {
         Tier {

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use lowtide_core::{
-    Action, Bytes, CgroupId, Cohort, Decision, Effect, Mode, Ratio, Reading, Reason, Scope, TierKind,
+    Action, Bytes, Cohort, Decision, Effect, Mode, Reading, Reason, Scope,
     idle::{ByType, Source},
     savings,
 };
@@ -58,38 +58,16 @@ fn no_swap_is_needed_for_it() {
     assert_eq!(scope(&decision), Some(Scope::Demote));
 }
 
-/// More than four fifths of the node are taken, but there is room above the reserve of a tenth.
-fn short(bench: &mut Bench) {
-    bench.seen.host.tiers[1].used = Bytes::mib(1_700);
-}
-
 #[test]
-fn what_is_idle_on_a_node_that_is_nearly_full_makes_room() {
+fn what_is_on_the_node_waits_for_the_second_boundary() {
     // cold_after is 4 s.
-    let young = decided((Duration::ZERO, 300), (Duration::from_secs(15), 100), short);
+    let young = decided((Duration::ZERO, 300), (Duration::from_secs(15), 100), |_| {});
     assert_ne!(scope(&young), Some(Scope::Sink));
     assert_eq!(young.figures.sinkable, Some(Bytes::ZERO));
-    let old = decided((Duration::ZERO, 300), (Duration::from_secs(16), 100), short);
+    let old = decided((Duration::ZERO, 300), (Duration::from_secs(16), 100), |_| {});
     assert_eq!(scope(&old), Some(Scope::Sink));
     assert_eq!(old.action.name(), "sink");
     assert_eq!(old.figures.sinkable, Some(Bytes::mib(100)));
-}
-
-#[test]
-fn on_a_node_with_room_it_stays_until_swap_is_worth_more() {
-    let dear = decided((Duration::ZERO, 300), (HOUR, 100), |_| {});
-    assert_eq!(dear.figures.sinkable, Some(Bytes::ZERO), "no ladder yet");
-    // Swap on another node, nearly: 20 us, and a tenant that may stall for a tenth of its time.
-    let mut bench = Bench::eager();
-    bench.slow_node(Bytes::mib(2_000));
-    bench.swap().kind = TierKind::Zram;
-    bench.policy().slo.memory_pressure = Ratio::percent(10.0);
-    idle(&mut bench, (Duration::ZERO, 300), (HOUR, 100));
-    bench.decide();
-    let ladder = bench.state.ladder(CgroupId(1)).unwrap();
-    let from = |device: &str| ladder.rung(device).unwrap().from;
-    assert!(from("node1") < from("/dev/vdb"), "{ladder:?}");
-    assert_eq!(scope(&bench.decide()), Some(Scope::Sink));
 }
 
 #[test]
@@ -133,7 +111,6 @@ fn what_was_demoted_is_not_asked_for_again_and_costs_no_swap() {
 fn what_went_on_to_swap_is_taken_off_until_a_reading_shows_it() {
     let mut bench = Bench::eager();
     bench.slow_node(Bytes::mib(2_000));
-    short(&mut bench);
     idle(&mut bench, (Duration::ZERO, 300), (HOUR, 100));
     let decision = bench.decide();
     let offloaded = asked(&decision);

@@ -86,7 +86,6 @@ pub static TESTS: &[Scenario] = &[
     write_budget::SCENARIO,
     tiers::SCENARIO,
     placement::SCENARIO,
-    placement::WITH_NODE,
     forbidden::SCENARIO,
     cxl::SCENARIO,
 ];

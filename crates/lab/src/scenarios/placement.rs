@@ -20,33 +20,9 @@ pub(super) const SCENARIO: Scenario = Scenario {
     about: "four tenants of different heat over all tiers: hot memory in DRAM, warm below it, the coldest on the slowest",
     machine: || Machine::deterministic().with_limit(Duration::from_mins(10)),
     programs: &["lowtide"],
-    guest: || guest(&HERE),
-    judge: |outcome| judge(outcome, &HERE),
+    guest,
+    judge,
 };
-
-pub(super) const WITH_NODE: Scenario = Scenario {
-    name: "placement_cxl",
-    about: "the same with a CXL node before zram: warm memory is on the node",
-    machine: || {
-        Machine::deterministic()
-            .with_memory(1024 * MIB)
-            .with_cxl(512 * MIB)
-            .with_limit(Duration::from_mins(12))
-    },
-    programs: &["lowtide"],
-    guest: || guest(&ON_NODE),
-    judge: |outcome| judge(outcome, &ON_NODE),
-};
-
-/// What the two scenarios differ in.
-struct Case {
-    /// Time from one sweep of the warm part to the next: within `cold_after`, so that it stays in DRAM, or beyond it.
-    warm_every: &'static str,
-    demotes: bool,
-}
-
-const HERE: Case = Case { warm_every: "25s", demotes: false };
-const ON_NODE: Case = Case { warm_every: "60s", demotes: true };
 
 /// A tenant: MiB that are hot, warm and cold.
 struct Heat {
@@ -60,10 +36,10 @@ const TENANTS: [Heat; 4] = [
     Heat { name: "batch", parts: [6, 14, 20] },
     Heat { name: "idle", parts: [2, 2, 36] },
 ];
+const WARM_EVERY: &str = "25s";
 /// Seconds of the two runs: for the rate of work in DRAM, and for the placement.
 const ALONE: f64 = 300.0;
-/// Not at the end of a minute, when the warm part has just been swept.
-const WITH: f64 = 595.0;
+const WITH: f64 = 600.0;
 const SIZE: u64 = 512 * MIB;
 
 const POLICY: &str = "
@@ -87,28 +63,24 @@ struct End {
     report: Report,
 }
 
-fn guest(case: &Case) -> Result<()> {
+fn guest() -> Result<()> {
     knobs::set_huge_pages("never")?;
-    if case.demotes {
-        knobs::write("/sys/kernel/mm/numa/demotion_enabled", "1")?;
-        knobs::write("/proc/sys/kernel/numa_balancing", "2")?;
-    }
-    run("dram", ALONE, None, case)?;
+    run("dram", ALONE, None)?;
     let below = NullBlock::create(0, SIZE, SSD_NANOSECONDS)?;
     let disk = NullBlock::create(1, SIZE, SSD_NANOSECONDS)?;
     let zram =
         Zram::swap(&ZramOptions { backing: Some(below.device().to_owned()), ..ZramOptions::lz4(SIZE) }, 100)?;
     swap::on(disk.device(), 5)?;
-    run("placed", WITH, Some(&zram), case)
+    run("zram", WITH, Some(&zram))
 }
 
-fn run(name: &str, seconds: f64, zram: Option<&Zram>, case: &Case) -> Result<()> {
+fn run(name: &str, seconds: f64, zram: Option<&Zram>) -> Result<()> {
     let mut tenants = Vec::new();
     for Heat { name: tenant, parts } in &TENANTS {
         let own = format!("{tenant}-{name}");
         let cgroup = Cgroup::create(&format!("tenants/{own}"))?;
         let [hot, warm, cold] = parts.map(|part| format!("{part}M"));
-        let parts = ["--hot", &hot, "--warm", &warm, "--warm-every", case.warm_every, "--cold", &cold];
+        let parts = ["--hot", &hot, "--warm", &warm, "--warm-every", WARM_EVERY, "--cold", &cold];
         let work = ["--pause", "20ms", "--burst", "128", "--interval", "10s"];
         let sunk: &[&str] = if zram.is_some() { &["--sunk-from", "zram0"] } else { &[] };
         tenants.push((Tenant::start(&own, &cgroup, &[&parts[..], &work, sunk].concat())?, cgroup));
@@ -136,20 +108,17 @@ fn run(name: &str, seconds: f64, zram: Option<&Zram>, case: &Case) -> Result<()>
     Ok(())
 }
 
-fn judge(outcome: &Outcome, case: &Case) -> Result<()> {
+fn judge(outcome: &Outcome) -> Result<()> {
     let mut verdict = Verdict::default();
     println!(
-        "\nMiB of each part by tier\n{:<8} {:<6} {:>8} {:>8} {:>8} {:>8}",
-        "tenant", "part", "DRAM", "node", "zram", "disk"
+        "\nMiB of each part by tier\n{:<8} {:<6} {:>8} {:>8} {:>8}",
+        "tenant", "part", "DRAM", "zram", "disk"
     );
     for Heat { name, parts } in &TENANTS {
-        let (alone, with) = (end(outcome, "dram", name)?, end(outcome, "placed", name)?);
+        let (alone, with) = (end(outcome, "dram", name)?, end(outcome, "zram", name)?);
         let truth = with.truth.context("the report says where the pages are")?;
         print_rows(name, &truth);
         judge_tenant(name, *parts, &truth, with.rate / alone.rate, &mut verdict);
-        if case.demotes {
-            judge_warm(name, &truth, &mut verdict);
-        }
     }
     println!("kernel {}, {:.0} s on the wall", outcome.kernel, outcome.wall.as_secs_f64());
     verdict.finish()
@@ -157,29 +126,23 @@ fn judge(outcome: &Outcome, case: &Case) -> Result<()> {
 
 fn print_rows(name: &str, truth: &Truth) {
     for (part, places) in [("hot", truth.hot), ("warm", truth.warm), ("cold", truth.cold)] {
-        let Places { resident, slow, swapped, sunk, .. } = places;
-        let [dram, node, zram, disk] = [resident - slow, slow, swapped - sunk, sunk].map(mib);
-        println!("{name:<8} {part:<6} {dram:>8.1} {node:>8.1} {zram:>8.1} {disk:>8.1}");
+        let Places { resident, swapped, sunk, .. } = places;
+        println!(
+            "{name:<8} {part:<6} {:>8.1} {:>8.1} {:>8.1}",
+            mib(resident),
+            mib(swapped - sunk),
+            mib(sunk)
+        );
     }
 }
 
 fn judge_tenant(name: &str, parts: [u64; 3], truth: &Truth, throughput: f64, verdict: &mut Verdict) {
     let [hot, _, cold] = parts.map(|part| mib(part * MIB));
-    let (in_dram, sunk) = (mib(truth.hot.resident - truth.hot.slow) / hot, mib(truth.cold.sunk) / cold);
+    let (in_dram, sunk) = (mib(truth.hot.resident) / hot, mib(truth.cold.sunk) / cold);
     verdict.expect(in_dram >= 0.9, format!("{name}: {:.1} % of the hot part in DRAM", in_dram * 100.0));
     verdict
         .expect(sunk >= 0.8, format!("{name}: {:.1} % of the cold part on the slowest tier", sunk * 100.0));
     verdict.expect(throughput >= 0.98, format!("{name}: throughput {throughput:.4} of that in DRAM"));
-}
-
-/// On the node or in zram.
-fn judge_warm(name: &str, truth: &Truth, verdict: &mut Verdict) {
-    let Places { resident, slow, swapped, sunk, absent } = truth.warm;
-    let below = mib(slow + swapped - sunk) / mib(resident + swapped + absent);
-    verdict.expect(
-        below >= 0.8,
-        format!("{name}: {:.1} % of the warm part on the node or in zram", below * 100.0),
-    );
 }
 
 fn end(outcome: &Outcome, run: &str, tenant: &str) -> Result<Report> {
