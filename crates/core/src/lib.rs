@@ -16,7 +16,7 @@ mod history;
 pub mod idle;
 pub mod observation;
 mod pace;
-pub mod placement;
+mod placement;
 pub mod policy;
 mod reasons;
 mod room;

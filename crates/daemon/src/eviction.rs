@@ -53,11 +53,11 @@ pub(crate) struct Eviction {
     pub(crate) idle: Duration,
 }
 
-/// What is in swap; nothing if the cgroup is gone.
-fn swapped(cgroup: &Cgroup) -> Result<Bytes, Error> {
+/// `None` if the cgroup is gone.
+fn memory(cgroup: &Cgroup) -> Result<Option<Memory>, Error> {
     match cgroup.memory() {
-        Err(error) if error.is_gone() => Ok(Bytes::ZERO),
-        other => Ok(other?.offloaded()),
+        Err(error) if error.is_gone() => Ok(None),
+        other => Ok(Some(other?)),
     }
 }
 
@@ -94,7 +94,9 @@ impl Eviction {
                 effect.requested += chunk;
                 left = left - chunk;
                 // What cannot be demoted, the kernel may swap out instead (a node that is full, or that the cgroup's cpuset leaves out).
-                if self.scope == Scope::Demote && swapped(cgroup)? > before.memory.offloaded() + CHUNK {
+                let swapped =
+                    || Ok::<_, Error>(memory(cgroup)?.map(|memory| memory.offloaded()).unwrap_or_default());
+                if self.scope == Scope::Demote && swapped()? > before.memory.offloaded() + CHUNK {
                     effect.stopped = true;
                 }
             }
@@ -148,10 +150,7 @@ impl Eviction {
 
     /// `None` if the cgroup is gone.
     fn sizes(&self, cgroup: &Cgroup) -> Result<Option<Sizes>, Error> {
-        let memory = match cgroup.memory() {
-            Err(error) if error.is_gone() => return Ok(None),
-            other => other?,
-        };
+        let Some(memory) = memory(cgroup)? else { return Ok(None) };
         let nodes = cgroup.nodes()?;
         let slow =
             nodes.iter().filter(|(node, _)| self.nodes.slow.contains(node)).map(|(_, size)| *size).sum();

@@ -15,6 +15,7 @@ use lowtide_kernfs::{Files, Root};
 
 use crate::{
     durable::{self, Failure},
+    knobs::same,
     sealed,
 };
 
@@ -38,6 +39,13 @@ pub struct Record {
     /// Whose file it is: the path may be another cgroup's by now. `None` for a file of the host.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cgroup: Option<CgroupId>,
+}
+
+impl Record {
+    /// Whether what the knob holds is lowtide's.
+    pub(crate) fn is_ours(&self, found: &str) -> bool {
+        std::iter::once(&self.written).chain(&self.before).any(|written| same(written, found))
+    }
 }
 
 /// A knob of a cgroup that is about to be set.

@@ -139,12 +139,10 @@ pub(crate) fn restore_some(
 }
 
 fn put_record_back(root: &Root, record: &Record) -> Outcome {
-    let Record { path, original, written, before, cgroup, .. } = record;
-    let written =
-        [Some(written), before.as_ref()].into_iter().flatten().map(String::as_str).collect::<Vec<_>>();
-    let Some(id) = cgroup else { return put_back(root, path, original, &written) };
+    let Record { path, cgroup, .. } = record;
+    let Some(id) = cgroup else { return put_back(root, path, record) };
     match cgroup_of(root, path, *id) {
-        Ok(Some((dir, file))) => match put_back(&dir, file, original, &written) {
+        Ok(Some((dir, file))) => match put_back(&dir, file, record) {
             Outcome::Missing => Outcome::Gone,
             outcome => outcome,
         },
@@ -163,16 +161,16 @@ fn cgroup_of<'a>(root: &Root, path: &'a Path, id: CgroupId) -> Result<Option<(Di
     }
 }
 
-/// `written` is all that lowtide may have written, the last first.
-pub(crate) fn put_back(files: &impl Files, path: &Path, original: &str, written: &[&str]) -> Outcome {
+fn put_back(files: &impl Files, path: &Path, record: &Record) -> Outcome {
+    let original = &record.original;
     match read(files, path) {
         Err(refusal) => Outcome::Refused(refusal),
         Ok(None) => Outcome::Missing,
         // The daemon was ended between the journal and the knob, or somebody put it back.
         Ok(Some(found)) if same(&found, original) => Outcome::Unchanged,
         // The kernel counts the limit down, so after a kill in the middle of a run it holds what nobody wrote.
-        Ok(Some(found)) if !written.iter().any(|ours| same(&found, ours)) && !is_limit(path) => {
-            Outcome::Drifted { found, written: written.first().copied().unwrap_or_default().to_owned() }
+        Ok(Some(found)) if !record.is_ours(&found) && !is_limit(path) => {
+            Outcome::Drifted { found, written: record.written.clone() }
         }
         Ok(Some(found)) => {
             write(files, path, original).map_or_else(Outcome::Refused, |()| Outcome::Written { from: found })

@@ -142,9 +142,7 @@ impl Observer {
 
     fn host(&self) -> Result<HostObservation, Error> {
         let demotes = lowtide_tiers::demotes(&self.root)?;
-        let mut tiers = lowtide_tiers::read(&self.root)?;
-        // Without demotion a slower node is memory like any other, and used as the operator says.
-        tiers.retain(|tier| demotes || tier.kind != TierKind::Node);
+        let tiers = lowtide_tiers::read(&self.root)?;
         let mut reads = HashMap::new();
         for tier in tiers.iter().filter(|tier| tier.kind.is_swap_device()) {
             if let Some(found) = lowtide_tiers::reads(&self.root, &tier.device)? {

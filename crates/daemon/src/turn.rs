@@ -9,8 +9,8 @@ use std::{
 
 use lowtide_cgroup::{Cgroup, Error, Request};
 use lowtide_core::{
-    Action, CgroupId, CgroupObservation, Decision, Effect, Hotness, Mode, Observation, Reason, Scope, State,
-    Tier,
+    Action, CgroupId, CgroupObservation, Decision, Effect, Hotness, Mode, Observation, Policy, Reason, Scope,
+    State, Tier,
 };
 use lowtide_kernfs::{Root, thread_cpu};
 use lowtide_policy::Config;
@@ -261,14 +261,12 @@ impl Loop {
     /// What the generations can show: the cut itself, since they are looked at twice within it. How much is older than what a policy
     /// wants is in the amount, and the oldest go first.
     fn idle(&self, decision: &Decision, config: &Config) -> Duration {
-        let policies = config.policies.policies();
-        let policy = policies.iter().find(|policy| policy.name == decision.policy);
-        policy.map_or(Duration::MAX, |policy| self.state.look_every(decision.id, policy).saturating_mul(2))
+        policy_of(decision, config)
+            .map_or(Duration::MAX, |policy| self.state.look_every(decision.id, policy).saturating_mul(2))
     }
 
     fn arm(&mut self, cgroup: &Cgroup, decision: &Decision, config: &Config) {
-        let policies = config.policies.policies();
-        let Some(policy) = policies.iter().find(|policy| policy.name == decision.policy) else { return };
+        let Some(policy) = policy_of(decision, config) else { return };
         match self.triggers.arm(cgroup, &policy.slo) {
             Ok(()) | Err(ArmError::Gone { .. }) => {}
             // The interval's own figures still stop the loop: later, but without fail.
@@ -300,6 +298,9 @@ fn sampled(sight: &Sight, config: &Config, state: &State) -> Vec<Target> {
 
 /// The policy was changed to observe while a request was being written.
 fn may_only_watch(decision: &Decision, config: &Config) -> bool {
-    let policies = config.policies.policies();
-    policies.iter().any(|policy| policy.name == decision.policy && policy.mode == Mode::Observe)
+    policy_of(decision, config).is_some_and(|policy| policy.mode == Mode::Observe)
+}
+
+fn policy_of<'a>(decision: &Decision, config: &'a Config) -> Option<&'a Policy> {
+    config.policies.policies().iter().find(|policy| policy.name == decision.policy)
 }

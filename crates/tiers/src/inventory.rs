@@ -3,7 +3,7 @@ use std::cmp::Reverse;
 use lowtide_core::{Bytes, Tier, TierKind};
 use lowtide_kernfs::{Result, Root};
 
-use crate::{Backing, SlowNode, SwapDevice, Zram, Zswap, slow_nodes, swaps};
+use crate::{Backing, SlowNode, SwapDevice, Zram, Zswap, demotion_nodes, swaps};
 
 /// Every place where offloaded pages can live now: slower nodes, zswap if it is on or holds pages, then the swap devices,
 /// those of the highest priority first, each zram device with its backing device after it.
@@ -24,7 +24,7 @@ pub fn read(root: &Root) -> Result<Vec<Tier>> {
         }
         Device::Disk(swap) => std::iter::once(disk_tier(swap, elsewhere)).chain(None),
     });
-    let nodes = slow_nodes(root)?;
+    let nodes = demotion_nodes(root)?;
     let nodes = nodes.iter().map(node_tier);
     Ok(nodes.chain(zswap.as_ref().map(zswap_tier)).chain(behind).collect())
 }

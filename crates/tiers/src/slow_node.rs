@@ -31,6 +31,12 @@ pub fn demotes(root: &Root) -> Result<bool> {
     Ok(root.parse_optional(DEMOTION, switch)?.unwrap_or(false))
 }
 
+/// The slower nodes that pages are demoted to: none with demotion off, where such a node is memory like any other, used as the
+/// operator says.
+pub fn demotion_nodes(root: &Root) -> Result<Vec<SlowNode>> {
+    if demotes(root)? { slow_nodes(root) } else { Ok(Vec::new()) }
+}
+
 /// The nodes without a processor in a slower memory tier than every node that has one; none where the kernel knows no
 /// memory tiers (before 6.1).
 ///

@@ -166,10 +166,7 @@ impl Tracker {
         self.faults[1] = self.faults[0];
         let cohorts = &reading.cohorts;
         self.file.learn(Piece::of(cohorts, |size| size.file), elapsed, faulted, gone.file);
-        for piece in self.anon.pieces() {
-            // When it is touched it counts as touched half-way.
-            self.touches.watch(piece.youngest.saturating_add(elapsed / 2), piece.size, elapsed);
-        }
+        watch(&mut self.touches, &self.anon, elapsed);
         let touched = self.anon.learn(Piece::of(cohorts, |size| size.anon), elapsed, faulted, gone.anon);
         // The SLO is about minutes, and this was seen over the time between two looks.
         let a_minute = Ratio::ONE.over(Ratio::new(elapsed.max(MINUTE).as_secs_f64() / MINUTE.as_secs_f64()));
@@ -188,9 +185,7 @@ impl Tracker {
         let gone = self.sunk.sum().anon;
         self.sunk.settle(reading.at);
         let cohorts = &reading.slow;
-        for piece in self.slow.pieces() {
-            self.touches.watch(piece.youngest.saturating_add(elapsed / 2), piece.size, elapsed);
-        }
+        watch(&mut self.touches, &self.slow, elapsed);
         let touched = self.slow.learn(Piece::of(cohorts, |size| size.anon), elapsed, Bytes::ZERO, gone);
         for Touched { age, size, .. } in touched {
             self.touches.touch(age, size);
@@ -289,6 +284,13 @@ impl Tracker {
             could_go: Cohort::surely_idle(&self.cohorts, cold_after).total(),
             promotion_rate: (cold_after >= policy.cold_after).then(rate),
         }
+    }
+}
+
+/// What was there at the last reading was watched since. When it is touched it counts as touched half-way.
+fn watch(touches: &mut Touches, ages: &Ages, elapsed: Duration) {
+    for piece in ages.pieces() {
+        touches.watch(piece.youngest.saturating_add(elapsed / 2), piece.size, elapsed);
     }
 }
 

@@ -13,6 +13,5 @@ mod touches;
 
 pub(crate) use ladder::Price;
 pub use ladder::{Ladder, Rung};
-pub use offer::Offer;
-pub(crate) use offer::offers;
+pub(crate) use offer::{Offer, offers};
 pub(crate) use touches::{Rates, Touches};

@@ -17,19 +17,19 @@ const NODE_WORTH: Ratio = Ratio::percent(50.0);
 
 /// A tier as a page sees it.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Offer {
+pub(crate) struct Offer {
     /// What kind of place it is.
-    pub kind: TierKind,
+    pub(crate) kind: TierKind,
     /// Its device.
-    pub device: Arc<str>,
+    pub(crate) device: Arc<str>,
     /// What a fault costs.
-    pub fault: FaultCost,
+    pub(crate) fault: FaultCost,
     /// DRAM freed by a byte that is put there; on a slower node what that is worth less the node's own memory.
-    pub freed: Ratio,
+    pub(crate) freed: Ratio,
     /// Whether anything more finds room there.
-    pub has_room: bool,
+    pub(crate) has_room: bool,
     /// The policy wants nothing younger than this there.
-    pub after: Option<Duration>,
+    pub(crate) after: Option<Duration>,
 }
 
 /// Where a page that leaves DRAM can come to lie, the fastest first.

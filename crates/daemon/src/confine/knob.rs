@@ -73,9 +73,7 @@ pub(super) fn original<'a>(found: &'a str, record: Option<&'a Record>) -> &'a st
 }
 
 fn ours<'a>(found: &str, record: Option<&'a Record>) -> Option<&'a Record> {
-    // Ended between journal and knob, it holds what was written before.
-    let before = |record: &Record| record.before.as_ref().is_some_and(|before| same(before, found));
-    record.filter(|record| same(&record.written, found) || before(record))
+    record.filter(|record| record.is_ours(found))
 }
 
 /// The step from what a knob holds to what is wanted. The smaller of the operator's limit and lowtide's stands.

@@ -141,9 +141,9 @@ fn carry_out(
     let (mut done, mut refused) = (HashSet::new(), Vec::new());
     // What lets a cgroup have more comes last, and not where something that is to hold it back was refused.
     let (loose, tight): (Vec<_>, Vec<_>) = planned.into_iter().partition(|planned| planned.loosens(seen));
-    let mut held = HashSet::new();
-    for planned in tight.into_iter().chain(loose) {
-        if held.contains(&planned.index) && planned.loosens(seen) {
+    let (mut held, last) = (HashSet::new(), tight.len());
+    for (place, planned) in tight.into_iter().chain(loose).enumerate() {
+        if place >= last && held.contains(&planned.index) {
             continue;
         }
         let cgroup = &mut seen.cgroups[planned.index];

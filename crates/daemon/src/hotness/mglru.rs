@@ -134,7 +134,8 @@ impl Ager for Mglru {
     /// Only those that are due: a walk costs, and begins a generation.
     fn look(&mut self, _all: &[Target], due: &[Target]) -> Result<Look, String> {
         let (mut look, begun) = (Look::default(), thread_cpu().unwrap_or_default());
-        self.slow = slow_nodes(&self.root).map_err(|error| error.to_string())?;
+        let slow = lowtide_tiers::demotion_nodes(&self.root).map_err(|error| error.to_string())?;
+        self.slow = slow.into_iter().map(|node| node.node).collect();
         if let Err(error) = self.rounds(due, &mut look) {
             if look.readings.is_empty() {
                 return Err(error.to_string());
@@ -150,14 +151,6 @@ impl Ager for Mglru {
     fn stop(&mut self) -> Result<(), String> {
         Ok(())
     }
-}
-
-/// The nodes that pages are demoted to.
-fn slow_nodes(root: &Root) -> lowtide_kernfs::Result<Vec<u32>> {
-    if !lowtide_tiers::demotes(root)? {
-        return Ok(Vec::new());
-    }
-    Ok(lowtide_tiers::slow_nodes(root)?.into_iter().map(|slow| slow.node).collect())
 }
 
 fn ids(targets: &[Target]) -> Vec<CgroupId> {
