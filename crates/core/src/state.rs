@@ -7,7 +7,7 @@ use crate::{
     decision::Scope,
     history::{History, Sample},
     idle::{ByType, Hotness, Since, Tracker},
-    observation::{CgroupId, CgroupObservation, Effect, Tier, TierKind},
+    observation::{CgroupId, CgroupObservation, Effect, HostObservation, Tier, TierKind},
     pace::Pace,
     placement::Ladder,
     policy::{Mode, Policy},
@@ -63,14 +63,21 @@ impl State {
         tracker.unwrap_or(&Tracker::default()).look_every(policy)
     }
 
+    /// How often those on slower nodes are.
+    #[must_use]
+    pub fn look_at_slow_every(&self, id: CgroupId, policy: &Policy) -> Duration {
+        let tracker = self.cgroups.get(&id).map(|cgroup| &cgroup.tracker);
+        tracker.unwrap_or(&Tracker::default()).look_at_slow_every(policy)
+    }
+
     /// From which idle age on each tier is worth it for a cgroup; `None` without a source of idle ages.
     #[must_use]
     pub fn ladder(&self, id: CgroupId) -> Option<&Ladder> {
         self.cgroups.get(&id)?.ladder.as_ref()
     }
 
-    /// From which age on the pages of every cgroup belong on `device`; `None` if those of some cgroup never do, or nothing is
-    /// known of one.
+    /// How long after they were swapped out the pages of every cgroup belong on `device`; `None` if those of some cgroup never do,
+    /// or nothing is known of one.
     ///
     /// The kernel does not tell whose page is whose in a swap device, so the most careful cgroup decides for all, among those
     /// that lowtide offloads. One with next to nothing there has no say.
@@ -83,7 +90,11 @@ impl State {
         let all: Bytes = self.cgroups.values().filter(offloaded).map(|cgroup| cgroup.offloaded).sum();
         let away = self.cgroups.values().filter(offloaded);
         let heard = away.filter(|cgroup| cgroup.offloaded >= all.scale(NO_SAY));
-        let from = heard.map(|cgroup| cgroup.ladder.as_ref()?.rung(device)?.from);
+        let from = heard.map(|cgroup| {
+            let from = cgroup.ladder.as_ref()?.rung(device)?.from?;
+            // What came from slower nodes had been idle there for so long.
+            Some(from.saturating_sub(cgroup.sink_from.unwrap_or_default()))
+        });
         from.reduce(|a, b| Some(a?.max(b?))).flatten()
     }
 
@@ -108,6 +119,8 @@ pub(crate) struct CgroupState {
     pub(crate) tracker: Tracker,
     /// Of the last tick; `None` without an idle-age source.
     pub(crate) ladder: Option<Ladder>,
+    /// From which age on anonymous memory goes on from slower nodes to swap, as of the last tick; `None` if it stays.
+    pub(crate) sink_from: Option<Duration>,
     /// What of it was swapped out at the last tick; nothing for one without processes, that nobody waits for.
     pub(crate) offloaded: Bytes,
     /// Part of the SLO was broken at the last tick: the price is lowered once per breach, not once per tick.
@@ -131,8 +144,9 @@ pub(crate) struct CgroupState {
 /// A cgroup with less than this share of all that is offloaded does not hold up the rest.
 const NO_SAY: Ratio = Ratio::new(1.0 / 256.0);
 
-/// What is on a slower node is to have been idle there for so many times the cut before it may go on to swap: a fault there costs
-/// far more than an access to the node.
+/// With less than this share of the slower nodes free, what has been idle there makes room, whether or not it is worth it.
+const NODES_SHORT: Ratio = Ratio::percent(20.0);
+/// After so many times the cut: a fault costs far more than an access to the node.
 const SINKS_AFTER: u32 = 4;
 
 /// The longest wait after requests that freed nothing.
@@ -152,6 +166,7 @@ impl CgroupState {
             pace: Pace::default(),
             tracker: Tracker::default(),
             ladder: None,
+            sink_from: None,
             offloaded: Bytes::ZERO,
             was_broken: false,
             calm_from: Duration::ZERO,
@@ -172,6 +187,7 @@ impl CgroupState {
         seen: &CgroupObservation,
         policy: &Policy,
         swap: SwapChange,
+        slow_nodes: bool,
         now: Duration,
     ) -> Duration {
         let elapsed = now.saturating_sub(self.last_seen);
@@ -193,7 +209,8 @@ impl CgroupState {
         self.pace.learn(taken, back.total(), elapsed);
         let (faults, offloaded) = (seen.memory.stat.faults.unwrap_or_default(), seen.memory.offloaded());
         let shmem = seen.memory.stat.shmem;
-        let since = Since { taken: reclaimed, demoted, sunk, promoted: back, faults, offloaded, shmem };
+        let since =
+            Since { taken: reclaimed, demoted, sunk, promoted: back, faults, offloaded, shmem, slow_nodes };
         self.tracker.account(&since, policy, now);
         self.tracker.learn(seen.reading.as_deref(), policy);
         self.promoted = promoted;
@@ -213,14 +230,22 @@ impl CgroupState {
         elapsed
     }
 
-    /// From which age on anonymous memory goes on from a slower node to swap; no younger than the policy wants in swap.
-    pub(crate) fn sink_from(&self, policy: &Policy) -> Duration {
-        let swap = self
-            .ladder
-            .as_ref()
-            .and_then(|ladder| ladder.rungs.iter().find(|rung| rung.kind != TierKind::Node));
-        let after = swap.and_then(|rung| policy.tiers.rule(rung.kind)?.after).unwrap_or_default();
-        self.tracker.cut(policy).saturating_mul(SINKS_AFTER).max(after)
+    /// From which age on anonymous memory goes on from slower nodes to swap: where it is worth more there, or once it has been idle
+    /// for long on nodes that are nearly full. `None` if it stays. Never younger than the policy wants in swap.
+    pub(crate) fn sinks_from(&self, host: &HostObservation, policy: &Policy) -> Option<Duration> {
+        let nodes = host.slow_nodes().filter(|_| self.tracker.demotes_first())?;
+        let swap =
+            || self.ladder.iter().flat_map(|ladder| &ladder.rungs).filter(|rung| rung.kind != TierKind::Node);
+        let worth = swap().find_map(|rung| rung.from);
+        let short = nodes.free < nodes.total.scale(NODES_SHORT);
+        let after = swap().next().and_then(|rung| policy.tiers.rule(rung.kind)?.after).unwrap_or_default();
+        let waited = short.then(|| self.tracker.cut(policy).saturating_mul(SINKS_AFTER).max(after));
+        worth.into_iter().chain(waited).min()
+    }
+
+    /// Anonymous bytes on slower nodes that may go on to swap.
+    pub(crate) fn sinkable(&self) -> Bytes {
+        self.sink_from.map_or(Bytes::ZERO, |age| self.tracker.sinkable(age))
     }
 
     /// Did it work? A write that succeeded is no evidence.

@@ -40,7 +40,7 @@ pub fn tick(
     for cgroup in &seen.cgroups {
         let Some(policy) = policies.get(cgroup.policy) else { continue };
         let mut memory = recall(&mut known, cgroup, policy, now);
-        let elapsed = memory.learn(cgroup, policy, swap, now);
+        let elapsed = memory.learn(cgroup, policy, swap, seen.host.slow_nodes().is_some(), now);
         room.reserve(memory.promised);
         room.spend(beyond_asked(cgroup));
         let first = offers.first().and_then(|offer| policy.tiers.rule(offer.kind)?.after);
@@ -64,6 +64,7 @@ pub fn tick(
         .chain(cases.iter().enumerate().take(state.turn % cases.len().max(1)))
         .filter_map(|(place, case)| {
             let memory = state.cgroups.get_mut(&case.cgroup.id)?;
+            memory.sink_from = memory.sinks_from(case.host, case.policy);
             let decision = case.decide(memory, &mut room);
             let nobody = !case.cgroup.populated;
             memory.offloaded = if nobody { Bytes::ZERO } else { case.cgroup.memory.offloaded() };
@@ -234,7 +235,7 @@ impl Case<'_> {
             reclaim_cpu: minute.map(|window| window.reclaim_cpu()).unwrap_or_default(),
             cut: cold.map(|(cut, _)| cut),
             idle: cold.map(|(_, idle)| idle),
-            sinkable: cold.and(self.host.slow_nodes()).map(|_| self.sinkable(state)),
+            sinkable: cold.and(self.host.slow_nodes()).map(|_| state.sinkable()),
             ..Figures::default()
         }
     }
@@ -248,25 +249,27 @@ impl Case<'_> {
         }
     }
 
-    /// The cut, or what the policy wants of the first tier if that is later, and what has been idle for longer; `None` without an
-    /// idle-age source.
+    /// From which idle age on memory may leave DRAM, no earlier than the policy wants on the first tier, and what has been idle for
+    /// longer; `None` without an idle-age source.
     fn cold(&self, state: &CgroupState) -> Option<(Duration, Bytes)> {
-        let cut = state.tracker.is_current(self.policy, self.now).then(|| state.tracker.cut(self.policy))?;
-        let cut = cut.max(self.after);
-        Some((cut, state.tracker.idle(cut)))
+        let current = state.tracker.is_current(self.policy, self.now);
+        let from = current.then(|| state.tracker.leaves_from(self.policy))?.max(self.after);
+        Some((from, state.tracker.idle(from)))
     }
 
     /// Where memory of which age belongs, at the price of now.
     fn ladder(&self, state: &CgroupState, offers: &[Offer]) -> Option<Ladder> {
-        let (cut, _) = self.cold(state)?;
+        let (leaves_from, _) = self.cold(state)?;
+        let cut = state.tracker.cut(self.policy);
         let footprint = self.cgroup.memory.footprint();
         let price = Price { share: state.pace.price(), pressure: self.policy.slo.memory_pressure, footprint };
         let allowed = |offer: &Offer| {
-            let after = self.policy.tiers.rule(offer.kind)?.after;
-            Some(Offer { after, ..offer.clone() })
+            let wanted = self.policy.tiers.rule(offer.kind)?.after.unwrap_or_default();
+            let least = if offer.kind == TierKind::Node { leaves_from } else { leaves_from.max(cut) };
+            Some(Offer { after: wanted.max(least), ..offer.clone() })
         };
         let offers: Vec<_> = offers.iter().filter_map(allowed).collect();
-        Some(Ladder::lean(&offers, &state.tracker.rates(footprint), price, cut))
+        Some(Ladder::lean(&offers, &state.tracker.rates(footprint), price))
     }
 
     /// Once per breach, not once per tick of it.
@@ -437,7 +440,7 @@ impl Case<'_> {
         if demotable >= BATCH {
             return Some(Ok(Part { scope: Scope::Demote, cold: demotable, file_only: None }));
         }
-        let sinkable = self.without_the_last(self.sinkable(state));
+        let sinkable = self.without_the_last(state.sinkable());
         if sinkable >= BATCH && self.anonymous_stays(room).is_none() {
             return Some(Ok(Part { scope: Scope::Sink, cold: sinkable, file_only: None }));
         }
@@ -455,11 +458,6 @@ impl Case<'_> {
         let rule = self.policy.tiers.rule(TierKind::Node);
         let most = rule.and_then(|rule| rule.at_most);
         most.map_or(Bytes::MAX, |most| most.of(self.cgroup.memory.footprint()))
-    }
-
-    /// Anonymous bytes on slower nodes that may go on to swap.
-    fn sinkable(&self, state: &CgroupState) -> Bytes {
-        state.tracker.sinkable(state.sink_from(self.policy))
     }
 
     /// Price and headroom as a share of the fastest pace that the policy allows, for the time since the last tick.

@@ -10,7 +10,7 @@ use std::{
 };
 
 use lowtide_cgroup::{Cgroup, Mount};
-use lowtide_core::{Bytes, Effect, Memory, Scope, idle::ByType};
+use lowtide_core::{Bytes, Effect, Memory, Scope};
 use lowtide_kernfs::thread_cpu;
 use lowtide_mglru::{LruGen, Memcg, Target, identify};
 
@@ -61,19 +61,14 @@ fn memory(cgroup: &Cgroup) -> Result<Option<Memory>, Error> {
     }
 }
 
-/// A cgroup's sizes before and after.
-struct Sizes {
-    memory: Memory,
-    slow: ByType,
-}
-
 impl Eviction {
     /// Evicts in chunks for as long as it is told to go on, and says what came of it. Blocks.
     pub(crate) fn run(&self, cgroup: &Cgroup, keep_going: &mut dyn FnMut() -> bool) -> Result<Effect, Error> {
         let (cpu, wall) = (thread_cpu()?, Instant::now());
         let mut effect = Effect { scope: self.scope, ..Effect::default() };
-        let Some(before) = self.sizes(cgroup)? else { return Ok(Effect { vanished: true, ..effect }) };
-        for (target, size) in self.targets(cgroup)? {
+        let Some(before) = memory(cgroup)? else { return Ok(Effect { vanished: true, ..effect }) };
+        let memcgs = self.memcgs(cgroup)?;
+        for (target, size) in self.targets(cgroup, &memcgs) {
             let mut left = size.min(self.amount - effect.requested);
             while left >= BATCH && !effect.stopped {
                 // The number belongs to this cgroup for as long as the cgroup is there.
@@ -96,7 +91,7 @@ impl Eviction {
                 // What cannot be demoted, the kernel may swap out instead (a node that is full, or that the cgroup's cpuset leaves out).
                 let swapped =
                     || Ok::<_, Error>(memory(cgroup)?.map(|memory| memory.offloaded()).unwrap_or_default());
-                if self.scope == Scope::Demote && swapped()? > before.memory.offloaded() + CHUNK {
+                if self.scope == Scope::Demote && swapped()? > before.offloaded() + CHUNK {
                     effect.stopped = true;
                 }
             }
@@ -107,20 +102,38 @@ impl Eviction {
         }
         effect.wall = wall.elapsed();
         effect.cpu = thread_cpu()?.saturating_sub(cpu);
-        let Some(after) = self.sizes(cgroup)? else { return Ok(Effect { vanished: true, ..effect }) };
-        Ok(self.measured(effect, &before, &after))
+        let Some(after) = memory(cgroup)? else { return Ok(Effect { vanished: true, ..effect }) };
+        effect.freed = before.current - after.current;
+        effect.offloaded = after.offloaded() - before.offloaded();
+        if self.scope == Scope::Demote {
+            effect.demoted = self.slow(&self.memcgs(cgroup)?) - self.slow(&memcgs);
+        }
+        effect.partial = !effect.stopped && effect.taken().total() < self.amount;
+        Ok(effect)
     }
 
-    /// Which generations of which memcg and node may go, with the anonymous memory in them. One reading for all of a
-    /// request: it takes long where there are many cgroups, and a generation's number stays what it is.
-    fn targets(&self, cgroup: &Cgroup) -> Result<Vec<(Target, Bytes)>, Error> {
+    /// The generations of the cgroup and all below it. Read once for all of a request: it takes long where there are many cgroups,
+    /// and a generation's number stays what it is.
+    fn memcgs(&self, cgroup: &Cgroup) -> Result<Vec<Memcg>, Error> {
         let place = || (Arc::clone(cgroup.path()), cgroup.id());
         let before = [place()];
         let reading = self.nodes.lru_gen.read()?;
         let there = self.nodes.mount.open_as(cgroup.path(), cgroup.id());
         let after = if there.is_ok_and(|found| found.is_some()) { vec![place()] } else { Vec::new() };
         let found = identify(&reading.memcgs, &before, &after);
-        let memcgs = found.get(&cgroup.id()).copied().unwrap_or_default();
+        Ok(found.get(&cgroup.id()).copied().unwrap_or_default().to_vec())
+    }
+
+    /// Anonymous memory on slower nodes. Not from memory.numa_stat: that is up to two seconds old as long as less than 64 pages for
+    /// each CPU have changed (6.12, `memcg_vmstats_needs_flush`, mm/memcontrol.c), and a request is often smaller.
+    fn slow(&self, memcgs: &[Memcg]) -> Bytes {
+        let nodes =
+            memcgs.iter().flat_map(|memcg| &memcg.nodes).filter(|node| self.nodes.slow.contains(&node.id));
+        nodes.flat_map(|node| &node.generations).map(|generation| generation.size.anon).sum()
+    }
+
+    /// Which generations of which memcg and node may go, with the anonymous memory in them.
+    fn targets(&self, cgroup: &Cgroup, memcgs: &[Memcg]) -> Vec<(Target, Bytes)> {
         let from_slow = self.scope == Scope::Sink;
         // The command knows no memory.min and memory.low (`run_eviction`, mm/vmscan.c): what a cgroup below has for itself stays.
         let free = memcgs.iter().filter(|memcg| memcg.path == **cgroup.path() || !self.is_protected(memcg));
@@ -134,7 +147,7 @@ impl Eviction {
         });
         let mut targets: Vec<_> = targets.collect();
         targets.sort_by_key(|(oldest, ..)| std::cmp::Reverse(*oldest));
-        Ok(targets.into_iter().map(|(_, target, size)| (target, size)).collect())
+        targets.into_iter().map(|(_, target, size)| (target, size)).collect()
     }
 
     /// Whether a cgroup below the one that is asked has memory.min or memory.low. One that cannot be read counts as if.
@@ -146,24 +159,5 @@ impl Eviction {
             Ok(Some(Err(error))) => !error.is_gone(),
             Err(_) => true,
         }
-    }
-
-    /// `None` if the cgroup is gone.
-    fn sizes(&self, cgroup: &Cgroup) -> Result<Option<Sizes>, Error> {
-        let Some(memory) = memory(cgroup)? else { return Ok(None) };
-        let nodes = cgroup.nodes()?;
-        let slow =
-            nodes.iter().filter(|(node, _)| self.nodes.slow.contains(node)).map(|(_, size)| *size).sum();
-        Ok(Some(Sizes { memory, slow }))
-    }
-
-    fn measured(&self, mut effect: Effect, before: &Sizes, after: &Sizes) -> Effect {
-        effect.freed = before.memory.current - after.memory.current;
-        effect.offloaded = after.memory.offloaded() - before.memory.offloaded();
-        if self.scope == Scope::Demote {
-            effect.demoted = after.slow.anon - before.slow.anon;
-        }
-        effect.partial = !effect.stopped && effect.taken().total() < self.amount;
-        effect
     }
 }

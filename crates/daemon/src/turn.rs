@@ -251,18 +251,22 @@ impl Loop {
                     nodes: self.observer.nodes(&sight.seen.host),
                     scope,
                     amount,
-                    idle: self.idle(decision, config),
+                    idle: self.idle(decision, scope, config),
                 }),
             };
             self.actuator.start(cgroup, job);
         }
     }
 
-    /// What the generations can show: the cut itself, since they are looked at twice within it. How much is older than what a policy
-    /// wants is in the amount, and the oldest go first.
-    fn idle(&self, decision: &Decision, config: &Config) -> Duration {
-        policy_of(decision, config)
-            .map_or(Duration::MAX, |policy| self.state.look_every(decision.id, policy).saturating_mul(2))
+    /// What the generations can show: the age from which on memory may go, since they are looked at twice within it. How much is
+    /// older than what a policy wants is in the amount, and the oldest go first.
+    fn idle(&self, decision: &Decision, scope: Scope, config: &Config) -> Duration {
+        let Some(policy) = policy_of(decision, config) else { return Duration::MAX };
+        let every = match scope {
+            Scope::Sink => self.state.look_at_slow_every(decision.id, policy),
+            _ => self.state.look_every(decision.id, policy),
+        };
+        every.saturating_mul(2)
     }
 
     fn arm(&mut self, cgroup: &Cgroup, decision: &Decision, config: &Config) {
@@ -291,7 +295,8 @@ fn sampled(sight: &Sight, config: &Config, state: &State) -> Vec<Target> {
     let target = |cgroup: &CgroupObservation| {
         let policy = policies.get(cgroup.policy).filter(|policy| policy.mode != Mode::Observe)?;
         let every = state.look_every(cgroup.id, policy);
-        Some(Target { id: cgroup.id, path: Arc::clone(&cgroup.path), every })
+        let slow_every = state.look_at_slow_every(cgroup.id, policy);
+        Some(Target { id: cgroup.id, path: Arc::clone(&cgroup.path), every, slow_every })
     };
     sight.seen.cgroups.iter().filter(|cgroup| cgroup.populated).filter_map(target).collect()
 }

@@ -52,22 +52,29 @@ pub(crate) struct Touched {
     pub(crate) size: Bytes,
 }
 
+/// What happened between two readings.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Between {
+    /// So much time passed.
+    pub(crate) elapsed: Duration,
+    /// At most so much is new.
+    pub(crate) faulted: Bytes,
+    /// So much left on request: the oldest.
+    pub(crate) gone: Bytes,
+    /// The same, with what may have left only after the reading.
+    pub(crate) may_be_gone: Bytes,
+}
+
 impl Ages {
-    /// Takes in a reading made `elapsed` after the last one. At most `faulted` bytes are new since, and `gone` left DRAM on
-    /// request: what is not there any more without having left or been freed was touched, and is returned.
-    pub(crate) fn learn(
-        &mut self,
-        mut measured: Vec<Piece>,
-        elapsed: Duration,
-        faulted: Bytes,
-        gone: Bytes,
-    ) -> Vec<Touched> {
+    /// Takes in a reading: what is not there any more without having left or been freed was touched, and is returned.
+    pub(crate) fn learn(&mut self, mut measured: Vec<Piece>, between: Between) -> Vec<Touched> {
+        let Between { elapsed, faulted, gone, may_be_gone } = between;
         measured.retain(|piece| !piece.size.is_zero());
         oldest_first(&mut measured);
         let before: Vec<Piece> = self.cohorts.iter().map(|piece| piece.grown(elapsed)).collect();
         let left = total(&before) + faulted - total(&measured);
-        let touched = touched(&before, &measured, elapsed, left.max(gone));
-        self.cohorts = fit(measured, before, elapsed);
+        let touched = touched(&before, &measured, elapsed, left.max(may_be_gone));
+        self.cohorts = fit(measured, without_the_oldest(before, gone), elapsed);
         oldest_first(&mut self.cohorts);
         self.join();
         touched
@@ -100,6 +107,17 @@ fn oldest_first(pieces: &mut [Piece]) {
 fn near(older: Piece, younger: Piece) -> bool {
     let span = older.oldest.unwrap_or(older.youngest).saturating_sub(younger.youngest);
     older.oldest.is_some() == younger.oldest.is_some() && span <= younger.youngest / RESOLUTION
+}
+
+/// What left on request were the oldest: a lump that shrank by as much has no room for them any more, though it may hold as many
+/// younger ones.
+fn without_the_oldest(mut pieces: Vec<Piece>, mut gone: Bytes) -> Vec<Piece> {
+    for piece in &mut pieces {
+        let left = piece.size.min(gone);
+        piece.size = piece.size - left;
+        gone = gone - left;
+    }
+    pieces
 }
 
 fn total(pieces: &[Piece]) -> Bytes {

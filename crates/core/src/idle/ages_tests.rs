@@ -16,9 +16,14 @@ fn generations(hot: u64, warm: u64, lump: u64) -> Vec<Piece> {
     vec![piece(0, Some(10), hot), piece(10, Some(20), warm), piece(20, None, lump)]
 }
 
+fn between(faulted: u64, gone: u64) -> Between {
+    let gone = Bytes::mib(gone);
+    Between { elapsed: WALK, faulted: Bytes::mib(faulted), gone, may_be_gone: gone }
+}
+
 /// Learns, and tells what was touched that this source shows as old.
 fn learn(ages: &mut Ages, reading: Vec<Piece>, gone: u64) -> Vec<(u64, u64)> {
-    let touched = ages.learn(reading, WALK, Bytes::ZERO, Bytes::mib(gone)).into_iter();
+    let touched = ages.learn(reading, between(0, gone)).into_iter();
     let old = touched.filter(|touched| touched.age >= WALK * 2);
     old.map(|touched| (touched.age.as_secs(), touched.size.get() >> 20)).collect()
 }
@@ -78,10 +83,22 @@ fn memory_that_left_was_not_touched() {
 }
 
 #[test]
+fn what_left_were_the_oldest() {
+    let mut ages = Ages::default();
+    (0..10).for_each(|_| drop(learn(&mut ages, generations(40, 0, 60), 0)));
+    // As much becomes idle as was taken, again and again.
+    drop(learn(&mut ages, generations(40, 20, 40), 20));
+    drop(learn(&mut ages, generations(40, 20, 40), 20));
+    assert_eq!(idle(&ages, 100), 20);
+    drop(learn(&mut ages, generations(40, 20, 40), 20));
+    assert_eq!(idle(&ages, 100), 0);
+}
+
+#[test]
 fn what_was_freed_while_as_much_was_allocated_was_not_touched() {
     let mut ages = Ages::default();
     (0..10).for_each(|_| drop(learn(&mut ages, generations(40, 0, 120), 0)));
-    let touched = ages.learn(generations(160, 0, 0), WALK, Bytes::mib(120), Bytes::ZERO);
+    let touched = ages.learn(generations(160, 0, 0), between(120, 0));
     assert!(touched.iter().all(|touched| touched.seen < seconds(20)), "{touched:?}");
 }
 
@@ -89,7 +106,7 @@ fn what_was_freed_while_as_much_was_allocated_was_not_touched() {
 fn generations_of_seconds_inherit_no_ages() {
     let mut ages = Ages::default();
     for _ in 0..10 {
-        ages.learn(vec![piece(0, Some(1), 30), piece(3, None, 90)], WALK, Bytes::ZERO, Bytes::ZERO);
+        ages.learn(vec![piece(0, Some(1), 30), piece(3, None, 90)], between(0, 0));
     }
     assert_eq!(idle(&ages, 4), 0);
 }
@@ -98,9 +115,9 @@ fn generations_of_seconds_inherit_no_ages() {
 fn two_lumps_do_not_both_inherit_the_same_past() {
     let mut ages = Ages::default();
     for _ in 0..10 {
-        ages.learn(generations(0, 0, 100), WALK, Bytes::ZERO, Bytes::ZERO);
+        ages.learn(generations(0, 0, 100), between(0, 0));
     }
-    ages.learn(vec![piece(20, None, 100), piece(20, None, 100)], WALK, Bytes::ZERO, Bytes::ZERO);
+    ages.learn(vec![piece(20, None, 100), piece(20, None, 100)], between(0, 0));
     assert_eq!(idle(&ages, 100), 100);
 }
 
@@ -122,7 +139,7 @@ proptest! {
         for (reading, elapsed, gone) in readings {
             let known = total(ages.pieces());
             let touched: Bytes = ages
-                .learn(reading.clone(), seconds(elapsed), Bytes::ZERO, Bytes::mib(gone))
+                .learn(reading.clone(), Between { elapsed: seconds(elapsed), ..between(0, gone) })
                 .iter()
                 .map(|touched| touched.size)
                 .sum();
@@ -144,7 +161,7 @@ proptest! {
         let mut ages = Ages::default();
         let mut lump = 0;
         for part in parts {
-            ages.learn(generations(10, part, lump), WALK, Bytes::ZERO, Bytes::ZERO);
+            ages.learn(generations(10, part, lump), between(0, 0));
             lump += part;
         }
         prop_assert!(ages.pieces().len() <= 100, "{}", ages.pieces().len());

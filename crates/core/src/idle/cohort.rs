@@ -102,7 +102,7 @@ pub struct Reading {
     pub every: Duration,
     /// What was seen, in any order.
     pub cohorts: Arc<[Cohort]>,
-    /// What was seen on slower nodes, which `cohorts` then has nothing of, where the kernel demotes. A page's age there
-    /// counts from its arrival.
-    pub slow: Arc<[Cohort]>,
+    /// What was seen on slower nodes, which `cohorts` has nothing of where the kernel demotes; `None` if this look left them
+    /// out. A page's age there counts from its arrival.
+    pub slow: Option<Arc<[Cohort]>>,
 }

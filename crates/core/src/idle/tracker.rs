@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    ages::{Ages, Piece, Touched},
+    ages::{Ages, Between, Piece, Touched},
     cohort::{ByType, Cohort, Reading, Source},
     cut,
     histogram::{BOUNDARIES, Histogram},
@@ -63,6 +63,8 @@ pub(crate) struct Tracker {
     slow: Ages,
     /// All that is on slower nodes.
     slow_cohorts: Vec<Cohort>,
+    /// When that was read last.
+    slow_at: Option<Duration>,
     returns: Returns,
     away: Away,
     touches: Touches,
@@ -76,6 +78,8 @@ pub(crate) struct Tracker {
     taken: Taken,
     /// Left slower nodes for swap on lowtide's request since the last reading.
     sunk: Taken,
+    /// The host demotes to slower nodes.
+    slow_nodes: bool,
     seen: Duration,
 }
 
@@ -96,6 +100,8 @@ pub(crate) struct Since {
     pub(crate) offloaded: Bytes,
     /// tmpfs and shared memory in DRAM now.
     pub(crate) shmem: Bytes,
+    /// The host demotes to slower nodes now.
+    pub(crate) slow_nodes: bool,
 }
 
 /// The last reading.
@@ -117,6 +123,7 @@ impl Tracker {
         self.seen = now;
         self.faults[0] = since.faults;
         self.shmem = since.shmem;
+        self.slow_nodes = since.slow_nodes;
         if self.last.is_some() {
             self.taken.push([since.taken, since.demoted].into_iter().sum(), now);
             self.sunk.push(since.sunk, now);
@@ -154,43 +161,59 @@ impl Tracker {
         let Some(reading) = reading else { return };
         if self.last.is_some_and(|last| last.source != reading.source) {
             (self.anon, self.file, self.slow) = Default::default();
-            self.last = None;
+            (self.last, self.slow_at) = (None, None);
+            self.slow_cohorts.clear();
         }
         if self.last.is_some_and(|last| last.at >= reading.at) {
             return;
         }
         let elapsed = self.last.map_or(Duration::ZERO, |last| reading.at.saturating_sub(last.at));
-        let gone = self.taken.sum();
-        self.taken.settle(reading.at);
+        let may_be_gone = self.taken.sum();
+        let gone = self.taken.settle(reading.at);
         let faulted = self.faults[0] - self.faults[1];
         self.faults[1] = self.faults[0];
         let cohorts = &reading.cohorts;
-        self.file.learn(Piece::of(cohorts, |size| size.file), elapsed, faulted, gone.file);
+        let between = |of: fn(ByType) -> Bytes| Between {
+            elapsed,
+            faulted,
+            gone: of(gone),
+            may_be_gone: of(may_be_gone),
+        };
+        self.file.learn(Piece::of(cohorts, |size| size.file), between(|size| size.file));
         watch(&mut self.touches, &self.anon, elapsed);
-        let touched = self.anon.learn(Piece::of(cohorts, |size| size.anon), elapsed, faulted, gone.anon);
-        // The SLO is about minutes, and this was seen over the time between two looks.
-        let a_minute = Ratio::ONE.over(Ratio::new(elapsed.max(MINUTE).as_secs_f64() / MINUTE.as_secs_f64()));
-        for Touched { seen, age, size } in touched {
-            self.touches.touch(age, size);
-            self.note(seen, age, size.scale(a_minute), policy);
-        }
+        let touched = self.anon.learn(Piece::of(cohorts, |size| size.anon), between(|size| size.anon));
+        // Where memory leaves DRAM for slower nodes, those show what would have come back from swap.
+        self.note_touched(&touched, elapsed, (!self.demotes_first()).then_some(policy));
         self.cohorts = both(self.anon.pieces(), self.file.pieces());
-        self.learn_slow(reading, elapsed);
+        if let Some(cohorts) = &reading.slow {
+            self.learn_slow(cohorts, reading.at, policy);
+        }
         let every = reading.every.max(self.look_every(policy));
         self.last = Some(Last { source: reading.source, at: reading.at, every });
     }
 
-    /// What is touched on a slower node costs no fault, and speaks against no cut; placement has to know of it.
-    fn learn_slow(&mut self, reading: &Reading, elapsed: Duration) {
-        let gone = self.sunk.sum().anon;
-        self.sunk.settle(reading.at);
-        let cohorts = &reading.slow;
+    /// What is touched on a slower node costs no fault there; it would, had it been swapped out.
+    fn learn_slow(&mut self, cohorts: &[Cohort], at: Duration, policy: &Policy) {
+        let elapsed = self.slow_at.replace(at).map_or(Duration::ZERO, |last| at.saturating_sub(last));
+        let may_be_gone = self.sunk.sum().anon;
+        let gone = self.sunk.settle(at).anon;
         watch(&mut self.touches, &self.slow, elapsed);
-        let touched = self.slow.learn(Piece::of(cohorts, |size| size.anon), elapsed, Bytes::ZERO, gone);
-        for Touched { age, size, .. } in touched {
-            self.touches.touch(age, size);
-        }
+        let between = Between { elapsed, faulted: Bytes::ZERO, gone, may_be_gone };
+        let touched = self.slow.learn(Piece::of(cohorts, |size| size.anon), between);
+        self.note_touched(&touched, elapsed, Some(policy));
         self.slow_cohorts = both(self.slow.pieces(), &Piece::of(cohorts, |size| size.file));
+    }
+
+    /// What two looks `elapsed` apart showed to have been touched after a while; under a policy it speaks against a cut.
+    fn note_touched(&mut self, touched: &[Touched], elapsed: Duration, policy: Option<&Policy>) {
+        // The SLO is about minutes, and this was seen over the time between two looks.
+        let a_minute = Ratio::ONE.over(Ratio::new(elapsed.max(MINUTE).as_secs_f64() / MINUTE.as_secs_f64()));
+        for Touched { seen, age, size } in touched {
+            self.touches.touch(*age, *size);
+            if let Some(policy) = policy {
+                self.note(*seen, *age, size.scale(a_minute), policy);
+            }
+        }
     }
 
     /// Whether there is a reading that may still be relied on: no older than a few looks.
@@ -205,9 +228,20 @@ impl Tracker {
         Cohort::total(&self.cohorts) - Cohort::surely_idle(&self.cohorts, policy.cold_after).total()
     }
 
-    /// From which idle age on anonymous memory may go.
+    /// From which idle age on anonymous memory may be swapped out.
     pub(crate) fn cut(&self, policy: &Policy) -> Duration {
         cut::choose(&self.returns, policy.cold_after, policy.slo.promotion_rate, self.base(policy))
+    }
+
+    /// From which idle age on anonymous memory may leave DRAM: at the cut, or for slower nodes, where a touch is no fault and
+    /// counts against no promotion rate, already when it is cold.
+    pub(crate) fn leaves_from(&self, policy: &Policy) -> Duration {
+        if self.demotes_first() { policy.cold_after } else { self.cut(policy) }
+    }
+
+    /// What leaves DRAM goes to slower nodes.
+    pub(crate) fn demotes_first(&self) -> bool {
+        self.slow_nodes && self.knows_nodes()
     }
 
     /// How often anonymous memory of each age is touched, for a cgroup of `footprint` bytes.
@@ -215,17 +249,23 @@ impl Tracker {
         self.touches.rates(footprint)
     }
 
-    /// Anonymous bytes that have been idle on slower nodes for `age`, and may go on to swap. What came there had been idle for the
-    /// cut, but its age begins anew.
+    /// Anonymous bytes that have been idle on slower nodes for `age`. What came there had been idle for `cold_after`, but its age
+    /// begins anew.
     pub(crate) fn sinkable(&self, age: Duration) -> Bytes {
         Cohort::surely_idle(&self.slow_cohorts, age).anon - self.sunk.sum().anon
     }
 
-    /// How often to look: twice within the cut.
+    /// How often to look: twice within the age at which memory leaves DRAM.
     ///
     /// A source that tells the last two intervals apart from all before, as MGLRU does, then shows exactly what has been
-    /// idle beyond the cut. With more looks that would be among what [`Ages`] can only bound.
+    /// idle beyond it. With more looks that would be among what [`Ages`] can only bound.
     pub(crate) fn look_every(&self, policy: &Policy) -> Duration {
+        self.leaves_from(policy) / 2
+    }
+
+    /// The same on slower nodes: twice within the cut. Seen more often, what is in use now and then would look as what is idle, since
+    /// as much of it is in the last generation each time.
+    pub(crate) fn look_at_slow_every(&self, policy: &Policy) -> Duration {
         self.cut(policy) / 2
     }
 
@@ -266,7 +306,7 @@ impl Tracker {
             data_age: now.saturating_sub(last.at),
             histogram: Histogram::of(self.cohorts.iter().chain(&self.slow_cohorts)),
             working_set: self.working_set(policy),
-            cut: self.cut(policy),
+            cut: self.leaves_from(policy),
             lines: Lines {
                 hot: hot.draw(&self.cohorts),
                 warm: warm.draw(&self.cohorts),

@@ -1,4 +1,4 @@
-use std::{sync::Arc, time::Duration};
+use std::{ops::Range, sync::Arc, time::Duration};
 
 use super::{Offer, Rates};
 use crate::{
@@ -37,18 +37,14 @@ pub struct Rung {
 impl Ladder {
     /// Leans a ladder on what is on offer.
     ///
-    /// `share` is the loop's price, `pressure` the SLO's; nothing begins before `cut`, the age from which on memory may leave
-    /// DRAM at all. In each class of age the tier with the greatest gain wins; the fastest among equals.
-    pub(crate) fn lean(offers: &[Offer], rates: &Rates, price: Price, cut: Duration) -> Self {
+    /// In each class of age the tier with the greatest gain wins; the fastest among equals.
+    pub(crate) fn lean(offers: &[Offer], rates: &Rates, price: Price) -> Self {
         let mut rungs: Vec<Rung> = offers.iter().map(|offer| offer.rung(rates)).collect();
         let per_page = price.per_page();
-        for (age, touched) in rates.by_age() {
-            let Some(best) = best(offers, age, touched, per_page) else { continue };
+        for (ages, touched) in rates.by_age() {
+            let Some(best) = best(offers, &ages, touched, per_page) else { continue };
             if rungs[best].from.is_none() {
-                rungs[best].from = Some(age.max(cut));
-            }
-            // Of the class that it begins in, which the cut may have moved.
-            if rungs[best].from.is_some_and(|from| from >= age) {
+                rungs[best].from = Some(ages.start.max(offers[best].after));
                 rungs[best].touched = Ratio::new(touched);
             }
         }
@@ -81,12 +77,12 @@ impl Offer {
     }
 }
 
-fn best(offers: &[Offer], age: Duration, touched: f64, per_page: f64) -> Option<usize> {
+fn best(offers: &[Offer], ages: &Range<Duration>, touched: f64, per_page: f64) -> Option<usize> {
     let mut best = None;
     let mut most = 0.0;
     for (index, offer) in offers.iter().enumerate() {
         let gain = offer.gain(touched, per_page);
-        if offer.has_room && offer.after.is_none_or(|after| age >= after) && gain > most {
+        if offer.has_room && offer.after < ages.end && gain > most {
             (best, most) = (Some(index), gain);
         }
     }

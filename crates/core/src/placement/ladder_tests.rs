@@ -12,7 +12,7 @@ fn offer(kind: TierKind, micros: u64, freed: f64) -> Offer {
         fault: FaultCost { time: Duration::from_micros(micros), measured: true },
         freed: Ratio::new(freed),
         has_room: true,
-        after: None,
+        after: Duration::ZERO,
     }
 }
 
@@ -37,14 +37,14 @@ fn ages(ladder: &Ladder) -> Vec<Option<u64>> {
 #[test]
 fn colder_memory_belongs_on_slower_tiers() {
     // A page is worth 0.01 / 262144 = 3.8e-8: zram from 1.3e-3 touches a second on, the disk from 1.4e-4 on (100 µs).
-    let ladder = Ladder::lean(&offers(100), &rates(), price(1.0), Duration::ZERO);
+    let ladder = Ladder::lean(&offers(100), &rates(), price(1.0));
     assert_eq!(ages(&ladder), [Some(300), Some(3600)]);
     assert!((ladder.price_per_gib - 0.01).abs() < 1e-9);
 }
 
 #[test]
 fn a_device_that_gets_slower_begins_later() {
-    let from = |micros| ages(&Ladder::lean(&offers(micros), &rates(), price(1.0), Duration::ZERO))[1];
+    let from = |micros| ages(&Ladder::lean(&offers(micros), &rates(), price(1.0)))[1];
     assert_eq!(from(100), Some(3600));
     assert_eq!(from(1000), Some(8 * 3600));
     assert_eq!(from(50_000), None);
@@ -52,23 +52,24 @@ fn a_device_that_gets_slower_begins_later() {
 
 #[test]
 fn a_lower_price_moves_every_rung_up() {
-    let at = |share| ages(&Ladder::lean(&offers(100), &rates(), price(share), Duration::ZERO));
+    let at = |share| ages(&Ladder::lean(&offers(100), &rates(), price(share)));
     assert_eq!(at(0.25), [Some(1200), Some(4 * 3600)]);
 }
 
 #[test]
 fn nothing_begins_before_the_cut_or_what_the_policy_says() {
     let mut offers = offers(100);
-    offers[1].after = Some(Duration::from_hours(6));
-    let ladder = Ladder::lean(&offers, &rates(), price(1.0), Duration::from_mins(7));
-    assert_eq!(ages(&ladder), [Some(420), Some(8 * 3600)]);
+    offers[0].after = Duration::from_mins(7);
+    offers[1].after = Duration::from_hours(6);
+    let ladder = Ladder::lean(&offers, &rates(), price(1.0));
+    assert_eq!(ages(&ladder), [Some(420), Some(6 * 3600)]);
 }
 
 #[test]
 fn a_full_tier_is_passed_over() {
     let mut offers = offers(100);
     offers[0].has_room = false;
-    let ladder = Ladder::lean(&offers, &rates(), price(1.0), Duration::ZERO);
+    let ladder = Ladder::lean(&offers, &rates(), price(1.0));
     assert_eq!(ages(&ladder), [None, Some(1200)]);
 }
 
@@ -87,7 +88,7 @@ proptest! {
         raw.sort_by(|a, b| b.total_cmp(a));
         let rates = Rates::of(raw);
         let price = price(share);
-        let ladder = Ladder::lean(&offers, &rates, price, Duration::ZERO);
+        let ladder = Ladder::lean(&offers, &rates, price);
         let begun: Vec<_> = ladder.rungs.iter().filter_map(|rung| rung.from).collect();
         prop_assert!(begun.is_sorted(), "{begun:?}");
         for rung in ladder.rungs.iter().filter(|rung| rung.from.is_some()) {

@@ -28,8 +28,8 @@ pub(crate) struct Offer {
     pub(crate) freed: Ratio,
     /// Whether anything more finds room there.
     pub(crate) has_room: bool,
-    /// The policy wants nothing younger than this there.
-    pub(crate) after: Option<Duration>,
+    /// Nothing younger than this goes there.
+    pub(crate) after: Duration,
 }
 
 /// Where a page that leaves DRAM can come to lie, the fastest first.
@@ -80,7 +80,7 @@ impl Offer {
             fault: costs.of(tier),
             freed: taken.complement(),
             has_room: !tier.room().is_zero(),
-            after: None,
+            after: Duration::ZERO,
         }
     }
 }

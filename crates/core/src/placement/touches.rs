@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{ops::Range, time::Duration};
 
 use crate::{
     idle::{CLASSES, class_of, class_start},
@@ -79,9 +79,10 @@ impl Touches {
 pub(crate) struct Rates([f64; CLASSES]);
 
 impl Rates {
-    /// Of each class, the youngest first: where it begins, and touches a second.
-    pub(crate) fn by_age(&self) -> impl Iterator<Item = (Duration, f64)> + '_ {
-        self.0.iter().enumerate().map(|(index, rate)| (class_start(index), *rate))
+    /// Of each class, the youngest first: its ages, and touches a second.
+    pub(crate) fn by_age(&self) -> impl Iterator<Item = (Range<Duration>, f64)> + '_ {
+        let end = |index: usize| if index + 1 < CLASSES { class_start(index + 1) } else { Duration::MAX };
+        self.0.iter().enumerate().map(move |(index, rate)| (class_start(index)..end(index), *rate))
     }
 
     #[cfg(test)]

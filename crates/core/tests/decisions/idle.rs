@@ -15,7 +15,7 @@ fn idle(bench: &mut Bench, anon: Bytes) {
     let cohorts = Arc::new([Cohort { youngest: Duration::from_hours(1), oldest: None, size }]);
     let (at, every) = (bench.now, Duration::from_mins(1));
     bench.cgroup().reading =
-        Some(Arc::new(Reading { source: Source::Mglru, at, every, cohorts, slow: Arc::default() }));
+        Some(Arc::new(Reading { source: Source::Mglru, at, every, cohorts, slow: None }));
 }
 
 fn scope(decision: &Decision) -> Option<Scope> {

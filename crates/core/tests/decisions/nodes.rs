@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use lowtide_core::{
-    Action, Bytes, Cohort, Decision, Effect, Mode, Reading, Reason, Scope,
+    Action, Bytes, CgroupId, Cohort, Decision, Effect, Mode, Ratio, Reading, Reason, Scope, TierKind,
     idle::{ByType, Source},
     savings,
 };
@@ -19,10 +19,12 @@ fn anon(size: Bytes) -> ByType {
 /// So much that has been idle for so long in DRAM, and on the node.
 fn idle(bench: &mut Bench, dram: (Duration, u64), node: (Duration, u64)) {
     let cohorts = |(youngest, mib): (Duration, u64)| -> Arc<[Cohort]> {
-        Arc::new([Cohort { youngest, oldest: None, size: anon(Bytes::mib(mib)) }])
+        let oldest = youngest.is_zero().then_some(INTERVAL);
+        Arc::new([Cohort { youngest, oldest, size: anon(Bytes::mib(mib)) }])
     };
     let (at, every) = (bench.now, Duration::from_mins(1));
-    let reading = Reading { source: Source::Mglru, at, every, cohorts: cohorts(dram), slow: cohorts(node) };
+    let reading =
+        Reading { source: Source::Mglru, at, every, cohorts: cohorts(dram), slow: Some(cohorts(node)) };
     bench.cgroup().reading = Some(Arc::new(reading));
     bench.memory().slow = BTreeMap::from([("node1".into(), anon(Bytes::mib(node.1)))]);
 }
@@ -58,16 +60,38 @@ fn no_swap_is_needed_for_it() {
     assert_eq!(scope(&decision), Some(Scope::Demote));
 }
 
+/// More than four fifths of the node are taken, but there is room above the reserve of a tenth.
+fn short(bench: &mut Bench) {
+    bench.seen.host.tiers[1].used = Bytes::mib(1_700);
+}
+
 #[test]
-fn what_is_on_the_node_waits_for_the_second_boundary() {
+fn what_is_idle_on_a_node_that_is_nearly_full_makes_room() {
     // cold_after is 4 s.
-    let young = decided((Duration::ZERO, 300), (Duration::from_secs(15), 100), |_| {});
+    let young = decided((Duration::ZERO, 300), (Duration::from_secs(15), 100), short);
     assert_ne!(scope(&young), Some(Scope::Sink));
     assert_eq!(young.figures.sinkable, Some(Bytes::ZERO));
-    let old = decided((Duration::ZERO, 300), (Duration::from_secs(16), 100), |_| {});
+    let old = decided((Duration::ZERO, 300), (Duration::from_secs(16), 100), short);
     assert_eq!(scope(&old), Some(Scope::Sink));
     assert_eq!(old.action.name(), "sink");
     assert_eq!(old.figures.sinkable, Some(Bytes::mib(100)));
+}
+
+#[test]
+fn on_a_node_with_room_it_stays_until_swap_is_worth_more() {
+    let dear = decided((Duration::ZERO, 300), (HOUR, 100), |_| {});
+    assert_eq!(dear.figures.sinkable, Some(Bytes::ZERO), "no ladder yet");
+    // Swap on another node, nearly: 20 us, and a tenant that may stall for a tenth of its time.
+    let mut bench = Bench::eager();
+    bench.slow_node(Bytes::mib(2_000));
+    bench.swap().kind = TierKind::Zram;
+    bench.policy().slo.memory_pressure = Ratio::percent(10.0);
+    idle(&mut bench, (Duration::ZERO, 300), (HOUR, 100));
+    bench.decide();
+    let ladder = bench.state.ladder(CgroupId(1)).unwrap();
+    let from = |device: &str| ladder.rung(device).unwrap().from;
+    assert!(from("node1") < from("/dev/vdb"), "{ladder:?}");
+    assert_eq!(scope(&bench.decide()), Some(Scope::Sink));
 }
 
 #[test]
@@ -111,6 +135,7 @@ fn what_was_demoted_is_not_asked_for_again_and_costs_no_swap() {
 fn what_went_on_to_swap_is_taken_off_until_a_reading_shows_it() {
     let mut bench = Bench::eager();
     bench.slow_node(Bytes::mib(2_000));
+    short(&mut bench);
     idle(&mut bench, (Duration::ZERO, 300), (HOUR, 100));
     let decision = bench.decide();
     let offloaded = asked(&decision);
@@ -145,4 +170,38 @@ fn what_is_on_a_node_frees_as_much_dram() {
     let names: Vec<_> = placed.iter().map(|part| (part.name(), part.bytes)).collect();
     assert_eq!(names, [("node node1".into(), Bytes::mib(100)), ("disk /dev/vdb".into(), Bytes::ZERO)]);
     assert_eq!(savings::net(&placed), Bytes::mib(100));
+}
+
+#[test]
+fn what_is_wanted_now_and_then_goes_to_the_node_all_the_same_but_not_on_to_swap() {
+    let mut bench = Bench::eager();
+    bench.slow_node(Bytes::mib(2_000));
+    let looks = |bench: &mut Bench| {
+        let policy = bench.policies[0].clone();
+        (bench.state.look_every(CgroupId(1), &policy), bench.state.look_at_slow_every(CgroupId(1), &policy))
+    };
+    idle(&mut bench, (HOUR, 300), (Duration::from_mins(7), 100));
+    let before = bench.decide();
+    let every = looks(&mut bench);
+    assert_eq!(every.0, every.1);
+    // All of it was touched, in DRAM and on the node.
+    idle(&mut bench, (Duration::ZERO, 300), (Duration::ZERO, 100));
+    let after = bench.decide();
+    assert_eq!(before.figures.cut, after.figures.cut, "it leaves DRAM as early as before");
+    let later = looks(&mut bench);
+    assert_eq!(later.0, every.0);
+    assert_eq!(later.1, Duration::from_mins(10), "twice within the cut: beyond twice the 7 minutes");
+}
+
+#[test]
+fn a_look_that_leaves_out_the_node_changes_nothing_there() {
+    let mut bench = Bench::eager();
+    bench.slow_node(Bytes::mib(2_000));
+    short(&mut bench);
+    idle(&mut bench, (Duration::ZERO, 300), (HOUR, 100));
+    assert_eq!(bench.decide().figures.sinkable, Some(Bytes::mib(100)));
+    idle(&mut bench, (Duration::ZERO, 300), (Duration::ZERO, 0));
+    let reading = bench.cgroup().reading.as_deref().cloned().unwrap();
+    bench.cgroup().reading = Some(Arc::new(Reading { slow: None, ..reading }));
+    assert_eq!(bench.decide().figures.sinkable, Some(Bytes::mib(100)));
 }

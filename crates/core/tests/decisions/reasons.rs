@@ -153,7 +153,7 @@ fn nothing_idle(bench: &mut Bench) {
     let cohorts = Arc::new([Cohort { youngest: Duration::ZERO, oldest: None, size }]);
     let (at, every) = (bench.now, Duration::from_mins(1));
     bench.cgroup().reading =
-        Some(Arc::new(Reading { source: Source::Mglru, at, every, cohorts, slow: Arc::default() }));
+        Some(Arc::new(Reading { source: Source::Mglru, at, every, cohorts, slow: None }));
 }
 
 fn slow_node_forbidden(bench: &mut Bench) {
@@ -166,7 +166,7 @@ fn slow_node_full(bench: &mut Bench) {
     let size = ByType { anon: Bytes::mib(600), file: Bytes::ZERO };
     let cohorts = Arc::new([Cohort { youngest: Duration::from_hours(1), oldest: None, size }]);
     let (at, every) = (bench.now, Duration::from_mins(1));
-    let reading = Reading { source: Source::Mglru, at, every, cohorts, slow: Arc::default() };
+    let reading = Reading { source: Source::Mglru, at, every, cohorts, slow: None };
     bench.cgroup().reading = Some(Arc::new(reading));
 }
 

@@ -163,8 +163,7 @@ impl Tenant {
             Cohort { youngest, oldest, size }
         });
         let (every, cohorts) = (least, cohorts.into());
-        self.reading =
-            Some(Arc::new(Reading { source: Source::Mglru, at: now, every, cohorts, slow: Arc::default() }));
+        self.reading = Some(Arc::new(Reading { source: Source::Mglru, at: now, every, cohorts, slow: None }));
     }
 
     fn memory(&self) -> Memory {

@@ -168,7 +168,7 @@ fn reading() -> impl Strategy<Value = Reading> {
     let cohorts = (prop::collection::vec(cohort, 0..6), any::<bool>());
     (source, age(), age(), cohorts).prop_map(|(source, at, every, (mut cohorts, has_slow))| {
         let slow = if has_slow { cohorts.split_off(cohorts.len() / 2) } else { Vec::new() };
-        Reading { source, at, every, cohorts: cohorts.into(), slow: slow.into() }
+        Reading { source, at, every, cohorts: cohorts.into(), slow: Some(slow.into()) }
     })
 }
 

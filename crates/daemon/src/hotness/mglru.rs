@@ -1,13 +1,17 @@
 //! Idle ages from MGLRU: read which generations there are, have each target walked, read again.
 
-use std::{collections::HashMap, sync::Arc, time::Instant};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use lowtide_cgroup::Mount;
 use lowtide_core::{CgroupId, idle::Source};
 use lowtide_kernfs::{Root, thread_cpu};
 use lowtide_mglru::{Error, LruGen, Memcg, Place, Reading, Walk, cohorts_on, identify};
 
-use super::{Ager, Look, Stop, Target};
+use super::{Ager, Look, Stop, Target, schedule::is_over};
 
 /// Walks that the kernel ignored because it had just begun a generation by itself are asked for once more.
 const ATTEMPTS: usize = 2;
@@ -22,6 +26,8 @@ pub(super) struct Mglru {
     root: Root,
     /// Slower nodes at the last look; none where nothing is demoted.
     slow: Vec<u32>,
+    /// When they were walked last for each target.
+    walked_slow: HashMap<CgroupId, Instant>,
 }
 
 /// What came of asking for the walks of one target.
@@ -47,7 +53,15 @@ struct Rest {
 impl Mglru {
     /// `support`: what the kernel has of it. A look ends between two walks when told to `stop`.
     pub(super) fn new(root: Root, mount: Mount, support: String, stop: Stop) -> Self {
-        Self { lru_gen: LruGen::new(root.clone()), mount, support, stop, root, slow: Vec::new() }
+        Self {
+            lru_gen: LruGen::new(root.clone()),
+            mount,
+            support,
+            stop,
+            root,
+            slow: Vec::new(),
+            walked_slow: HashMap::new(),
+        }
     }
 
     /// The targets that are still the cgroups they were.
@@ -58,13 +72,20 @@ impl Mglru {
     }
 
     /// Walks every memcg of each target. What the kernel refuses for one says nothing about the others.
-    fn walk(&self, of: &HashMap<CgroupId, &[Memcg]>, rest: &mut Rest) -> HashMap<CgroupId, Asked> {
+    fn walk(
+        &self,
+        of: &HashMap<CgroupId, &[Memcg]>,
+        with_slow: &HashSet<CgroupId>,
+        rest: &mut Rest,
+    ) -> HashMap<CgroupId, Asked> {
         let mut asked = HashMap::with_capacity(of.len());
         for (id, memcgs) in of {
             if self.stop.is_set() {
                 break;
             }
-            let targets = memcgs.iter().flat_map(Memcg::walks).take_while(|_| !self.stop.is_set());
+            let wanted = |node: u32| with_slow.contains(id) || !self.slow.contains(&node);
+            let targets = memcgs.iter().flat_map(Memcg::walks).filter(|walk| wanted(walk.node));
+            let targets = targets.take_while(|_| !self.stop.is_set());
             let walks = targets.map(|target| self.lru_gen.age(target));
             let outcome = ask(walks).unwrap_or_else(|error| {
                 tracing::debug!(id = id.0, %error, "no idle ages of a cgroup this time");
@@ -77,11 +98,14 @@ impl Mglru {
     }
 
     /// One round: what was walked as asked goes into `look`, the rest is returned.
-    fn round(&self, targets: Vec<Target>, look: &mut Look) -> Result<Rest, Error> {
+    fn round(&mut self, targets: Vec<Target>, look: &mut Look) -> Result<Rest, Error> {
         let mut rest = Rest::default();
+        let with_slow: HashSet<_> =
+            targets.iter().filter(|target| self.slow_is_due(target)).map(|target| target.id).collect();
         let before: Vec<Place> = targets.iter().map(place).collect();
         let first = self.lru_gen.read()?;
-        let asked = self.walk(&identify(&first.memcgs, &before, &self.still_there(&targets)), &mut rest);
+        let asked =
+            self.walk(&identify(&first.memcgs, &before, &self.still_there(&targets)), &with_slow, &mut rest);
         if self.stop.is_set() {
             rest.again = targets;
             return Ok(rest);
@@ -94,8 +118,9 @@ impl Mglru {
                 Some(Asked::Walks(walks)) if walks.iter().all(|walk| is_confirmed(walk, memcgs, &second)) => {
                     let slow = |node: u32| self.slow.contains(&node);
                     look.readings.push((target.id, cohorts_on(*memcgs, |node| !slow(node))));
-                    if !self.slow.is_empty() {
+                    if with_slow.contains(&target.id) {
                         look.slow.insert(target.id, cohorts_on(*memcgs, slow));
+                        self.walked_slow.insert(target.id, second.at);
                     }
                 }
                 Some(Asked::Walks(_) | Asked::Again) => rest.again.push(target),
@@ -105,8 +130,14 @@ impl Mglru {
         Ok(rest)
     }
 
+    /// Also where there are no slower nodes any more: then that is to be known.
+    fn slow_is_due(&self, target: &Target) -> bool {
+        let last = self.walked_slow.get(&target.id).map(Instant::elapsed);
+        self.slow.is_empty() || last.is_none_or(|ago| is_over(Some(Duration::ZERO), target.slow_every, ago))
+    }
+
     /// Rounds until nothing is left over. What one round has brought stays when the next one fails.
-    fn rounds(&self, due: &[Target], look: &mut Look) -> Result<(), Error> {
+    fn rounds(&mut self, due: &[Target], look: &mut Look) -> Result<(), Error> {
         let mut rest = Rest { again: due.to_vec(), refused: None };
         for _ in 0..ATTEMPTS {
             if rest.again.is_empty() || self.stop.is_set() {
@@ -132,10 +163,11 @@ impl Ager for Mglru {
     }
 
     /// Only those that are due: a walk costs, and begins a generation.
-    fn look(&mut self, _all: &[Target], due: &[Target]) -> Result<Look, String> {
+    fn look(&mut self, all: &[Target], due: &[Target]) -> Result<Look, String> {
         let (mut look, begun) = (Look::default(), thread_cpu().unwrap_or_default());
         let slow = lowtide_tiers::demotion_nodes(&self.root).map_err(|error| error.to_string())?;
         self.slow = slow.into_iter().map(|node| node.node).collect();
+        self.walked_slow.retain(|id, _| all.iter().any(|target| target.id == *id));
         if let Err(error) = self.rounds(due, &mut look) {
             if look.readings.is_empty() {
                 return Err(error.to_string());
@@ -191,7 +223,6 @@ fn is_confirmed(walk: &Walk, memcgs: &[Memcg], reading: &Reading) -> bool {
 mod tests {
     use super::*;
     use lowtide_mglru::{MemcgId, Target as Node};
-    use std::time::Duration;
 
     const MEMCG: MemcgId = MemcgId(7);
 
@@ -225,7 +256,12 @@ mod tests {
         let stop = Stop::default();
         let mount = Mount::find_unchecked(&root).unwrap();
         let mut mglru = Mglru::new(root, mount, String::new(), stop.clone());
-        let due = [Target { id: CgroupId(1), path: "/a".into(), every: Duration::ZERO }];
+        let due = [Target {
+            id: CgroupId(1),
+            path: "/a".into(),
+            every: Duration::ZERO,
+            slow_every: Duration::ZERO,
+        }];
         assert!(mglru.look(&due, &due).is_err(), "there is no MGLRU here");
         stop.set();
         assert_eq!(mglru.look(&due, &due).unwrap().again, [CgroupId(1)], "left over");

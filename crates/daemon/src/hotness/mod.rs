@@ -55,6 +55,8 @@ pub(crate) struct Target {
     pub(crate) path: Arc<str>,
     /// It is worth a look so often.
     pub(crate) every: Duration,
+    /// And its memory on slower nodes so often.
+    pub(crate) slow_every: Duration,
 }
 
 /// What one look brought.
@@ -62,7 +64,7 @@ pub(crate) struct Target {
 pub(crate) struct Look {
     /// The idle ages of the targets that were found.
     readings: Vec<(CgroupId, Vec<Cohort>)>,
-    /// Of those targets, what is on slower nodes; the readings then have nothing of it.
+    /// Of those targets whose slower nodes were looked at, what is there; the readings have nothing of it.
     slow: HashMap<CgroupId, Vec<Cohort>>,
     /// When they were true.
     at: Instant,

@@ -319,7 +319,7 @@ impl Sampler {
         let at = ended.saturating_sub(ended_at.saturating_duration_since(look.at));
         let mut slow = look.slow;
         for (id, cohorts) in look.readings {
-            let slow = slow.remove(&id).unwrap_or_default().into();
+            let slow = slow.remove(&id).map(Into::into);
             let reading = Reading { source, at, every: sampling.interval, cohorts: cohorts.into(), slow };
             self.readings.insert(id, Arc::new(reading));
         }

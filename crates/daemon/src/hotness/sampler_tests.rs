@@ -69,7 +69,14 @@ impl Bench {
     }
 
     fn turn(&mut self) {
-        let targets = || vec![Target { id: CgroupId(1), path: "/a".into(), every: Duration::ZERO }];
+        let targets = || {
+            vec![Target {
+                id: CgroupId(1),
+                path: "/a".into(),
+                every: Duration::ZERO,
+                slow_every: Duration::ZERO,
+            }]
+        };
         self.sampler.turn(&self.wanted, targets, self.started);
     }
 
@@ -84,7 +91,12 @@ impl Bench {
     }
 
     fn is_due(&self) -> bool {
-        let target = Target { id: CgroupId(1), path: "/a".into(), every: Duration::from_hours(1) };
+        let target = Target {
+            id: CgroupId(1),
+            path: "/a".into(),
+            every: Duration::from_hours(1),
+            slow_every: Duration::ZERO,
+        };
         !self.sampler.schedule.due(&[target], self.started.elapsed()).is_empty()
     }
 

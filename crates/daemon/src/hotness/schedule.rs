@@ -69,8 +69,12 @@ mod tests {
 
     #[test]
     fn what_was_looked_at_is_due_again_after_its_own_time() {
-        let target =
-            |id, secs| Target { id: CgroupId(id), path: "/a".into(), every: Duration::from_secs(secs) };
+        let target = |id, secs| Target {
+            id: CgroupId(id),
+            path: "/a".into(),
+            every: Duration::from_secs(secs),
+            slow_every: Duration::ZERO,
+        };
         let targets = [target(1, 10), target(2, 60)];
         let due = |schedule: &Schedule, secs| {
             schedule

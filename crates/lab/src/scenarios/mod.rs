@@ -86,6 +86,7 @@ pub static TESTS: &[Scenario] = &[
     write_budget::SCENARIO,
     tiers::SCENARIO,
     placement::SCENARIO,
+    placement::CXL,
     forbidden::SCENARIO,
     cxl::SCENARIO,
 ];

@@ -19,8 +19,11 @@ const GONE: u32 = 1 << 31;
 pub struct AgeRow {
     /// Seconds.
     pub at_least: f64,
-    /// Mapped in DRAM.
+    /// Mapped, in DRAM or on a slower node.
     pub dram: u64,
+    /// Of those, on a slower node.
+    #[serde(default)]
+    pub slow: u64,
     /// In swap.
     pub swap: u64,
     /// Of those, sunk to the slower device; nothing without `--sunk-from`.
@@ -120,7 +123,11 @@ impl AgeLook<'_> {
         let class = self.ages.classes.partition_point(|least| *least <= idle) - 1;
         let row = &mut self.rows[class];
         match place {
-            Place::Dram | Place::Slow => row.dram += bytes,
+            Place::Dram => row.dram += bytes,
+            Place::Slow => {
+                row.dram += bytes;
+                row.slow += bytes;
+            }
             Place::Swap => row.swap += bytes,
             Place::Sunk => {
                 row.swap += bytes;
@@ -144,6 +151,7 @@ impl AgeLook<'_> {
         let mut older = AgeRow::default();
         for row in self.rows.iter_mut().rev() {
             row.dram += older.dram;
+            row.slow += older.slow;
             row.swap += older.swap;
             row.sunk += older.sunk;
             row.absent += older.absent;

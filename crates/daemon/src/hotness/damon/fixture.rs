@@ -79,7 +79,7 @@ impl Host {
 
     pub(super) fn target(&self, path: &str) -> Target {
         let id = self.mount().open(path).unwrap().unwrap().id();
-        Target { id, path: Arc::from(path), every: seconds(30) }
+        Target { id, path: Arc::from(path), every: seconds(30), slow_every: Duration::ZERO }
     }
 }
 
