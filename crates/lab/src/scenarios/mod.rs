@@ -36,6 +36,7 @@ mod tiers;
 mod verdict;
 mod worst_case;
 mod write_budget;
+mod zswap;
 
 use crate::dirs::LabDirs;
 use crate::machine::Machine;
@@ -89,6 +90,7 @@ pub static TESTS: &[Scenario] = &[
     placement::CXL,
     forbidden::SCENARIO,
     cxl::SCENARIO,
+    zswap::SCENARIO,
 ];
 
 /// What `cargo xtask bench` runs: they report, and judge nothing but correctness.

@@ -26,7 +26,7 @@ pub struct AgeRow {
     pub slow: u64,
     /// In swap.
     pub swap: u64,
-    /// Of those, sunk to the slower device; nothing without `--sunk-from`.
+    /// Of those, sunk to the slower device; nothing without `--sunk-from` or `--sunk-to`.
     #[serde(default)]
     pub sunk: u64,
     /// Neither; see [`super::pages::Places::absent`].

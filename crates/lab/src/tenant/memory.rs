@@ -1,15 +1,14 @@
-//! The tenant's memory: content of a chosen compressibility, and what one touch does.
+//! The tenant's memory, and what one touch does.
 
+use super::content::{Content, WORDS, change, read_word};
 use super::file_map::map_new_file;
 use super::layout::Layout;
 use super::options::{FilePart, Options};
-use crate::random::scramble;
 use crate::size::PAGE;
 use anyhow::{Context, Result, bail};
 use memmap2::MmapMut;
 use std::hint::black_box;
 
-const WORD: usize = size_of::<u64>();
 /// A hot touch reads this many words of its page: work, so that throughput is not only the cost of a clock.
 const WORDS_OF_WORK: usize = 64;
 
@@ -22,24 +21,14 @@ pub struct Memory {
     file_start: usize,
     write_file: bool,
     content: Content,
-    /// How often each anonymous page was changed; none unless that is to be verified.
+    /// How often each anonymous page was changed; none unless somebody asks for what a page should hold.
     changes: Vec<u32>,
-}
-
-/// What a page is filled with, besides its number.
-#[derive(Debug, Clone, Copy)]
-struct Content {
-    seed: u64,
-    /// Bytes.
-    random: usize,
+    verify: bool,
 }
 
 impl Memory {
     /// Maps the memory and fills every page; `filled` is told of each.
     pub fn fill(options: &Options, layout: &Layout, mut filled: impl FnMut(usize)) -> Result<Self> {
-        if !(0.0..=1.0).contains(&options.compressibility) {
-            bail!("--compressibility is a share from 0 to 1, not {}", options.compressibility);
-        }
         let mut memory = Self::map(options, layout)?;
         let content = memory.content;
         for page in 0..layout.total() {
@@ -71,9 +60,16 @@ impl Memory {
             Some(directory) if file_bytes > 0 => Some(map_new_file(directory, file_bytes as u64)?),
             _ => None,
         };
-        let content = Content { seed: options.seed, random: random_bytes(options.compressibility) };
-        let changes = if options.verify { vec![0; file_start] } else { Vec::new() };
-        Ok(Self { anonymous, file, file_start, write_file: options.file_write, content, changes })
+        let counted = options.verify || options.sunk_to.is_some();
+        Ok(Self {
+            anonymous,
+            file,
+            file_start,
+            write_file: options.file_write,
+            content: Content::of(options)?,
+            changes: vec![0; if counted { file_start } else { 0 }],
+            verify: options.verify,
+        })
     }
 
     /// Works on one page: reads across it, then changes one word. Returns what it computed.
@@ -82,11 +78,11 @@ impl Memory {
         let bytes = self.page_mut(page);
         let mut hash = 0_u64;
         for index in 0..WORDS_OF_WORK {
-            let word = read_word(bytes, index * (PAGE / WORD / WORDS_OF_WORK));
+            let word = read_word(bytes, index * (WORDS / WORDS_OF_WORK));
             hash = (hash ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15).rotate_left(23);
         }
         if write {
-            bump_last_word(bytes);
+            change(bytes, 1);
             self.note_change(page);
         }
         hash
@@ -98,7 +94,7 @@ impl Memory {
         let bytes = self.page_mut(page);
         black_box(read_word(bytes, 0));
         if write {
-            bump_last_word(bytes);
+            change(bytes, 1);
             self.note_change(page);
         }
     }
@@ -107,15 +103,18 @@ impl Memory {
     /// `None` if that is not to be verified.
     #[must_use]
     pub fn wrong_pages(&self) -> Option<usize> {
-        let map = self.anonymous.as_ref().filter(|_| !self.changes.is_empty())?;
+        let map = self.anonymous.as_ref().filter(|_| self.verify)?;
+        let is_wrong = |(page, found): &(usize, &[u8])| **found != self.expected(*page);
+        Some(map.chunks_exact(PAGE).enumerate().filter(is_wrong).count())
+    }
+
+    /// What was written last to an anonymous page, with `--verify` or `--sunk-to`. Does not touch the page.
+    #[must_use]
+    pub fn expected(&self, page: usize) -> [u8; PAGE] {
         let mut expected = [0; PAGE];
-        let is_wrong = |(page, (found, changes)): &(usize, (&[u8], &u32))| {
-            expected.fill(0);
-            self.content.fill(&mut expected, *page);
-            change_last_word(&mut expected, u64::from(**changes));
-            **found != expected
-        };
-        Some(map.chunks_exact(PAGE).zip(&self.changes).enumerate().filter(is_wrong).count())
+        self.content.fill(&mut expected, page);
+        change(&mut expected, self.changes.get(page).copied().map_or(0, u64::from));
+        expected
     }
 
     fn note_change(&mut self, page: usize) {
@@ -149,71 +148,10 @@ impl Memory {
     }
 }
 
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    clippy::cast_precision_loss,
-    reason = "a share of a page was checked"
-)]
-fn random_bytes(share: f64) -> usize {
-    (share * PAGE as f64) as usize / WORD * WORD
-}
-
-impl Content {
-    /// Random words first, the zeros of a fresh page after them; the content depends on nothing but seed and page.
-    fn fill(self, bytes: &mut [u8], page: usize) {
-        let mut state = (self.seed ^ 0x5DEE_CE66).wrapping_mul(0x2545_F491_4F6C_DD1D) ^ (page as u64 + 1);
-        for word in bytes[..self.random].chunks_exact_mut(WORD) {
-            state = scramble(state);
-            word.copy_from_slice(&state.to_ne_bytes());
-        }
-        // Every page gets one word of its own, so that none is a page of zeros, which costs no memory in zram.
-        if let Some(first) = bytes.first_chunk_mut::<WORD>() {
-            *first = (page as u64 + 1).to_ne_bytes();
-        }
-        bump_last_word(bytes);
-    }
-}
-
-fn read_word(bytes: &[u8], index: usize) -> u64 {
-    bytes[index * WORD..].first_chunk().map_or(0, |word| u64::from_ne_bytes(*word))
-}
-
-fn bump_last_word(bytes: &mut [u8]) {
-    change_last_word(bytes, 1);
-}
-
-fn change_last_word(bytes: &mut [u8], by: u64) {
-    if let Some(word) = bytes.last_chunk_mut::<WORD>() {
-        *word = u64::from_ne_bytes(*word).wrapping_add(by).to_ne_bytes();
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use clap::Parser;
-
-    #[test]
-    fn the_random_share_is_what_was_asked() {
-        let mut page = vec![0; PAGE];
-        Content { seed: 1, random: random_bytes(0.5) }.fill(&mut page, 7);
-        let zeros = page.iter().skip(PAGE / 2).filter(|byte| **byte == 0).count();
-        assert!(zeros >= PAGE / 2 - WORD);
-        let zeros_among_random = page.iter().take(PAGE / 2).skip(WORD).filter(|byte| **byte == 0).count();
-        assert!(zeros_among_random < 64);
-    }
-
-    #[test]
-    fn pages_differ_and_are_repeatable() {
-        let fill = |page| {
-            let mut bytes = vec![0; PAGE];
-            Content { seed: 9, random: 64 }.fill(&mut bytes, page);
-            bytes
-        };
-        assert_ne!(fill(0), fill(1));
-        assert_eq!(fill(3), fill(3));
-    }
 
     #[test]
     fn a_page_that_is_not_what_was_written_is_found() {
@@ -225,7 +163,7 @@ mod tests {
         memory.touch(5);
         assert_eq!(memory.wrong_pages(), Some(0));
         // As if an older copy had come back, and another page.
-        change_last_word(memory.page_mut(0), u64::MAX);
+        change(memory.page_mut(0), u64::MAX);
         memory.page_mut(6)[0] ^= 1;
         assert_eq!(memory.wrong_pages(), Some(2));
         let unverified = Memory::fill(&Options { verify: false, ..options }, &layout, |_| ()).unwrap();

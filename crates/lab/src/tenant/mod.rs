@@ -3,6 +3,9 @@
 //! pages are, and how long they have been idle.
 
 pub mod ages;
+mod content;
+mod disk;
+mod entry;
 mod file_map;
 pub mod layout;
 pub mod memory;

@@ -87,6 +87,10 @@ pub struct Options {
     /// whose only swap it is.
     #[arg(long, value_name = "ZRAM")]
     pub sunk_from: Option<String>,
+    /// Have every truth say which swapped bytes are on this swap disk (such as /dev/nullb0), and not in zswap before it: it reads their
+    /// slots, which the disk's counters show. For a machine whose only swap it is.
+    #[arg(long, value_name = "DEVICE", conflicts_with = "sunk_from")]
+    pub sunk_to: Option<PathBuf>,
     /// Move all parts along by the hot part's size every so often.
     #[arg(long, value_parser = humantime::parse_duration)]
     pub shift_every: Option<Duration>,

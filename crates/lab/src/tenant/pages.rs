@@ -1,8 +1,11 @@
 //! Where the tenant's pages really are, from its own page table.
 
 use super::ages::{AgeLook, AgeRow};
+use super::disk::{SwapDisk, Swapped};
+use super::entry::Entry;
 use super::layout::{Layout, Part};
 use super::memory::Memory;
+use super::options::Options;
 use super::slow::SlowFrames;
 use super::sunk::Sunk;
 use crate::size::PAGE;
@@ -11,15 +14,6 @@ use serde::{Deserialize, Serialize};
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 
-const PRESENT: u64 = 1 << 63;
-const SWAPPED: u64 = 1 << 62;
-/// Bits of an entry in swap before the offset, which name the swap device; the offset ends at bit 54
-/// (Documentation/admin-guide/mm/pagemap.rst).
-const SWAP_TYPE_BITS: u32 = 5;
-const SWAP_BITS: u64 = (1 << 55) - 1;
-/// Of an entry that is present: the frame's number, for who may know it, else zero.
-const FRAME: u64 = (1 << 55) - 1;
-const ENTRY: usize = size_of::<u64>();
 /// Entries read at a time.
 const RUN: usize = 512;
 
@@ -32,7 +26,7 @@ pub enum Place {
     Slow,
     /// In swap.
     Swap,
-    /// In swap, on the device below zram.
+    /// In swap, on the device below zram or behind zswap.
     Sunk,
     /// Neither.
     Absent,
@@ -48,7 +42,7 @@ pub struct Places {
     pub slow: u64,
     /// In swap (zram, zswap, disk).
     pub swapped: u64,
-    /// Of those, sunk to the slower device; nothing without `--sunk-from`.
+    /// Of those, sunk to the slower device; nothing without `--sunk-from` or `--sunk-to`.
     #[serde(default)]
     pub sunk: u64,
     /// Neither: file pages whose cache was reclaimed. (Reclaim of a mapped file page unmaps it.)
@@ -85,21 +79,28 @@ pub struct Truth {
 pub struct PageTable {
     file: File,
     sunk_from: Option<String>,
+    disk: Option<SwapDisk>,
     slow: SlowFrames,
 }
 
 impl PageTable {
-    /// Opens this process's page table. Pages that have sunk from the zram device `sunk_from` are told apart.
-    pub fn open(sunk_from: Option<String>) -> Result<Self> {
+    /// Opens this process's page table. Pages that have sunk are told apart as the options say.
+    pub fn open(options: &Options) -> Result<Self> {
         let path = "/proc/self/pagemap";
         let file = File::open(path).with_context(|| format!("cannot open {path}"))?;
-        Ok(Self { file, sunk_from, slow: SlowFrames::read()? })
+        let disk = options.sunk_to.as_deref().map(SwapDisk::open).transpose()?;
+        Ok(Self { file, sunk_from: options.sunk_from.clone(), disk, slow: SlowFrames::read()? })
     }
 
     /// Looks up every page of every part; `ages`, if there is one, counts them too.
-    pub fn truth(&self, memory: &Memory, layout: &Layout, mut ages: Option<AgeLook<'_>>) -> Result<Truth> {
-        let sunk = self.sunk_from.as_deref().map_or_else(|| Ok(Sunk::default()), Sunk::read)?;
-        let mut places = |part| self.places(memory, layout, part, &sunk, ages.as_mut());
+    pub fn truth(
+        &mut self,
+        memory: &Memory,
+        layout: &Layout,
+        mut ages: Option<AgeLook<'_>>,
+    ) -> Result<Truth> {
+        let mut sunk = self.sunk_from.as_deref().map_or_else(|| Ok(Sunk::default()), Sunk::read)?;
+        let mut places = |part| self.places(memory, layout, part, &mut sunk, ages.as_mut());
         Ok(Truth {
             hot: places(Part::Hot)?,
             warm: places(Part::Warm)?,
@@ -110,11 +111,11 @@ impl PageTable {
     }
 
     fn places(
-        &self,
+        &mut self,
         memory: &Memory,
         layout: &Layout,
         part: Part,
-        sunk: &Sunk,
+        sunk: &mut Sunk,
         mut ages: Option<&mut AgeLook<'_>>,
     ) -> Result<Places> {
         let mut places = Places::default();
@@ -123,11 +124,14 @@ impl PageTable {
         while index < pages {
             let first = layout.page(part, index);
             let run = contiguous(memory, layout, part, index, pages.min(index + RUN));
-            let mut entries = [0_u8; RUN * ENTRY];
-            let entries = &mut entries[..run * ENTRY];
-            let offset = memory.address(first) / PAGE * ENTRY;
+            let mut entries = [0_u8; RUN * Entry::SIZE];
+            let entries = &mut entries[..run * Entry::SIZE];
+            let offset = memory.address(first) / PAGE * Entry::SIZE;
             self.file.read_exact_at(entries, offset as u64).context("cannot read /proc/self/pagemap")?;
-            for (page, entry) in (first..).zip(entries.chunks_exact(ENTRY)) {
+            if let Some(disk) = &mut self.disk {
+                disk.look(&mut swapped(first, entries), memory, sunk)?;
+            }
+            for (page, entry) in (first..).zip(Entry::all(entries)) {
                 let place = Place::of(entry, sunk, &self.slow);
                 places.count(place);
                 if let Some(ages) = &mut ages {
@@ -142,20 +146,21 @@ impl PageTable {
 
 impl Place {
     /// From one entry of the page table.
-    fn of(entry: &[u8], sunk: &Sunk, slow: &SlowFrames) -> Self {
-        match entry.first_chunk().map_or(0, |bytes| u64::from_ne_bytes(*bytes)) {
-            entry if entry & PRESENT != 0 && slow.has(entry & FRAME) => Self::Slow,
-            entry if entry & PRESENT != 0 => Self::Dram,
-            entry if entry & SWAPPED != 0 && sunk.has(swap_slot(entry)) => Self::Sunk,
-            entry if entry & SWAPPED != 0 => Self::Swap,
-            _ => Self::Absent,
+    fn of(entry: Entry, sunk: &Sunk, slow: &SlowFrames) -> Self {
+        match (entry.frame(), entry.swap_slot()) {
+            (Some(frame), _) if slow.has(frame) => Self::Slow,
+            (Some(_), _) => Self::Dram,
+            (None, Some(at)) if sunk.has(at) => Self::Sunk,
+            (None, Some(_)) => Self::Swap,
+            (None, None) => Self::Absent,
         }
     }
 }
 
-/// Where in its swap device a page is.
-fn swap_slot(entry: u64) -> usize {
-    usize::try_from((entry & SWAP_BITS) >> SWAP_TYPE_BITS).unwrap_or(usize::MAX)
+/// Those of the pages from `first` on that are in swap.
+fn swapped(first: usize, entries: &[u8]) -> Vec<Swapped> {
+    let entries = (first..).zip(Entry::all(entries));
+    entries.filter_map(|(page, entry)| Some(Swapped { slot: entry.swap_slot()?, page })).collect()
 }
 
 impl Places {
@@ -191,19 +196,15 @@ mod tests {
     use std::time::{Duration, Instant};
 
     #[test]
-    fn entries_are_told_apart() {
+    fn places_add_up() {
         let mut places = Places::default();
-        for entry in [PRESENT, PRESENT | 5, SWAPPED, 0] {
-            places.count(Place::of(&entry.to_ne_bytes(), &Sunk::default(), &SlowFrames::default()));
+        for place in [Place::Dram, Place::Slow, Place::Swap, Place::Sunk, Place::Absent] {
+            places.count(place);
         }
         let page = PAGE as u64;
-        assert_eq!(places, Places { resident: 2 * page, swapped: page, absent: page, slow: 0, sunk: 0 });
-        assert_eq!(places.gone(), 2 * page);
-    }
-
-    #[test]
-    fn a_slot_lies_above_the_type() {
-        assert_eq!(swap_slot(SWAPPED | 7 << SWAP_TYPE_BITS | 3), 7);
+        let expected = Places { resident: 2 * page, slow: page, swapped: 2 * page, sunk: page, absent: page };
+        assert_eq!(places, expected);
+        assert_eq!(places.gone(), 3 * page);
     }
 
     #[test]
@@ -217,7 +218,7 @@ mod tests {
         layout.move_along();
         ages.touched(layout.page(Part::Scan, 3), begin + Duration::from_secs(30));
         let look = ages.look(begin + Duration::from_secs(80));
-        let truth = PageTable::open(None).unwrap().truth(&memory, &layout, Some(look)).unwrap();
+        let truth = PageTable::open(&options).unwrap().truth(&memory, &layout, Some(look)).unwrap();
         assert_eq!(truth.hot.resident, 1 << 20);
         assert_eq!(truth.warm.resident, 1 << 19);
         assert_eq!(truth.scan.resident, 1 << 18);

@@ -1,4 +1,4 @@
-//! Which swap slots of a zram device have sunk to its backing device.
+//! Which swap slots have sunk to the slower device: below zram, or behind zswap.
 
 use anyhow::{Context, Result};
 use std::fs::File;
@@ -41,7 +41,8 @@ impl Sunk {
         self.bits.get(slot / 64).is_some_and(|bits| bits >> (slot % 64) & 1 == 1)
     }
 
-    fn insert(&mut self, slot: usize) {
+    /// Notes a slot that has sunk.
+    pub fn insert(&mut self, slot: usize) {
         if self.bits.len() <= slot / 64 {
             self.bits.resize(slot / 64 + 1, 0);
         }

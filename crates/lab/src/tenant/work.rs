@@ -81,7 +81,7 @@ impl<'a> Tenant<'a> {
             options,
             memory: Memory::fill(options, &layout, filled)?,
             layout,
-            table: PageTable::open(options.sunk_from.clone())?,
+            table: PageTable::open(options)?,
             ages,
             start: Instant::now(),
             next_hot: 0,
