@@ -28,6 +28,7 @@ mod scrape;
 mod shift;
 mod sides;
 mod slower;
+mod slower_ladder;
 mod sources;
 mod sudden;
 mod swap_full;
@@ -82,6 +83,7 @@ pub static TESTS: &[Scenario] = &[
     damon::SCENARIO,
     fault_cost::SCENARIO,
     slower::SCENARIO,
+    slower_ladder::SCENARIO,
     loss::SCENARIO,
     balancer::SCENARIO,
     write_budget::SCENARIO,

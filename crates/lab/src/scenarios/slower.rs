@@ -4,7 +4,7 @@
 use super::Scenario;
 use super::verdict::Verdict;
 use crate::guest::block::NullBlock;
-use crate::guest::look::{now, sleep_until};
+use crate::guest::look::{now, seconds, sleep_until};
 use crate::guest::mapper::{Behaviour, Mapped};
 use crate::guest::{Cgroup, Daemon, Tenant, knobs, report, swap};
 use crate::machine::Machine;
@@ -129,11 +129,6 @@ fn look(daemon: &Daemon, phase: &str) -> Result<()> {
     });
     let tiers = tiers.collect::<Result<_>>()?;
     report::emit(&Seen { kind: "seen".into(), phase: phase.into(), at: now()?, tiers })
-}
-
-/// A duration as serde writes it.
-fn seconds(time: &Value) -> Option<f64> {
-    Some(time["secs"].as_f64()? + time["nanos"].as_f64()? / 1e9)
 }
 
 fn nanoseconds(time: Duration) -> u64 {
