@@ -18,6 +18,7 @@ mod hotness;
 mod kill;
 mod loss;
 mod no_swap;
+mod nodes;
 mod offload;
 mod pageout;
 mod peers;
@@ -88,6 +89,7 @@ pub static TESTS: &[Scenario] = &[
     placement::SCENARIO,
     forbidden::SCENARIO,
     cxl::SCENARIO,
+    nodes::SCENARIO,
 ];
 
 /// What `cargo xtask bench` runs: they report, and judge nothing but correctness.
