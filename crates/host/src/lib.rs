@@ -53,6 +53,7 @@ impl Host {
             swap_total: self.meminfo.swap_total,
             tiers,
             reads,
+            added_latency: HashMap::new(),
             reclaim_takes_swappiness,
             ways: Ways::default(),
             demotes: false,

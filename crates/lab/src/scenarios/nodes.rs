@@ -178,7 +178,7 @@ fn judge(outcome: &Outcome) -> Result<()> {
             1 => one,
             _ => one + slow,
         };
-        let share = near / (zero + one + slow);
+        let share = near / (zero + one + slow).max(f64::MIN_POSITIVE);
         let what = format!("{}: {:.1} % of what was compressed is near", place.name, share * 100.0);
         verdict.expect(share >= 0.95, what);
     }
