@@ -1,4 +1,5 @@
-//! What it costs to bring a page back from a tier: measured from the kernel's own counters, assumed until enough was read.
+//! What it costs to bring a page back from a tier: measured from the kernel's own counters, assumed until enough was read;
+//! for slower nodes told by firmware.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -18,6 +19,10 @@ const LEAP: f64 = 2.0;
 /// mean with those of the minute in which the device got slower.
 const HALF_LIFE: Duration = Duration::from_mins(10);
 
+/// Lines of a page on a slower node that are read before they are in the caches, each time that the page is touched. Nobody
+/// counts them; all of a page would be 64.
+const LINES: u32 = 8;
+
 const PAGE: Bytes = Bytes::pages(1);
 
 /// What a fault on a page in a tier costs.
@@ -25,8 +30,20 @@ const PAGE: Bytes = Bytes::pages(1);
 pub struct FaultCost {
     /// Stall of the task that touches the page.
     pub time: Duration,
-    /// Whether it was measured on this host, or is what such tiers usually cost.
-    pub measured: bool,
+    /// Where that is known from.
+    pub basis: Basis,
+}
+
+/// Where a cost is known from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Basis {
+    /// The kernel's counters on this host.
+    Measured,
+    /// The latency that firmware tells of this host's memory, and the assumption that eight lines are read.
+    Told,
+    /// What such tiers usually cost.
+    Assumed,
 }
 
 impl FaultCost {
@@ -36,12 +53,17 @@ impl FaultCost {
     pub const fn assumed(kind: TierKind) -> Self {
         let time = match kind {
             // No fault at all as long as the page stays there, a few hundred nanoseconds for each access that misses the
-            // caches; moving it back is a fault and a copy.
+            // caches; moving it back is a fault and a copy. 125 ns more than DRAM for each of eight lines.
             TierKind::Node => Duration::from_micros(1),
             TierKind::Zswap | TierKind::Zram => Duration::from_micros(20),
             TierKind::Disk => Duration::from_millis(1),
         };
-        Self { time, measured: false }
+        Self { time, basis: Basis::Assumed }
+    }
+
+    /// What a touch of a page costs on a slower node, whose reads take `added` longer than DRAM's.
+    fn told(added: Duration) -> Self {
+        Self { time: added.saturating_mul(LINES), basis: Basis::Told }
     }
 
     /// Stall for each GiB of DRAM that is freed, if every page there is touched once; `None` where nothing is freed.
@@ -56,10 +78,11 @@ impl FaultCost {
     }
 }
 
-/// What was measured of each swap device.
+/// What was measured of each swap device, and told of each slower node.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Costs {
     devices: HashMap<Arc<str>, Measured>,
+    added_latency: HashMap<Arc<str>, Duration>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -90,6 +113,7 @@ struct Mean {
 impl Costs {
     /// Takes in the counters; forgets devices that are gone.
     pub(crate) fn observe(&mut self, host: &HostObservation, now: Duration) {
+        self.added_latency.clone_from(&host.added_latency);
         self.devices.retain(|device, _| host.reads.contains_key(device));
         for (device, reads) in &host.reads {
             self.devices.entry(Arc::clone(device)).or_default().observe(*reads, now);
@@ -98,9 +122,12 @@ impl Costs {
 
     /// Of one tier.
     pub(crate) fn of(&self, tier: &Tier) -> FaultCost {
-        self.mean(tier)
-            .and_then(|mean| Duration::try_from_secs_f64(mean.seconds).ok())
-            .map_or(FaultCost::assumed(tier.kind), |time| FaultCost { time, measured: true })
+        let measured = self.mean(tier).and_then(|mean| Duration::try_from_secs_f64(mean.seconds).ok());
+        let told = || self.added_latency.get(&tier.device).copied().map(FaultCost::told);
+        measured
+            .map(|time| FaultCost { time, basis: Basis::Measured })
+            .or_else(told)
+            .unwrap_or(FaultCost::assumed(tier.kind))
     }
 
     /// How long ago that was measured; `None` if it was not.

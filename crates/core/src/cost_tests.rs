@@ -31,7 +31,7 @@ fn look(costs: &mut Costs, count: u64, time: Duration, now: Duration) {
 }
 
 fn measured(micros: u64) -> FaultCost {
-    FaultCost { time: Duration::from_micros(micros), measured: true }
+    FaultCost { time: Duration::from_micros(micros), basis: Basis::Measured }
 }
 
 #[test]
@@ -44,10 +44,24 @@ fn little_is_no_measure() {
 }
 
 #[test]
+fn what_firmware_tells_of_a_node_is_for_as_long_as_it_tells() {
+    let disk = tier(TierKind::Disk, 1, 0);
+    let node = Tier { device: "node1".into(), ..tier(TierKind::Node, 1, 0) };
+    let told = HashMap::from([(Arc::clone(&node.device), Duration::from_nanos(150))]);
+    let mut costs = Costs::default();
+    costs.observe(&HostObservation { added_latency: told, ..HostObservation::default() }, Duration::ZERO);
+    assert_eq!(costs.of(&node), FaultCost { time: Duration::from_nanos(1200), basis: Basis::Told });
+    assert_eq!(costs.of(&disk), FaultCost::assumed(TierKind::Disk));
+    assert_eq!(costs.age(&node, Duration::ZERO), None);
+    costs.observe(&HostObservation::default(), Duration::ZERO);
+    assert_eq!(costs.of(&node), FaultCost::assumed(TierKind::Node));
+}
+
+#[test]
 fn little_adds_up_to_a_measure() {
     let seen = costs(&[(40, 400), (80, 800)]);
     assert_eq!(seen[0], FaultCost::assumed(TierKind::Disk));
-    assert!(seen[1].measured);
+    assert_eq!(seen[1].basis, Basis::Measured);
 }
 
 #[test]
@@ -66,7 +80,8 @@ fn another_device_under_the_same_name_is_measured_anew() {
     let seen = costs(&[(1000, 100), (10, 1), (1010, 1011)]);
     assert_eq!(seen[0], measured(100));
     assert_eq!(seen[1], FaultCost::assumed(TierKind::Disk));
-    assert!(seen[2].measured && (1000..1005).contains(&seen[2].time.as_micros()), "{:?}", seen[2]);
+    assert_eq!(seen[2].basis, Basis::Measured);
+    assert!((1000..1005).contains(&seen[2].time.as_micros()), "{:?}", seen[2]);
 }
 
 #[test]
@@ -122,7 +137,7 @@ proptest! {
             now += Duration::from_secs(seconds);
             look(&mut costs, count.into(), Duration::from_millis(millis.into()), now);
             let cost = costs.of(&disk);
-            prop_assert_eq!(costs.age(&disk, now).is_some(), cost.measured);
+            prop_assert_eq!(costs.age(&disk, now).is_some(), cost.basis == Basis::Measured);
             prop_assert!(cost.time <= Duration::from_millis(u32::MAX.into()));
         }
     }

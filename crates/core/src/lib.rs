@@ -29,7 +29,7 @@ pub mod units;
 mod watch;
 
 pub use confine::{Confinement, SwapBound, ZswapBound};
-pub use cost::FaultCost;
+pub use cost::{Basis, FaultCost};
 pub use decision::{Action, Decision, Figures, Reason, Scope};
 pub use idle::{Cohort, Histogram, Hotness, Line, Lines, Reading};
 pub use observation::{

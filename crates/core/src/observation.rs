@@ -52,6 +52,9 @@ pub struct HostObservation {
     pub tiers: Vec<Tier>,
     /// Reads of the tiers that are block devices, by [`Tier::device`].
     pub reads: HashMap<Arc<str>, BlockReads>,
+    /// Of the tiers that are nodes, by [`Tier::device`]: how much longer than from DRAM a read from there takes, as firmware
+    /// says. Without what firmware does not say.
+    pub added_latency: HashMap<Arc<str>, Duration>,
     /// Whether `memory.reclaim` takes `swappiness=` (from 6.12), so that page cache alone can be asked for.
     pub reclaim_takes_swappiness: bool,
     /// Where pages can come to lie beside the devices.

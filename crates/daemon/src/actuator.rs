@@ -10,9 +10,13 @@ use std::{
 
 use lowtide_cgroup::{Cgroup, Request};
 use lowtide_core::{Bytes, CgroupId, Effect, Scope};
+use lowtide_kernfs::Root;
 use tokio::sync::{Semaphore, mpsc};
 
-use crate::eviction::{Error, Eviction};
+use crate::{
+    eviction::{Error, Eviction},
+    near::Near,
+};
 
 /// Faulted back while a request runs, above which the rest of it is not asked for: as much as the kernel reclaims in
 /// a few batches, far less than a chunk.
@@ -61,20 +65,21 @@ pub(crate) struct Ended {
 /// Starts and stops requests.
 #[derive(Debug)]
 pub(crate) struct Actuator {
+    near: Near,
     in_flight: HashMap<CgroupId, Arc<AtomicBool>>,
     slots: Arc<Semaphore>,
     ended: mpsc::UnboundedSender<Ended>,
     results: mpsc::UnboundedReceiver<Ended>,
 }
 
-impl Default for Actuator {
-    fn default() -> Self {
-        let (ended, results) = mpsc::unbounded_channel();
-        Self { in_flight: HashMap::new(), slots: Arc::new(Semaphore::new(REQUESTS)), ended, results }
-    }
-}
-
 impl Actuator {
+    /// No request yet. Whose processors are near which memory is read below `root`.
+    pub(crate) fn new(root: Root) -> Self {
+        let (ended, results) = mpsc::unbounded_channel();
+        let slots = Arc::new(Semaphore::new(REQUESTS));
+        Self { near: Near::new(root), in_flight: HashMap::new(), slots, ended, results }
+    }
+
     /// Whether a request to `id` is still being written.
     #[must_use]
     pub(crate) fn is_in_flight(&self, id: CgroupId) -> bool {
@@ -89,12 +94,12 @@ impl Actuator {
         }
         let stop = Arc::new(AtomicBool::new(false));
         self.in_flight.insert(id, Arc::clone(&stop));
-        let (ended, slots) = (self.ended.clone(), Arc::clone(&self.slots));
+        let (ended, slots, near) = (self.ended.clone(), Arc::clone(&self.slots), self.near.clone());
         tokio::spawn(async move {
             // Nobody closes the semaphore.
             let Ok(_slot) = slots.acquire_owned().await else { return };
             let (scope, requested) = (job.scope(), job.amount());
-            let written = tokio::task::spawn_blocking(move || run(&cgroup, &job, &stop)).await;
+            let written = tokio::task::spawn_blocking(move || run(&cgroup, &job, &near, &stop)).await;
             // A thread that panicked has said so itself; its cgroup is not to be in flight for ever.
             let written = written.unwrap_or_else(|_| Ok(Effect { stopped: true, ..Effect::default() }));
             // To the core a request that the kernel refuses is one that frees nothing: it waits longer each time.
@@ -145,7 +150,7 @@ impl Actuator {
 ///
 /// The pressure trigger is the faster signal where the kernel counts the stall, but a swap-in is a memory stall only
 /// if the page was part of the working set (KERNEL.md §2): the counters are the signal that every kernel has.
-fn run(cgroup: &Cgroup, job: &Job, stop: &AtomicBool) -> Result<Effect, Error> {
+fn run(cgroup: &Cgroup, job: &Job, near: &Near, stop: &AtomicBool) -> Result<Effect, Error> {
     let promoted = || cgroup.memory().map(|memory| memory.promoted().total()).ok();
     let before = promoted();
     let mut keep_going = || {
@@ -156,7 +161,12 @@ fn run(cgroup: &Cgroup, job: &Job, stop: &AtomicBool) -> Result<Effect, Error> {
         return Ok(Effect { stopped: true, ..Effect::default() });
     }
     match job {
-        Job::Reclaim(request, _) => Ok(cgroup.reclaim(*request, &mut keep_going)?),
-        Job::Evict(eviction) => eviction.run(cgroup, &mut keep_going),
+        // Page cache is dropped: nothing is stored anywhere.
+        Job::Reclaim(request, Scope::File) => Ok(cgroup.reclaim(*request, &mut keep_going)?),
+        Job::Reclaim(request, _) => {
+            let _bound = near.to_most_of(cgroup);
+            Ok(cgroup.reclaim(*request, &mut keep_going)?)
+        }
+        Job::Evict(eviction) => eviction.run(cgroup, near, &mut keep_going),
     }
 }

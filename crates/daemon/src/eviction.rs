@@ -14,6 +14,8 @@ use lowtide_core::{Bytes, Effect, Memory, Scope};
 use lowtide_kernfs::thread_cpu;
 use lowtide_mglru::{LruGen, Memcg, Target, identify};
 
+use crate::near::Near;
+
 /// Between two of them somebody may say stop; a write of this size to zram takes some tens of milliseconds.
 const CHUNK: Bytes = Bytes::mib(4);
 
@@ -63,13 +65,19 @@ fn memory(cgroup: &Cgroup) -> Result<Option<Memory>, Error> {
 
 impl Eviction {
     /// Evicts in chunks for as long as it is told to go on, and says what came of it. Blocks.
-    pub(crate) fn run(&self, cgroup: &Cgroup, keep_going: &mut dyn FnMut() -> bool) -> Result<Effect, Error> {
+    pub(crate) fn run(
+        &self,
+        cgroup: &Cgroup,
+        near: &Near,
+        keep_going: &mut dyn FnMut() -> bool,
+    ) -> Result<Effect, Error> {
         let (cpu, wall) = (thread_cpu()?, Instant::now());
         let mut effect = Effect { scope: self.scope, ..Effect::default() };
         let Some(before) = memory(cgroup)? else { return Ok(Effect { vanished: true, ..effect }) };
         let memcgs = self.memcgs(cgroup)?;
         for (target, size) in self.targets(cgroup, &memcgs) {
             let mut left = size.min(self.amount - effect.requested);
+            let _bound = near.to(target.node);
             while left >= BATCH && !effect.stopped {
                 // The number belongs to this cgroup for as long as the cgroup is there.
                 if !keep_going() || cgroup.populated()? != Some(true) {

@@ -17,6 +17,7 @@ pub mod knobs;
 mod ledger;
 mod limits;
 mod metrics;
+mod near;
 mod notify;
 mod observer;
 mod present;

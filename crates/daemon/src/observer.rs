@@ -150,7 +150,14 @@ impl Observer {
             }
         }
         let host = lowtide_host::read(&self.root)?.observation(tiers, reads, self.takes_swappiness());
-        Ok(HostObservation { demotes, ..host })
+        let nodes = slow_nodes(&host).into_iter();
+        let added_latency = nodes
+            .filter_map(|(node, device)| {
+                let told = lowtide_tiers::added_latency(&self.root, node).transpose()?;
+                Some(told.map(|latency| (device, latency)))
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(HostObservation { demotes, added_latency, ..host })
     }
 
     /// Every cgroup that a policy names and lowtide may act on.

@@ -3,8 +3,8 @@
 use std::{collections::VecDeque, fmt::Write, time::Duration};
 
 use lowtide_core::{
-    Action, Bytes, Confinement, Decision, FaultCost, Figures, Hotness, Ladder, Lines, Ratio, Reason, Rung,
-    Scope, SwapBound, ZswapBound,
+    Action, Basis, Bytes, Confinement, Decision, FaultCost, Figures, Hotness, Ladder, Lines, Ratio, Reason,
+    Rung, Scope, SwapBound, ZswapBound,
     balancer::{Settle, Sinking},
     idle::WhatIf,
 };
@@ -68,13 +68,17 @@ fn write_host(text: &mut String, view: &View) -> std::fmt::Result {
 
 fn micros(time: Duration) -> String {
     match time.as_secs_f64() * 1e6 {
+        micros if micros < 1.0 => format!("{:.0} ns", micros * 1e3),
         micros if micros < 1000.0 => format!("{micros:.0} µs"),
         micros => format!("{:.1} ms", micros / 1e3),
     }
 }
 
-fn fault_cost(TierCost { fault: FaultCost { time, .. }, age: measured, per_gib_freed }: TierCost) -> String {
+fn fault_cost(
+    TierCost { fault: FaultCost { time, basis }, age: measured, per_gib_freed }: TierCost,
+) -> String {
     let how = match measured {
+        None if basis == Basis::Told => "by firmware's latency".to_owned(),
         None => "assumed".to_owned(),
         Some(ago) if ago < LATELY => "measured".to_owned(),
         Some(ago) => format!("measured {} ago", age(ago)),

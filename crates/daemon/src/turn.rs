@@ -67,10 +67,10 @@ impl Loop {
         Ok(Self {
             books: Books::open(state_dir.clone()),
             confine: Confine::new(root.clone(), observer.mount().clone()),
+            actuator: Actuator::new(root.clone()),
             sampler: Sampler::new(root, observer.mount().clone(), state_dir),
             observer,
             state: State::default(),
-            actuator: Actuator::default(),
             triggers: Triggers::new(alarms),
             ledger: Ledger::default(),
             devices: Devices::default(),

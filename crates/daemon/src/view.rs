@@ -55,7 +55,7 @@ pub(crate) struct View {
 pub(crate) struct TierCost {
     /// A fault on one page.
     pub(crate) fault: FaultCost,
-    /// How long ago that was measured; `None` if it is assumed.
+    /// How long ago that was measured; `None` if it is assumed, or told by firmware.
     pub(crate) age: Option<Duration>,
     /// Stall for each GiB of DRAM that it frees, if all of it is touched once: what tiers are ranked by.
     pub(crate) per_gib_freed: Option<Duration>,

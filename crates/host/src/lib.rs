@@ -1,6 +1,7 @@
-//! The host: free memory, watermarks, direct reclaim.
+//! The host: free memory, watermarks, direct reclaim, processors by NUMA node.
 
 mod meminfo;
+mod processors;
 mod vmstat;
 mod zoneinfo;
 
@@ -10,6 +11,7 @@ use lowtide_core::{BlockReads, Bytes, HostObservation, Tier, confine::Ways};
 use lowtide_kernfs::{Files, Result, Root};
 
 pub use meminfo::Meminfo;
+pub use processors::Processors;
 pub use vmstat::Vmstat;
 pub use zoneinfo::low_watermark;
 
@@ -51,6 +53,7 @@ impl Host {
             swap_total: self.meminfo.swap_total,
             tiers,
             reads,
+            added_latency: HashMap::new(),
             reclaim_takes_swappiness,
             ways: Ways::default(),
             demotes: false,

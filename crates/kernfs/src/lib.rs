@@ -4,11 +4,13 @@
 //! below it, held open, so that what is read and written there is in that directory and no other that took its
 //! name since. [`Files`] is what both can do.
 //!
-//! [`swap_on`] and [`swap_off`] are the two system calls that take a path and no descriptor.
+//! [`swap_on`] and [`swap_off`] are the two system calls that take a path and no descriptor. [`thread_cpu`] and
+//! [`bind_thread`] are about the calling thread: what it cost, and where it runs.
 //!
 //! Nothing here creates a file, follows a magic link, leaves the root through a symbolic link, or reads more than
 //! [`READ_LIMIT`] bytes. Every error names the file as the operator would type it.
 
+mod affinity;
 mod cpu;
 mod device;
 mod dir;
@@ -18,6 +20,7 @@ pub mod parse;
 mod root;
 mod swap;
 
+pub use affinity::{Bound, bind_thread};
 pub use cpu::thread_cpu;
 pub use device::{DeviceNumber, Node, page_size};
 pub use dir::{Dir, Entries};

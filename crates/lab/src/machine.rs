@@ -32,9 +32,11 @@ pub struct Machine {
     pub memory: u64,
     /// Virtual processors.
     pub cpus: u32,
+    /// NUMA nodes, from 0, that DRAM and processors are shared out to equally.
+    pub nodes: u32,
     /// How time passes.
     pub clock: Clock,
-    /// Bytes of a second, CPU-less, slower NUMA node.
+    /// Bytes of one more NUMA node, slower and without a processor; it is nearest to the last of the others.
     pub cxl: Option<u64>,
     /// Virtio disks, in bytes each; they are `/dev/vda`, `/dev/vdb`, ... and start out as zeros.
     pub disks: Vec<u64>,
@@ -58,6 +60,7 @@ impl Default for Machine {
             kernel: crate::kernel::DEFAULT.to_owned(),
             memory: 2048 * MIB,
             cpus: 2,
+            nodes: 1,
             clock: Clock::Plain,
             cxl: None,
             disks: Vec::new(),
@@ -110,6 +113,13 @@ impl Machine {
     #[must_use]
     pub fn with_cpus(mut self, cpus: u32) -> Self {
         self.cpus = cpus;
+        self
+    }
+
+    /// Shares DRAM and processors out to so many NUMA nodes.
+    #[must_use]
+    pub fn with_nodes(mut self, nodes: u32) -> Self {
+        self.nodes = nodes;
         self
     }
 

@@ -69,21 +69,49 @@ fn processor(machine: &Machine, accel: Accel) -> Vec<String> {
 }
 
 fn memory(machine: &Machine) -> Vec<String> {
-    let dram = machine.memory / MIB;
-    let Some(cxl) = machine.cxl.map(|bytes| bytes / MIB) else {
-        return words(&format!("-machine q35 -m {dram}M"));
-    };
-    let last = machine.cpus.saturating_sub(1);
-    let latency = "hierarchy=memory,data-type=access-latency,latency";
-    let bandwidth = "hierarchy=memory,data-type=access-bandwidth,bandwidth";
-    words(&format!(
-        "-machine q35,hmat=on -m {total}M \
-         -object memory-backend-ram,size={dram}M,id=m0 -object memory-backend-ram,size={cxl}M,id=m1 \
-         -numa node,nodeid=0,cpus=0-{last},memdev=m0 -numa node,nodeid=1,memdev=m1,initiator=0 \
-         -numa hmat-lb,initiator=0,target=0,{latency}=10 -numa hmat-lb,initiator=0,target=0,{bandwidth}=200M \
-         -numa hmat-lb,initiator=0,target=1,{latency}=60 -numa hmat-lb,initiator=0,target=1,{bandwidth}=100M",
-        total = dram + cxl,
-    ))
+    let (nodes, total) = (machine.nodes.max(1), machine.memory / MIB);
+    let slow = machine.cxl.map(|bytes| bytes / MIB);
+    if nodes == 1 && slow.is_none() {
+        return words(&format!("-machine q35 -m {total}M"));
+    }
+    let hmat = if slow.is_some() { ",hmat=on" } else { "" };
+    let mut args = words(&format!("-machine q35{hmat} -m {}M", total + slow.unwrap_or(0)));
+    let (dram, cpus) = (total / u64::from(nodes), (machine.cpus / nodes).max(1));
+    for node in 0..nodes {
+        let (first, last) = (node * cpus, node * cpus + cpus - 1);
+        args.extend(words(&format!(
+            "-object memory-backend-ram,size={dram}M,id=m{node} \
+             -numa node,nodeid={node},cpus={first}-{last},memdev=m{node}"
+        )));
+    }
+    args.extend(slow.into_iter().flat_map(|size| slow_node(nodes, size)));
+    args
+}
+
+/// Node `node` of so many MiB behind the processors of the last one before it, and what firmware says of each node.
+fn slow_node(node: u32, size: u64) -> Vec<String> {
+    let last = node - 1;
+    let mut args = words(&format!(
+        "-object memory-backend-ram,size={size}M,id=m{node} -numa node,nodeid={node},memdev=m{node},initiator={last}"
+    ));
+    for from in 0..last {
+        args.extend(words(&format!(
+            "-numa dist,src={from},dst={last},val=20 -numa dist,src={from},dst={node},val=28"
+        )));
+    }
+    if last > 0 {
+        args.extend(words(&format!("-numa dist,src={last},dst={node},val=17")));
+    }
+    for (from, to) in (0..node).flat_map(|from| (0..=node).map(move |to| (from, to))) {
+        let (latency, bandwidth) = match to {
+            _ if to == node => (60, 100),
+            _ if to == from => (10, 200),
+            _ => (20, 150),
+        };
+        let lb = format!("-numa hmat-lb,initiator={from},target={to},hierarchy=memory,data-type=access");
+        args.extend(words(&format!("{lb}-latency,latency={latency} {lb}-bandwidth,bandwidth={bandwidth}M")));
+    }
+    args
 }
 
 /// The file of one disk, in the run's directory.
@@ -184,6 +212,18 @@ mod tests {
         assert!(line.contains("-machine q35,hmat=on -m 1536M"));
         assert!(line.contains("-numa node,nodeid=1,memdev=m1,initiator=0"));
         assert!(line.contains("target=1,hierarchy=memory,data-type=access-latency,latency=60"));
+    }
+
+    #[test]
+    fn nodes_share_memory_and_processors() {
+        let machine = Machine::default().with_memory(1024 * MIB).with_nodes(2);
+        let nodes = line(&machine, Accel::Tcg);
+        assert!(nodes.contains("-machine q35 -m 1024M"), "{nodes}");
+        assert!(nodes.contains("size=512M,id=m1 -numa node,nodeid=1,cpus=1-1,memdev=m1"), "{nodes}");
+        let nodes = line(&machine.with_cxl(512 * MIB), Accel::Tcg);
+        assert!(nodes.contains("-machine q35,hmat=on -m 1536M"), "{nodes}");
+        assert!(nodes.contains("-numa node,nodeid=2,memdev=m2,initiator=1"), "{nodes}");
+        assert!(nodes.contains("-numa dist,src=1,dst=2,val=17"), "{nodes}");
     }
 
     #[test]

@@ -18,7 +18,7 @@ pub use content::{Content, MARK, START, content};
 pub use device::{ZramDevice, add_zram, remove_zram, zram_devices, zram_is_there};
 pub use header::swap_header;
 pub use inventory::read;
-pub use slow_node::{SlowNode, demotes, demotion_nodes, slow_nodes};
+pub use slow_node::{SlowNode, added_latency, demotes, demotion_nodes, slow_nodes};
 pub use swaps::{SwapDevice, parse_swaps, swaps};
 pub use writeback::{Selection, Writeback, WritebackError, Written};
 pub use zram::Zram;

@@ -1,9 +1,9 @@
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use lowtide_core::Bytes;
 use lowtide_kernfs::{
     Fault, Files, Result, Root,
-    parse::{keyed, list, switch},
+    parse::{integer, keyed, list, switch},
 };
 
 const TIERS: &str = "sys/devices/virtual/memory_tiering";
@@ -49,6 +49,32 @@ pub fn slow_nodes(root: &Root) -> Result<Vec<SlowNode>> {
     let Some(dram) = slowest_dram else { return Ok(Vec::new()) };
     let slow = tiers.into_iter().filter(|(node, tier)| *tier > dram && !with_cpu.contains(node));
     slow.filter_map(|(node, tier)| SlowNode::read(root, node, tier).transpose()).collect()
+}
+
+/// How much longer a read from `node` takes than one from the fastest node that has a processor, each as its nearest
+/// processor sees it: access0|access1/initiators/read_latency, in ns (Documentation/admin-guide/mm/numaperf.rst; from the
+/// firmware's HMAT, for CXL also from the device's CDAT). Class 1 is about processors alone, class 0 about any initiator.
+///
+/// `None` where firmware does not tell, or says nothing of a difference.
+pub fn added_latency(root: &Root, node: u32) -> Result<Option<Duration>> {
+    let Some(slow) = read_latency(root, node)? else { return Ok(None) };
+    let with_cpu = root.parse_optional(format!("{NODES}/has_cpu"), list)?.unwrap_or_default();
+    let mut fastest = None;
+    for dram in with_cpu {
+        fastest = fastest.into_iter().chain(read_latency(root, dram)?).min();
+    }
+    Ok(fastest.and_then(|dram| slow.checked_sub(dram)).filter(|added| !added.is_zero()))
+}
+
+/// Zero is what a kernel shows whose firmware left it out.
+fn read_latency(root: &Root, node: u32) -> Result<Option<Duration>> {
+    for class in ["access1", "access0"] {
+        let file = format!("{NODES}/node{node}/{class}/initiators/read_latency");
+        if let Some(nanos) = root.parse_optional(file, integer)?.filter(|nanos| *nanos > 0) {
+            return Ok(Some(Duration::from_nanos(nanos)));
+        }
+    }
+    Ok(None)
 }
 
 /// The tier of each node.
@@ -166,6 +192,34 @@ mod tests {
             "it has processors"
         );
         assert_eq!(host(&[], "0\n"), []);
+    }
+
+    fn latency(files: &[(&str, &str)]) -> Option<u128> {
+        let tree = tempfile::tempdir().unwrap();
+        put(tree.path(), &format!("{NODES}/has_cpu"), "0-1\n");
+        for (node, text) in files {
+            put(tree.path(), &format!("{NODES}/{node}/initiators/read_latency"), text);
+        }
+        let added = added_latency(&Root::open(tree.path()).unwrap(), 2).unwrap();
+        added.map(|added| added.as_nanos())
+    }
+
+    #[test]
+    fn what_firmware_says_of_processors_goes_first() {
+        // As 6.12 and 7.3 have it in the lab.
+        let told = [("node0/access1", "10\n"), ("node1/access1", "10\n"), ("node2/access1", "60\n")];
+        assert_eq!(latency(&told), Some(50));
+        let two = [("node0/access1", "90\n"), ("node2/access0", "50\n"), ("node2/access1", "250\n")];
+        assert_eq!(latency(&two), Some(160));
+        assert_eq!(latency(&[("node1/access0", "90\n"), ("node2/access0", "250\n")]), Some(160));
+    }
+
+    #[test]
+    fn what_firmware_leaves_out_is_not_made_up() {
+        assert_eq!(latency(&[]), None);
+        assert_eq!(latency(&[("node2/access1", "250\n")]), None);
+        assert_eq!(latency(&[("node0/access1", "0\n"), ("node2/access1", "250\n")]), None);
+        assert_eq!(latency(&[("node0/access1", "90\n"), ("node2/access1", "90\n")]), None, "no slower");
     }
 
     #[test]

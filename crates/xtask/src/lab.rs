@@ -52,6 +52,9 @@ pub(crate) struct MachineArgs {
     /// Virtual processors.
     #[arg(long, default_value_t = 2)]
     cpus: u32,
+    /// NUMA nodes that DRAM and processors are shared out to.
+    #[arg(long, default_value_t = 1)]
+    nodes: u32,
     /// Count instructions instead of time: the same figures on every run.
     #[arg(long)]
     deterministic: bool,
@@ -87,6 +90,7 @@ impl MachineArgs {
             kernel: self.kernel.clone(),
             memory: self.memory,
             cpus: self.cpus,
+            nodes: self.nodes,
             clock: if self.deterministic { Clock::Deterministic } else { Clock::Plain },
             cxl: self.cxl,
             disks: self.disk.clone(),

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::idle::CLASSES;
+use crate::{cost::Basis, idle::CLASSES};
 
 const GIB: Bytes = Bytes::mib(1024);
 
@@ -9,7 +9,7 @@ fn offer(kind: TierKind, micros: u64, freed: f64) -> Offer {
     Offer {
         kind,
         device: kind.name().into(),
-        fault: FaultCost { time: Duration::from_micros(micros), measured: true },
+        fault: FaultCost { time: Duration::from_micros(micros), basis: Basis::Measured },
         freed: Ratio::new(freed),
         has_room: true,
         after: Duration::ZERO,

@@ -120,6 +120,7 @@ fn host() -> HostObservation {
         swap_total: None,
         tiers: vec![swap_disk(Bytes::mib(4_000))],
         reads: [].into(),
+        added_latency: [].into(),
         reclaim_takes_swappiness: true,
         ways: Ways::default(),
         demotes: false,

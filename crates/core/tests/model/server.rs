@@ -83,6 +83,7 @@ impl Server {
             allocation_stalls: None,
             swap_total: None,
             reads: [].into(),
+            added_latency: [].into(),
             tiers: vec![Tier {
                 kind: TierKind::Zram,
                 device: "/dev/zram0".into(),

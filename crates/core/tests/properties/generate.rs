@@ -67,8 +67,8 @@ fn stall() -> impl Strategy<Value = Option<Stall>> {
 fn host() -> BoxedStrategy<HostObservation> {
     let tiers = prop::collection::vec(tier(), 0..3);
     let can = (any::<bool>(), any::<bool>());
-    (bytes(), bytes(), option::of(bytes()), counter(), tiers, reads(), can)
-        .prop_map(|(total, free, low_watermark, direct_reclaim, tiers, reads, can)| {
+    (bytes(), bytes(), option::of(bytes()), counter(), tiers, (reads(), added_latency()), can)
+        .prop_map(|(total, free, low_watermark, direct_reclaim, tiers, (reads, added_latency), can)| {
             let (reclaim_takes_swappiness, demotes) = can;
             HostObservation {
                 total,
@@ -79,12 +79,19 @@ fn host() -> BoxedStrategy<HostObservation> {
                 swap_total: None,
                 tiers,
                 reads,
+                added_latency,
                 reclaim_takes_swappiness,
                 ways: Ways::default(),
                 demotes,
             }
         })
         .boxed()
+}
+
+/// Of a node that is there, one that is not, or none.
+fn added_latency() -> impl Strategy<Value = HashMap<Arc<str>, Duration>> {
+    let node = prop::sample::select(vec!["node", "gone"]).prop_map(Arc::from);
+    prop::collection::hash_map(node, any::<u64>().prop_map(Duration::from_nanos), 0..2)
 }
 
 /// Of a device that is there, one that is not, or none.

@@ -99,9 +99,9 @@ fn judge(outcome: &Outcome) -> Result<()> {
     for seen in outcome.all::<Seen>("seen")? {
         let micros = micros(&seen.cost["fault"]["time"])?;
         println!("{:>5}  {:>8.1} µs a fault; {}", seen.name, micros, seen.tier["device"]);
-        verdict.expect(seen.cost["fault"]["measured"] == true, format!("{}: measured", seen.name));
+        verdict.expect(seen.cost["fault"]["basis"] == "measured", format!("{}: measured", seen.name));
         verdict.expect(
-            seen.before["fault"]["measured"] == false,
+            seen.before["fault"]["basis"] == "assumed",
             format!("{}: assumed before anything was read", seen.name),
         );
         costs.push((seen.name, micros));

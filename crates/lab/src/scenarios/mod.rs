@@ -18,6 +18,7 @@ mod hotness;
 mod kill;
 mod loss;
 mod no_swap;
+mod nodes;
 mod offload;
 mod pageout;
 mod peers;
@@ -93,6 +94,7 @@ pub static TESTS: &[Scenario] = &[
     forbidden::SCENARIO,
     cxl::SCENARIO,
     zswap::SCENARIO,
+    nodes::SCENARIO,
 ];
 
 /// What `cargo xtask bench` runs: they report, and judge nothing but correctness.

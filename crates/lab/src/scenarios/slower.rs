@@ -119,7 +119,7 @@ fn look(daemon: &Daemon, phase: &str) -> Result<()> {
     let tiers = tiers.map(|(tier, cost)| {
         let device = tier["device"].as_str().context("a tier has no device")?.to_owned();
         Ok(Cost {
-            measured: cost["fault"]["measured"] == true,
+            measured: cost["fault"]["basis"] == "measured",
             fault: seconds(&cost["fault"]["time"]).context("a fault has no time")?,
             per_gib_freed: seconds(&cost["per_gib_freed"]).context("a disk frees nothing")?,
             age: seconds(&cost["age"]),

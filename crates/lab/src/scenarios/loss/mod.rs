@@ -181,7 +181,7 @@ impl Steps<'_> {
         let costs = list(&status["costs"]);
         let tiers = list(&status["host"]["tiers"]).into_iter().zip(costs).map(|(tier, cost)| {
             let stored = tier["stored"].as_u64().unwrap_or_default();
-            (text(&tier["device"]), stored, cost["fault"]["measured"] == true)
+            (text(&tier["device"]), stored, cost["fault"]["basis"] == "measured")
         });
         let cgroups = list(&status["cgroups"]);
         let store = &status["balancer"][0];
