@@ -38,6 +38,21 @@ pub struct Confinement {
     pub swap: Option<SwapBound>,
     /// For zswap.
     pub zswap: ZswapBound,
+    /// For what goes from slower nodes to the disk behind zswap.
+    pub past_zswap: PastZswap,
+}
+
+/// Whether `memory.zswap.max` is 0 for the moment, so that what is swapped out goes to the device behind zswap.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PastZswap {
+    /// Nothing is to go there now.
+    #[default]
+    NotWanted,
+    /// It is.
+    Set,
+    /// Pages of this cgroup may not go past zswap, or the kernel has no such knob.
+    Refused,
 }
 
 /// `memory.swap.max`.
@@ -131,6 +146,18 @@ pub fn confine(rules: &TierRules, host: &HostObservation, own: &Own) -> Confinem
     if case.forbids_a_device() { case.kept_off_devices() } else { case.bounded() }
 }
 
+impl Confinement {
+    /// The same, with everything that is swapped out going past zswap for the moment.
+    #[must_use]
+    pub fn past_zswap(self, own: &Own) -> Self {
+        // With memory.zswap.writeback 0 what zswap does not take stays in DRAM.
+        if self.zswap == ZswapBound::Stays || own.writeback == Some(false) {
+            return Self { past_zswap: PastZswap::Refused, ..self };
+        }
+        Self { zswap: ZswapBound::AtMost(Bytes::ZERO), past_zswap: PastZswap::Set, ..self }
+    }
+}
+
 struct Case<'a> {
     rules: &'a TierRules,
     host: &'a HostObservation,
@@ -177,7 +204,7 @@ impl Case<'_> {
         } else {
             Some(SwapBound { limit: Bytes::ZERO, why: self.why_nowhere(in_zswap) })
         };
-        Confinement { swap, zswap }
+        Confinement { swap, zswap, ..Confinement::default() }
     }
 
     fn why_nowhere(&self, in_zswap: bool) -> Why {
@@ -199,15 +226,15 @@ impl Case<'_> {
             Some(_) => self.at_most(TierUse::Zswap),
         };
         match most {
-            None => Confinement { swap, zswap: ZswapBound::Free },
+            None => Confinement { swap, ..Confinement::default() },
             Some(most) if self.own.writeback != Some(false) => {
-                Confinement { swap, zswap: ZswapBound::AtMost(most) }
+                Confinement { swap, zswap: ZswapBound::AtMost(most), ..Confinement::default() }
             }
             Some(most) => {
                 let why = if most.is_zero() { Why::NoWayPastZswap } else { Why::ZswapAtMost };
                 let within = SwapBound { limit: most, why };
                 let least = swap.into_iter().chain([within]).min_by_key(|bound| bound.limit);
-                Confinement { swap: least, zswap: ZswapBound::Free }
+                Confinement { swap: least, ..Confinement::default() }
             }
         }
     }

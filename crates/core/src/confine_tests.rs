@@ -76,7 +76,11 @@ fn each_rule_on_each_host() {
         (TierRules::Any, &[Zram, Disk], ALL, None, Free),
     ] {
         let told = confine(&rules, &host(kinds, ways), &UNSET);
-        assert_eq!(told, Confinement { swap, zswap }, "{rules:?} on {kinds:?} with {ways:?}");
+        assert_eq!(
+            told,
+            Confinement { swap, zswap, ..Confinement::default() },
+            "{rules:?} on {kinds:?} with {ways:?}"
+        );
     }
 }
 
@@ -85,16 +89,44 @@ fn what_the_operator_and_the_kernel_allow_is_never_made_a_trap() {
     let disk = host(&[TierKind::Disk], ALL);
     let stays = Own { writeback: Some(false), ..UNSET };
     let told = confine(&only(&[DISK]), &disk, &stays);
-    assert_eq!(told, Confinement { swap: Some(bound(0, Why::NoWayPastZswap)), zswap: ZswapBound::Free });
+    assert_eq!(
+        told,
+        Confinement {
+            swap: Some(bound(0, Why::NoWayPastZswap)),
+            zswap: ZswapBound::Free,
+            ..Confinement::default()
+        }
+    );
     let none = Own { zswap_max: Limit::At(Bytes::ZERO), ..UNSET };
     let told = confine(&only(&[ZSWAP]), &disk, &none);
-    assert_eq!(told, Confinement { swap: Some(bound(0, Why::CannotStay)), zswap: ZswapBound::Free });
+    assert_eq!(
+        told,
+        Confinement {
+            swap: Some(bound(0, Why::CannotStay)),
+            zswap: ZswapBound::Free,
+            ..Confinement::default()
+        }
+    );
     let old = Own { writeback: None, ..UNSET };
     let told = confine(&only(&[ZSWAP]), &disk, &old);
-    assert_eq!(told, Confinement { swap: Some(bound(0, Why::CannotStay)), zswap: ZswapBound::Free });
+    assert_eq!(
+        told,
+        Confinement {
+            swap: Some(bound(0, Why::CannotStay)),
+            zswap: ZswapBound::Free,
+            ..Confinement::default()
+        }
+    );
     let some = Own { zswap_max: Limit::At(Bytes::mib(3)), ..UNSET };
     let told = confine(&only(&[ZSWAP]), &disk, &some);
-    assert_eq!(told, Confinement { swap: Some(bound(3, Why::ZswapAtMost)), zswap: ZswapBound::Stays });
+    assert_eq!(
+        told,
+        Confinement {
+            swap: Some(bound(3, Why::ZswapAtMost)),
+            zswap: ZswapBound::Stays,
+            ..Confinement::default()
+        }
+    );
 }
 
 /// Only where something writes to it.
@@ -141,7 +173,7 @@ proptest! {
     /// What the kernel then does, by its own rules: which tiers can a page that is swapped out come to lie in?
     #[test]
     fn not_one_byte_where_it_must_not_go(rules in rules(), host in hosts(), own in owns()) {
-        let Confinement { swap, zswap } = confine(&rules, &host, &own);
+        let Confinement { swap, zswap, .. } = confine(&rules, &host, &own);
         let swaps = swap.is_none_or(|bound| !bound.limit.is_zero());
         let into_zswap = swaps && host.ways.zswap && own.zswap_max != Limit::At(Bytes::ZERO)
             && zswap != ZswapBound::AtMost(Bytes::ZERO);
@@ -160,7 +192,7 @@ proptest! {
     /// A limit of zswap that is reached, and no way on.
     #[test]
     fn never_a_trap(rules in rules(), host in hosts(), own in owns()) {
-        let Confinement { swap, zswap } = confine(&rules, &host, &own);
+        let Confinement { swap, zswap, .. } = confine(&rules, &host, &own);
         let limit = match zswap {
             ZswapBound::AtMost(limit) => limit.min(own.zswap_max.bytes()),
             _ => own.zswap_max.bytes(),

@@ -21,6 +21,7 @@ pub mod policy;
 mod reasons;
 mod room;
 pub mod savings;
+mod sinking;
 mod state;
 mod swapoff;
 mod tick;
@@ -28,7 +29,7 @@ mod tier_rules;
 pub mod units;
 mod watch;
 
-pub use confine::{Confinement, SwapBound, ZswapBound};
+pub use confine::{Confinement, PastZswap, SwapBound, ZswapBound};
 pub use cost::{Basis, FaultCost};
 pub use decision::{Action, Decision, Figures, Reason, Scope};
 pub use idle::{Cohort, Histogram, Hotness, Line, Lines, Reading};

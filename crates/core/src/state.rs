@@ -7,11 +7,12 @@ use crate::{
     decision::Scope,
     history::{History, Sample},
     idle::{ByType, Hotness, Since, Tracker},
-    observation::{CgroupId, CgroupObservation, Effect, HostObservation, Tier, TierKind},
+    observation::{CgroupId, CgroupObservation, Effect, Tier},
     pace::Pace,
     placement::Ladder,
     policy::{Mode, Policy},
     room::HostHistory,
+    sinking::Sinking,
     swapoff::{SwapChange, SwapDevices},
     units::{Bytes, Ratio},
     watch::Watch,
@@ -93,9 +94,15 @@ impl State {
         let from = heard.map(|cgroup| {
             let from = cgroup.ladder.as_ref()?.rung(device)?.from?;
             // What came from slower nodes had been idle there for so long.
-            Some(from.saturating_sub(cgroup.sink_from.unwrap_or_default()))
+            Some(from.saturating_sub(cgroup.sinking.map_or(Duration::ZERO, |sinking| sinking.from)))
         });
         from.reduce(|a, b| Some(a?.max(b?))).flatten()
+    }
+
+    /// Whether memory of a cgroup is to go from slower nodes past zswap to the disk behind it.
+    #[must_use]
+    pub fn wants_past_zswap(&self, id: CgroupId) -> bool {
+        self.cgroups.get(&id).is_some_and(|cgroup| cgroup.wants_past_zswap)
     }
 
     /// What is known of a cgroup's idle ages; `None` without a source.
@@ -119,8 +126,10 @@ pub(crate) struct CgroupState {
     pub(crate) tracker: Tracker,
     /// Of the last tick; `None` without an idle-age source.
     pub(crate) ladder: Option<Ladder>,
-    /// From which age on anonymous memory goes on from slower nodes to swap, as of the last tick; `None` if it stays.
-    pub(crate) sink_from: Option<Duration>,
+    /// How anonymous memory goes on from slower nodes to swap, as of the last tick; `None` if it stays.
+    pub(crate) sinking: Option<Sinking>,
+    /// Some of it is to go past zswap now.
+    pub(crate) wants_past_zswap: bool,
     /// What of it was swapped out at the last tick; nothing for one without processes, that nobody waits for.
     pub(crate) offloaded: Bytes,
     /// Part of the SLO was broken at the last tick: the price is lowered once per breach, not once per tick.
@@ -144,11 +153,6 @@ pub(crate) struct CgroupState {
 /// A cgroup with less than this share of all that is offloaded does not hold up the rest.
 const NO_SAY: Ratio = Ratio::new(1.0 / 256.0);
 
-/// With less than this share of the slower nodes free, what has been idle there makes room, whether or not it is worth it.
-const NODES_SHORT: Ratio = Ratio::percent(20.0);
-/// After so many times the cut: a fault costs far more than an access to the node.
-const SINKS_AFTER: u32 = 4;
-
 /// The longest wait after requests that freed nothing.
 const LONGEST_RETRY: Duration = Duration::from_mins(10);
 /// A request that frees less than this share of what was asked is fruitless.
@@ -166,7 +170,8 @@ impl CgroupState {
             pace: Pace::default(),
             tracker: Tracker::default(),
             ladder: None,
-            sink_from: None,
+            sinking: None,
+            wants_past_zswap: false,
             offloaded: Bytes::ZERO,
             was_broken: false,
             calm_from: Duration::ZERO,
@@ -230,22 +235,9 @@ impl CgroupState {
         elapsed
     }
 
-    /// From which age on anonymous memory goes on from slower nodes to swap: where it is worth more there, or once it has been idle
-    /// for long on nodes that are nearly full. `None` if it stays. Never younger than the policy wants in swap.
-    pub(crate) fn sinks_from(&self, host: &HostObservation, policy: &Policy) -> Option<Duration> {
-        let nodes = host.slow_nodes().filter(|_| self.tracker.demotes_first())?;
-        let swap =
-            || self.ladder.iter().flat_map(|ladder| &ladder.rungs).filter(|rung| rung.kind != TierKind::Node);
-        let worth = swap().find_map(|rung| rung.from);
-        let short = nodes.free < nodes.total.scale(NODES_SHORT);
-        let after = swap().next().and_then(|rung| policy.tiers.rule(rung.kind)?.after).unwrap_or_default();
-        let waited = short.then(|| self.tracker.cut(policy).saturating_mul(SINKS_AFTER).max(after));
-        worth.into_iter().chain(waited).min()
-    }
-
     /// Anonymous bytes on slower nodes that may go on to swap.
-    pub(crate) fn sinkable(&self) -> Bytes {
-        self.sink_from.map_or(Bytes::ZERO, |age| self.tracker.sinkable(age))
+    pub(crate) fn sinkable(&self, policy: &Policy) -> Bytes {
+        self.sinking.map_or(Bytes::ZERO, |sinking| self.tracker.sinkable(sinking.from, policy))
     }
 
     /// Did it work? A write that succeeded is no evidence.

@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use crate::{
-    confine::ZswapBound,
+    confine::{PastZswap, ZswapBound},
     decision::{Action, Decision, Figures, Reason, Scope},
     harm::{self, Harm},
     history::{MINUTE, SHORT},
@@ -13,6 +13,7 @@ use crate::{
     placement::{self, Ladder, Offer, Price},
     policy::{Budgets, Mode, Policy},
     room::{BATCH, Room},
+    sinking::Sinking,
     state::{CgroupState, State},
     tier_rules::TierUse,
     units::{Bytes, Ratio},
@@ -64,7 +65,8 @@ pub fn tick(
         .chain(cases.iter().enumerate().take(state.turn % cases.len().max(1)))
         .filter_map(|(place, case)| {
             let memory = state.cgroups.get_mut(&case.cgroup.id)?;
-            memory.sink_from = memory.sinks_from(case.host, case.policy);
+            memory.sinking = Sinking::of(memory, case.cgroup, case.host, case.policy);
+            memory.wants_past_zswap = case.wants_past_zswap(memory);
             let decision = case.decide(memory, &mut room);
             let nobody = !case.cgroup.populated;
             memory.offloaded = if nobody { Bytes::ZERO } else { case.cgroup.memory.offloaded() };
@@ -235,7 +237,7 @@ impl Case<'_> {
             reclaim_cpu: minute.map(|window| window.reclaim_cpu()).unwrap_or_default(),
             cut: cold.map(|(cut, _)| cut),
             idle: cold.map(|(_, idle)| idle),
-            sinkable: cold.and(self.host.slow_nodes()).map(|_| state.sinkable()),
+            sinkable: cold.and(self.host.slow_nodes()).map(|_| state.sinkable(self.policy)),
             ..Figures::default()
         }
     }
@@ -260,12 +262,13 @@ impl Case<'_> {
     /// Where memory of which age belongs, at the price of now.
     fn ladder(&self, state: &CgroupState, offers: &[Offer]) -> Option<Ladder> {
         let (leaves_from, _) = self.cold(state)?;
-        let cut = state.tracker.cut(self.policy);
+        let swapped_from = state.tracker.swapped_from(self.policy);
         let footprint = self.cgroup.memory.footprint();
         let price = Price { share: state.pace.price(), pressure: self.policy.slo.memory_pressure, footprint };
         let allowed = |offer: &Offer| {
             let wanted = self.policy.tiers.rule(offer.kind)?.after.unwrap_or_default();
-            let least = if offer.kind == TierKind::Node { leaves_from } else { leaves_from.max(cut) };
+            let least =
+                if offer.kind == TierKind::Node { leaves_from } else { leaves_from.max(swapped_from) };
             Some(Offer { after: wanted.max(least), ..offer.clone() })
         };
         let offers: Vec<_> = offers.iter().filter_map(allowed).collect();
@@ -440,8 +443,9 @@ impl Case<'_> {
         if demotable >= BATCH {
             return Some(Ok(Part { scope: Scope::Demote, cold: demotable, file_only: None }));
         }
-        let sinkable = self.without_the_last(state.sinkable());
-        if sinkable >= BATCH && self.anonymous_stays(room).is_none() {
+        let sinkable = self.without_the_last(state.sinkable(self.policy));
+        let is_set = !state.wants_past_zswap || self.cgroup.confined.past_zswap == PastZswap::Set;
+        if sinkable >= BATCH && is_set && self.anonymous_stays(room).is_none() {
             return Some(Ok(Part { scope: Scope::Sink, cold: sinkable, file_only: None }));
         }
         // Page cache may be what fills the nodes.
@@ -451,6 +455,11 @@ impl Case<'_> {
             return Some(Err(file_only));
         }
         Some(Ok(Part { scope: Scope::File, cold: Bytes::MAX, file_only: Some(file_only) }))
+    }
+
+    fn wants_past_zswap(&self, state: &CgroupState) -> bool {
+        let past = state.sinking.is_some_and(|sinking| sinking.past_zswap);
+        past && self.without_the_last(state.sinkable(self.policy)) >= BATCH
     }
 
     /// What the policy allows the cgroup to have on slower nodes.

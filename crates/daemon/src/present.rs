@@ -3,8 +3,8 @@
 use std::{collections::VecDeque, fmt::Write, time::Duration};
 
 use lowtide_core::{
-    Action, Basis, Bytes, Confinement, Decision, FaultCost, Figures, Hotness, Ladder, Lines, Ratio, Reason,
-    Rung, Scope, SwapBound, ZswapBound,
+    Action, Basis, Bytes, Confinement, Decision, FaultCost, Figures, Hotness, Ladder, Lines, PastZswap,
+    Ratio, Reason, Rung, Scope, SwapBound, ZswapBound,
     balancer::{Settle, Sinking},
     idle::WhatIf,
 };
@@ -212,6 +212,12 @@ fn write_decision(text: &mut String, cgroup: &CgroupView) -> std::fmt::Result {
 fn write_confinement(text: &mut String, confined: &Confinement) -> std::fmt::Result {
     if let Some(SwapBound { limit, why }) = confined.swap {
         writeln!(text, "  tiers: memory.swap.max {limit}: {}", why.sentence())?;
+    }
+    if confined.past_zswap == PastZswap::Set {
+        return writeln!(
+            text,
+            "  zswap is passed for the moment (memory.zswap.max 0): what is cold on slower nodes goes to the disk"
+        );
     }
     match confined.zswap {
         ZswapBound::Free => Ok(()),

@@ -106,10 +106,10 @@ impl Loop {
         self.collect();
         let mut sight = self.observer.look(&config.policies, now)?;
         // Before anything is asked of a cgroup.
-        self.confine.turn(journal, &mut sight, config)?;
+        let state = &self.state;
+        self.confine.turn(journal, &mut sight, config, &|id| state.wants_past_zswap(id))?;
         self.devices.look(&sight.seen.host.tiers);
         self.observer.find_out_swappiness(&mut sight, config.policies.policies());
-        let state = &self.state;
         self.sampler.turn(&config.hotness, || sampled(&sight, config, state), self.started);
         for cgroup in &mut sight.seen.cgroups {
             cgroup.reading = self.sampler.reading(cgroup.id);

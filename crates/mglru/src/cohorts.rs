@@ -25,15 +25,33 @@ pub fn cohorts<'a>(memcgs: impl IntoIterator<Item = &'a Memcg>) -> Vec<Cohort> {
 /// The same of some nodes only.
 #[must_use]
 pub fn cohorts_on<'a>(memcgs: impl IntoIterator<Item = &'a Memcg>, on: impl Fn(u32) -> bool) -> Vec<Cohort> {
-    let nodes = memcgs.into_iter().flat_map(|memcg| &memcg.nodes).filter(|node| on(node.id));
-    nodes.flat_map(of_node).filter(|cohort| !cohort.size.total().is_zero()).collect()
+    of_nodes(memcgs, on, 1)
 }
 
-fn of_node(node: &Node) -> impl Iterator<Item = Cohort> + '_ {
+/// For how long pages have been idle since they were demoted to those nodes.
+///
+/// They arrive in the second youngest generation (tried on 6.12 and 7.3), so what is in a generation may have come as late as
+/// the birth of the one after the next.
+#[must_use]
+pub fn demoted_to<'a>(memcgs: impl IntoIterator<Item = &'a Memcg>, on: impl Fn(u32) -> bool) -> Vec<Cohort> {
+    of_nodes(memcgs, on, 2)
+}
+
+fn of_nodes<'a>(
+    memcgs: impl IntoIterator<Item = &'a Memcg>,
+    on: impl Fn(u32) -> bool,
+    filled: usize,
+) -> Vec<Cohort> {
+    let nodes = memcgs.into_iter().flat_map(|memcg| &memcg.nodes).filter(|node| on(node.id));
+    nodes.flat_map(|node| of_node(node, filled)).filter(|cohort| !cohort.size.total().is_zero()).collect()
+}
+
+/// A generation is filled until the birth of the `filled`th one after it.
+fn of_node(node: &Node, filled: usize) -> impl Iterator<Item = Cohort> + '_ {
     let count = node.generations.len();
     let ages = ages(&node.generations);
     node.generations.iter().enumerate().map(move |(index, generation)| Cohort {
-        youngest: if index + 2 >= count { Duration::ZERO } else { ages[index + 1] },
+        youngest: if index + filled + 1 >= count { Duration::ZERO } else { ages[index + filled] },
         oldest: (index > 0).then(|| ages[index]),
         size: generation.size,
     })

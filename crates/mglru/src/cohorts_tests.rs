@@ -88,6 +88,16 @@ fn only_some_nodes() {
     assert_eq!(cohorts_on([&memcg], |node| node == 0).len(), 3);
 }
 
+#[test]
+fn what_was_demoted_may_have_come_one_walk_later() {
+    let memcg = memcg(vec![node(&[(27, 130, 1), (19, 26, 0), (11, 44, 0), (3, 0, 0)])]);
+    let shown = demoted_to([&memcg], |_| true);
+    assert_eq!(shown[0], cohort(11, None, 130, 1));
+    assert!(shown[1..].iter().all(|cohort| cohort.youngest.is_zero()), "{shown:?}");
+    let few = Memcg { nodes: vec![node(&[(19, 26, 0), (11, 44, 0), (3, 0, 0)])], ..memcg };
+    assert!(demoted_to([&few], |_| true).iter().all(|cohort| cohort.youngest.is_zero()));
+}
+
 /// As of the last walk, 3 s ago: what was touched since is not known.
 #[test]
 fn what_may_be_evicted_is_old_enough_and_none_of_the_two_youngest() {

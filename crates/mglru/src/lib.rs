@@ -44,7 +44,7 @@ mod stream;
 mod support;
 mod trial;
 
-pub use cohorts::{cohorts, cohorts_on};
+pub use cohorts::{cohorts, cohorts_on, demoted_to};
 pub use command::{Eviction, Target, Walk};
 pub use error::{Error, Result};
 pub use identify::{Place, identify};

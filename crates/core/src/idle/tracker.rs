@@ -1,6 +1,6 @@
 //! One cgroup's idle ages over time, and what follows from them.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use super::{
     ages::{Ages, Between, Piece, Touched},
@@ -49,6 +49,9 @@ pub struct WhatIf {
     pub promotion_rate: Option<Ratio>,
 }
 
+/// What is on a slower node is to have been idle there for so many times `cold_after` before it may go on to swap.
+const SINKS_AFTER: u32 = 4;
+
 /// A reading is relied on for as long as so many looks take.
 const VALID_LOOKS: u32 = 4;
 
@@ -63,7 +66,8 @@ pub(crate) struct Tracker {
     slow: Ages,
     /// All that is on slower nodes.
     slow_cohorts: Vec<Cohort>,
-    /// When that was read last.
+    /// As the source told it, and when.
+    slow_shown: Arc<[Cohort]>,
     slow_at: Option<Duration>,
     returns: Returns,
     away: Away,
@@ -163,6 +167,7 @@ impl Tracker {
             (self.anon, self.file, self.slow) = Default::default();
             (self.last, self.slow_at) = (None, None);
             self.slow_cohorts.clear();
+            self.slow_shown = Arc::default();
         }
         if self.last.is_some_and(|last| last.at >= reading.at) {
             return;
@@ -193,7 +198,7 @@ impl Tracker {
     }
 
     /// What is touched on a slower node costs no fault there; it would, had it been swapped out.
-    fn learn_slow(&mut self, cohorts: &[Cohort], at: Duration, policy: &Policy) {
+    fn learn_slow(&mut self, cohorts: &Arc<[Cohort]>, at: Duration, policy: &Policy) {
         let elapsed = self.slow_at.replace(at).map_or(Duration::ZERO, |last| at.saturating_sub(last));
         let may_be_gone = self.sunk.sum().anon;
         let gone = self.sunk.settle(at).anon;
@@ -202,6 +207,7 @@ impl Tracker {
         let touched = self.slow.learn(Piece::of(cohorts, |size| size.anon), between);
         self.note_touched(&touched, elapsed, Some(policy));
         self.slow_cohorts = both(self.slow.pieces(), &Piece::of(cohorts, |size| size.file));
+        self.slow_shown = Arc::clone(cohorts);
     }
 
     /// What two looks `elapsed` apart showed to have been touched after a while; under a policy it speaks against a cut.
@@ -249,10 +255,25 @@ impl Tracker {
         self.touches.rates(footprint)
     }
 
+    /// From which idle age on anonymous memory may go on from slower nodes to swap: at the cut, but only after a multiple of
+    /// `cold_after`, since a fault costs far more than an access to the node.
+    pub(crate) fn sinks_after(&self, policy: &Policy) -> Duration {
+        self.cut(policy).max(policy.cold_after.saturating_mul(SINKS_AFTER))
+    }
+
+    /// From which idle age on anonymous memory may be swapped out, from where it is then.
+    pub(crate) fn swapped_from(&self, policy: &Policy) -> Duration {
+        if self.demotes_first() { self.sinks_after(policy) } else { self.cut(policy) }
+    }
+
     /// Anonymous bytes that have been idle on slower nodes for `age`. What came there had been idle for `cold_after`, but its age
     /// begins anew.
-    pub(crate) fn sinkable(&self, age: Duration) -> Bytes {
-        Cohort::surely_idle(&self.slow_cohorts, age).anon - self.sunk.sum().anon
+    ///
+    /// No more than the last reading itself shows to be that old: a reading made when the cut was younger has newer
+    /// memory in one lump with it.
+    pub(crate) fn sinkable(&self, age: Duration, policy: &Policy) -> Bytes {
+        let shown = Cohort::surely_idle(&*self.slow_shown, self.sinks_after(policy)).anon;
+        Cohort::surely_idle(&self.slow_cohorts, age).anon.min(shown) - self.sunk.sum().anon
     }
 
     /// How often to look: twice within the age at which memory leaves DRAM.
@@ -263,10 +284,11 @@ impl Tracker {
         self.leaves_from(policy) / 2
     }
 
-    /// The same on slower nodes: twice within the cut. Seen more often, what is in use now and then would look as what is idle, since
-    /// as much of it is in the last generation each time.
+    /// The same on slower nodes: once within the age at which memory may go on from there, since the source shows what was demoted
+    /// as up to a look older there than it is. Seen more often, what is in use now and then would look as what is idle: as
+    /// much of it is in the last generation each time.
     pub(crate) fn look_at_slow_every(&self, policy: &Policy) -> Duration {
-        self.cut(policy) / 2
+        self.sinks_after(policy)
     }
 
     /// What promotion rates are shares of: anonymous memory younger than `cold_after`, all page cache and tmpfs, which may be in

@@ -125,7 +125,7 @@ fn confined() -> impl Strategy<Value = Confinement> {
     let limit = prop_oneof![Just(Bytes::ZERO), bytes()];
     let swap = option::weighted(0.2, limit.prop_map(|limit| SwapBound { limit, why: Why::Forbidden }));
     let zswap = prop::sample::select(vec![ZswapBound::Free, ZswapBound::Stays]);
-    (swap, zswap).prop_map(|(swap, zswap)| Confinement { swap, zswap })
+    (swap, zswap).prop_map(|(swap, zswap)| Confinement { swap, zswap, ..Confinement::default() })
 }
 
 fn cgroup(id: u64) -> BoxedStrategy<CgroupObservation> {

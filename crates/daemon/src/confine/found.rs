@@ -36,6 +36,11 @@ impl<'a> Found<'a> {
         Ok(Self { values: Knob::ALL.into_iter().filter_map(read).collect::<Result<_, _>>()? })
     }
 
+    /// Whether this kernel has such a knob.
+    pub(super) fn has(&self, knob: Knob) -> bool {
+        self.values.iter().any(|value| value.knob == knob)
+    }
+
     /// What the operator has set for the cgroup and above it.
     pub(super) fn own(&self, mount: &Mount, handle: &Cgroup, footprint: Bytes) -> Own {
         let original = |knob| {

@@ -14,8 +14,8 @@ use std::{
 
 use lowtide_cgroup::{Cgroup, Mount};
 use lowtide_core::{
-    Bytes, CgroupId, CgroupObservation, Confinement, Limit, Mode, Observation, Policy, Ratio, SwapBound,
-    TierRules,
+    Bytes, CgroupId, CgroupObservation, Confinement, Limit, Mode, Observation, PastZswap, Policy, Ratio,
+    SwapBound, TierRules,
     confine::{Why, confine},
 };
 use lowtide_kernfs::{Error, Root};
@@ -63,15 +63,17 @@ impl Confine {
 
     /// Has every knob hold what its cgroup's policy asks for, and tells the observation what it comes to.
     ///
-    /// A cgroup whose knobs cannot be set counts as one without swap.
+    /// A cgroup whose knobs cannot be set counts as one without swap. What `past_zswap` names is to be swapped out past zswap
+    /// for the moment.
     pub(crate) fn turn(
         &mut self,
         journal: &mut Journal,
         sight: &mut Sight,
         config: &Config,
+        past_zswap: &dyn Fn(CgroupId) -> bool,
     ) -> Result<(), Error> {
         sight.seen.host.ways = ways(&self.root, config, &sight.seen.host.tiers)?;
-        let planned = self.plan(journal, sight, config.policies.policies());
+        let planned = self.plan(journal, sight, config.policies.policies(), past_zswap);
         let mut complaints = carry_out(journal, &mut sight.seen, planned).unwrap_or_else(|error| {
             let held = |cgroup: &&mut CgroupObservation| cgroup.confined != Confinement::default();
             sight.seen.cgroups.iter_mut().filter(held).for_each(not_set);
@@ -87,7 +89,13 @@ impl Confine {
         Ok(())
     }
 
-    fn plan(&mut self, journal: &Journal, sight: &mut Sight, policies: &[Policy]) -> Vec<Planned> {
+    fn plan(
+        &mut self,
+        journal: &Journal,
+        sight: &mut Sight,
+        policies: &[Policy],
+        past_zswap: &dyn Fn(CgroupId) -> bool,
+    ) -> Vec<Planned> {
         let mut records: HashMap<CgroupId, Vec<&Record>> = HashMap::new();
         for record in journal.records() {
             if let Some(id) = record.cgroup {
@@ -101,7 +109,8 @@ impl Confine {
             else {
                 continue;
             };
-            if policy.tiers == TierRules::Any && records.is_empty() {
+            let past = past_zswap(cgroup.id) && policy.mode == Mode::Full;
+            if policy.tiers == TierRules::Any && records.is_empty() && !past {
                 continue;
             }
             let Ok(found) = Found::read(self.root.path(), handle, records) else {
@@ -111,6 +120,13 @@ impl Confine {
             let size = self.size(cgroup);
             let own = found.own(&self.mount, handle, size);
             cgroup.confined = confine(&policy.tiers, &sight.seen.host, &own);
+            if past {
+                cgroup.confined = if found.has(Knob::ZswapMax) {
+                    cgroup.confined.past_zswap(&own)
+                } else {
+                    Confinement { past_zswap: PastZswap::Refused, ..cgroup.confined }
+                };
+            }
             let told = if policy.mode == Mode::Observe { Confinement::default() } else { cgroup.confined };
             let plan = |(knob, path, step)| Planned { index, handle: handle.clone(), knob, path, step };
             planned.extend(found.steps(&told).map(plan));

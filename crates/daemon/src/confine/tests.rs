@@ -1,6 +1,6 @@
 use std::{fs, path::Path};
 
-use lowtide_core::{CgroupObservation, HostObservation, Memory};
+use lowtide_core::{CgroupObservation, HostObservation, Memory, PastZswap};
 use lowtide_policy::parse;
 
 use super::*;
@@ -13,6 +13,7 @@ struct Host {
     directory: tempfile::TempDir,
     state: tempfile::TempDir,
     confine: Confine,
+    past_zswap: bool,
 }
 
 impl Host {
@@ -33,7 +34,12 @@ impl Host {
         }
         let root = Root::open(directory.path()).unwrap();
         let mount = Mount::at(root.dir("sys/fs/cgroup").unwrap());
-        Self { directory, state: tempfile::tempdir().unwrap(), confine: Confine::new(root, mount) }
+        Self {
+            directory,
+            state: tempfile::tempdir().unwrap(),
+            confine: Confine::new(root, mount),
+            past_zswap: false,
+        }
     }
 
     fn journal(&self) -> Journal {
@@ -75,7 +81,8 @@ impl Host {
             sight.targets.insert(handle.id());
             sight.handles.insert(handle.id(), handle);
         }
-        self.confine.turn(journal, &mut sight, &config).unwrap();
+        let past = self.past_zswap;
+        self.confine.turn(journal, &mut sight, &config, &|_| past).unwrap();
         sight.seen.cgroups
     }
 }
@@ -247,4 +254,40 @@ fn a_share_is_taken_anew_when_the_cgroup_has_changed_by_a_sixteenth() {
         changed.memory.current = Bytes::mib(mib);
         assert_eq!(host.confine.size(&changed), Bytes::mib(taken), "{mib}");
     }
+}
+
+#[test]
+fn zswap_is_passed_while_that_is_wanted_and_where_it_may_be() {
+    for (tiers, writeback, held, passes) in [
+        ("", "1", ["max", "0", "1"], PastZswap::Set),
+        (NO_ZSWAP, "1", ["max", "0", "1"], PastZswap::Set),
+        ("", "0", ["max", "max", "0"], PastZswap::Refused),
+        (NO_DISK, "1", ["max", "max", "0"], PastZswap::Refused),
+    ] {
+        let mut host = Host::new(&["a"]);
+        fs::write(host.file("a", "memory.zswap.writeback"), writeback).unwrap();
+        let before = host.turn(&["a"], &policy("full", tiers))[0].confined;
+        host.past_zswap = true;
+        let seen = host.turn(&["a"], &policy("full", tiers));
+        assert_eq!(
+            (seen[0].confined.past_zswap, host.knobs("a")),
+            (passes, held.map(str::to_owned)),
+            "{tiers}"
+        );
+        host.past_zswap = false;
+        assert_eq!(host.turn(&["a"], &policy("full", tiers))[0].confined, before);
+        if tiers.is_empty() {
+            assert_eq!(host.knobs("a"), ["max", "max", writeback]);
+        }
+    }
+}
+
+#[test]
+fn without_the_knob_zswap_is_not_passed() {
+    let mut host = Host::new(&["a"]);
+    fs::remove_file(host.file("a", "memory.zswap.max")).unwrap();
+    host.past_zswap = true;
+    assert_eq!(host.turn(&["a"], &policy("full", ""))[0].confined.past_zswap, PastZswap::Refused);
+    let observed = host.turn(&["a"], &policy("observe", ""));
+    assert_eq!(observed[0].confined.past_zswap, PastZswap::NotWanted);
 }

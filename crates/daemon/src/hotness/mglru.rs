@@ -9,7 +9,7 @@ use std::{
 use lowtide_cgroup::Mount;
 use lowtide_core::{CgroupId, idle::Source};
 use lowtide_kernfs::{Root, thread_cpu};
-use lowtide_mglru::{Error, LruGen, Memcg, Place, Reading, Walk, cohorts_on, identify};
+use lowtide_mglru::{Error, LruGen, Memcg, Place, Reading, Walk, cohorts_on, demoted_to, identify};
 
 use super::{Ager, Look, Stop, Target, schedule::is_over};
 
@@ -119,7 +119,7 @@ impl Mglru {
                     let slow = |node: u32| self.slow.contains(&node);
                     look.readings.push((target.id, cohorts_on(*memcgs, |node| !slow(node))));
                     if with_slow.contains(&target.id) {
-                        look.slow.insert(target.id, cohorts_on(*memcgs, slow));
+                        look.slow.insert(target.id, demoted_to(*memcgs, slow));
                         self.walked_slow.insert(target.id, second.at);
                     }
                 }

@@ -91,6 +91,7 @@ pub static TESTS: &[Scenario] = &[
     tiers::SCENARIO,
     placement::SCENARIO,
     placement::CXL,
+    placement::ZSWAP,
     forbidden::SCENARIO,
     cxl::SCENARIO,
     zswap::SCENARIO,

@@ -12,7 +12,15 @@ use serde::Deserialize;
 
 pub(super) fn judge(outcome: &Outcome, setup: &Setup) -> Result<()> {
     let mut verdict = Verdict::default();
-    println!("\n{:<8} {:<12} {:>8} {:>8} {:>8} {:>8}  MiB", "tenant", "", "DRAM", "node", "zram", "disk");
+    println!(
+        "\n{:<8} {:<12} {:>8} {:>8} {:>8} {:>8}  MiB",
+        "tenant",
+        "",
+        "DRAM",
+        "node",
+        if setup.zswap { "zswap" } else { "zram" },
+        "disk"
+    );
     for Heat { name, parts } in &TENANTS {
         let (alone, with) = (end(outcome, "dram", name)?, end(outcome, "with", name)?);
         let truth = with.truth.context("the report says where the pages are")?;
@@ -56,7 +64,7 @@ fn judge_tenant(
         let between = mib(truth.warm.slow + truth.warm.swapped - truth.warm.sunk) / warm;
         verdict.expect(
             between >= 0.8,
-            format!("{name}: {:.1} % of the warm part on the node or in zram", between * 100.0),
+            format!("{name}: {:.1} % of the warm part on the node or compressed", between * 100.0),
         );
     }
     let sunk = mib(truth.cold.sunk) / cold;

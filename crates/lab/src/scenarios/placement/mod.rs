@@ -36,17 +36,30 @@ fn machine() -> Machine {
     Machine::deterministic().with_limit(Duration::from_mins(10))
 }
 
+pub(super) const ZSWAP: Scenario = Scenario {
+    name: "placement_zswap",
+    about: "four tenants of different heat over DRAM, a CXL node, and a disk behind zswap: each part where it belongs",
+    machine: || machine().with_memory(1024 * MIB).with_cxl(512 * MIB),
+    programs: &["lowtide"],
+    guest: || on(&OVER_ZSWAP),
+    judge: |outcome| matrix::judge(outcome, &OVER_ZSWAP),
+};
+
 /// What is below DRAM, and what follows for the warm part.
 struct Setup {
     cxl: bool,
+    zswap: bool,
     cold_after: &'static str,
     warm_every: &'static str,
 }
 
 /// Nothing in front of swap: what is swept within the cut stays in DRAM.
-const PLAIN: Setup = Setup { cxl: false, cold_after: "30s", warm_every: "25s" };
+const PLAIN: Setup = Setup { cxl: false, zswap: false, cold_after: "30s", warm_every: "25s" };
 /// What is swept less often than `cold_after` belongs on the node.
-const BEHIND_CXL: Setup = Setup { cxl: true, cold_after: "15s", warm_every: "50s" };
+const BEHIND_CXL: Setup = Setup { cxl: true, zswap: false, cold_after: "15s", warm_every: "50s" };
+
+/// The same with zswap.
+const OVER_ZSWAP: Setup = Setup { zswap: true, ..BEHIND_CXL };
 
 /// A tenant: MiB that are hot, warm and cold.
 struct Heat {
@@ -93,20 +106,27 @@ struct End {
 
 fn on(setup: &Setup) -> Result<()> {
     knobs::set_huge_pages("never")?;
-    run(setup, "dram", ALONE, None)?;
-    let below = NullBlock::create(0, SIZE, SSD_NANOSECONDS)?;
-    let disk = NullBlock::create(1, SIZE, SSD_NANOSECONDS)?;
-    let zram =
-        Zram::swap(&ZramOptions { backing: Some(below.device().to_owned()), ..ZramOptions::lz4(SIZE) }, 100)?;
-    swap::on(disk.device(), 5)?;
+    run(setup, "dram", ALONE, &[])?;
+    let disk = NullBlock::create(0, SIZE, SSD_NANOSECONDS)?;
+    let other = NullBlock::create(1, SIZE, SSD_NANOSECONDS)?;
     if setup.cxl {
         knobs::write("/sys/kernel/mm/numa/demotion_enabled", "1")?;
         knobs::write("/proc/sys/kernel/numa_balancing", "2")?;
     }
-    run(setup, "with", WITH, Some(&zram))
+    if setup.zswap {
+        swap::on(disk.device(), 10)?;
+        knobs::write("/sys/module/zswap/parameters/compressor", "lz4")?;
+        knobs::write("/sys/module/zswap/parameters/enabled", "Y")?;
+        return run(setup, "with", WITH, &["--sunk-to", "/dev/nullb0"]);
+    }
+    let backing = Some(disk.device().to_owned());
+    let _zram = Zram::swap(&ZramOptions { backing, ..ZramOptions::lz4(SIZE) }, 100)?;
+    swap::on(other.device(), 5)?;
+    run(setup, "with", WITH, &["--sunk-from", "zram0"])
 }
 
-fn run(setup: &Setup, name: &str, seconds: f64, zram: Option<&Zram>) -> Result<()> {
+/// With a daemon if the tenants are to say what has `sunk`.
+fn run(setup: &Setup, name: &str, seconds: f64, sunk: &[&str]) -> Result<()> {
     let mut tenants = Vec::new();
     for Heat { name: tenant, parts } in &TENANTS {
         let own = format!("{tenant}-{name}");
@@ -116,12 +136,11 @@ fn run(setup: &Setup, name: &str, seconds: f64, zram: Option<&Zram>) -> Result<(
         let work =
             ["--warm-every", setup.warm_every, "--warm-sweep", "spread", "--pause", "20ms", "--burst", "512"];
         let reports = ["--interval", "10s", "--ages", "10s,1m,5m"];
-        let sunk: &[&str] = if zram.is_some() { &["--sunk-from", "zram0"] } else { &[] };
         tenants.push((Tenant::start(&own, &cgroup, &[&parts[..], &work, &reports, sunk].concat())?, cgroup));
     }
     let ready = tenants.last().context("there are tenants")?.0.reports()?;
     let ready = ready.first().context("the tenant is ready")?.clock;
-    let daemon = zram.map(|_| Daemon::start(name, &policy(setup))).transpose()?;
+    let daemon = (!sunk.is_empty()).then(|| Daemon::start(name, &policy(setup))).transpose()?;
     sleep_until(ready + seconds)?;
     for (tenant, cgroup) in &tenants {
         let report = tenant.truth()?;
