@@ -66,7 +66,6 @@ pub fn tick(
         .filter_map(|(place, case)| {
             let memory = state.cgroups.get_mut(&case.cgroup.id)?;
             memory.sinking = Sinking::of(memory, case.cgroup, case.host, case.policy);
-            memory.wants_past_zswap = case.wants_past_zswap(memory);
             let decision = case.decide(memory, &mut room);
             let nobody = !case.cgroup.populated;
             memory.offloaded = if nobody { Bytes::ZERO } else { case.cgroup.memory.offloaded() };
@@ -190,7 +189,9 @@ impl Case<'_> {
         figures.headroom = harm.headroom;
         self.back_off(state, harm);
         figures.price = state.pace.price();
-        let outcome = match self.must_wait(state, harm, &figures, room) {
+        let waits = self.must_wait(state, harm, &figures, room);
+        state.wants_past_zswap = self.wants_past_zswap(state, waits, room);
+        let outcome = match waits {
             Some(Reason::WarmingUp) if !state.watch.is_ageing() => self.start_ageing(state, &figures, room),
             Some(reason) => {
                 state.credit = Bytes::ZERO;
@@ -457,9 +458,11 @@ impl Case<'_> {
         Some(Ok(Part { scope: Scope::File, cold: Bytes::MAX, file_only: Some(file_only) }))
     }
 
-    fn wants_past_zswap(&self, state: &CgroupState) -> bool {
+    /// Only while something may go at all: what the kernel swaps out under pressure is to have zswap.
+    fn wants_past_zswap(&self, state: &CgroupState, waits: Option<Reason>, room: &Room) -> bool {
         let past = state.sinking.is_some_and(|sinking| sinking.past_zswap);
-        past && self.without_the_last(state.sinkable(self.policy)) >= BATCH
+        let may_go = matches!(waits, None | Some(Reason::InFlight)) && self.anonymous_stays(room).is_none();
+        past && may_go && self.without_the_last(state.sinkable(self.policy)) >= BATCH
     }
 
     /// What the policy allows the cgroup to have on slower nodes.

@@ -274,7 +274,7 @@ fn write_ladder(text: &mut String, ladder: &Ladder) -> std::fmt::Result {
     let hour = ladder.price_per_gib * 3600.0;
     writeln!(
         text,
-        "placement: a GiB freed is worth {hour:.2} s of stall an hour; DRAM is left at the cut, whatever the first line says"
+        "placement: a GiB freed is worth {hour:.2} s of stall an hour; memory leaves DRAM as said above, whatever the first line says"
     )?;
     for Rung { kind, device, fault, freed, from, touched } in &ladder.rungs {
         let when = from.map_or_else(

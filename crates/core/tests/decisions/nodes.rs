@@ -235,6 +235,16 @@ fn what_belongs_on_the_disk_behind_zswap_goes_there_at_once() {
 }
 
 #[test]
+fn zswap_is_not_passed_under_pressure() {
+    let mut bench = over_zswap(Bytes::ZERO);
+    bench.decide();
+    assert!(bench.state.wants_past_zswap(CgroupId(1)));
+    bench.cgroup().alarm = true;
+    bench.decide();
+    assert!(!bench.state.wants_past_zswap(CgroupId(1)));
+}
+
+#[test]
 fn zswap_is_not_passed_where_it_would_be_emptied() {
     let mut bench = over_zswap(Bytes::mib(100));
     assert_eq!(scope(&bench.decide()), Some(Scope::Sink));

@@ -29,7 +29,7 @@ const OBSERVED: f64 = 30.0;
 /// Looked at: most of what is cold is on the node; what became hot is back; what stayed cold is in zram.
 const DEMOTED: f64 = 75.0;
 const PROMOTED: f64 = 115.0;
-const SUNK: f64 = 200.0;
+const SUNK: f64 = 330.0;
 
 const HOT: u64 = 40 * MIB;
 const WARM: u64 = 8 * MIB;
@@ -40,7 +40,7 @@ const STEADY: [&str; 8] = ["--hot", "40M", "--warm", "8M", "--warm-every", "5s",
 const MOVING: [&str; 10] =
     ["--hot", "40M", "--warm", "8M", "--warm-every", "5s", "--cold", "40M", "--shift-every", "60s"];
 
-/// cold_after 15 s: on the node after that, and in zram after 60 s there.
+/// cold_after 15 s: on the node after that, and in zram where that is worth more, after 60 s there at the earliest.
 fn config(mode: &str) -> String {
     format!(
         "
