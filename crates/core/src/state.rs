@@ -3,6 +3,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use crate::{
+    confine::PastZswap,
     cost::{Costs, FaultCost},
     decision::Scope,
     history::{History, Sample},
@@ -94,7 +95,7 @@ impl State {
         let from = heard.map(|cgroup| {
             let from = cgroup.ladder.as_ref()?.rung(device)?.from?;
             // What came from slower nodes had been idle there for so long.
-            Some(from.saturating_sub(cgroup.sinking.map_or(Duration::ZERO, |sinking| sinking.from)))
+            Some(from.saturating_sub(cgroup.sinking.map_or(Duration::ZERO, |sinking| sinking.at_least)))
         });
         from.reduce(|a, b| Some(a?.max(b?))).flatten()
     }
@@ -139,6 +140,11 @@ pub(crate) struct CgroupState {
     /// Requests in a row that freed next to nothing, and when the next may be made.
     pub(crate) fruitless: u32,
     pub(crate) retry_from: Duration,
+    /// Nothing is demoted before this: the kernel swapped out what it was to demote, as it does where the cgroup's cpuset
+    /// leaves the slower node out (7.3, `can_demote`, mm/vmscan.c).
+    demotes_from: Duration,
+    /// Nothing goes past zswap before this, since it was refused.
+    pub(crate) passes_from: Duration,
     /// Allowed by price and headroom but too small for a request of its own.
     pub(crate) credit: Bytes,
     /// Swap that the request in flight may still fill.
@@ -177,6 +183,8 @@ impl CgroupState {
             calm_from: Duration::ZERO,
             fruitless: 0,
             retry_from: Duration::ZERO,
+            demotes_from: Duration::ZERO,
+            passes_from: Duration::ZERO,
             credit: Bytes::ZERO,
             promised: Bytes::ZERO,
             reclaimed: Bytes::ZERO,
@@ -196,12 +204,23 @@ impl CgroupState {
         now: Duration,
     ) -> Duration {
         let elapsed = now.saturating_sub(self.last_seen);
+        if seen.confined.past_zswap == PastZswap::Refused {
+            self.passes_from = now + LONGEST_RETRY;
+        }
         let of = |wanted: fn(Scope) -> bool| -> ByType {
             seen.effects.iter().filter(|effect| wanted(effect.scope)).map(Effect::taken).sum()
         };
-        let demoted = of(|scope| scope == Scope::Demote);
+        let demotions = || seen.effects.iter().filter(|effect| effect.scope == Scope::Demote);
+        let anon = |size: Bytes| ByType { anon: size, file: Bytes::ZERO };
+        let demoted = anon(demotions().map(|effect| effect.demoted).sum());
+        let swapped_instead = anon(demotions().map(|effect| effect.offloaded).sum());
+        if demotions().any(|effect| effect.offloaded > effect.demoted) {
+            self.demotes_from = now + LONGEST_RETRY;
+        }
+        let slow_nodes = slow_nodes && now >= self.demotes_from;
         let sunk = of(|scope| scope == Scope::Sink);
-        let reclaimed = of(|scope| !matches!(scope, Scope::Demote | Scope::Sink));
+        let asked = of(|scope| !matches!(scope, Scope::Demote | Scope::Sink));
+        let reclaimed = [asked, swapped_instead].into_iter().sum::<ByType>();
         let taken = reclaimed.total() + demoted.total() + sunk.total();
         self.reclaimed += taken;
         self.cpu = seen.effects.iter().fold(self.cpu, |sum, effect| sum.saturating_add(effect.cpu));

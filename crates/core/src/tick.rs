@@ -8,7 +8,7 @@ use crate::{
     harm::{self, Harm},
     history::{MINUTE, SHORT},
     observation::{
-        CgroupId, CgroupObservation, Effect, HostObservation, Memory, Observation, Tier, TierKind,
+        CgroupId, CgroupObservation, Effect, HostObservation, Memory, Observation, SwapRoom, Tier, TierKind,
     },
     placement::{self, Ladder, Offer, Price},
     policy::{Budgets, Mode, Policy},
@@ -65,7 +65,8 @@ pub fn tick(
         .chain(cases.iter().enumerate().take(state.turn % cases.len().max(1)))
         .filter_map(|(place, case)| {
             let memory = state.cgroups.get_mut(&case.cgroup.id)?;
-            memory.sinking = Sinking::of(memory, case.cgroup, case.host, case.policy);
+            memory.sinking =
+                Sinking::of(memory, case.cgroup, case.policy, case.is_short_of_nodes(), case.now);
             let decision = case.decide(memory, &mut room);
             let nobody = !case.cgroup.populated;
             memory.offloaded = if nobody { Bytes::ZERO } else { case.cgroup.memory.offloaded() };
@@ -107,6 +108,11 @@ const LONGEST_ABSENCE: u8 = 2;
 /// This share of a cgroup is left where it is though it has been idle beyond the cut, but at least so much.
 const LEFT_OVER: Ratio = Ratio::new(1.0 / 64.0);
 const LEAST_LEFT_OVER: Bytes = Bytes::mib(1);
+
+/// With less than this share of the slower nodes free, or little more than the budgets leave free, what has been idle there makes
+/// room, whether or not it is worth it.
+const NODES_SHORT: Ratio = Ratio::percent(20.0);
+const NODES_NEARLY: Ratio = Ratio::new(1.0 / 64.0);
 
 /// One cgroup at one tick, with all that bears on it.
 struct Case<'a> {
@@ -190,7 +196,11 @@ impl Case<'_> {
         self.back_off(state, harm);
         figures.price = state.pace.price();
         let waits = self.must_wait(state, harm, &figures, room);
-        state.wants_past_zswap = self.wants_past_zswap(state, waits, room);
+        // A request under way ends where it began to go.
+        if !self.cgroup.in_flight {
+            let may_go = waits.is_none() && figures.minute_left >= BATCH;
+            state.wants_past_zswap = may_go && self.wants_past_zswap(state, room);
+        }
         let outcome = match waits {
             Some(Reason::WarmingUp) if !state.watch.is_ageing() => self.start_ageing(state, &figures, room),
             Some(reason) => {
@@ -435,17 +445,13 @@ impl Case<'_> {
     /// `memory.reclaim` cannot be asked for either: it goes over all nodes in turn, demotes from one and swaps out from
     /// the other (tried on 6.12 and 7.3: of 16 MiB asked with swappiness=200 12 MiB were demoted and 3 swapped out).
     fn by_node(&self, state: &CgroupState, room: &Room) -> Option<Result<Part, Reason>> {
-        let left =
-            room.for_demotion().filter(|_| self.policy.mode != Mode::File && state.tracker.knows_nodes())?;
+        let demotable = self.demotable(state, room)?;
         let idle = self.without_the_last(self.cold(state)?.1);
-        let above_floor = self.within_reach(Scope::Demote) - self.protected().0;
-        let allowed = self.node_limit() - self.cgroup.memory.demoted().total();
-        let demotable = idle.min(left).min(allowed).min(above_floor);
         if demotable >= BATCH {
             return Some(Ok(Part { scope: Scope::Demote, cold: demotable, file_only: None }));
         }
         let sinkable = self.without_the_last(state.sinkable(self.policy));
-        let is_set = !state.wants_past_zswap || self.cgroup.confined.past_zswap == PastZswap::Set;
+        let is_set = state.wants_past_zswap == (self.cgroup.confined.past_zswap == PastZswap::Set);
         if sinkable >= BATCH && is_set && self.anonymous_stays(room).is_none() {
             return Some(Ok(Part { scope: Scope::Sink, cold: sinkable, file_only: None }));
         }
@@ -458,18 +464,38 @@ impl Case<'_> {
         Some(Ok(Part { scope: Scope::File, cold: Bytes::MAX, file_only: Some(file_only) }))
     }
 
-    /// Only while something may go at all: what the kernel swaps out under pressure is to have zswap.
-    fn wants_past_zswap(&self, state: &CgroupState, waits: Option<Reason>, room: &Room) -> bool {
+    /// Anonymous memory of DRAM that may go to slower nodes; `None` where nothing is demoted, or what may be is not known.
+    fn demotable(&self, state: &CgroupState, room: &Room) -> Option<Bytes> {
+        let left = room
+            .for_demotion()
+            .filter(|_| self.policy.mode != Mode::File && state.tracker.demotes_first())?;
+        let idle = self.without_the_last(self.cold(state)?.1);
+        let above_floor = self.within_reach(Scope::Demote) - self.protected().0;
+        Some(idle.min(left).min(self.node_left()).min(above_floor))
+    }
+
+    /// Only while nothing but that is to go: what the kernel swaps out by itself is to have zswap.
+    fn wants_past_zswap(&self, state: &CgroupState, room: &Room) -> bool {
         let past = state.sinking.is_some_and(|sinking| sinking.past_zswap);
-        let may_go = matches!(waits, None | Some(Reason::InFlight)) && self.anonymous_stays(room).is_none();
+        let may_go = self.demotable(state, room).is_some_and(|size| size < BATCH)
+            && self.anonymous_stays(room).is_none();
         past && may_go && self.without_the_last(state.sinkable(self.policy)) >= BATCH
     }
 
-    /// What the policy allows the cgroup to have on slower nodes.
-    fn node_limit(&self) -> Bytes {
+    /// Slower nodes take little more, of this cgroup or at all.
+    fn is_short_of_nodes(&self) -> bool {
+        let Some(SwapRoom { total, free }) = self.host.slow_nodes() else { return false };
+        let nearly = total.scale(self.budgets.swap_reserve) + total.scale(NODES_NEARLY);
+        free < total.scale(NODES_SHORT).max(nearly)
+            || self.node_left() < self.cgroup.memory.footprint().scale(NODES_NEARLY)
+    }
+
+    /// What the policy allows the cgroup to have on slower nodes besides.
+    fn node_left(&self) -> Bytes {
         let rule = self.policy.tiers.rule(TierKind::Node);
         let most = rule.and_then(|rule| rule.at_most);
-        most.map_or(Bytes::MAX, |most| most.of(self.cgroup.memory.footprint()))
+        let most = most.map_or(Bytes::MAX, |most| most.of(self.cgroup.memory.footprint()));
+        most - self.cgroup.memory.demoted().total()
     }
 
     /// Price and headroom as a share of the fastest pace that the policy allows, for the time since the last tick.

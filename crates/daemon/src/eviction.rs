@@ -148,7 +148,8 @@ impl Eviction {
         let targets = free.flat_map(|memcg| {
             let nodes = memcg.nodes.iter().filter(|node| self.nodes.slow.contains(&node.id) == from_slow);
             nodes.filter_map(|node| {
-                let (seq, size) = node.idle_for(self.idle)?;
+                let found = if from_slow { node.demoted_for(self.idle) } else { node.idle_for(self.idle) };
+                let (seq, size) = found?;
                 let oldest = node.generations.first()?.age;
                 Some((oldest, Target { memcg: memcg.id, node: node.id, seq }, size.anon))
             })

@@ -258,15 +258,14 @@ impl Loop {
         }
     }
 
-    /// What the generations can show: the age from which on memory may go, since they are looked at twice within it. How much is
-    /// older than what a policy wants is in the amount, and the oldest go first.
+    /// What the generations can show: the age from which on memory may go, since DRAM is looked at twice within it, slower nodes once.
+    /// How much is older than what a policy wants is in the amount, and the oldest go first.
     fn idle(&self, decision: &Decision, scope: Scope, config: &Config) -> Duration {
         let Some(policy) = policy_of(decision, config) else { return Duration::MAX };
-        let every = match scope {
+        match scope {
             Scope::Sink => self.state.look_at_slow_every(decision.id, policy),
-            _ => self.state.look_every(decision.id, policy),
-        };
-        every.saturating_mul(2)
+            _ => self.state.look_every(decision.id, policy).saturating_mul(2),
+        }
     }
 
     fn arm(&mut self, cgroup: &Cgroup, decision: &Decision, config: &Config) {

@@ -64,14 +64,25 @@ impl Node {
     /// The two youngest may not (`run_eviction`, mm/vmscan.c).
     #[must_use]
     pub fn idle_for(&self, at_least: Duration) -> Option<(u64, ByType)> {
+        self.filled_before(at_least, 1)
+    }
+
+    /// The same of a node that pages are demoted to, since they came: see [`demoted_to`].
+    #[must_use]
+    pub fn demoted_for(&self, at_least: Duration) -> Option<(u64, ByType)> {
+        self.filled_before(at_least, 2)
+    }
+
+    fn filled_before(&self, at_least: Duration, filled: usize) -> Option<(u64, ByType)> {
         let ages = ages(&self.generations);
         let walked = *ages.last()?;
         // Looks do not come on time to the millisecond.
         let idle = |index: usize| {
-            let age = ages[index + 1].saturating_sub(walked);
+            let age = ages[index + filled].saturating_sub(walked);
             age.saturating_add(age / 64) >= at_least
         };
-        let last = (0..self.generations.len().saturating_sub(2)).rev().find(|index| idle(*index))?;
+        let last =
+            (0..self.generations.len().saturating_sub(filled.max(2))).rev().find(|index| idle(*index))?;
         Some((self.generations[last].seq, self.generations[..=last].iter().map(|old| old.size).sum()))
     }
 }

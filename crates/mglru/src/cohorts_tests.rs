@@ -108,4 +108,7 @@ fn what_may_be_evicted_is_old_enough_and_none_of_the_two_youngest() {
     assert_eq!(node.idle_for(SECOND * 8), Some((1, size(156, 1))));
     assert_eq!(node.idle_for(Duration::ZERO), Some((1, size(156, 1))));
     assert_eq!(Node::default().idle_for(Duration::ZERO), None);
+    assert_eq!(node.demoted_for(SECOND * 9), None);
+    assert_eq!(node.demoted_for(SECOND * 8), Some((0, size(130, 1))));
+    assert_eq!(Node::default().demoted_for(Duration::ZERO), None);
 }

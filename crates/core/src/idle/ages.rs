@@ -8,7 +8,10 @@
 
 use std::time::Duration;
 
-use super::cohort::{ByType, Cohort};
+use super::{
+    cohort::{ByType, Cohort},
+    histogram::reached,
+};
 use crate::units::Bytes;
 
 /// Neighbours are joined when together they span less than this share of their age: bounds the list at any interval.
@@ -130,7 +133,7 @@ fn total(pieces: &[Piece]) -> Bytes {
 /// follow each other in seconds when it has to reclaim, and say nothing about what was old before.
 fn fit(measured: Vec<Piece>, mut before: Vec<Piece>, elapsed: Duration) -> Vec<Piece> {
     let fit = |piece: Piece| {
-        if piece.oldest.is_some() || piece.youngest < elapsed {
+        if piece.oldest.is_some() || reached(piece.youngest) < elapsed {
             vec![piece]
         } else {
             fitted(piece, &mut before)

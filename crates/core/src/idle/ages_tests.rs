@@ -82,6 +82,21 @@ fn memory_that_left_was_not_touched() {
     assert_eq!(learn(&mut ages, generations(70, 0, 0), 20), []);
 }
 
+/// On a slower node the lump is only one walk old, by a clock of ticks.
+#[test]
+fn a_look_that_comes_a_moment_late_forgets_nothing() {
+    let mut ages = Ages::default();
+    for _ in 0..10 {
+        let lump = Piece {
+            youngest: WALK.saturating_sub(Duration::from_millis(3)),
+            oldest: None,
+            size: Bytes::mib(50),
+        };
+        ages.learn(vec![lump], between(0, 0));
+    }
+    assert_eq!(idle(&ages, 90), 50);
+}
+
 #[test]
 fn what_left_were_the_oldest() {
     let mut ages = Ages::default();

@@ -88,7 +88,7 @@ impl Histogram {
 
 /// The age that a cohort counts as: looks do not come on time to the millisecond, and what is idle for two intervals
 /// would be missed for one that was short of it.
-fn reached(age: Duration) -> Duration {
+pub(super) fn reached(age: Duration) -> Duration {
     age.saturating_add(age / 64)
 }
 

@@ -82,6 +82,8 @@ pub(crate) struct Tracker {
     taken: Taken,
     /// Left slower nodes for swap on lowtide's request since the last reading.
     sunk: Taken,
+    /// Came to slower nodes on lowtide's request since those were read last.
+    arrived: Taken,
     /// The host demotes to slower nodes.
     slow_nodes: bool,
     seen: Duration,
@@ -131,6 +133,7 @@ impl Tracker {
         if self.last.is_some() {
             self.taken.push([since.taken, since.demoted].into_iter().sum(), now);
             self.sunk.push(since.sunk, now);
+            self.arrived.push(since.demoted, now);
         }
         self.away.leave(since.taken.anon, self.cut(policy), now);
         // It was idle for longer than that; how much longer is not told.
@@ -166,6 +169,7 @@ impl Tracker {
         if self.last.is_some_and(|last| last.source != reading.source) {
             (self.anon, self.file, self.slow) = Default::default();
             (self.last, self.slow_at) = (None, None);
+            self.arrived = Taken::default();
             self.slow_cohorts.clear();
             self.slow_shown = Arc::default();
         }
@@ -203,7 +207,9 @@ impl Tracker {
         let may_be_gone = self.sunk.sum().anon;
         let gone = self.sunk.settle(at).anon;
         watch(&mut self.touches, &self.slow, elapsed);
-        let between = Between { elapsed, faulted: Bytes::ZERO, gone, may_be_gone };
+        let faulted = self.arrived.sum().anon;
+        self.arrived.settle(at);
+        let between = Between { elapsed, faulted, gone, may_be_gone };
         let touched = self.slow.learn(Piece::of(cohorts, |size| size.anon), between);
         self.note_touched(&touched, elapsed, Some(policy));
         self.slow_cohorts = both(self.slow.pieces(), &Piece::of(cohorts, |size| size.file));
@@ -258,7 +264,13 @@ impl Tracker {
     /// From which idle age on anonymous memory may go on from slower nodes to swap: at the cut, but only after a multiple of
     /// `cold_after`, since a fault costs far more than an access to the node.
     pub(crate) fn sinks_after(&self, policy: &Policy) -> Duration {
-        self.cut(policy).max(policy.cold_after.saturating_mul(SINKS_AFTER))
+        self.cut(policy).max(self.sinks_at_least(policy))
+    }
+
+    /// Whatever the cut is.
+    #[expect(clippy::unused_self, reason = "beside sinks_after")]
+    pub(crate) fn sinks_at_least(&self, policy: &Policy) -> Duration {
+        policy.cold_after.saturating_mul(SINKS_AFTER)
     }
 
     /// From which idle age on anonymous memory may be swapped out, from where it is then.

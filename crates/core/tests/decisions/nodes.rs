@@ -258,3 +258,25 @@ fn what_was_old_is_not_believed_to_be_in_a_lump_that_is_younger_by_itself() {
     bench.decide();
     assert!(!bench.state.wants_past_zswap(CgroupId(1)));
 }
+
+#[test]
+fn where_the_kernel_swaps_out_what_it_was_to_demote_the_cut_holds_again() {
+    let mut bench = Bench::eager();
+    bench.slow_node(Bytes::mib(2_000));
+    idle(&mut bench, (HOUR, 300), (HOUR, 0));
+    let decision = bench.decide();
+    let requested = asked(&decision);
+    assert_eq!(scope(&decision), Some(Scope::Demote));
+    bench.cgroup().effects =
+        vec![Effect { scope: Scope::Demote, requested, offloaded: requested, ..Effect::default() }];
+    assert_eq!(scope(&bench.decide()), Some(Scope::Anon));
+}
+
+#[test]
+fn short_is_what_has_little_more_free_than_the_budgets_leave() {
+    let reserve = |bench: &mut Bench| {
+        bench.budgets.swap_reserve = Ratio::percent(40.0);
+        bench.seen.host.tiers[1].used = Bytes::mib(1_195);
+    };
+    assert_eq!(decided((Duration::ZERO, 300), (HOUR, 100), reserve).figures.sinkable, Some(Bytes::mib(100)));
+}

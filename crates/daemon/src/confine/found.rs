@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use lowtide_cgroup::{Cgroup, Mount};
+use lowtide_cgroup::{Cgroup, Descend, Mount};
 use lowtide_core::{Bytes, Confinement, Limit, confine::Own};
 use lowtide_kernfs::Files;
 
@@ -66,6 +66,26 @@ impl<'a> Found<'a> {
             (knob, path, step)
         })
     }
+}
+
+/// Whether pages of some cgroup below may not go on from zswap: with zswap closed to them too, the kernel would try each in vain
+/// and put it back. One that cannot be read counts as if.
+pub(super) fn stays_below(mount: &Mount, handle: &Cgroup) -> bool {
+    let target = Path::new(&**handle.path());
+    let mut stays = false;
+    let walked = mount.walk(|cgroup| {
+        let path = Path::new(&**cgroup.path());
+        if path != target && path.starts_with(target) {
+            let writeback = cgroup.dir().read_optional(Knob::Writeback.file());
+            stays |= match writeback {
+                Ok(text) => text.is_some_and(|text| knobs::same(&text, "0")),
+                Err(error) => !error.is_gone(),
+            };
+        }
+        let on_the_way = path.starts_with(target) || target.starts_with(path);
+        if on_the_way { Descend::Yes } else { Descend::No }
+    });
+    stays || walked.is_err()
 }
 
 /// What a knob holds in each cgroup above; both of zswap's hold for all below (`obj_cgroup_may_zswap`,

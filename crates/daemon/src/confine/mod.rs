@@ -123,7 +123,7 @@ impl Confine {
             let own = found.own(&self.mount, handle, size);
             cgroup.confined = confine(&policy.tiers, &sight.seen.host, &own);
             if past {
-                cgroup.confined = if found.has(Knob::ZswapMax) {
+                cgroup.confined = if found.has(Knob::ZswapMax) && !found::stays_below(&self.mount, handle) {
                     cgroup.confined.past_zswap(&own)
                 } else {
                     Confinement { past_zswap: PastZswap::Refused, ..cgroup.confined }
@@ -170,6 +170,10 @@ fn carry_out(
         match planned.write() {
             Ok(()) if planned.is_done_with() => drop(done.insert(planned.path)),
             Ok(()) => planned.shows_in(cgroup),
+            Err(refusal) if planned.passing => {
+                cgroup.confined.past_zswap = PastZswap::Refused;
+                refused.push(refusal);
+            }
             Err(refusal) => {
                 not_set(cgroup);
                 held.insert(planned.index);

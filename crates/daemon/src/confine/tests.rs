@@ -283,6 +283,17 @@ fn zswap_is_passed_while_that_is_wanted_and_where_it_may_be() {
 }
 
 #[test]
+fn zswap_is_not_passed_where_a_cgroup_below_may_not() {
+    let mut host = Host::new(&["a", "a/b"]);
+    fs::write(host.file("a/b", "memory.zswap.writeback"), "0").unwrap();
+    host.past_zswap = true;
+    assert_eq!(host.turn(&["a"], &policy("full", ""))[0].confined.past_zswap, PastZswap::Refused);
+    assert_eq!(host.knobs("a"), UNTOUCHED);
+    fs::write(host.file("a/b", "memory.zswap.writeback"), "1").unwrap();
+    assert_eq!(host.turn(&["a"], &policy("full", ""))[0].confined.past_zswap, PastZswap::Set);
+}
+
+#[test]
 fn without_the_knob_zswap_is_not_passed() {
     let mut host = Host::new(&["a"]);
     fs::remove_file(host.file("a", "memory.zswap.max")).unwrap();

@@ -143,7 +143,7 @@ impl Host {
         let ladder = &target["ladder"];
         let rung = |kind: &str| ladder["rungs"].as_array()?.iter().find(|rung| rung["kind"] == kind);
         let from = |kind| seconds(&rung(kind)?["from"]);
-        let fault = |kind| Some(&rung(kind)?["fault"]).filter(|fault| fault["measured"] == true);
+        let fault = |kind| Some(&rung(kind)?["fault"]).filter(|fault| fault["basis"] == "measured");
         let cold = tenants.iter().map(|tenant| Ok(tenant.truth()?.truth.context("no truth")?.cold));
         Ok(Seen {
             kind: "seen".into(),
