@@ -84,49 +84,25 @@ fn each_rule_on_each_host() {
     }
 }
 
+fn held(swap: SwapBound, zswap: ZswapBound) -> Confinement {
+    Confinement { swap: Some(swap), zswap, ..Confinement::default() }
+}
+
 #[test]
 fn what_the_operator_and_the_kernel_allow_is_never_made_a_trap() {
     let disk = host(&[TierKind::Disk], ALL);
     let stays = Own { writeback: Some(false), ..UNSET };
     let told = confine(&only(&[DISK]), &disk, &stays);
-    assert_eq!(
-        told,
-        Confinement {
-            swap: Some(bound(0, Why::NoWayPastZswap)),
-            zswap: ZswapBound::Free,
-            ..Confinement::default()
-        }
-    );
+    assert_eq!(told, held(bound(0, Why::NoWayPastZswap), ZswapBound::Free));
     let none = Own { zswap_max: Limit::At(Bytes::ZERO), ..UNSET };
     let told = confine(&only(&[ZSWAP]), &disk, &none);
-    assert_eq!(
-        told,
-        Confinement {
-            swap: Some(bound(0, Why::CannotStay)),
-            zswap: ZswapBound::Free,
-            ..Confinement::default()
-        }
-    );
+    assert_eq!(told, held(bound(0, Why::CannotStay), ZswapBound::Free));
     let old = Own { writeback: None, ..UNSET };
     let told = confine(&only(&[ZSWAP]), &disk, &old);
-    assert_eq!(
-        told,
-        Confinement {
-            swap: Some(bound(0, Why::CannotStay)),
-            zswap: ZswapBound::Free,
-            ..Confinement::default()
-        }
-    );
+    assert_eq!(told, held(bound(0, Why::CannotStay), ZswapBound::Free));
     let some = Own { zswap_max: Limit::At(Bytes::mib(3)), ..UNSET };
     let told = confine(&only(&[ZSWAP]), &disk, &some);
-    assert_eq!(
-        told,
-        Confinement {
-            swap: Some(bound(3, Why::ZswapAtMost)),
-            zswap: ZswapBound::Stays,
-            ..Confinement::default()
-        }
-    );
+    assert_eq!(told, held(bound(3, Why::ZswapAtMost), ZswapBound::Stays));
 }
 
 /// Only where something writes to it.
