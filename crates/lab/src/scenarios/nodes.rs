@@ -33,6 +33,8 @@ const TENANT: [&str; 8] = ["--hot", "4M", "--warm", "0", "--cold", "40M", "--pau
 
 /// So long the loop works by itself.
 const WORK: Duration = Duration::from_secs(45);
+/// And so long where memory has to be idle on the slower node first.
+const SINK: Duration = Duration::from_mins(2);
 
 const POLICY: &str = "
 interval: 1s
@@ -45,6 +47,9 @@ policies:
     slo: { memory_pressure: 2%, io_pressure: 2%, promotion_rate: 20%/min }
     limits: { per_minute: 100%, floor: 4MiB }
 ";
+
+/// Less than the tenant has on the slower node: the rest is to go on.
+const BOUND: &str = "    tiers: [{ use: node, at_most: 10% }, { use: zram }]\n";
 
 /// MiB swapped out. How fast it goes is other scenarios' matter.
 const ENOUGH: f64 = 2.0;
@@ -120,9 +125,11 @@ fn run(place: &Place) -> Result<()> {
     let nodes = cgroup.read("memory.numa_stat")?.lines().next().unwrap_or_default().to_owned();
     let before = compressed()?;
     let bound = place.daemon.map(|cpu| bind_thread(&[cpu])).transpose()?;
-    let daemon = Daemon::start(place.name, POLICY)?;
+    let sinks = place.switch.as_ref().is_some_and(|switch| switch.file == DEMOTION.file);
+    let (bounds, work) = if sinks { (BOUND, SINK) } else { ("", WORK) };
+    let daemon = Daemon::start(place.name, &format!("{POLICY}{bounds}"))?;
     drop(bound);
-    sleep(WORK);
+    sleep(work);
     let after = compressed()?;
     let more = std::array::from_fn(|node| after[node].saturating_sub(before[node]));
     println!("{}", daemon.explain(&cgroup.name())?);
