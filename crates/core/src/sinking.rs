@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::{
+    idle::sinks_at_least,
     observation::{CgroupObservation, TierKind},
     placement::Rung,
     policy::Policy,
@@ -45,11 +46,7 @@ impl Sinking {
         let after = swap.first().and_then(|rung| policy.tiers.rule(rung.kind)?.after).unwrap_or_default();
         let waited = short.then(|| state.tracker.sinks_after(policy).max(after));
         let from = worth.into_iter().chain(waited).min()?;
-        Some(Self {
-            from,
-            at_least: state.tracker.sinks_at_least(policy).min(from),
-            past_zswap: past.is_some(),
-        })
+        Some(Self { from, at_least: sinks_at_least(policy).min(from), past_zswap: past.is_some() })
     }
 }
 

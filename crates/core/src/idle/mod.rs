@@ -12,6 +12,7 @@ mod cut;
 mod histogram;
 mod lines;
 mod returns;
+mod slow;
 mod taken;
 mod tracker;
 
@@ -21,4 +22,4 @@ pub(crate) use histogram::{CLASSES, class_of, class_start};
 pub use lines::{Line, LineUse, Lines};
 pub use tracker::{Hotness, WhatIf};
 
-pub(crate) use tracker::{Since, Tracker};
+pub(crate) use tracker::{Since, Tracker, sinks_at_least};

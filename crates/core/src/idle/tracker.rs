@@ -1,6 +1,6 @@
 //! One cgroup's idle ages over time, and what follows from them.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use super::{
     ages::{Ages, Between, Piece, Touched},
@@ -9,6 +9,7 @@ use super::{
     histogram::{BOUNDARIES, Histogram},
     lines::{LineUse, Lines},
     returns::{Away, Returns},
+    slow::Slow,
     taken::Taken,
 };
 use crate::{
@@ -52,6 +53,11 @@ pub struct WhatIf {
 /// What is on a slower node is to have been idle there for so many times `cold_after` before it may go on to swap.
 const SINKS_AFTER: u32 = 4;
 
+/// The same as a time; later where the cut is.
+pub(crate) fn sinks_at_least(policy: &Policy) -> Duration {
+    policy.cold_after.saturating_mul(SINKS_AFTER)
+}
+
 /// A reading is relied on for as long as so many looks take.
 const VALID_LOOKS: u32 = 4;
 
@@ -62,13 +68,7 @@ pub(crate) struct Tracker {
     anon: Ages,
     file: Ages,
     cohorts: Vec<Cohort>,
-    /// Anonymous memory on slower nodes, by the time since it came there or was last touched there.
-    slow: Ages,
-    /// All that is on slower nodes.
-    slow_cohorts: Vec<Cohort>,
-    /// As the source told it, and when.
-    slow_shown: Arc<[Cohort]>,
-    slow_at: Option<Duration>,
+    slow: Slow,
     returns: Returns,
     away: Away,
     touches: Touches,
@@ -80,10 +80,6 @@ pub(crate) struct Tracker {
     shmem: Bytes,
     /// Left DRAM on lowtide's request since the last reading.
     taken: Taken,
-    /// Left slower nodes for swap on lowtide's request since the last reading.
-    sunk: Taken,
-    /// Came to slower nodes on lowtide's request since those were read last.
-    arrived: Taken,
     /// The host demotes to slower nodes.
     slow_nodes: bool,
     seen: Duration,
@@ -132,8 +128,7 @@ impl Tracker {
         self.slow_nodes = since.slow_nodes;
         if self.last.is_some() {
             self.taken.push([since.taken, since.demoted].into_iter().sum(), now);
-            self.sunk.push(since.sunk, now);
-            self.arrived.push(since.demoted, now);
+            self.slow.account(since.sunk, since.demoted, now);
         }
         self.away.leave(since.taken.anon, self.cut(policy), now);
         // It was idle for longer than that; how much longer is not told.
@@ -168,10 +163,7 @@ impl Tracker {
         let Some(reading) = reading else { return };
         if self.last.is_some_and(|last| last.source != reading.source) {
             (self.anon, self.file, self.slow) = Default::default();
-            (self.last, self.slow_at) = (None, None);
-            self.arrived = Taken::default();
-            self.slow_cohorts.clear();
-            self.slow_shown = Arc::default();
+            self.last = None;
         }
         if self.last.is_some_and(|last| last.at >= reading.at) {
             return;
@@ -195,25 +187,12 @@ impl Tracker {
         self.note_touched(&touched, elapsed, (!self.demotes_first()).then_some(policy));
         self.cohorts = both(self.anon.pieces(), self.file.pieces());
         if let Some(cohorts) = &reading.slow {
-            self.learn_slow(cohorts, reading.at, policy);
+            // What is touched there costs no fault; it would, had it been swapped out.
+            let (touched, elapsed) = self.slow.learn(cohorts, reading.at, &mut self.touches);
+            self.note_touched(&touched, elapsed, Some(policy));
         }
         let every = reading.every.max(self.look_every(policy));
         self.last = Some(Last { source: reading.source, at: reading.at, every });
-    }
-
-    /// What is touched on a slower node costs no fault there; it would, had it been swapped out.
-    fn learn_slow(&mut self, cohorts: &Arc<[Cohort]>, at: Duration, policy: &Policy) {
-        let elapsed = self.slow_at.replace(at).map_or(Duration::ZERO, |last| at.saturating_sub(last));
-        let may_be_gone = self.sunk.sum().anon;
-        let gone = self.sunk.settle(at).anon;
-        watch(&mut self.touches, &self.slow, elapsed);
-        let faulted = self.arrived.sum().anon;
-        self.arrived.settle(at);
-        let between = Between { elapsed, faulted, gone, may_be_gone };
-        let touched = self.slow.learn(Piece::of(cohorts, |size| size.anon), between);
-        self.note_touched(&touched, elapsed, Some(policy));
-        self.slow_cohorts = both(self.slow.pieces(), &Piece::of(cohorts, |size| size.file));
-        self.slow_shown = Arc::clone(cohorts);
     }
 
     /// What two looks `elapsed` apart showed to have been touched after a while; under a policy it speaks against a cut.
@@ -264,13 +243,7 @@ impl Tracker {
     /// From which idle age on anonymous memory may go on from slower nodes to swap: at the cut, but only after a multiple of
     /// `cold_after`, since a fault costs far more than an access to the node.
     pub(crate) fn sinks_after(&self, policy: &Policy) -> Duration {
-        self.cut(policy).max(self.sinks_at_least(policy))
-    }
-
-    /// Whatever the cut is.
-    #[expect(clippy::unused_self, reason = "beside sinks_after")]
-    pub(crate) fn sinks_at_least(&self, policy: &Policy) -> Duration {
-        policy.cold_after.saturating_mul(SINKS_AFTER)
+        self.cut(policy).max(sinks_at_least(policy))
     }
 
     /// From which idle age on anonymous memory may be swapped out, from where it is then.
@@ -278,14 +251,9 @@ impl Tracker {
         if self.demotes_first() { self.sinks_after(policy) } else { self.cut(policy) }
     }
 
-    /// Anonymous bytes that have been idle on slower nodes for `age`. What came there had been idle for `cold_after`, but its age
-    /// begins anew.
-    ///
-    /// No more than the last reading itself shows to be that old: a reading made when the cut was younger has newer
-    /// memory in one lump with it.
+    /// Anonymous bytes that have been idle on slower nodes for `age`.
     pub(crate) fn sinkable(&self, age: Duration, policy: &Policy) -> Bytes {
-        let shown = Cohort::surely_idle(&*self.slow_shown, self.sinks_after(policy)).anon;
-        Cohort::surely_idle(&self.slow_cohorts, age).anon.min(shown) - self.sunk.sum().anon
+        self.slow.idle(age, self.sinks_after(policy))
     }
 
     /// How often to look: twice within the age at which memory leaves DRAM.
@@ -338,7 +306,7 @@ impl Tracker {
         Some(Hotness {
             source: last.source,
             data_age: now.saturating_sub(last.at),
-            histogram: Histogram::of(self.cohorts.iter().chain(&self.slow_cohorts)),
+            histogram: Histogram::of(self.cohorts.iter().chain(self.slow.cohorts())),
             working_set: self.working_set(policy),
             cut: self.leaves_from(policy),
             lines: Lines {
@@ -362,14 +330,14 @@ impl Tracker {
 }
 
 /// What was there at the last reading was watched since. When it is touched it counts as touched half-way.
-fn watch(touches: &mut Touches, ages: &Ages, elapsed: Duration) {
+pub(super) fn watch(touches: &mut Touches, ages: &Ages, elapsed: Duration) {
     for piece in ages.pieces() {
         touches.watch(piece.youngest.saturating_add(elapsed / 2), piece.size, elapsed);
     }
 }
 
 /// Cohorts of both types, the oldest first.
-fn both(anon: &[Piece], file: &[Piece]) -> Vec<Cohort> {
+pub(super) fn both(anon: &[Piece], file: &[Piece]) -> Vec<Cohort> {
     let cohort = |piece: &Piece, size| Cohort { youngest: piece.youngest, oldest: piece.oldest, size };
     let anon = anon.iter().map(|piece| cohort(piece, ByType { anon: piece.size, file: Bytes::ZERO }));
     let file = file.iter().map(|piece| cohort(piece, ByType { anon: Bytes::ZERO, file: piece.size }));
