@@ -32,31 +32,42 @@ struct Waiting {
 }
 
 impl Mount {
-    /// Visits the root and every cgroup below, parents first, each directory's children in the order of their names.
+    /// Visits the root and every cgroup below: see [`Cgroup::walk`].
+    pub fn walk(&self, visit: impl FnMut(&Cgroup) -> Descend) -> Result<Walked> {
+        let (dir, path) = self.top();
+        walk_from(dir, path, visit)
+    }
+}
+
+impl Cgroup {
+    /// Visits this cgroup and every one below, parents first, each directory's children in the order of their names.
     ///
     /// A cgroup without children costs three system calls (openat2, fstat, close): the link count says that there is
     /// nothing to list. Memory is bounded by the names of siblings that still wait, and so are descriptors: only
     /// directories with waiting children are held open, so depth alone costs neither, nor stack.
-    pub fn walk(&self, mut visit: impl FnMut(&Cgroup) -> Descend) -> Result<Walked> {
-        let mut walked = Walked::default();
-        let mut waiting = Vec::new();
-        let (dir, path) = self.top();
-        enter(dir, path, &mut visit, &mut waiting, &mut walked)?;
-        while let Some(Waiting { parent, parent_path, name }) = waiting.pop() {
-            let dir = match parent.subdir(&name) {
-                Ok(dir) => dir,
-                Err(error) if error.is_gone() => {
-                    walked.vanished += 1;
-                    continue;
-                }
-                Err(error) => return Err(error.into()),
-            };
-            drop(parent);
-            let path = format!("{}/{name}", parent_path.trim_end_matches('/'));
-            enter(dir, path.into(), &mut visit, &mut waiting, &mut walked)?;
-        }
-        Ok(walked)
+    pub fn walk(&self, visit: impl FnMut(&Cgroup) -> Descend) -> Result<Walked> {
+        walk_from(self.dir().clone(), Arc::clone(self.path()), visit)
     }
+}
+
+fn walk_from(dir: Dir, path: Arc<str>, mut visit: impl FnMut(&Cgroup) -> Descend) -> Result<Walked> {
+    let mut walked = Walked::default();
+    let mut waiting = Vec::new();
+    enter(dir, path, &mut visit, &mut waiting, &mut walked)?;
+    while let Some(Waiting { parent, parent_path, name }) = waiting.pop() {
+        let dir = match parent.subdir(&name) {
+            Ok(dir) => dir,
+            Err(error) if error.is_gone() => {
+                walked.vanished += 1;
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        };
+        drop(parent);
+        let path = format!("{}/{name}", parent_path.trim_end_matches('/'));
+        enter(dir, path.into(), &mut visit, &mut waiting, &mut walked)?;
+    }
+    Ok(walked)
 }
 
 /// Visits one cgroup and queues its children.

@@ -55,10 +55,10 @@ impl Case<'_> {
 
     /// Only while nothing but that is to go: what the kernel swaps out by itself is to have zswap.
     pub(super) fn wants_past_zswap(&self, state: &CgroupState, room: &Room) -> bool {
-        let past = state.sinking.is_some_and(|sinking| sinking.past_zswap);
-        let may_go = self.demotable(state, room).is_some_and(|size| size < BATCH)
-            && self.anonymous_stays(room).is_none();
-        past && may_go && self.without_the_last(state.sinkable(self.policy)) >= BATCH
+        state.sinking.is_some_and(|sinking| sinking.past_zswap)
+            && self.demotable(state, room).is_some_and(|size| size < BATCH)
+            && self.anonymous_stays(room).is_none()
+            && self.without_the_last(state.sinkable(self.policy)) >= BATCH
     }
 
     /// Slower nodes take little more, of this cgroup or at all.

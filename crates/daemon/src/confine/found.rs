@@ -70,20 +70,17 @@ impl<'a> Found<'a> {
 
 /// Whether pages of some cgroup below may not go on from zswap: with zswap closed to them too, the kernel would try each in vain
 /// and put it back. One that cannot be read counts as if.
-pub(super) fn stays_below(mount: &Mount, handle: &Cgroup) -> bool {
-    let target = Path::new(&**handle.path());
+pub(super) fn stays_below(handle: &Cgroup) -> bool {
     let mut stays = false;
-    let walked = mount.walk(|cgroup| {
-        let path = Path::new(&**cgroup.path());
-        if path != target && path.starts_with(target) {
+    let walked = handle.walk(|cgroup| {
+        if cgroup.path() != handle.path() {
             let writeback = cgroup.dir().read_optional(Knob::Writeback.file());
             stays |= match writeback {
                 Ok(text) => text.is_some_and(|text| knobs::same(&text, "0")),
                 Err(error) => !error.is_gone(),
             };
         }
-        let on_the_way = path.starts_with(target) || target.starts_with(path);
-        if on_the_way { Descend::Yes } else { Descend::No }
+        Descend::Yes
     });
     stays || walked.is_err()
 }

@@ -123,7 +123,7 @@ impl Confine {
             let own = found.own(&self.mount, handle, size);
             cgroup.confined = confine(&policy.tiers, &sight.seen.host, &own);
             if past {
-                cgroup.confined = if found.has(Knob::ZswapMax) && !found::stays_below(&self.mount, handle) {
+                cgroup.confined = if found.has(Knob::ZswapMax) && !found::stays_below(handle) {
                     cgroup.confined.past_zswap(&own)
                 } else {
                     Confinement { past_zswap: PastZswap::Refused, ..cgroup.confined }

@@ -24,6 +24,11 @@ pub fn read(path: impl AsRef<Path>) -> Result<String> {
     Ok(text.trim_end().to_owned())
 }
 
+/// Sets a parameter of zswap.
+pub fn set_zswap(parameter: &str, value: &str) -> Result<()> {
+    write(format!("/sys/module/zswap/parameters/{parameter}"), value)
+}
+
 /// Sets transparent huge pages (`always`, `madvise` or `never`) and prints the setting. Scenarios choose
 /// `never`: with huge pages the tenant's truth is only known to 2 MiB.
 pub fn set_huge_pages(setting: &str) -> Result<()> {

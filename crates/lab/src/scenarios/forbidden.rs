@@ -126,22 +126,18 @@ fn guest() -> Result<()> {
     run.look("all squeezed")?;
     run.end()?;
     swap::off(&zram.device())?;
-    set_zswap("max_pool_percent", "10")?;
-    set_zswap("enabled", "Y")?;
+    knobs::set_zswap("max_pool_percent", "10")?;
+    knobs::set_zswap("enabled", "Y")?;
     let run = Run::start("zswap")?;
     sleep(WORK);
     run.look("alone")?;
     run.squeeze(&["no-disk", "none"])?;
     run.look("restricted squeezed")?;
     // The pool overflows from now on: the kernel writes on what it may.
-    set_zswap("max_pool_percent", "1")?;
+    knobs::set_zswap("max_pool_percent", "1")?;
     run.squeeze(&["free", "no-zswap"])?;
     run.look("all squeezed")?;
     run.end()
-}
-
-fn set_zswap(parameter: &str, value: &str) -> Result<()> {
-    knobs::write(format!("/sys/module/zswap/parameters/{parameter}"), value)
 }
 
 /// Four tenants and a daemon.

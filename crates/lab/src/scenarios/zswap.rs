@@ -12,7 +12,6 @@ use crate::tenant::report::Event;
 use anyhow::{Context, Result, bail};
 use lowtide_kernfs::Root;
 use serde::{Deserialize, Serialize};
-use std::path::Path;
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -71,9 +70,8 @@ fn guest() -> Result<()> {
     knobs::set_huge_pages("never")?;
     let disk = NullBlock::create(0, SIZE, SSD_NANOSECONDS)?;
     swap::on(disk.device(), 10)?;
-    let zswap = Path::new("/sys/module/zswap/parameters");
-    knobs::write(zswap.join("compressor"), "lz4")?;
-    knobs::write(zswap.join("enabled"), "Y")?;
+    knobs::set_zswap("compressor", "lz4")?;
+    knobs::set_zswap("enabled", "Y")?;
     let root = Root::open("/")?;
 
     let mut scene = Scene::begin(&root, "first")?;

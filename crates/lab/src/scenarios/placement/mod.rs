@@ -119,8 +119,8 @@ fn on(setup: &Setup) -> Result<()> {
     }
     if setup.zswap {
         swap::on(disk.device(), 10)?;
-        knobs::write("/sys/module/zswap/parameters/compressor", "lz4")?;
-        knobs::write("/sys/module/zswap/parameters/enabled", "Y")?;
+        knobs::set_zswap("compressor", "lz4")?;
+        knobs::set_zswap("enabled", "Y")?;
         return run(setup, "with", WITH, &["--sunk-to", "/dev/nullb0"]);
     }
     let backing = Some(disk.device().to_owned());
