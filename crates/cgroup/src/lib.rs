@@ -5,6 +5,7 @@
 
 mod cgroup;
 mod error;
+mod io;
 mod memory;
 mod mount;
 mod mountinfo;
@@ -15,6 +16,7 @@ mod walk;
 
 pub use cgroup::Cgroup;
 pub use error::{Error, Result};
+pub use io::parse_io_stat;
 pub use memory::parse_stat;
 pub use mount::Mount;
 pub use mountinfo::mount_point;

@@ -88,6 +88,7 @@ fn set_size(stat: &mut MemoryStat, line: &Keyed<'_>) -> Result<bool, Fault> {
 fn set_other_size(stat: &mut MemoryStat, line: &Keyed<'_>) -> Result<(), Fault> {
     match line.key {
         "shmem" => stat.shmem = line.bytes()?,
+        "file_mapped" => stat.file_mapped = line.bytes()?,
         "unevictable" => stat.unevictable = line.bytes()?,
         "file_dirty" => stat.file_dirty = line.bytes()?,
         "slab_unreclaimable" => stat.slab_unreclaimable = line.bytes()?,

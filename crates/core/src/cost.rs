@@ -48,7 +48,8 @@ pub enum Basis {
 
 impl FaultCost {
     /// What is assumed of a kind of tier: a compressed page takes some ten microseconds (TMO gives 40 for zswap's 90th
-    /// percentile), a disk 0.5 to 9 ms.
+    /// percentile), a solid-state disk some hundred. A disk that is slower shows it with its first reads; one that was taken for slow
+    /// would never be read from, and never be known.
     #[must_use]
     pub const fn assumed(kind: TierKind) -> Self {
         let time = match kind {
@@ -56,7 +57,7 @@ impl FaultCost {
             // caches; moving it back is a fault and a copy. 125 ns more than DRAM for each of eight lines.
             TierKind::Node => Duration::from_micros(1),
             TierKind::Zswap | TierKind::Zram => Duration::from_micros(20),
-            TierKind::Disk => Duration::from_millis(1),
+            TierKind::Disk => Duration::from_micros(100),
         };
         Self { time, basis: Basis::Assumed }
     }
@@ -128,6 +129,23 @@ impl Costs {
             .map(|time| FaultCost { time, basis: Basis::Measured })
             .or_else(told)
             .unwrap_or(FaultCost::assumed(tier.kind))
+    }
+
+    /// How long a read of a device takes, by its number; `None` if it was not measured.
+    pub(crate) fn read_time(&self, device: &str) -> Option<Duration> {
+        let mean = self.devices.get(device)?.mean?;
+        Duration::try_from_secs_f64(mean.seconds).ok()
+    }
+
+    /// Of a page that is swapped out, wherever among `tiers` it is: the kernel does not tell of a cgroup's pages.
+    pub(crate) fn of_swapped_out(&self, tiers: &[Tier]) -> Duration {
+        let swap = || tiers.iter().filter(|tier| tier.kind != TierKind::Node);
+        let stored: Bytes = swap().map(|tier| tier.stored).sum();
+        if stored.is_zero() {
+            return swap().next().map_or(Duration::ZERO, |first| self.of(first).time);
+        }
+        let share = |tier: &Tier| self.of(tier).time.mul_f64(tier.stored.share_of(stored).get());
+        swap().map(share).sum()
     }
 
     /// How long ago that was measured; `None` if it was not.

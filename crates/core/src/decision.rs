@@ -72,6 +72,14 @@ pub enum Scope {
     Sink,
 }
 
+impl Scope {
+    /// Whether it is about page cache alone.
+    #[must_use]
+    pub const fn is_file(self) -> bool {
+        matches!(self, Self::File)
+    }
+}
+
 reasons! {
     #![doc = "Why something was decided. Numbers and names are an interface: they are never reused."]
 
@@ -139,6 +147,23 @@ reasons! {
     NodeReserve = 31, "node_reserve", "the slower nodes are full up to the reserve: anonymous memory stays in DRAM";
     /// The kernel demotes what is reclaimed, and the policy does not let the cgroup's memory go to a slower node.
     NodeForbidden = 32, "node_forbidden", "the policy's tiers have no slower node, and this kernel would demote there what is reclaimed";
+    /// What is idle would cost more than it frees is worth.
+    NotWorthIt = 34, "not_worth_it", "what has been idle would come back too often, or at too high a cost, for what it frees at today's price";
+}
+
+/// What came of offloading one type of memory in the last minutes, as far as it is remembered: half of it for 2 min.
+#[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize)]
+pub struct Gain {
+    /// Left DRAM on request.
+    pub left: Bytes,
+    /// Came back, of as much as left.
+    pub back: Bytes,
+    /// The share that stayed away, against a prior.
+    pub stayed: Ratio,
+    /// Stall and CPU of what came back, over what all that is away is worth at the price: above one it is a loss.
+    pub cost: Ratio,
+    /// Share of the fastest pace that this earns: doubles while it is worth it, halves while it is not.
+    pub pace: Ratio,
 }
 
 /// The numbers a decision was made from. Rates are those of the last interval unless they say otherwise.
@@ -156,11 +181,21 @@ pub struct Figures {
     pub memory_pressure_minute: Option<Ratio>,
     /// Share of the last interval with some task stalled on I/O.
     pub io_pressure: Option<Ratio>,
+    /// The same over a minute before lowtide acted: what the tenant stalls by itself.
+    pub usual_io_pressure: Ratio,
+    /// Share of the last minute that its swap-ins took, by what they cost on their tiers.
+    pub swap_in_stall: Ratio,
+    /// Share of the last minute that reading page cache again took, by what a read of its device costs.
+    pub refault_stall: Ratio,
     /// Bytes faulted back over the last minute, as a share of the working set; without an idle-age source, of what is in
     /// DRAM.
     pub promotion_rate: Ratio,
-    /// Of what was offloaded in the last minutes, the share that stayed away: one is perfect.
+    /// Of what was offloaded in the last minutes, the share that stayed away: one is perfect. Of the type that came back more.
     pub accuracy: Ratio,
+    /// What came of offloading anonymous memory.
+    pub anon: Gain,
+    /// What came of offloading page cache.
+    pub file: Gain,
     /// Distance to the nearest SLO: one with no harm at all, zero at the SLO.
     pub headroom: Ratio,
     /// Today's price, as a share of the fastest pace that the policy allows.

@@ -1,8 +1,13 @@
-//! Pressure says when to stop: how near a cgroup is to its SLO, and which part of it is broken.
+//! Harm is the tenant's own time lost: how near a cgroup is to its SLO, and which part of it is broken.
+//!
+//! PSI tells it where it sees it. It does not see all: a fault counts as a stall on memory only if the page belonged to the working
+//! set (6.12; with the classic LRU of 6.1 the same faults came to nothing), zram answers without a wait for I/O, and a fast disk
+//! hardly lets one be seen. So what came back is counted too, at the measured cost of its tier or device, and the
+//! greater of the two is the harm. Traffic is none: a data set with a long tail always has something faulted back.
 
 use crate::{
     decision::{Figures, Reason},
-    history::{History, MINUTE, SHORT},
+    history::{History, MINUTE, SHORT, Window},
     policy::Slo,
     units::{Bytes, Ratio},
 };
@@ -12,105 +17,110 @@ use crate::{
 pub(crate) struct Harm {
     /// The part of the SLO that is broken, if any.
     pub(crate) broken: Option<Reason>,
+    /// Whether lowtide can have caused it: something left DRAM on its request within the minute, or the cost of what came back is
+    /// a good part of the SLO.
+    pub(crate) caused: bool,
     /// Distance to the nearest part of the SLO: one without any harm, zero at the SLO.
     pub(crate) headroom: Ratio,
 }
 
-/// Compares the last seconds and the last minute with the SLO; the rates go into `figures`. Promotions are shares of
-/// `working_set`.
+/// Returns whose cost is more than this share of the SLO are a part in breaking it.
+const A_PART: Ratio = Ratio::percent(50.0);
+
+/// What is known of a cgroup beside its history.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Usual {
+    /// Stall on I/O that it had before lowtide acted.
+    pub(crate) io_pressure: Ratio,
+    /// What promotion rates are shares of.
+    pub(crate) working_set: Bytes,
+}
+
+/// The parts of an SLO that were used, by one measure: above one it is broken.
+#[derive(Debug, Clone, Copy, Default)]
+struct Used {
+    memory: Ratio,
+    io: Ratio,
+    promotion: Ratio,
+    /// By the cost of what came back alone.
+    returns: Ratio,
+}
+
+/// Compares the last seconds and the last minute with the SLO; the rates go into `figures`.
 ///
 /// Both windows count, as in oomd's Senpai (`max(avg10, avg60)`), but from totals: the short one so that a sudden
 /// rise stops at once, the minute because that is what the SLO promises.
-pub(crate) fn assess(history: &History, working_set: Bytes, slo: &Slo, figures: &mut Figures) -> Harm {
-    let mut uses = [(Ratio::ZERO, Reason::MemoryPressure); 3];
-    uses[1].1 = Reason::IoPressure;
-    uses[2].1 = Reason::PromotionRate;
-    for window in [history.window(SHORT), history.window(MINUTE)].into_iter().flatten() {
-        let of_slo = |pressure: Option<Ratio>, slo: Ratio| pressure.unwrap_or_default().over(slo);
-        raise(&mut uses[0].0, of_slo(window.memory_pressure(), slo.memory_pressure));
-        raise(&mut uses[1].0, of_slo(window.io_pressure(), slo.io_pressure));
+pub(crate) fn assess(history: &History, usual: Usual, slo: &Slo, figures: &mut Figures) -> Harm {
+    let (short, minute) = (history.window(SHORT), history.window(MINUTE));
+    let mut used = Used::default();
+    for window in [short, minute].into_iter().flatten() {
+        used = used.or_worse(of_window(&window, usual, slo));
     }
-    if let Some(short) = history.window(SHORT) {
+    if let Some(short) = short {
         figures.memory_pressure = short.memory_pressure();
         figures.io_pressure = short.io_pressure();
     }
-    if let Some(minute) = history.window(MINUTE) {
+    let mut acted = false;
+    if let Some(minute) = minute {
         figures.memory_pressure_minute = minute.memory_pressure();
-        // Pages per minute even while less than a minute was seen: a burst in the first seconds is no high rate.
-        let minutes = Ratio::new(minute.span().max(MINUTE).as_secs_f64() / MINUTE.as_secs_f64());
-        figures.promotion_rate = minute.promoted().share_of(working_set).over(minutes);
-        raise(&mut uses[2].0, figures.promotion_rate.over(slo.promotion_rate));
+        figures.swap_in_stall = minute.swap_in_stall();
+        figures.refault_stall = minute.refault_stall();
+        figures.promotion_rate = promotion_rate(&minute, usual.working_set);
+        let allowed = slo.promotion_rate.unwrap_or_default();
+        used.promotion = figures.promotion_rate.over(allowed);
+        acted = !minute.reclaimed().is_zero();
     }
-    verdict(&uses)
+    figures.usual_io_pressure = usual.io_pressure;
+    used.verdict(acted)
 }
 
-fn raise(worst: &mut Ratio, candidate: Ratio) {
-    if candidate > *worst {
-        *worst = candidate;
+fn of_window(window: &Window, usual: Usual, slo: &Slo) -> Used {
+    let (swap_in, refault) = (window.swap_in_stall(), window.refault_stall());
+    let memory = greater(window.memory_pressure().unwrap_or_default(), swap_in);
+    let io = window.io_pressure().unwrap_or_default().get() - usual.io_pressure.get();
+    let io = greater(Ratio::new(io), refault);
+    let returns = greater(swap_in.over(slo.memory_pressure), refault.over(slo.io_pressure));
+    Used {
+        memory: memory.over(slo.memory_pressure),
+        io: io.over(slo.io_pressure),
+        promotion: Ratio::ZERO,
+        returns,
     }
 }
 
-/// The first part over its SLO names the breach; the worst part sets the headroom.
-fn verdict(uses: &[(Ratio, Reason)]) -> Harm {
-    let broken = uses.iter().find(|(used, _)| *used > Ratio::ONE).map(|(_, reason)| *reason);
-    let worst = uses.iter().fold(Ratio::ZERO, |worst, (used, _)| if *used > worst { *used } else { worst });
-    Harm { broken, headroom: worst.complement() }
+/// Pages per minute even while less than a minute was seen: a burst in the first seconds is no high rate.
+fn promotion_rate(minute: &Window, working_set: Bytes) -> Ratio {
+    let minutes = Ratio::new(minute.span().max(MINUTE).as_secs_f64() / MINUTE.as_secs_f64());
+    minute.promoted().share_of(working_set).over(minutes)
+}
+
+fn greater(a: Ratio, b: Ratio) -> Ratio {
+    if b > a { b } else { a }
+}
+
+impl Used {
+    fn or_worse(self, other: Self) -> Self {
+        Self {
+            memory: greater(self.memory, other.memory),
+            io: greater(self.io, other.io),
+            promotion: greater(self.promotion, other.promotion),
+            returns: greater(self.returns, other.returns),
+        }
+    }
+
+    /// The first part over its SLO names the breach; the worst part sets the headroom.
+    fn verdict(self, acted: bool) -> Harm {
+        let parts = [
+            (self.memory, Reason::MemoryPressure),
+            (self.io, Reason::IoPressure),
+            (self.promotion, Reason::PromotionRate),
+        ];
+        let broken = parts.iter().find(|(used, _)| *used > Ratio::ONE).map(|(_, reason)| *reason);
+        let worst = parts.iter().fold(Ratio::ZERO, |worst, (used, _)| greater(worst, *used));
+        Harm { broken, caused: acted || self.returns > A_PART, headroom: worst.complement() }
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::history::Sample;
-    use std::time::Duration;
-
-    fn seen(samples: &[(u64, u64, u64, u64)]) -> (Harm, Figures) {
-        let mut history = History::default();
-        for (second, memory_ms, io_ms, promoted) in samples.iter().copied() {
-            history.push(Sample {
-                at: Duration::from_secs(second),
-                memory_stall: Some(Duration::from_millis(memory_ms)),
-                io_stall: Some(Duration::from_millis(io_ms)),
-                promoted: Bytes::mib(promoted),
-                ..Sample::default()
-            });
-        }
-        let slo = Slo {
-            memory_pressure: Ratio::percent(1.0),
-            io_pressure: Ratio::percent(2.0),
-            promotion_rate: Ratio::percent(1.0),
-        };
-        let mut figures = Figures::default();
-        (assess(&history, Bytes::mib(1000), &slo, &mut figures), figures)
-    }
-
-    #[test]
-    fn no_harm_is_full_headroom() {
-        let (harm, _) = seen(&[(0, 5, 5, 5), (10, 5, 5, 5)]);
-        assert_eq!(harm, Harm { broken: None, headroom: Ratio::ONE });
-    }
-
-    #[test]
-    fn each_part_is_named_when_it_breaks() {
-        for (samples, reason) in [
-            ([(0, 0, 0, 0), (10, 101, 0, 0)], Reason::MemoryPressure),
-            ([(0, 0, 0, 0), (10, 0, 201, 0)], Reason::IoPressure),
-            ([(0, 0, 0, 0), (10, 0, 0, 11)], Reason::PromotionRate),
-        ] {
-            assert_eq!(seen(&samples).0, Harm { broken: Some(reason), headroom: Ratio::ZERO });
-        }
-    }
-
-    #[test]
-    fn the_minute_remembers_what_the_last_seconds_do_not() {
-        let (harm, figures) =
-            seen(&[(0, 0, 0, 0), (5, 700, 0, 0), (30, 700, 0, 0), (50, 700, 0, 0), (60, 700, 0, 0)]);
-        assert_eq!(figures.memory_pressure, Some(Ratio::ZERO));
-        assert_eq!(harm.broken, Some(Reason::MemoryPressure));
-    }
-
-    #[test]
-    fn headroom_is_the_worst_part() {
-        let (harm, _) = seen(&[(0, 0, 0, 0), (10, 25, 100, 0)]);
-        assert_eq!(harm, Harm { broken: None, headroom: Ratio::new(0.5) });
-    }
-}
+#[path = "harm_tests.rs"]
+mod tests;

@@ -22,6 +22,10 @@ pub(crate) struct Sample {
     pub(crate) at: Duration,
     pub(crate) memory_stall: Option<Duration>,
     pub(crate) io_stall: Option<Duration>,
+    /// What was swapped in, at its cost, since lowtide first saw the cgroup.
+    pub(crate) swap_in_stall: Duration,
+    /// Page cache that was read again, at its cost, likewise.
+    pub(crate) refault_stall: Duration,
     /// Faulted back, since lowtide first saw the cgroup.
     pub(crate) promoted: Bytes,
     /// Left DRAM on lowtide's request, since it first saw the cgroup.
@@ -31,20 +35,12 @@ pub(crate) struct Sample {
 }
 
 impl Sample {
-    pub(crate) fn of(
-        seen: &CgroupObservation,
-        promoted: Bytes,
-        reclaimed: Bytes,
-        cpu: Duration,
-        at: Duration,
-    ) -> Self {
+    /// With the pressure that was seen.
+    pub(crate) fn with_pressure(self, seen: &CgroupObservation) -> Self {
         Self {
-            at,
             memory_stall: seen.memory_pressure.map(|stall| stall.some),
             io_stall: seen.io_pressure.map(|stall| stall.some),
-            promoted,
-            reclaimed,
-            cpu,
+            ..self
         }
     }
 
@@ -77,6 +73,16 @@ impl Window {
 
     pub(crate) fn io_pressure(&self) -> Option<Ratio> {
         Some(self.share(self.to.io_stall?.saturating_sub(self.from.io_stall?)))
+    }
+
+    /// Share of time that the swap-ins took, by their cost.
+    pub(crate) fn swap_in_stall(&self) -> Ratio {
+        self.share(self.to.swap_in_stall.saturating_sub(self.from.swap_in_stall))
+    }
+
+    /// Share of time that reading page cache again took, by its cost.
+    pub(crate) fn refault_stall(&self) -> Ratio {
+        self.share(self.to.refault_stall.saturating_sub(self.from.refault_stall))
     }
 
     pub(crate) fn promoted(&self) -> Bytes {

@@ -8,6 +8,7 @@
 //! ```
 
 pub mod balancer;
+mod cgroup_state;
 pub mod confine;
 mod cost;
 pub mod decision;
@@ -18,6 +19,7 @@ pub mod observation;
 mod pace;
 mod placement;
 pub mod policy;
+mod reads;
 mod reasons;
 mod room;
 pub mod savings;
@@ -27,15 +29,17 @@ mod swapoff;
 mod tick;
 mod tier_rules;
 pub mod units;
+mod usual;
 mod watch;
+mod worth;
 
 pub use confine::{Confinement, PastZswap, SwapBound, ZswapBound};
 pub use cost::{Basis, FaultCost};
-pub use decision::{Action, Decision, Figures, Reason, Scope};
+pub use decision::{Action, Decision, Figures, Gain, Reason, Scope};
 pub use idle::{Cohort, Histogram, Hotness, Line, Lines, Reading};
 pub use observation::{
-    BlockReads, CgroupId, CgroupObservation, Effect, HostObservation, Memory, MemoryStat, Observation, Stall,
-    SwapRoom, Tier, TierKind,
+    BlockReads, CgroupId, CgroupObservation, Effect, HostObservation, IoReads, Memory, MemoryStat,
+    Observation, Stall, SwapRoom, Tier, TierKind,
 };
 pub use placement::{Ladder, Rung};
 pub use policy::{Budgets, Limits, Mode, Policy, Slo};

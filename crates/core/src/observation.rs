@@ -50,7 +50,8 @@ pub struct HostObservation {
     /// Where offloaded pages can live: slower NUMA nodes, zswap if it is on or still holds pages, then each active swap
     /// device in the order in which the kernel fills them.
     pub tiers: Vec<Tier>,
-    /// Reads of the tiers that are block devices, by [`Tier::device`].
+    /// Reads of the tiers that are block devices, by [`Tier::device`], and of the devices that cgroups read from, by their
+    /// numbers (`8:16`).
     pub reads: HashMap<Arc<str>, BlockReads>,
     /// Of the tiers that are nodes, by [`Tier::device`]: how much longer than from DRAM a read from there takes, as firmware
     /// says. Without what firmware does not say.
@@ -61,6 +62,15 @@ pub struct HostObservation {
     pub ways: Ways,
     /// Whether what the kernel reclaims from DRAM moves to a slower node as long as there is room (`demotion_enabled`).
     pub demotes: bool,
+}
+
+/// What a cgroup has read from a block device: counters of io.stat.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct IoReads {
+    /// `rios`: reads that were begun.
+    pub count: u64,
+    /// `rbytes`: their size.
+    pub size: Bytes,
 }
 
 /// Counters of a block device.
@@ -233,6 +243,8 @@ pub struct CgroupObservation {
     pub memory: Memory,
     /// What its policy's tiers mean on this host.
     pub confined: Confinement,
+    /// What it has read from block devices, by their numbers (`8:16`); empty without the io controller.
+    pub reads: BTreeMap<Arc<str>, IoReads>,
     /// Pressure on memory; `None` if PSI is off.
     pub memory_pressure: Option<Stall>,
     /// Pressure on I/O; `None` if PSI is off.
@@ -299,6 +311,8 @@ pub struct MemoryStat {
     pub inactive_file: Bytes,
     /// See `inactive_anon`.
     pub active_file: Bytes,
+    /// Page cache that is mapped, program text among it.
+    pub file_mapped: Bytes,
     /// Locked or otherwise pinned.
     pub unevictable: Bytes,
     /// Page cache that must be written before it can go.
@@ -362,10 +376,16 @@ impl Memory {
     /// read twice refaults without anyone being harmed.
     #[must_use]
     pub fn promoted(&self) -> ByType {
+        ByType { file: self.stat.activate_file.unwrap_or_default(), ..self.refaulted() }
+    }
+
+    /// Counter: as [`promoted`](Self::promoted), with all page cache that was read again: each of its pages was waited for.
+    #[must_use]
+    pub fn refaulted(&self) -> ByType {
         let stat = &self.stat;
         // KERNEL.md §8: workingset_refault_anon counts the pages zswap reads in order to write them back.
         let anon = stat.refault_anon.unwrap_or_default() - stat.zswap_writeback.unwrap_or_default();
-        ByType { anon, file: stat.activate_file.unwrap_or_default() }
+        ByType { anon, file: stat.refault_file.unwrap_or_default() }
     }
 }
 

@@ -23,22 +23,19 @@ pub enum Mode {
 /// Harm that the tenant's owner accepts.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 pub struct Slo {
-    /// Share of time in which some task of the cgroup stalls on memory.
+    /// Share of time in which some task of the cgroup stalls on memory, or would by what its faults cost.
     pub memory_pressure: Ratio,
-    /// Share of time in which some task of the cgroup stalls on I/O.
+    /// Share of time in which some task of the cgroup stalls on I/O, beyond what it did before lowtide acted.
     pub io_pressure: Ratio,
-    /// Bytes faulted back per minute, as a share of the working set (what is younger than `cold_after`, but at least
-    /// the floor); without an idle-age source as a share of the cgroup's memory in DRAM.
-    pub promotion_rate: Ratio,
+    /// A bound on traffic beside those on stall: bytes faulted back per minute, as a share of the working set (what is younger
+    /// than `cold_after`, but at least the floor); without an idle-age source as a share of the cgroup's memory in DRAM.
+    /// `None` bounds nothing: what is faulted back counts by the stall that it costs.
+    pub promotion_rate: Option<Ratio>,
 }
 
 impl Default for Slo {
     fn default() -> Self {
-        Self {
-            memory_pressure: Ratio::percent(0.1),
-            io_pressure: Ratio::percent(1.0),
-            promotion_rate: Ratio::percent(0.2),
-        }
+        Self { memory_pressure: Ratio::percent(0.1), io_pressure: Ratio::percent(1.0), promotion_rate: None }
     }
 }
 

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use crate::{
+    cgroup_state::CgroupState,
     idle::sinks_at_least,
     observation::{CgroupObservation, TierKind},
     placement::Rung,
     policy::Policy,
-    state::CgroupState,
     units::Bytes,
 };
 

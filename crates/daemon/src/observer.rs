@@ -1,7 +1,7 @@
 //! Looks at the host and at every cgroup that a policy names.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     sync::Arc,
     time::Duration,
 };
@@ -128,7 +128,19 @@ impl Observer {
         }
         self.before = before;
         self.complaints = complaints;
+        self.look_at_disks(&mut sight.seen)?;
         Ok(sight)
+    }
+
+    /// The devices that cgroups read from, once each.
+    fn look_at_disks(&self, seen: &mut Observation) -> Result<(), Error> {
+        let devices: BTreeSet<_> = seen.cgroups.iter().flat_map(|cgroup| cgroup.reads.keys()).collect();
+        for device in devices {
+            if let Some(found) = lowtide_tiers::reads_of_number(&self.root, device)? {
+                seen.host.reads.insert(Arc::clone(device), found);
+            }
+        }
+        Ok(())
     }
 
     /// The daemon's own memory in DRAM.
@@ -251,6 +263,7 @@ fn observe(
         populated: target.populated,
         memory,
         confined: Confinement::default(),
+        reads: cgroup.reads()?,
         memory_pressure: cgroup.pressure(Resource::Memory)?,
         io_pressure: cgroup.pressure(Resource::Io)?,
         alarm: false,

@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, fmt::Write, time::Duration};
 
 use lowtide_core::{
-    Action, Basis, Bytes, Confinement, Decision, FaultCost, Figures, Hotness, Ladder, Lines, PastZswap,
+    Action, Basis, Bytes, Confinement, Decision, FaultCost, Figures, Gain, Hotness, Ladder, Lines, PastZswap,
     Ratio, Reason, Rung, Scope, SwapBound, ZswapBound,
     balancer::{Settle, Sinking},
     idle::WhatIf,
@@ -238,8 +238,12 @@ fn write_figures(text: &mut String, figures: &Figures) -> std::fmt::Result {
     line("memory pressure, 10 s", share(figures.memory_pressure))?;
     line("memory pressure, minute", share(figures.memory_pressure_minute))?;
     line("io pressure, 10 s", share(figures.io_pressure))?;
+    line("io pressure, by itself", figures.usual_io_pressure.to_string())?;
+    line("cost of swap-ins, minute", figures.swap_in_stall.to_string())?;
+    line("cost of cache read again", figures.refault_stall.to_string())?;
     line("faulted back per minute", figures.promotion_rate.to_string())?;
-    line("stayed away", figures.accuracy.to_string())?;
+    line("anonymous memory, worth it?", gain(&figures.anon))?;
+    line("page cache, worth it?", gain(&figures.file))?;
     line("headroom under the SLO", figures.headroom.to_string())?;
     line("price", figures.price.to_string())?;
     if let (Some(cut), Some(idle)) = (figures.cut, figures.idle) {
@@ -251,6 +255,19 @@ fn write_figures(text: &mut String, figures: &Figures) -> std::fmt::Result {
     line("wanted now", figures.wanted.to_string())?;
     line("may still go this minute", figures.minute_left.to_string())?;
     line("reclaim CPU, minute", figures.reclaim_cpu.to_string())
+}
+
+/// What came of offloading one type of memory, in a line.
+fn gain(gain: &Gain) -> String {
+    let Gain { left, back, cost, pace, .. } = gain;
+    if left.is_zero() {
+        return format!("nothing left lately; pace {}", rounded(*pace));
+    }
+    format!(
+        "{back} of {left} came back lately, at {} of what it is worth; pace {}",
+        rounded(*cost),
+        rounded(*pace)
+    )
 }
 
 /// The three lines, and what another `cold_after` would mean.
@@ -272,10 +289,7 @@ fn write_hotness(text: &mut String, hotness: &Hotness) -> std::fmt::Result {
 /// Where memory belongs at today's price, a line for each tier.
 fn write_ladder(text: &mut String, ladder: &Ladder) -> std::fmt::Result {
     let hour = ladder.price_per_gib * 3600.0;
-    writeln!(
-        text,
-        "placement: a GiB freed is worth {hour:.2} s of stall an hour; memory leaves DRAM as said above, whatever the first line says"
-    )?;
+    writeln!(text, "placement: a GiB freed is worth {hour:.2} s of stall an hour")?;
     for Rung { kind, device, fault, freed, from, touched } in &ladder.rungs {
         let when = from.map_or_else(
             || "at no age worth it at today's price".to_owned(),

@@ -149,7 +149,7 @@ fn what_is_given_is_taken() {
     assert_eq!(web.cold_after, Duration::from_hours(720));
     assert_eq!((web.limits.floor, web.limits.per_minute), (Bytes::mib(1536), Ratio::percent(40.0)));
     assert_eq!(web.tiers, rules());
-    assert!((web.slo.promotion_rate.get() - 0.002).abs() < 1e-12);
+    assert!((web.slo.promotion_rate.unwrap().get() - 0.002).abs() < 1e-12);
     let [hot, cold] = [1, 60].map(|minutes| Line::Age(Duration::from_mins(minutes)));
     assert_eq!(web.lines, Lines { hot, warm: Line::Share(Ratio::percent(25.0)), cold });
 }

@@ -61,7 +61,7 @@ fn in_range(config: &Config) {
     for policy in config.policies.policies() {
         assert!(!policy.name.is_empty());
         assert!(share(policy.slo.memory_pressure) && share(policy.slo.io_pressure));
-        assert!(share(policy.slo.promotion_rate) && share(policy.limits.per_minute));
+        assert!(policy.slo.promotion_rate.is_none_or(share) && share(policy.limits.per_minute));
         assert!(policy.cold_after >= Duration::from_secs(1));
         let Lines { hot, warm, cold } = policy.lines;
         assert!(!is_above(hot, warm) && !is_above(warm, cold) && !is_above(hot, cold));

@@ -8,12 +8,24 @@ use lowtide_core::BlockReads;
 use lowtide_kernfs::{Fault, Files, Result, Root, parse::number};
 
 const BLOCK: &str = "sys/class/block";
+const BY_NUMBER: &str = "sys/dev/block";
 
 /// Reads of the block device at `path` (`/dev/sda2`) since it is there; `None` for what is no block device, such as a swap
 /// file.
 pub fn reads(root: &Root, path: &str) -> Result<Option<BlockReads>> {
     let Some(directory) = directory(root, path)? else { return Ok(None) };
     root.parse_record(directory.join("stat"), parse_stat)
+}
+
+/// Reads of the block device of that number (`8:16`), as io.stat of a cgroup names it; `None` if it is gone.
+pub fn reads_of_number(root: &Root, number: &str) -> Result<Option<BlockReads>> {
+    // Whatever stands there, it is no path out of the directory.
+    let is_number =
+        number.split(':').count() == 2 && number.bytes().all(|byte| byte == b':' || byte.is_ascii_digit());
+    if !is_number {
+        return Ok(None);
+    }
+    root.parse_record(Path::new(BY_NUMBER).join(number).join("stat"), parse_stat)
 }
 
 /// The directory in /sys of the block device at `path`; `None` for what is no block device, or one that is not there.
@@ -115,6 +127,20 @@ mod tests {
         }
         let root = Root::open(tree.path()).unwrap();
         assert_eq!(reads(&root, path).unwrap().is_some(), there);
+    }
+
+    #[rstest]
+    #[case("8:16", true)]
+    #[case("8:17", false)]
+    #[case("../block/8:16", false)]
+    #[case("8:16/", false)]
+    #[case("", false)]
+    fn by_number(#[case] number: &str, #[case] there: bool) {
+        let tree = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(tree.path().join(BY_NUMBER).join("8:16")).unwrap();
+        std::fs::write(tree.path().join(BY_NUMBER).join("8:16/stat"), STAT).unwrap();
+        let root = Root::open(tree.path()).unwrap();
+        assert_eq!(reads_of_number(&root, number).unwrap().is_some(), there);
     }
 
     proptest! {

@@ -50,6 +50,14 @@ pub struct WhatIf {
     pub promotion_rate: Option<Ratio>,
 }
 
+/// Older than any memory is told to be.
+const NEVER: Duration = Duration::from_hours(30 * 24);
+/// The longest time from one look to the next, unless `cold_after` is longer than twice as much.
+const SELDOM: Duration = Duration::from_mins(5);
+/// On slower nodes a touch is no fault, so nobody feels what returns from swap would cost before memory is there: a bound on them stands
+/// for it where the policy has none.
+const CAREFUL: Ratio = Ratio::percent(0.2);
+
 /// What is on a slower node is to have been idle there for so many times `cold_after` before it may go on to swap.
 const SINKS_AFTER: u32 = 4;
 
@@ -82,6 +90,8 @@ pub(crate) struct Tracker {
     taken: Taken,
     /// The host demotes to slower nodes.
     slow_nodes: bool,
+    /// From which age on memory is worth its returns at today's price; `None` before that was asked.
+    worth_from: Option<Duration>,
     seen: Duration,
 }
 
@@ -130,9 +140,10 @@ impl Tracker {
             self.taken.push([since.taken, since.demoted].into_iter().sum(), now);
             self.slow.account(since.sunk, since.demoted, now);
         }
-        self.away.leave(since.taken.anon, self.cut(policy), now);
+        let age = self.age_of_taken(policy);
+        self.away.leave(since.taken.anon, age, now);
         // It was idle for longer than that; how much longer is not told.
-        self.away.leave(since.sunk.anon, self.cut(policy), now);
+        self.away.leave(since.sunk.anon, age, now);
         let (came_back, age) = self.away.come_back(since.promoted.anon, now);
         self.note(age, age, came_back, policy);
     }
@@ -140,7 +151,7 @@ impl Tracker {
     /// Of all that is away, whoever swapped it out: nothing is forgotten of it, so that what comes back is counted of as much as was
     /// watched.
     fn away_for_touches(&mut self, since: &Since, policy: &Policy, elapsed: Duration, now: Duration) {
-        let (cut, came_back) = (self.cut(policy), since.promoted.anon);
+        let (cut, came_back) = (self.age_of_taken(policy), since.promoted.anon);
         let away = &mut self.watched_away;
         away.fade(Duration::ZERO, since.offloaded + came_back);
         if let Some(age) = away.age(now) {
@@ -219,9 +230,28 @@ impl Tracker {
         Cohort::total(&self.cohorts) - Cohort::surely_idle(&self.cohorts, policy.cold_after).total()
     }
 
-    /// From which idle age on anonymous memory may be swapped out.
+    /// At today's price memory is worth its returns from swap from this age on; `None` if at no age. From slower nodes it goes on by
+    /// the ladder, or when they run short.
+    pub(crate) fn set_worth_from(&mut self, age: Option<Duration>) {
+        self.worth_from = (!self.demotes_first()).then_some(age.unwrap_or(NEVER));
+    }
+
+    /// From which idle age on anonymous memory may be swapped out: where it is worth its returns, no earlier than `cold_after`, and
+    /// no earlier than a bound on promotions says, if there is one.
     pub(crate) fn cut(&self, policy: &Policy) -> Duration {
-        cut::choose(&self.returns, policy.cold_after, policy.slo.promotion_rate, self.base(policy))
+        self.worth_from.unwrap_or_default().max(self.allowed_from(policy))
+    }
+
+    /// The same whatever it is worth.
+    pub(crate) fn allowed_from(&self, policy: &Policy) -> Duration {
+        let bound = |slo| cut::choose(&self.returns, policy.cold_after, slo, self.base(policy));
+        let slo = policy.slo.promotion_rate.or_else(|| self.demotes_first().then_some(CAREFUL));
+        slo.map_or(policy.cold_after, bound)
+    }
+
+    /// What is swapped out is taken to have been idle for so long: where nothing is worth it, the kernel did it by itself.
+    fn age_of_taken(&self, policy: &Policy) -> Duration {
+        if self.worth_from == Some(NEVER) { policy.cold_after } else { self.cut(policy) }
     }
 
     /// From which idle age on anonymous memory may leave DRAM: at the cut, or for slower nodes, where a touch is no fault and
@@ -246,9 +276,9 @@ impl Tracker {
         self.cut(policy).max(sinks_at_least(policy))
     }
 
-    /// From which idle age on anonymous memory may be swapped out, from where it is then.
+    /// From which idle age on anonymous memory may be swapped out, from where it is then, whatever it is worth.
     pub(crate) fn swapped_from(&self, policy: &Policy) -> Duration {
-        if self.demotes_first() { self.sinks_after(policy) } else { self.cut(policy) }
+        if self.demotes_first() { self.sinks_after(policy) } else { self.allowed_from(policy) }
     }
 
     /// Anonymous bytes that have been idle on slower nodes for `age`.
@@ -259,9 +289,9 @@ impl Tracker {
     /// How often to look: twice within the age at which memory leaves DRAM.
     ///
     /// A source that tells the last two intervals apart from all before, as MGLRU does, then shows exactly what has been
-    /// idle beyond it. With more looks that would be among what [`Ages`] can only bound.
+    /// idle beyond it. With more looks that would be among what [`Ages`] can only bound. But what is not worth it now may be soon.
     pub(crate) fn look_every(&self, policy: &Policy) -> Duration {
-        self.leaves_from(policy) / 2
+        (self.leaves_from(policy) / 2).min(SELDOM.max(policy.cold_after / 2))
     }
 
     /// The same on slower nodes: once within the age at which memory may go on from there, since the source shows what was demoted

@@ -100,10 +100,19 @@ pub(crate) struct Price {
     pub(crate) footprint: Bytes,
 }
 
+/// What a GiB is worth at the full price, in multiples of the stall that the SLO accepts: with 0.1 % that is 18 s of stall an hour.
+const WORTH_OF_A_GIB: f64 = 5.0;
+const GIB: Bytes = Bytes::mib(1024);
+
 impl Price {
-    fn per_page(self) -> f64 {
-        let pages = self.footprint.share_of(Bytes::pages(1)).get().max(1.0);
-        self.share.get() * self.pressure.get() / pages
+    /// What a page is worth, in seconds of stall a second.
+    ///
+    /// All of a small cgroup is worth the stall that its SLO accepts; a GiB is worth the same in every cgroup that is larger than
+    /// a fifth of one. (What it comes to in all is bounded by the SLO itself, through the share.)
+    pub(crate) fn per_page(self) -> f64 {
+        let of_all = Bytes::pages(1).share_of(self.footprint).clamped().get();
+        let of_a_gib = WORTH_OF_A_GIB * Bytes::pages(1).share_of(GIB).get();
+        self.share.get() * self.pressure.get() * of_all.max(of_a_gib)
     }
 }
 

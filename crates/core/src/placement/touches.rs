@@ -11,12 +11,13 @@ const HALF_LIFE: Duration = Duration::from_mins(30);
 /// outweigh what is assumed, which weighs more the older the memory is.
 const AGES_KEPT: f64 = 4.0;
 
-/// What is assumed of memory that was never watched: touched `LINDY / age` times a second, so that half of what has been idle
-/// for an age is touched again before it is four times as old.
+/// What is assumed of memory that was never watched: touched `LINDY / age` times a second, so that a fifteenth of what has been
+/// idle for an age is touched again before it is twice as old.
 ///
-/// Memory that has been idle for long goes on being idle for long (Google's far memory: a third of a fleet's memory is idle
-/// for two minutes, and of its working set 0.2 % a minute comes back); the figure is on the careful side.
-const LINDY: f64 = 0.5;
+/// Memory that has been idle for long goes on being idle for long. Google's far memory: a third of a fleet's memory is idle
+/// for two minutes, and of its working set 0.2 % a minute comes back, which is 0.009 / age. Keys whose popularity falls
+/// exponentially by a factor of a million: 0.09 / age of those that were not asked for since the start.
+const LINDY: f64 = 0.1;
 /// The assumption weighs as much as this share of the cgroup, watched for as long as it is old.
 const ASSUMED: f64 = 1.0 / 16.0;
 
@@ -116,8 +117,8 @@ mod tests {
     #[test]
     fn what_was_never_watched_is_touched_the_less_the_older_it_is() {
         let rates = Touches::default().rates(FOOTPRINT);
-        assert!((rate(&rates, 60) - 0.5 / 90.0).abs() < 1e-9);
-        assert!((rate(&rates, 600) - 0.5 / 900.0).abs() < 1e-9);
+        assert!((rate(&rates, 60) - 0.1 / 90.0).abs() < 1e-9);
+        assert!((rate(&rates, 600) - 0.1 / 900.0).abs() < 1e-9);
     }
 
     #[test]
@@ -158,7 +159,7 @@ mod tests {
         };
         let rates = [1, 4, 12, 20].map(&mut after);
         assert!(rates.is_sorted_by(|a, b| a > b), "{rates:?}");
-        assert!(rates[3] < 0.5 / 72_000.0 / 5.0, "{rates:?}");
+        assert!(rates[3] < 0.1 / 72_000.0 / 5.0, "{rates:?}");
     }
 
     proptest! {

@@ -1,13 +1,13 @@
 //! One cgroup on a host with slower nodes: what leaves DRAM for them, and what goes on from there to swap.
 
-use super::{Case, Part};
+use super::{Case, part::Part};
 use crate::{
+    cgroup_state::CgroupState,
     confine::PastZswap,
     decision::{Reason, Scope},
     observation::{SwapRoom, TierKind},
     policy::Mode,
     room::{BATCH, Room},
-    state::CgroupState,
     units::{Bytes, Ratio},
 };
 
@@ -26,21 +26,20 @@ impl Case<'_> {
         let demotable = self.demotable(state, room)?;
         let idle = self.without_the_last(self.cold(state)?.1);
         if demotable >= BATCH {
-            return Some(Ok(Part { scope: Scope::Demote, cold: demotable, file_only: None }));
+            return Some(Ok(Part::of(Scope::Demote, demotable)));
         }
         let sinkable = self.without_the_last(state.sinkable(self.policy));
         // Not while memory.zswap.max sends pages elsewhere than they belong.
         let is_set = state.wants_past_zswap == (self.cgroup.confined.past_zswap == PastZswap::Set);
         if sinkable >= BATCH && is_set && self.anonymous_stays(room).is_none() {
-            return Some(Ok(Part { scope: Scope::Sink, cold: sinkable, file_only: None }));
+            return Some(Ok(Part::of(Scope::Sink, sinkable)));
         }
         // Page cache may be what fills the nodes.
         let file_only = (idle >= BATCH).then_some(Reason::NodeReserve)?;
-        let waited = state.watch.is_over(self.policy.cold_after, self.now);
-        if !waited || !self.host.reclaim_takes_swappiness {
+        if !self.has_waited(state) || !self.host.reclaim_takes_swappiness {
             return Some(Err(file_only));
         }
-        Some(Ok(Part { scope: Scope::File, cold: Bytes::MAX, file_only: Some(file_only) }))
+        Some(Ok(Part { file_only: Some(file_only), ..Part::of(Scope::File, Bytes::MAX) }))
     }
 
     /// Anonymous memory of DRAM that may go to slower nodes; `None` where nothing is demoted, or what may be is not known.

@@ -89,6 +89,22 @@ impl Bench {
         self.seen.host.demotes = true;
     }
 
+    /// Without page cache, nothing but anonymous memory is asked for.
+    pub(crate) fn without_page_cache(mut self) -> Self {
+        for cgroup in &mut self.seen.cgroups {
+            let stat = &mut cgroup.memory.stat;
+            (stat.inactive_file, stat.active_file) = (Bytes::ZERO, Bytes::ZERO);
+        }
+        self
+    }
+
+    /// The next decision is made, and its request did all that it was asked for.
+    pub(crate) fn act(&mut self) -> Decision {
+        let decision = self.decide();
+        self.confirm(&decision);
+        decision
+    }
+
     pub(crate) fn swap(&mut self) -> &mut Tier {
         &mut self.seen.host.tiers[0]
     }
@@ -163,6 +179,7 @@ pub(crate) fn tenant(id: u64) -> CgroupObservation {
             ..Memory::default()
         },
         confined: Confinement::default(),
+        reads: [].into(),
         memory_pressure: Some(Stall::default()),
         io_pressure: Some(Stall::default()),
         alarm: false,

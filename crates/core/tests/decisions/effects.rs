@@ -63,7 +63,7 @@ fn one_request_at_a_time() {
 #[test]
 fn a_trigger_stops_until_pressure_is_back_under_the_slo() {
     let mut bench = Bench::warm();
-    let before = bench.decide().figures.price;
+    let before = bench.act().figures.price;
     bench.cgroup().alarm = true;
     let stopped = bench.decide();
     assert_eq!((stopped.action, stopped.reason), (Action::Hold, Reason::Trigger));
@@ -78,6 +78,7 @@ fn a_trigger_stops_until_pressure_is_back_under_the_slo() {
 #[test]
 fn a_trigger_alone_is_ten_seconds_of_calm() {
     let mut bench = Bench::warm();
+    bench.act();
     bench.cgroup().alarm = true;
     bench.decide();
     let reasons: Vec<_> = (0..5).map(|_| bench.decide().reason).collect();
@@ -104,14 +105,29 @@ fn a_step_follows_from_the_figures_it_is_recorded_with() {
 #[test]
 fn the_price_halves_once_for_a_breach() {
     let mut bench = Bench::warm();
-    let before = bench.decide().figures.price;
+    let before = bench.act().figures.price;
     bench.memory().stat.refault_anon = Some(Bytes::mib(50));
     let at_once = bench.decide().figures.price;
     assert!(at_once < before.of(Ratio::new(0.6)), "{before}, then {at_once}");
     for _ in 0..20 {
         let decision = bench.decide();
-        assert_eq!((decision.reason, decision.figures.price), (Reason::PromotionRate, at_once));
+        assert_eq!((decision.reason, decision.figures.price), (Reason::MemoryPressure, at_once));
     }
+}
+
+/// A tenant that stalls by itself says nothing about requests that were not made.
+#[test]
+fn a_breach_that_lowtide_cannot_have_caused_stops_it_and_changes_nothing_else() {
+    let mut bench = Bench::warm();
+    let before = bench.decide().figures.price;
+    bench.cgroup().memory_pressure = Some(Stall { some: Duration::from_millis(200), full: None });
+    let held: Vec<_> = (0..20).map(|_| bench.decide()).collect();
+    for decision in &held {
+        assert_eq!(decision.reason, Reason::MemoryPressure);
+        assert!(decision.figures.price >= before);
+    }
+    let after = (0..20).map(|_| bench.decide()).find(|decision| decision.reason != Reason::MemoryPressure);
+    assert_eq!(after.map(|decision| decision.reason), Some(Reason::Headroom), "and no warm-up begins");
 }
 
 /// What holds for another reason than the tenant says nothing about the tenant.

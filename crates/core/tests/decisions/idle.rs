@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use lowtide_core::{
-    Action, Bytes, Cohort, Decision, Reading, Reason, Scope,
+    Action, Bytes, Cohort, Decision, Ratio, Reading, Reason, Scope,
     idle::{ByType, Source},
 };
 
@@ -28,6 +28,7 @@ fn scope(decision: &Decision) -> Option<Scope> {
 #[test]
 fn tmpfs_looks_idle_however_often_it_is_read_so_it_is_not_counted() {
     let mut bench = Bench::warm();
+    bench.policy().slo.memory_pressure = Ratio::percent(10.0);
     idle(&mut bench, Bytes::mib(600));
     bench.memory().stat.shmem = Bytes::mib(590);
     let decision = bench.decide();

@@ -80,8 +80,9 @@ fn what_is_idle_on_a_node_that_is_nearly_full_makes_room() {
 
 #[test]
 fn on_a_node_with_room_it_stays_until_swap_is_worth_more() {
-    let dear = decided((Duration::ZERO, 300), (HOUR, 100), |_| {});
-    assert_eq!(dear.figures.sinkable, Some(Bytes::ZERO), "no ladder yet");
+    let slow = |bench: &mut Bench| bench.policy().slo.memory_pressure = Ratio::percent(0.01);
+    let dear = decided((Duration::ZERO, 300), (HOUR, 100), slow);
+    assert_eq!(dear.figures.sinkable, Some(Bytes::ZERO));
     // Swap on another node, nearly: 20 us, and a tenant that may stall for a tenth of its time.
     let mut bench = Bench::eager();
     bench.slow_node(Bytes::mib(2_000));
@@ -103,9 +104,17 @@ fn a_full_node_takes_no_more_until_something_went_on_from_it() {
     assert_eq!(scope(&decided((HOUR, 300), (HOUR, 100), full)), Some(Scope::Sink));
 }
 
+/// It may stall so much that swap is worth it.
+fn stalls_much(bench: &mut Bench) {
+    bench.policy().slo.memory_pressure = Ratio::percent(10.0);
+}
+
 #[test]
 fn a_node_that_nothing_is_demoted_to_changes_nothing() {
-    let decision = decided((HOUR, 300), (HOUR, 100), |bench| bench.seen.host.demotes = false);
+    let decision = decided((HOUR, 300), (HOUR, 100), |bench| {
+        bench.seen.host.demotes = false;
+        stalls_much(bench);
+    });
     assert_eq!(scope(&decision), Some(Scope::Anon));
     assert_eq!(decision.figures.sinkable, None);
 }
@@ -261,11 +270,14 @@ fn what_was_old_is_not_believed_to_be_in_a_lump_that_is_younger_by_itself() {
 
 #[test]
 fn where_the_kernel_swaps_out_what_it_was_to_demote_the_cut_holds_again() {
-    let mut bench = Bench::eager();
+    let mut bench = Bench::eager().without_page_cache();
     bench.slow_node(Bytes::mib(2_000));
+    bench.policy().limits.per_minute = Ratio::percent(20.0);
+    stalls_much(&mut bench);
     idle(&mut bench, (HOUR, 300), (HOUR, 0));
     let decision = bench.decide();
-    let requested = asked(&decision);
+    // It was stopped half-way.
+    let requested = asked(&decision).scale(Ratio::percent(50.0));
     assert_eq!(scope(&decision), Some(Scope::Demote));
     bench.cgroup().effects =
         vec![Effect { scope: Scope::Demote, requested, offloaded: requested, ..Effect::default() }];

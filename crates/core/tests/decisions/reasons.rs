@@ -36,15 +36,25 @@ fn outcome(decision: &Decision) -> Outcome {
 type Case = (&'static str, fn(&mut Bench), Outcome);
 
 const CASES: &[Case] = &[
-    ("healthy", |_| {}, Takes(Scope::Any, Reason::Headroom)),
+    ("healthy", |_| {}, Takes(Scope::Anon, Reason::Headroom)),
+    (
+        "healthy, old kernel",
+        |b| b.seen.host.reclaim_takes_swappiness = false,
+        Takes(Scope::Any, Reason::Headroom),
+    ),
     ("observe", |b| b.policy().mode = Mode::Observe, Holds(Reason::ObserveMode)),
     ("young", |b| b.policy().cold_after = Duration::from_hours(1), Holds(Reason::WarmingUp)),
     ("memory stall", |b| stall(&mut b.cgroup().memory_pressure), Holds(Reason::MemoryPressure)),
     ("io stall", |b| stall(&mut b.cgroup().io_pressure), Holds(Reason::IoPressure)),
-    ("refaults", |b| b.memory().stat.refault_anon = Some(Bytes::mib(100)), Holds(Reason::PromotionRate)),
     (
-        "cache refaults",
-        |b| b.memory().stat.activate_file = Some(Bytes::mib(100)),
+        "refaults that PSI does not see",
+        |b| b.memory().stat.refault_anon = Some(Bytes::mib(100)),
+        Holds(Reason::MemoryPressure),
+    ),
+    ("refaults beyond a bound", |b| bound(b, |stat| &mut stat.refault_anon), Holds(Reason::PromotionRate)),
+    (
+        "cache refaults beyond a bound",
+        |b| bound(b, |stat| &mut stat.activate_file),
         Holds(Reason::PromotionRate),
     ),
     (
@@ -94,12 +104,19 @@ const CASES: &[Case] = &[
     ("in flight", |b| b.cgroup().in_flight = true, Holds(Reason::InFlight)),
     ("empty", |b| b.cgroup().populated = false, Holds(Reason::Unpopulated)),
     ("slow", |b| b.policy().limits.per_minute = Ratio::percent(0.1), Holds(Reason::StepTooSmall)),
-    ("second look", second_look, Takes(Scope::Any, Reason::Ageing)),
+    ("second look", second_look, Takes(Scope::Anon, Reason::Ageing)),
     ("nothing idle", nothing_idle, Holds(Reason::NothingCold)),
+    ("idle, but not worth its returns", not_worth_it, Holds(Reason::NotWorthIt)),
     ("slower node forbidden", slow_node_forbidden, Holds(Reason::NodeForbidden)),
     ("slower node full", slow_node_full, TakesFile(Reason::NodeReserve)),
     ("just appeared", |b| b.cgroup().id.0 += 1, Holds(Reason::FirstSample)),
 ];
+
+/// So little comes back that nobody waits for long, and more than the policy allows.
+fn bound(bench: &mut Bench, counter: fn(&mut lowtide_core::MemoryStat) -> &mut Option<Bytes>) {
+    bench.policy().slo.promotion_rate = Some(Ratio::percent(0.01));
+    *counter(&mut bench.memory().stat) = Some(Bytes::kib(128));
+}
 
 /// With 50 MiB in swap.
 fn confine(bench: &mut Bench, limit: Bytes) {
@@ -152,6 +169,18 @@ fn nothing_idle(bench: &mut Bench) {
     let size = ByType { anon: Bytes::mib(600), file: Bytes::mib(400) };
     let cohorts = Arc::new([Cohort { youngest: Duration::ZERO, oldest: None, size }]);
     let (at, every) = (bench.now, Duration::from_mins(1));
+    bench.cgroup().reading =
+        Some(Arc::new(Reading { source: Source::Mglru, at, every, cohorts, slow: None }));
+}
+
+/// It is old enough to go, but the price is low and the disk slow.
+fn not_worth_it(bench: &mut Bench) {
+    bench.policy().slo.memory_pressure = Ratio::percent(0.000_1);
+    let size = ByType { anon: Bytes::mib(600), file: Bytes::ZERO };
+    let cohorts = Arc::new([Cohort { youngest: Duration::from_secs(40), oldest: None, size }]);
+    let (at, every) = (bench.now, Duration::from_mins(1));
+    bench.memory().stat.inactive_file = Bytes::ZERO;
+    bench.memory().stat.active_file = Bytes::ZERO;
     bench.cgroup().reading =
         Some(Arc::new(Reading { source: Source::Mglru, at, every, cohorts, slow: None }));
 }
@@ -275,6 +304,7 @@ fn numbers_and_names_are_an_interface() {
         (30, "tier_at_most"),
         (31, "node_reserve"),
         (32, "node_forbidden"),
+        (34, "not_worth_it"),
     ];
     assert_eq!(listed, pinned);
 }

@@ -9,19 +9,21 @@ use crate::bench::{Bench, asked, tenant};
 fn eager_tenants(count: u64) -> Bench {
     let mut bench = Bench::fresh();
     bench.seen.cgroups = (1..=count).map(tenant).collect();
+    let mut bench = bench.without_page_cache();
     (0..30).for_each(|_| drop(bench.tick()));
     bench
 }
 
 fn anonymous(decisions: &[Decision]) -> Bytes {
-    let any = |decision: &&Decision| matches!(decision.action, Action::Reclaim { scope: Scope::Any, .. });
-    decisions.iter().filter(any).map(asked).sum()
+    let anon = |decision: &&Decision| matches!(decision.action, Action::Reclaim { scope: Scope::Anon, .. });
+    decisions.iter().filter(anon).map(asked).sum()
 }
 
 #[test]
 fn swap_down_to_the_reserve_is_given_out_once() {
     let mut bench = eager_tenants(4);
     bench.swap().used = Bytes::mib(3_580);
+    bench.seen.cgroups = (1..=4).map(tenant).collect();
     let decisions = bench.tick();
     assert_eq!(anonymous(&decisions), Bytes::mib(20));
     let without: Vec<_> = decisions.iter().filter(|decision| decision.file_only.is_some()).collect();
@@ -57,6 +59,7 @@ fn the_swap_out_budget_is_given_out_once_and_to_each_in_turn() {
 fn a_sliver_of_swap_does_not_keep_page_cache_from_going() {
     for sliver in [Bytes::new(1), Bytes::kib(127)] {
         let mut bench = eager_tenants(1);
+        bench.seen.cgroups = vec![tenant(1)];
         bench.swap().used = Bytes::mib(3_600) - sliver;
         let decision = bench.decide();
         assert_eq!(decision.file_only, Some(Reason::SwapReserve), "{sliver}: {}", decision.reason);

@@ -33,7 +33,7 @@ fn tenant(reclaim: Reclaim) -> Tenant {
 
 fn promoting(percent_per_minute: f64) -> Policy {
     let mut policy = policy_of_the_issue();
-    policy.slo.promotion_rate = Ratio::percent(percent_per_minute);
+    policy.slo.promotion_rate = Some(Ratio::percent(percent_per_minute));
     policy
 }
 
@@ -65,7 +65,7 @@ fn curve(server: &mut Server) -> Ratio {
     let Tenant { reclaim, faulted, stalled, .. } = &server.tenants[0];
     let Reclaim { generation, error } = reclaim;
     let slo = server.policies[0].slo.promotion_rate;
-    println!("slo {slo}/min, {generation:?}, error {error}:{line}; back {faulted}, stalled {stalled:?}");
+    println!("slo {slo:?}/min, {generation:?}, error {error}:{line}; back {faulted}, stalled {stalled:?}");
     server.tenants[0].cold_gone()
 }
 
@@ -175,13 +175,13 @@ fn what_was_touched_once_is_offloaded_again() {
 }
 
 #[test]
-fn without_psi_the_promotion_rate_stops_it() {
+fn without_psi_the_cost_of_what_came_back_stops_it() {
     let mut server = server(well_ordered(0.01), promoting(1.0));
     server.tenants[0].psi = false;
     let after = after_a_sudden_touch(&mut server);
     assert!(after.iter().all(|decision| decision.figures.memory_pressure.is_none()));
     for decision in &after[..29] {
-        assert_eq!((decision.action, decision.reason), (Action::Hold, Reason::PromotionRate));
+        assert_eq!((decision.action, decision.reason), (Action::Hold, Reason::MemoryPressure));
     }
 }
 
@@ -210,13 +210,15 @@ fn swap_fills_to_the_reserve_and_page_cache_goes_on() {
     let decisions = server.run(Duration::from_mins(10));
     let in_swap = server.tenants[0].in_swap();
     assert!(in_swap > Bytes::mib(35) && in_swap <= Bytes::mib(36), "{in_swap}");
-    assert!(server.tenants[0].resident(|lot| lot.file) < Bytes::mib(1));
+    // Its last MiB is left where it is.
+    assert!(server.tenants[0].resident(|lot| lot.file) < Bytes::mib(2));
     assert_eq!(decisions.last().unwrap().file_only, Some(Reason::SwapReserve));
 }
 
 #[test]
 fn modes_touch_what_they_name() {
-    for (mode, anon, file) in [(Mode::Observe, 190, 60), (Mode::File, 190, 0)] {
+    // Of page cache the last MiB is left where it is.
+    for (mode, anon, file) in [(Mode::Observe, 190, 60), (Mode::File, 190, 1)] {
         let mut tenant = tenant(well_ordered(0.0));
         tenant.lots.push(Lot { file: true, ..Lot::new(Class::Cold, Bytes::mib(60)) });
         let mut server = Server::new(vec![tenant], vec![Policy { mode, ..promoting(5.0) }]);
@@ -303,7 +305,7 @@ fn a_working_set_that_shifts_is_learnt_by_the_second_shift() {
 fn without_new_readings_the_loop_falls_back() {
     let mut server = walked(Tenant::of_the_issue(1).lots, 2.0);
     let decision = server.turn().remove(0);
-    assert_eq!(decision.figures.cut, Some(Duration::from_secs(30)));
+    assert!(decision.figures.cut.is_some());
     server.tenants[0].walks = None;
     server.run(MINUTE);
     let decision = server.turn().remove(0);

@@ -130,6 +130,7 @@ impl Tenant {
             populated: true,
             memory: self.memory(),
             confined: Confinement::default(),
+            reads: [].into(),
             memory_pressure: stall,
             io_pressure: self.psi.then_some(Stall::default()),
             alarm: self.psi && self.stalled.saturating_sub(before) >= self.trigger,

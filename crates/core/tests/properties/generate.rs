@@ -146,6 +146,7 @@ fn cgroup(id: u64) -> BoxedStrategy<CgroupObservation> {
                 CgroupObservation {
                     id: CgroupId(id),
                     path: "/any".into(),
+                    reads: [].into(),
                     policy: usize::try_from(id).unwrap_or_default(),
                     populated,
                     memory,
@@ -255,7 +256,7 @@ fn share() -> impl Strategy<Value = Ratio> {
 fn policy() -> impl Strategy<Value = Policy> {
     let mode = prop::sample::select(vec![Mode::Observe, Mode::File, Mode::Full, Mode::Full]);
     let floor = prop_oneof![3 => Just(Bytes::ZERO), 1 => bytes()];
-    (mode, share(), share(), share(), 0_u64..20, floor, 0.0..1.0_f64).prop_map(
+    (mode, share(), share(), option::of(share()), 0_u64..20, floor, 0.0..1.0_f64).prop_map(
         |(mode, memory_pressure, io_pressure, promotion_rate, cold_after, floor, per_minute)| Policy {
             name: "any".into(),
             mode,

@@ -17,6 +17,7 @@ fn cgroup(id: u64, path: &str, policy: usize, offloaded: u64) -> CgroupObservati
         policy,
         populated: true,
         memory,
+        reads: [].into(),
         confined: Confinement::default(),
         memory_pressure: None,
         io_pressure: None,

@@ -56,15 +56,16 @@ pub(crate) struct TierRule {
 #[derive(Debug, Default, JsonSchema)]
 #[schemars(inline, deny_unknown_fields)]
 pub(crate) struct PolicySlo {
-    /// Share of time in which some task of the cgroup stalls on memory (PSI memory some).
+    /// Share of time in which some task of the cgroup stalls on memory: PSI memory some, or what its swap-ins cost, if that is more.
     #[schemars(extend("default" = Slo::default().memory_pressure.to_string()))]
     pub memory_pressure: Option<leaf::Pressure>,
-    /// Share of time in which some task of the cgroup stalls on I/O (PSI io some).
+    /// Share of time in which some task of the cgroup stalls on I/O: PSI io some beyond what it was before lowtide acted, or what
+    /// reading page cache again costs, if that is more.
     #[schemars(extend("default" = Slo::default().io_pressure.to_string()))]
     pub io_pressure: Option<leaf::Pressure>,
-    /// What is faulted back per minute, as a share of the working set: of the memory younger than `cold_after`, at
-    /// least `limits.floor`. Without idle ages, as a share of the cgroup's memory in DRAM.
-    #[schemars(extend("default" = format!("{}/min", Slo::default().promotion_rate)))]
+    /// A bound on traffic as well: what is faulted back per minute, as a share of the working set (of the memory younger than
+    /// `cold_after`, at least `limits.floor`; without idle ages, of the cgroup's memory in DRAM). Not set, what comes back counts by
+    /// the stall that it costs.
     pub promotion_rate: Option<leaf::PromotionRate>,
 }
 

@@ -1,0 +1,129 @@
+//! What bounds a request: the policy's limits, the cgroup's own protection, and the room that swap and slower nodes have.
+
+use super::{Case, Step};
+use crate::{
+    confine::ZswapBound,
+    decision::{Figures, Reason, Scope},
+    observation::{Memory, Tier, TierKind},
+    policy::Mode,
+    room::{BATCH, Room},
+    units::Bytes,
+};
+
+impl Case<'_> {
+    /// Within what the policy's limits and the cgroup's own protection leave.
+    pub(super) fn bounded(&self, step: Step, figures: &Figures) -> Step {
+        let (protected, protection) = self.protected();
+        step.at_most(figures.minute_left, Reason::PerMinute)
+            .at_most(self.reclaimable(step.scope), Reason::NothingReclaimable)
+            .at_most(self.within_reach(step.scope) - protected, protection)
+    }
+
+    /// Whether anonymous memory may go, and if not, why not.
+    ///
+    /// Fails where page cache alone is wanted but this kernel cannot be asked for it.
+    pub(super) fn scope(&self, room: &Room) -> Result<(Scope, Option<Reason>), (Reason, Reason)> {
+        let Some(why) = self.anonymous_stays(room) else { return Ok((Scope::Any, None)) };
+        // Without swap, or with memory.swap.max at 0, the kernel itself leaves anonymous memory alone.
+        let kernel_sees_to_it = self.host.swap().is_none()
+            || self.cgroup.memory.swap_max.is_some_and(|max| max.bytes().is_zero());
+        if self.host.reclaim_takes_swappiness || kernel_sees_to_it {
+            Ok((Scope::File, Some(why)))
+        } else {
+            Err((Reason::FileOnlyUnsupported, why))
+        }
+    }
+
+    pub(super) fn anonymous_stays(&self, room: &Room) -> Option<Reason> {
+        if self.policy.mode == Mode::File {
+            return Some(Reason::FileMode);
+        }
+        let bounds = [self.tiers_room(), (self.swap_max_room(), Reason::SwapMax), self.zswap_room()];
+        let bound = bounds.into_iter().find(|(room, _)| *room < BATCH);
+        bound.map(|(_, reason)| reason).or_else(|| room.for_anonymous().err())
+    }
+
+    /// Below memory.swap.max, and below memory.swap.high: a cgroup that lowtide pushed over that would be throttled
+    /// for as long as its pages stay swapped out (mm/memcontrol.c, mem_cgroup_handle_over_high).
+    fn swap_max_room(&self) -> Bytes {
+        let Memory { swap_current, swap_max, swap_high, .. } = &self.cgroup.memory;
+        let used = swap_current.unwrap_or_default();
+        [swap_max, swap_high].into_iter().flatten().map(|limit| limit.room(used)).min().unwrap_or(Bytes::MAX)
+    }
+
+    /// Below what the policy's tiers allow on this host.
+    fn tiers_room(&self) -> (Bytes, Reason) {
+        let Some(bound) = self.cgroup.confined.swap else { return (Bytes::MAX, Reason::TierAtMost) };
+        let reason = if bound.limit.is_zero() { Reason::TierForbidden } else { Reason::TierAtMost };
+        (bound.limit - self.cgroup.memory.swap_current.unwrap_or_default(), reason)
+    }
+
+    /// For a cgroup whose pages have to stay in zswap: what its pool can still take at today's compression. The kernel puts a
+    /// page back that does not fit.
+    fn zswap_room(&self) -> (Bytes, Reason) {
+        let zswap = || self.host.tiers.iter().find(|tier| tier.kind == TierKind::Zswap);
+        let room = match self.cgroup.confined.zswap {
+            ZswapBound::Stays => zswap().map_or(Bytes::ZERO, Tier::uncompressed_room),
+            ZswapBound::Free | ZswapBound::AtMost(_) => Bytes::MAX,
+        };
+        (room, Reason::SwapReserve)
+    }
+
+    pub(super) fn within_room(&self, step: Step, room: &Room) -> Step {
+        match (step.scope, room.for_anonymous()) {
+            (Scope::Demote, _) => step.at_most(room.for_demotion().unwrap_or_default(), Reason::NodeReserve),
+            (Scope::Any | Scope::Anon | Scope::Sink, Ok((left, bound))) => {
+                let bounds = [self.tiers_room(), (self.swap_max_room(), Reason::SwapMax), self.zswap_room()];
+                bounds
+                    .into_iter()
+                    .fold(step.at_most(left, bound), |step, (room, why)| step.at_most(room, why))
+            }
+            _ => step,
+        }
+    }
+
+    /// What a request may make smaller: on a host that demotes the cgroup's memory in DRAM, and what is on slower nodes only for
+    /// what goes on from there.
+    pub(super) fn within_reach(&self, scope: Scope) -> Bytes {
+        let memory = &self.cgroup.memory;
+        match scope {
+            Scope::File | Scope::Anon | Scope::Any | Scope::Demote if self.host.slow_nodes().is_some() => {
+                memory.current - memory.demoted().total()
+            }
+            _ => memory.current,
+        }
+    }
+
+    /// What must stay in DRAM, and for whose sake.
+    ///
+    /// The kernel ignores the target's own memory.min and memory.low in memory.reclaim (KERNEL.md §1), so they are
+    /// kept here.
+    pub(super) fn protected(&self) -> (Bytes, Reason) {
+        let Memory { min, low, .. } = self.cgroup.memory;
+        let own = min.max(low);
+        let floor = self.policy.limits.floor;
+        if own > floor { (own, Reason::Protected) } else { (floor, Reason::Floor) }
+    }
+
+    /// What is on the lists that reclaim may scan, without page cache that is mapped.
+    ///
+    /// Program text is page cache too, and the next step of the program waits for it: 249 ms for one request of a redis whose page
+    /// cache was little else (6.12). No pressure tells before it is gone, so it is left out of what is asked for.
+    fn reclaimable(&self, scope: Scope) -> Bytes {
+        let stat = &self.cgroup.memory.stat;
+        let anon = stat.inactive_anon + stat.active_anon;
+        match scope {
+            Scope::File => self.unmapped(),
+            Scope::Anon => anon,
+            Scope::Any => anon + self.unmapped(),
+            Scope::Demote => anon - self.cgroup.memory.demoted().anon,
+            Scope::Sink => self.cgroup.memory.demoted().anon,
+        }
+    }
+
+    /// Page cache that nobody maps. Shared memory is counted among what is mapped, and is on the lists of anonymous memory.
+    pub(super) fn unmapped(&self) -> Bytes {
+        let stat = &self.cgroup.memory.stat;
+        stat.inactive_file + stat.active_file - (stat.file_mapped - stat.shmem)
+    }
+}

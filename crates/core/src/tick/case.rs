@@ -1,0 +1,244 @@
+//! One cgroup at one tick: how it stands against its SLO, what speaks against a request, and the decision as a record.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{Refused, Step};
+use crate::{
+    cgroup_state::CgroupState,
+    decision::{Action, Decision, Figures, Reason, Scope},
+    harm::{self, Harm, Usual},
+    history::{MINUTE, SHORT},
+    idle::ByType,
+    observation::{CgroupObservation, HostObservation, TierKind},
+    placement::{Ladder, Offer, Price},
+    policy::{Budgets, Mode, Policy},
+    room::{BATCH, Room},
+    tier_rules::TierUse,
+    units::{Bytes, Ratio},
+};
+
+/// One cgroup at one tick, with all that bears on it.
+pub(super) struct Case<'a> {
+    pub(super) cgroup: &'a CgroupObservation,
+    pub(super) policy: &'a Policy,
+    pub(super) budgets: &'a Budgets,
+    pub(super) host: &'a HostObservation,
+    /// The policy wants nothing younger on the tier that memory comes to first.
+    pub(super) after: Duration,
+    pub(super) now: Duration,
+    pub(super) elapsed: Duration,
+}
+
+impl Case<'_> {
+    pub(super) fn decide(&self, state: &mut CgroupState, room: &mut Room) -> Decision {
+        self.settle(state);
+        let mut figures = self.figures(state);
+        let usual = Usual { io_pressure: state.usual.pressure(), working_set: self.working_set(state) };
+        let harm = harm::assess(&state.history, usual, &self.policy.slo, &mut figures);
+        figures.headroom = harm.headroom;
+        self.back_off(state, harm);
+        figures.price = state.pace.price();
+        let waits = self.must_wait(state, harm, &figures, room);
+        // A request under way ends where it began to go.
+        if !self.cgroup.in_flight {
+            let may_go = waits.is_none() && figures.minute_left >= BATCH;
+            state.wants_past_zswap = may_go && self.wants_past_zswap(state, room);
+        }
+        let outcome = match waits {
+            Some(Reason::WarmingUp) if !state.watch.is_ageing() => self.start_ageing(state, &figures, room),
+            Some(reason) => {
+                state.credit = ByType::default();
+                Err((reason, None))
+            }
+            None => self.step(state, &mut figures, room),
+        };
+        if super::step::paced_by_price(&outcome) {
+            state.pace.raise(harm.headroom.of(figures.accuracy), self.elapsed);
+        }
+        self.conclude(outcome, &figures)
+    }
+
+    fn conclude(&self, outcome: Result<Step, Refused>, figures: &Figures) -> Decision {
+        let (action, reason, file_only) = match outcome {
+            Ok(step) => {
+                let Step { amount, scope, bound, file_only } = step;
+                (Action::Reclaim { amount, scope }, bound, file_only)
+            }
+            Err((reason, file_only)) => (Action::Hold, reason, file_only),
+        };
+        Decision {
+            id: self.cgroup.id,
+            path: Arc::clone(&self.cgroup.path),
+            policy: Arc::clone(&self.policy.name),
+            action,
+            reason,
+            file_only,
+            figures: *figures,
+        }
+    }
+
+    fn figures(&self, state: &CgroupState) -> Figures {
+        let memory = &self.cgroup.memory;
+        let footprint = memory.footprint();
+        let cold = self.cold(state);
+        let minute = state.history.window(MINUTE);
+        let gone = minute.map(|window| window.reclaimed()).unwrap_or_default();
+        let anon = state.worth.anon.gain(footprint, self.worth_of_a_byte(state, Scope::Anon));
+        let file = state.worth.file.gain(footprint, self.worth_of_a_byte(state, Scope::File));
+        Figures {
+            current: memory.current - memory.demoted().total(),
+            footprint,
+            offloaded: memory.offloaded() + memory.demoted().total(),
+            accuracy: if file.stayed < anon.stayed { file.stayed } else { anon.stayed },
+            anon,
+            file,
+            minute_left: footprint.scale(self.policy.limits.per_minute) - gone,
+            reclaim_cpu: minute.map(|window| window.reclaim_cpu()).unwrap_or_default(),
+            cut: cold.map(|(cut, _)| cut),
+            idle: cold.map(|(_, idle)| idle),
+            sinkable: cold.and(self.host.slow_nodes()).map(|_| state.sinkable(self.policy)),
+            ..Figures::default()
+        }
+    }
+
+    /// Bytes younger than cold_after; without an idle-age source, the nearest to it that is known.
+    fn working_set(&self, state: &CgroupState) -> Bytes {
+        if state.tracker.is_current(self.policy, self.now) {
+            state.tracker.base(self.policy)
+        } else {
+            self.cgroup.memory.current
+        }
+    }
+
+    fn price(&self, state: &CgroupState) -> Price {
+        let footprint = self.cgroup.memory.footprint();
+        Price { share: state.pace.price(), pressure: self.policy.slo.memory_pressure, footprint }
+    }
+
+    /// What a byte that is away is worth, in seconds of stall a second: of anonymous memory what its first tier frees of it.
+    fn worth_of_a_byte(&self, state: &CgroupState, scope: Scope) -> f64 {
+        let first =
+            state.ladder.iter().flat_map(|ladder| &ladder.rungs).find(|rung| rung.kind != TierKind::Node);
+        let freed = first.filter(|_| !scope.is_file()).map_or(Ratio::ONE, |rung| rung.freed);
+        self.price(state).per_page() * freed.get() / Bytes::pages(1).as_f64()
+    }
+
+    /// Moves each type's pace by what came of it.
+    fn settle(&self, state: &mut CgroupState) {
+        let footprint = self.cgroup.memory.footprint();
+        let [anon, file] = [Scope::Anon, Scope::File].map(|scope| self.worth_of_a_byte(state, scope));
+        state.worth.anon.settle(footprint, anon, self.elapsed);
+        state.worth.file.settle(footprint, file, self.elapsed);
+    }
+
+    /// Where memory of which age belongs at the price of now, and with it from which age on it may leave DRAM.
+    pub(super) fn place(&self, state: &mut CgroupState, offers: &[Offer]) {
+        state.ladder = self.ladder(state, offers);
+        let swap = |ladder: &Ladder| {
+            let rungs = ladder.rungs.iter().filter(|rung| rung.kind != TierKind::Node);
+            let begins: Vec<_> = rungs.map(|rung| rung.from).collect();
+            (!begins.is_empty()).then(|| begins.into_iter().flatten().min())
+        };
+        if let Some(worth_from) = state.ladder.as_ref().and_then(swap) {
+            state.tracker.set_worth_from(worth_from);
+        }
+    }
+
+    fn ladder(&self, state: &CgroupState, offers: &[Offer]) -> Option<Ladder> {
+        state.tracker.is_current(self.policy, self.now).then_some(())?;
+        let swapped_from = state.tracker.swapped_from(self.policy);
+        let allowed = |offer: &Offer| {
+            let wanted = self.policy.tiers.rule(offer.kind)?.after.unwrap_or_default();
+            let least = self.policy.cold_after.max(self.after);
+            let least = if offer.kind == TierKind::Node { least } else { least.max(swapped_from) };
+            Some(Offer { after: wanted.max(least), ..offer.clone() })
+        };
+        let offers: Vec<_> = offers.iter().filter_map(allowed).collect();
+        let rates = state.tracker.rates(self.cgroup.memory.footprint());
+        Some(Ladder::lean(&offers, &rates, self.price(state)))
+    }
+
+    /// Once per breach, not once per tick of it, and only for what lowtide can have caused: a tenant that starts, or whose phase
+    /// changes, says nothing about the last requests. A bound on promotions is no stall: the price falls, and nothing is waited for
+    /// anew.
+    fn back_off(&self, state: &mut CgroupState, harm: Harm) {
+        if self.cgroup.alarm {
+            state.calm_from = self.now + SHORT;
+        }
+        let broken = (harm.broken.is_some() || self.cgroup.alarm) && harm.caused;
+        if broken && self.cgroup.alarm {
+            state.pace.back_off_hard();
+        } else if broken && !state.was_broken {
+            state.pace.back_off();
+        }
+        let stalls = broken && (self.cgroup.alarm || harm.broken != Some(Reason::PromotionRate));
+        if stalls && !state.was_broken && harm.broken != Some(Reason::IoPressure) {
+            state.watch.disappoint(self.policy.cold_after, self.now);
+        }
+        if stalls {
+            state.watch.begin_again(self.now);
+        }
+        state.was_broken = broken;
+    }
+
+    /// The smallest request there is, at the beginning of the warm-up and after each breach.
+    ///
+    /// The kernel ages a cgroup only when it reclaims from it: the first request has all pages looked at and their
+    /// access bits cleared (mm/vmscan.c, try_to_inc_max_seq), and what is touched in the cold_after that follows is
+    /// young when the first real request comes. Without it that request would find every page equally young and take
+    /// them in the order in which they were allocated: in the lab 8 MiB of a tenant's warm pages for 128 KiB asked.
+    fn start_ageing(
+        &self,
+        state: &mut CgroupState,
+        figures: &Figures,
+        room: &mut Room,
+    ) -> Result<Step, Refused> {
+        let (scope, file_only) = self.scope(room).map_err(|(hold, why)| (hold, Some(why)))?;
+        if self.policy.mode == Mode::Observe {
+            return Err((Reason::WarmingUp, file_only));
+        }
+        let scope =
+            if scope == Scope::Any && self.host.reclaim_takes_swappiness { Scope::Anon } else { scope };
+        let step = self.bounded(Step { amount: BATCH, scope, bound: Reason::Ageing, file_only }, figures);
+        if step.amount < BATCH {
+            return Err((step.bound, file_only));
+        }
+        state.watch.age(self.now);
+        Ok(super::step::grant(step, state, room))
+    }
+
+    /// In observe mode nothing may be written, not even to make the kernel age the pages.
+    ///
+    /// With an idle-age source there is nothing to wait for: it shows no page as old that it has not watched for so long.
+    fn is_warm(&self, state: &CgroupState) -> bool {
+        if state.tracker.is_current(self.policy, self.now) {
+            return true;
+        }
+        let ageing = state.watch.is_ageing() || self.policy.mode == Mode::Observe;
+        ageing && self.has_waited(state)
+    }
+
+    /// The first reason, in order of weight, for which nothing is asked for now.
+    fn must_wait(&self, state: &CgroupState, harm: Harm, figures: &Figures, room: &Room) -> Option<Reason> {
+        let checks = [
+            (!self.cgroup.populated, Reason::Unpopulated),
+            (self.cgroup.alarm, Reason::Trigger),
+            (harm.broken.is_some(), harm.broken.unwrap_or(Reason::Headroom)),
+            (self.now < state.calm_from, Reason::CoolingDown),
+            (state.history.window(SHORT).is_none(), Reason::FirstSample),
+            (room.only_watch.is_some(), room.only_watch.unwrap_or(Reason::Headroom)),
+            (self.now < state.retry_from, Reason::Ineffective),
+            (figures.reclaim_cpu >= self.budgets.reclaim_cpu, Reason::ReclaimCpu),
+            (self.cgroup.in_flight, Reason::InFlight),
+            (self.would_demote_what_must_not(room), Reason::NodeForbidden),
+            // Last, because the warm-up begins with a request: nothing above may stand against one.
+            (!self.is_warm(state), Reason::WarmingUp),
+        ];
+        checks.into_iter().find(|(applies, _)| *applies).map(|(_, reason)| reason)
+    }
+
+    /// Where the kernel demotes it does so with page cache too, whatever it is asked for.
+    fn would_demote_what_must_not(&self, room: &Room) -> bool {
+        room.for_demotion().is_some() && !self.policy.tiers.allows(TierUse::Node)
+    }
+}

@@ -1,0 +1,119 @@
+//! Which memory a request is for, and how much of it is cold.
+
+use std::time::Duration;
+
+use super::{Case, Refused};
+use crate::{
+    cgroup_state::CgroupState,
+    decision::{Reason, Scope},
+    room::{BATCH, Room},
+    units::{Bytes, Ratio},
+};
+
+/// This share of a cgroup is left where it is though it has been idle beyond the cut, but at least so much.
+const LEFT_OVER: Ratio = Ratio::new(1.0 / 64.0);
+const LEAST_LEFT_OVER: Bytes = Bytes::mib(1);
+
+/// Of which memory, and how much of it is cold.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Part {
+    pub(super) scope: Scope,
+    pub(super) cold: Bytes,
+    /// Why there is no more that is cold.
+    pub(super) rest: Reason,
+    /// Why anonymous memory was left out, where the policy would have allowed it.
+    pub(super) file_only: Option<Reason>,
+}
+
+impl Part {
+    pub(super) const fn of(scope: Scope, cold: Bytes) -> Self {
+        Self { scope, cold, rest: Reason::NothingCold, file_only: None }
+    }
+
+    fn is_something(&self) -> bool {
+        self.cold >= BATCH
+    }
+}
+
+impl Case<'_> {
+    /// On a host without slower nodes, or where neither they nor swap may take more: each type of memory that may be asked for, at
+    /// least one. The two are asked for apart, because each has its own account of what came back, and the kernel left to itself
+    /// weighs them by its own refault counts (mm/vmscan.c, `get_type_to_scan`) and takes mapped page cache too.
+    pub(super) fn parts(&self, state: &CgroupState, room: &Room) -> Result<(Part, Option<Part>), Refused> {
+        let (scope, file_only) = self.scope(room).map_err(|(hold, why)| (hold, Some(why)))?;
+        if scope == Scope::Any && !self.host.reclaim_takes_swappiness {
+            return Ok((self.both(state), None));
+        }
+        let file = Part { file_only, ..self.file_part(state) };
+        if scope == Scope::File {
+            return Ok((file, None));
+        }
+        let anon = self.anon_part(state);
+        Ok(match (anon.is_something(), file.is_something()) {
+            (true, true) => (anon, Some(file)),
+            (false, true) => (file, None),
+            _ => (anon, None),
+        })
+    }
+
+    /// With idle ages no more than what is beyond the cut; without them pressure alone tells.
+    fn anon_part(&self, state: &CgroupState) -> Part {
+        let Some((_, idle)) = self.cold(state) else { return Part::of(Scope::Anon, Bytes::MAX) };
+        Part { rest: self.why_no_more(state, idle), ..Part::of(Scope::Anon, self.without_the_last(idle)) }
+    }
+
+    /// By pressure and what came of it, no earlier than `cold_after`: what is read through descriptors looks idle to every source
+    /// of ages.
+    fn file_part(&self, state: &CgroupState) -> Part {
+        let waited = self.cold(state).is_none() || self.has_waited(state);
+        let unmapped = self.unmapped();
+        let last = unmapped.scale(LEFT_OVER).max(LEAST_LEFT_OVER);
+        Part {
+            rest: Reason::NothingReclaimable,
+            ..Part::of(Scope::File, if waited { unmapped - last } else { Bytes::ZERO })
+        }
+    }
+
+    /// A kernel that chooses between the types by itself: page cache too may go, and no earlier than without ages.
+    fn both(&self, state: &CgroupState) -> Part {
+        let Some((_, idle)) = self.cold(state) else { return Part::of(Scope::Any, Bytes::MAX) };
+        if self.host.slow_nodes().is_some() {
+            // It would demote and swap at once, whatever it finds on either node.
+            return Part::of(Scope::File, Bytes::ZERO);
+        }
+        let idle = self.without_the_last(idle);
+        Part::of(
+            Scope::Any,
+            match self.has_waited(state) {
+                true if idle >= BATCH => idle,
+                true => Bytes::MAX,
+                false => Bytes::ZERO,
+            },
+        )
+    }
+
+    pub(super) fn has_waited(&self, state: &CgroupState) -> bool {
+        state.watch.is_over(self.policy.cold_after, self.now)
+    }
+
+    /// Something is idle for long enough, and yet not worth it.
+    fn why_no_more(&self, state: &CgroupState, idle: Bytes) -> Reason {
+        let allowed = self.policy.cold_after.max(self.after).max(state.tracker.allowed_from(self.policy));
+        let more = state.tracker.idle(allowed) - idle;
+        if self.without_the_last(more) >= BATCH { Reason::NotWorthIt } else { Reason::NothingCold }
+    }
+
+    /// From which idle age on memory may leave DRAM, no earlier than the policy wants on the first tier, and what has been idle for
+    /// longer; `None` without an idle-age source.
+    pub(super) fn cold(&self, state: &CgroupState) -> Option<(Duration, Bytes)> {
+        let current = state.tracker.is_current(self.policy, self.now);
+        let from = current.then(|| state.tracker.leaves_from(self.policy))?.max(self.after);
+        Some((from, state.tracker.idle(from)))
+    }
+
+    /// Not the last of what is idle: where the kernel runs out of old pages before it has what was asked for, it goes on with
+    /// the next generation and does not stop in time (in the lab on 6.12: 6 MiB for the last 1.8, 4 of them in use).
+    pub(super) fn without_the_last(&self, idle: Bytes) -> Bytes {
+        idle - self.cgroup.memory.footprint().scale(LEFT_OVER).max(LEAST_LEFT_OVER)
+    }
+}
