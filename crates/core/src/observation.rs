@@ -349,6 +349,9 @@ pub struct MemoryStat {
     pub stolen: Option<Bytes>,
 }
 
+/// Of anonymous memory.
+const LITTLE: Bytes = Bytes::mib(16);
+
 impl Memory {
     /// Uncompressed bytes that live outside DRAM, or compressed in it: slots less those whose page is in DRAM too.
     #[must_use]
@@ -360,6 +363,16 @@ impl Memory {
     #[must_use]
     pub fn demoted(&self) -> ByType {
         self.slow.values().copied().sum()
+    }
+
+    /// Whether it has so little anonymous memory in DRAM that its idle ages are not worth a look.
+    ///
+    /// A walk of MGLRU costs something too: page cache that is read through descriptors moves on with each generation, used or
+    /// not, and loses with it what the kernel knows of its use (`folio_inc_gen` clears LRU_REFS_MASK, mm/vmscan.c). With a walk each
+    /// 30 s a web server of 2 000 files had 1.1 % of its requests go to the disk for 24 % of its files, without one 0.4 % for 40 %.
+    #[must_use]
+    pub fn has_little_anonymous(&self) -> bool {
+        self.stat.inactive_anon + self.stat.active_anon < LITTLE
     }
 
     /// All that the cgroup has, in DRAM and offloaded: what shares of its memory are shares of.

@@ -297,7 +297,8 @@ fn sampled(sight: &Sight, config: &Config, state: &State) -> Vec<Target> {
         let slow_every = state.look_at_slow_every(cgroup.id, policy);
         Some(Target { id: cgroup.id, path: Arc::clone(&cgroup.path), every, slow_every })
     };
-    sight.seen.cgroups.iter().filter(|cgroup| cgroup.populated).filter_map(target).collect()
+    let worth_it = |cgroup: &&CgroupObservation| cgroup.populated && !cgroup.memory.has_little_anonymous();
+    sight.seen.cgroups.iter().filter(worth_it).filter_map(target).collect()
 }
 
 /// The policy was changed to observe while a request was being written.

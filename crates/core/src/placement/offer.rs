@@ -9,8 +9,9 @@ use crate::{
 /// What is assumed to be left of a page by compression, before anything is stored.
 const ASSUMED_COMPRESSION: Ratio = Ratio::percent(40.0);
 
-/// With less than this in it, a tier's compression says little.
-const TELLING: Bytes = Bytes::mib(1);
+/// With less than this in it, a tier's compression says little: its allocator has its own overhead, and the first pages are not like
+/// the rest.
+const TELLING: Bytes = Bytes::mib(8);
 
 /// What a byte of a slower node is worth in DRAM: it is memory too, and what lies there keeps other memory off it.
 const NODE_WORTH: Ratio = Ratio::percent(50.0);

@@ -197,8 +197,12 @@ impl Case<'_> {
         if self.policy.mode == Mode::Observe {
             return Err((Reason::WarmingUp, file_only));
         }
-        let scope =
-            if scope == Scope::Any && self.host.reclaim_takes_swappiness { Scope::Anon } else { scope };
+        let scope = match scope {
+            Scope::Any if !self.host.reclaim_takes_swappiness => scope,
+            Scope::Any if self.cgroup.memory.has_little_anonymous() => Scope::File,
+            Scope::Any => Scope::Anon,
+            other => other,
+        };
         let step = self.bounded(Step { amount: BATCH, scope, bound: Reason::Ageing, file_only }, figures);
         if step.amount < BATCH {
             return Err((step.bound, file_only));

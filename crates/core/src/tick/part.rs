@@ -58,6 +58,9 @@ impl Case<'_> {
 
     /// With idle ages no more than what is beyond the cut; without them pressure alone tells.
     fn anon_part(&self, state: &CgroupState) -> Part {
+        if self.cgroup.memory.has_little_anonymous() {
+            return Part::of(Scope::Anon, Bytes::ZERO);
+        }
         let Some((_, idle)) = self.cold(state) else { return Part::of(Scope::Anon, Bytes::MAX) };
         Part { rest: self.why_no_more(state, idle), ..Part::of(Scope::Anon, self.without_the_last(idle)) }
     }

@@ -155,12 +155,11 @@ fn allowed(
             prop_assert!(amount <= memory.demoted().anon);
         }
         Scope::File => {
-            // Page cache alone, because anonymous memory stays, or because it is the type with more idle bytes.
-            prop_assert!(decision.file_only.is_some() || decision.figures.idle.is_some());
             let kernel_sees_to_it =
                 host.swap().is_none() || memory.swap_max.is_some_and(|max| max.bytes().is_zero());
             prop_assert!(host.reclaim_takes_swappiness || kernel_sees_to_it);
-            prop_assert!(amount <= memory.stat.inactive_file + memory.stat.active_file);
+            let mapped = memory.stat.file_mapped - memory.stat.shmem;
+            prop_assert!(amount <= memory.stat.inactive_file + memory.stat.active_file - mapped);
         }
     }
     Ok(())
