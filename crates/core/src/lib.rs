@@ -8,6 +8,7 @@
 //! ```
 
 pub mod balancer;
+mod compression;
 pub mod confine;
 mod cost;
 pub mod decision;
@@ -29,6 +30,7 @@ mod tier_rules;
 pub mod units;
 mod watch;
 
+pub use compression::{Compressed, Stored};
 pub use confine::{Confinement, PastZswap, SwapBound, ZswapBound};
 pub use cost::{Basis, FaultCost};
 pub use decision::{Action, Decision, Figures, Reason, Scope};

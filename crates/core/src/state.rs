@@ -3,16 +3,18 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use crate::{
+    compression::{Compressed, Compression, OnDevices},
     confine::PastZswap,
     cost::{Costs, FaultCost},
     decision::Scope,
     history::{History, Sample},
     idle::{ByType, Hotness, Since, Tracker},
-    observation::{CgroupId, CgroupObservation, Effect, Tier},
+    observation::{CgroupId, CgroupObservation, Effect, Memory, Tier},
     pace::Pace,
     placement::Ladder,
     policy::{Mode, Policy},
     room::HostHistory,
+    savings::{self, Placed},
     sinking::Sinking,
     swapoff::{SwapChange, SwapDevices},
     units::{Bytes, Ratio},
@@ -78,6 +80,28 @@ impl State {
         self.cgroups.get(&id)?.ladder.as_ref()
     }
 
+    /// What compression leaves of a cgroup's memory; `None` as long as too little was seen.
+    #[must_use]
+    pub fn compressed(&self, id: CgroupId, memory: &Memory) -> Option<Compressed> {
+        self.cgroups.get(&id)?.compression.known(memory)
+    }
+
+    /// Whether the next request for a cgroup is to be the only one that is written, so that it shows how its memory compresses.
+    #[must_use]
+    pub fn wants_measuring(&self, id: CgroupId, now: Duration) -> bool {
+        self.cgroups.get(&id).is_some_and(|cgroup| cgroup.compression.wants_measuring(now))
+    }
+
+    /// Where a cgroup's offloaded bytes are, and what the tiers take for them, as of the last tick.
+    #[must_use]
+    pub fn placement(&self, id: CgroupId, memory: &Memory, tiers: &[Tier]) -> Vec<Placed> {
+        let known = self.cgroups.get(&id);
+        known.map_or_else(
+            || savings::even(memory, tiers),
+            |cgroup| savings::placement(memory, tiers, &cgroup.on_devices),
+        )
+    }
+
     /// How long after they were swapped out the pages of every cgroup belong on `device`; `None` if those of some cgroup never do,
     /// or nothing is known of one.
     ///
@@ -127,6 +151,9 @@ pub(crate) struct CgroupState {
     pub(crate) tracker: Tracker,
     /// Of the last tick; `None` without an idle-age source.
     pub(crate) ladder: Option<Ladder>,
+    /// How its memory compresses, and where what was swapped out is, as of the last tick.
+    pub(crate) compression: Compression,
+    pub(crate) on_devices: OnDevices,
     /// How anonymous memory goes on from slower nodes to swap, as of the last tick; `None` if it stays.
     pub(crate) sinking: Option<Sinking>,
     /// Some of it is to go past zswap now.
@@ -176,6 +203,8 @@ impl CgroupState {
             pace: Pace::default(),
             tracker: Tracker::default(),
             ladder: None,
+            compression: Compression::default(),
+            on_devices: OnDevices::default(),
             sinking: None,
             wants_past_zswap: false,
             offloaded: Bytes::ZERO,

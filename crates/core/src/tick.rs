@@ -5,6 +5,7 @@ mod nodes;
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use crate::{
+    compression::{self, Claim, Devices},
     confine::ZswapBound,
     decision::{Action, Decision, Figures, Reason, Scope},
     harm::{self, Harm},
@@ -37,6 +38,7 @@ pub fn tick(
     state.zram_unmarks = seen.host.reclaim_takes_swappiness;
     let offers = placement::offers(&seen.host, &state.costs);
     let swap = state.swap.observe(&seen.host);
+    let kept = compression::is_kept(&seen.host);
     let mut known = std::mem::take(&mut state.cgroups);
     let mut remembered = HashMap::with_capacity(seen.cgroups.len());
     let mut cases = Vec::with_capacity(seen.cgroups.len());
@@ -44,11 +46,14 @@ pub fn tick(
         let Some(policy) = policies.get(cgroup.policy) else { continue };
         let mut memory = recall(&mut known, cgroup, policy, now);
         let elapsed = memory.learn(cgroup, policy, swap, seen.host.slow_nodes().is_some(), now);
+        memory.compression.learn(&cgroup.effects, &cgroup.memory, now);
         room.reserve(memory.promised);
         room.spend(beyond_asked(cgroup));
         let first = offers.first().and_then(|offer| policy.tiers.rule(offer.kind)?.after);
         let after = first.unwrap_or_default();
-        cases.push(Case { cgroup, policy, budgets, host: &seen.host, after, now, elapsed });
+        let worth_storing = if kept { memory.compression.worth_storing(now) } else { Bytes::MAX };
+        let host = &seen.host;
+        cases.push(Case { cgroup, policy, budgets, host, after, worth_storing, now, elapsed });
         remembered.insert(cgroup.id, memory);
     }
     // One whose files could not be read this time, or that was no target for a turn, keeps what was learnt of it.
@@ -57,6 +62,7 @@ pub fn tick(
         memory.absent <= LONGEST_ABSENCE
     });
     remembered.extend(known);
+    split(&mut remembered, &seen.host);
     state.cgroups = remembered;
     state.turn = state.turn.wrapping_add(1);
     let mut decisions: Vec<_> = cases
@@ -79,6 +85,15 @@ pub fn tick(
     decisions.sort_unstable_by_key(|(place, _)| *place);
     state.host.settle(&room);
     decisions.into_iter().map(|(_, decision)| decision).collect()
+}
+
+/// Says of every cgroup what of the swap devices is its own.
+fn split(cgroups: &mut HashMap<CgroupId, CgroupState>, host: &HostObservation) {
+    let claims: Vec<Claim> = cgroups.values().map(|cgroup| cgroup.compression.claim()).collect();
+    let found = compression::split(&claims, &Devices::of(&host.tiers, &host.zram));
+    for (cgroup, on_devices) in cgroups.values_mut().zip(found) {
+        cgroup.on_devices = on_devices;
+    }
 }
 
 /// What was learnt under one policy is not held against a cgroup under another; the warm-up goes on.
@@ -119,6 +134,8 @@ struct Case<'a> {
     host: &'a HostObservation,
     /// The policy wants nothing younger on the tier that memory comes to first.
     after: Duration,
+    /// How much of it compresses well enough to be sent where it is compressed.
+    worth_storing: Bytes,
     now: Duration,
     elapsed: Duration,
 }
@@ -277,7 +294,9 @@ impl Case<'_> {
             let wanted = self.policy.tiers.rule(offer.kind)?.after.unwrap_or_default();
             let least =
                 if offer.kind == TierKind::Node { leaves_from } else { leaves_from.max(swapped_from) };
-            Some(Offer { after: wanted.max(least), ..offer.clone() })
+            let taken = state.compression.taken(offer.kind, &self.cgroup.memory);
+            let freed = taken.map_or(offer.freed, Ratio::complement);
+            Some(Offer { after: wanted.max(least), freed, ..offer.clone() })
         };
         let offers: Vec<_> = offers.iter().filter_map(allowed).collect();
         Some(Ladder::lean(&offers, &state.tracker.rates(footprint), price))
@@ -462,9 +481,18 @@ impl Case<'_> {
         if self.policy.mode == Mode::File {
             return Some(Reason::FileMode);
         }
-        let bounds = [self.tiers_room(), (self.swap_max_room(), Reason::SwapMax), self.zswap_room()];
-        let bound = bounds.into_iter().find(|(room, _)| *room < BATCH);
+        let bound = self.own_rooms().into_iter().find(|(room, _)| *room < BATCH);
         bound.map(|(_, reason)| reason).or_else(|| room.for_anonymous().err())
+    }
+
+    /// How much of this cgroup's anonymous memory may be swapped out, and why no more, whatever the host has room for.
+    fn own_rooms(&self) -> [(Bytes, Reason); 4] {
+        [
+            self.tiers_room(),
+            (self.swap_max_room(), Reason::SwapMax),
+            self.zswap_room(),
+            (self.worth_storing, Reason::Incompressible),
+        ]
     }
 
     /// Below memory.swap.max, and below memory.swap.high: a cgroup that lowtide pushed over that would be throttled
@@ -496,12 +524,10 @@ impl Case<'_> {
     fn within_room(&self, step: Step, room: &Room) -> Step {
         match (step.scope, room.for_anonymous()) {
             (Scope::Demote, _) => step.at_most(room.for_demotion().unwrap_or_default(), Reason::NodeReserve),
-            (Scope::Any | Scope::Anon | Scope::Sink, Ok((left, bound))) => {
-                let bounds = [self.tiers_room(), (self.swap_max_room(), Reason::SwapMax), self.zswap_room()];
-                bounds
-                    .into_iter()
-                    .fold(step.at_most(left, bound), |step, (room, why)| step.at_most(room, why))
-            }
+            (Scope::Any | Scope::Anon | Scope::Sink, Ok((left, bound))) => self
+                .own_rooms()
+                .into_iter()
+                .fold(step.at_most(left, bound), |step, (room, why)| step.at_most(room, why)),
             _ => step,
         }
     }

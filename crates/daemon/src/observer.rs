@@ -157,7 +157,8 @@ impl Observer {
                 Some(told.map(|latency| (device, latency)))
             })
             .collect::<Result<_, _>>()?;
-        Ok(HostObservation { demotes, added_latency, ..host })
+        let zram = lowtide_tiers::stored(&self.root)?;
+        Ok(HostObservation { demotes, added_latency, zram, ..host })
     }
 
     /// Every cgroup that a policy names and lowtide may act on.

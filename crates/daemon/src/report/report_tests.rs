@@ -2,11 +2,15 @@ use std::collections::HashMap;
 
 use lowtide_core::{
     Action, CgroupId, CgroupObservation, Confinement, Decision, Figures, HostObservation, Memory,
-    Observation, Reason, Tier, TierKind,
+    Observation, Reason, State, Tier, TierKind,
 };
 
 use super::*;
-use crate::{hotness::Sampling, ledger::Ledger, view::Stalls};
+use crate::{
+    hotness::Sampling,
+    ledger::Ledger,
+    view::{Remembered, Stalls},
+};
 
 fn cgroup(id: u64, path: &str, policy: usize, offloaded: u64) -> CgroupObservation {
     let memory =
@@ -63,7 +67,7 @@ fn view(uptime: Duration, promoted: Bytes) -> View {
     let view = View::new(
         seen,
         decisions,
-        &Ledger::default(),
+        Remembered { state: &State::default(), ledger: &Ledger::default() },
         Bytes::mib(12),
         stalls,
         HashMap::new(),
