@@ -51,6 +51,8 @@ pub fn tick(
         room.spend(beyond_asked(cgroup));
         let first = offers.first().and_then(|offer| policy.tiers.rule(offer.kind)?.after);
         let after = first.unwrap_or_default();
+        // Past zswap it goes to the device behind.
+        let kept = kept && cgroup.confined.zswap != ZswapBound::AtMost(Bytes::ZERO);
         let worth_storing = if kept { memory.compression.worth_storing(now) } else { Bytes::MAX };
         let host = &seen.host;
         cases.push(Case { cgroup, policy, budgets, host, after, worth_storing, now, elapsed });

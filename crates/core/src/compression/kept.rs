@@ -10,9 +10,9 @@ const LEAST_WAITING: Bytes = Bytes::mib(8);
 
 /// Whether what is swapped out is compressed in DRAM and stays there, however little that frees.
 ///
-/// It does not where the balancer writes zram's pages to a backing device, those first that did not compress; nor with zswap in
-/// front of a disk, which does not take them (`zswap_compress`, mm/zswap.c: a page that does not get smaller is an error, and the page
-/// goes to the device).
+/// It does not where the balancer writes zram's pages to a backing device, those first that did not compress. zswap keeps from 6.18
+/// on whole what does not compress (`zswap_compress`, mm/zswap.c); before that such a page goes to the device behind by itself, and
+/// does not show in the cgroup's counters.
 pub(crate) fn is_kept(host: &HostObservation) -> bool {
     let sinks_from = |tier: &Tier| host.tiers.iter().find(|below| below.above.as_ref() == Some(&tier.device));
     let takes = |tier: &&Tier| tier.kind != TierKind::Node && tier.above.is_none();
@@ -24,10 +24,7 @@ pub(crate) fn is_kept(host: &HostObservation) -> bool {
             let sinks = host.ways.zram_sinks && host.zram.incompressible <= waiting;
             !sinks_from(entry).is_some_and(|below| sinks && !below.room().is_zero())
         }
-        TierKind::Zswap => !host
-            .tiers
-            .iter()
-            .any(|tier| tier.kind == TierKind::Disk && tier.has_slots() && !tier.room().is_zero()),
+        TierKind::Zswap => true,
         TierKind::Node | TierKind::Disk => false,
     }
 }
@@ -75,10 +72,9 @@ mod tests {
     }
 
     #[test]
-    fn a_disk_in_front_or_behind_zswap_takes_it() {
+    fn a_disk_takes_it_and_zswap_keeps_it() {
         assert!(!kept(Vec::new(), false, 0));
         assert!(!kept(vec![tier(TierKind::Disk, None), tier(TierKind::Zram, None)], false, 0));
-        assert!(!kept(vec![tier(TierKind::Zswap, None), tier(TierKind::Disk, None)], false, 0));
-        assert!(kept(vec![tier(TierKind::Zswap, None), tier(TierKind::Zram, None)], false, 0));
+        assert!(kept(vec![tier(TierKind::Zswap, None), tier(TierKind::Disk, None)], false, 0));
     }
 }

@@ -81,7 +81,8 @@ impl Compression {
     pub(crate) fn learn(&mut self, effects: &[Effect], memory: &Memory, now: Duration) {
         let waited = self.trial.is_due(now);
         let tried = effects.iter().any(|effect| waited && !effect.offloaded.is_zero());
-        let mut measured = false;
+        let in_zswap = in_zswap(memory);
+        let mut measured = in_zswap.is_some();
         for effect in effects {
             let Some(stored) = effect.stored.filter(|stored| stored.is_of(effect.offloaded)) else {
                 continue;
@@ -92,7 +93,8 @@ impl Compression {
             self.evidence = if otherwise { window } else { self.evidence.and(&window, now) };
             measured = true;
         }
-        self.trial.learn(self.is_poor(), tried.then_some(measured), now);
+        let is_poor = self.is_poor() || in_zswap.is_some_and(|found| found.share >= POOR);
+        self.trial.learn(is_poor, tried.then_some(measured), now);
         self.hold(on_devices(memory));
     }
 

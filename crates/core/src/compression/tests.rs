@@ -59,6 +59,19 @@ fn zswap_tells_by_itself() {
 }
 
 #[test]
+fn what_zswap_keeps_whole_stays() {
+    let mut memory = swapped(30);
+    memory.stat.zswapped = Some(Bytes::mib(2));
+    memory.zswap_current = Some(Bytes::mib(2));
+    let mut compression = Compression::default();
+    compression.learn(&[], &memory, Duration::ZERO);
+    assert_eq!(compression.worth_storing(MINUTE), Bytes::ZERO);
+    memory.zswap_current = Some(Bytes::mib(1));
+    compression.learn(&[], &memory, MINUTE);
+    assert_eq!(compression.worth_storing(MINUTE), Bytes::MAX);
+}
+
+#[test]
 fn what_does_not_compress_stays_but_for_a_trial() {
     let mut compression = learnt(&[effect(4, 4, 4)]);
     let room = |compression: &Compression, now| compression.worth_storing(now);

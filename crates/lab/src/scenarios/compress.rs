@@ -29,7 +29,7 @@ const SIZE: u64 = 256 * MIB;
 const COLD: u64 = 40 * MIB;
 /// Each by its name, with the share of its pages that is random.
 const TENANTS: [(&str, &str); 2] = [("random", "1"), ("third", "0.3")];
-const ARGS: [&str; 10] = ["--hot", "2M", "--warm", "0", "--cold", "40M", "--burst", "64", "--pause", "20ms"];
+const ARGS: [&str; 10] = ["--hot", "2M", "--warm", "0", "--cold", "40M", "--burst", "16", "--pause", "50ms"];
 
 const CONFIG: &str = "
 interval: 2s
@@ -90,7 +90,7 @@ fn alone(zram: &Zram, (name, share): (&str, &str)) -> Result<()> {
     let tenant = Tenant::start(name, &cgroup, &[&ARGS[..], &["--compressibility", share]].concat())?;
     // It may be less: the kernel ages the pages at the first call.
     for _ in 0..3 {
-        let _ = cgroup.write("memory.reclaim", "8M");
+        let _ = cgroup.write("memory.reclaim", "4M");
     }
     report::emit(&Alone { kind: "alone".into(), tenant: name.into(), zram: zram.usage()? })?;
     tenant.stop()?;
@@ -109,7 +109,7 @@ fn run(name: &str, zram: &Zram, seconds: u32, index: u32) -> Result<()> {
     }
     let daemon = Daemon::start(name, CONFIG)?;
     let start = now()?;
-    for at in (30..=seconds).step_by(30) {
+    for at in (60..=seconds).step_by(60) {
         sleep_until(start + f64::from(at))?;
         for (tenant, process, cgroup) in &tenants {
             look(name, tenant, now()? - start, (&daemon, zram), process, cgroup)?;
@@ -197,8 +197,9 @@ fn judge(outcome: &Outcome) -> Result<()> {
             mib(zram.memory)
         );
         verdict.expect(zram.stored > 6 * MIB, "enough of it to tell");
-        let whole = zram.compressed == zram.stored;
-        verdict.expect(whole == (tenant == "random"), "pages of random bytes are kept as they are");
+        let (whole, third) =
+            (zram.compressed > zram.stored / 100 * 99, zram.compressed < zram.stored / 100 * 40);
+        verdict.expect(if tenant == "random" { whole } else { third }, "it compresses as it is to");
     }
     let looks: Vec<Look> = outcome.all("look")?;
     print_looks(&looks);
