@@ -53,7 +53,8 @@ pub fn tick(
         let after = first.unwrap_or_default();
         // Past zswap it goes to the device behind.
         let kept = kept && cgroup.confined.zswap != ZswapBound::AtMost(Bytes::ZERO);
-        let worth_storing = if kept { memory.compression.worth_storing(now) } else { Bytes::MAX };
+        let worth_storing =
+            if kept { memory.compression.worth_storing(&cgroup.memory, now) } else { Bytes::MAX };
         let host = &seen.host;
         cases.push(Case { cgroup, policy, budgets, host, after, worth_storing, now, elapsed });
         remembered.insert(cgroup.id, memory);

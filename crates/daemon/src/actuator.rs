@@ -94,6 +94,12 @@ impl Actuator {
         self.in_flight.contains_key(&id)
     }
 
+    /// Whether nothing is in flight.
+    #[must_use]
+    pub(crate) fn is_idle(&self) -> bool {
+        self.in_flight.is_empty()
+    }
+
     /// Starts a request on the blocking pool. Does nothing while another to the same cgroup is in flight. `alone` has it wait for
     /// all others, and others for it, so that it shows how its cgroup's memory compresses.
     pub(crate) fn start(&mut self, cgroup: Cgroup, job: Job, alone: bool) {

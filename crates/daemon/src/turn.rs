@@ -222,7 +222,8 @@ impl Loop {
     }
 
     fn act(&mut self, decisions: &[Decision], sight: &mut Sight, config: &Config, now: Duration) {
-        let mut alone = 0;
+        // One that hangs in its device is not to be waited for by all others.
+        let mut measurable = if self.actuator.is_idle() { MEASURED } else { 0 };
         for decision in decisions {
             tracing::debug!(
                 cgroup = %decision.path, action = decision.action.name(), reason = %decision.reason,
@@ -255,9 +256,9 @@ impl Loop {
                     idle: self.idle(decision, scope, config),
                 }),
             };
-            let measured = alone < MEASURED && self.state.wants_measuring(decision.id, now);
-            alone += usize::from(measured);
-            self.actuator.start(cgroup, job, measured);
+            let alone = measurable > 0 && self.state.wants_measuring(decision.id, now);
+            measurable -= usize::from(alone);
+            self.actuator.start(cgroup, job, alone);
         }
     }
 

@@ -8,7 +8,7 @@ pub(super) const TELLING: Bytes = Bytes::mib(1);
 /// Half of what was measured is forgotten in this time.
 const HALF_LIFE: Duration = Duration::from_mins(30);
 /// No more than this is held on to, so that what a tenant stores now is noticed.
-const MOST: Bytes = Bytes::mib(16);
+pub(super) const MOST: Bytes = Bytes::mib(16);
 /// With less than this left, the next request is to be measured.
 const THIN: Bytes = Bytes::mib(4);
 

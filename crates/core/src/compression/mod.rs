@@ -30,6 +30,10 @@ pub use stored::Stored;
 /// byte freed there costs more than five times the faults and the CPU of one freed from memory that compresses to a third.
 const POOR: Ratio = Ratio::new(0.875);
 
+/// Of a cgroup so much has to be measured before its memory stays, and is tried again: what is reclaimed first may be of one kind, and the
+/// rest of another. Between [`TELLING`] and the most that is held on to.
+const SAMPLE: Ratio = Ratio::new(1.0 / 128.0);
+
 /// What compression leaves of a cgroup's memory, as far as is known.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 pub struct Compressed {
@@ -93,7 +97,8 @@ impl Compression {
             self.evidence = if otherwise { window } else { self.evidence.and(&window, now) };
             measured = true;
         }
-        let is_poor = self.is_poor() || in_zswap.is_some_and(|found| found.share >= POOR);
+        let is_poor = |found: Compressed| found.share >= POOR && found.measured >= sample(memory);
+        let is_poor = self.in_zram().is_some_and(is_poor) || in_zswap.is_some_and(is_poor);
         self.trial.learn(is_poor, tried.then_some(measured), now);
         self.hold(on_devices(memory));
     }
@@ -112,14 +117,10 @@ impl Compression {
         Claim { bytes: self.held, mix: self.mix }
     }
 
-    fn is_poor(&self) -> bool {
-        self.evidence.mix().is_some_and(|mix| mix.share() >= POOR)
-    }
-
     /// How much anonymous memory may be sent where it is compressed and stays so: nothing where next to nothing would be freed, but
     /// for what is tried from time to time.
-    pub(crate) fn worth_storing(&self, now: Duration) -> Bytes {
-        self.trial.room(now)
+    pub(crate) fn worth_storing(&self, memory: &Memory, now: Duration) -> Bytes {
+        self.trial.room(sample(memory), now)
     }
 
     /// What is known is little or old: the next request is to be measured.
@@ -138,17 +139,22 @@ impl Compression {
 
     /// What compression leaves of its memory, by zswap's counters or from what zram took in.
     pub(crate) fn known(&self, memory: &Memory) -> Option<Compressed> {
-        let in_zram = self
-            .evidence
-            .mix()
-            .map(|mix| Compressed { share: mix.share(), measured: self.evidence.measured() });
-        in_zram.or_else(|| in_zswap(memory))
+        self.in_zram().or_else(|| in_zswap(memory))
+    }
+
+    fn in_zram(&self) -> Option<Compressed> {
+        let mix = self.evidence.mix()?;
+        Some(Compressed { share: mix.share(), measured: self.evidence.measured() })
     }
 }
 
 /// Uncompressed bytes on swap devices, zram's backing devices among them.
 pub(crate) fn on_devices(memory: &Memory) -> Bytes {
     memory.offloaded() - memory.stat.zswapped.unwrap_or_default()
+}
+
+fn sample(memory: &Memory) -> Bytes {
+    memory.footprint().scale(SAMPLE).max(TELLING).min(evidence::MOST)
 }
 
 /// The kernel's own account of the cgroup in zswap (`zswap` and `zswapped` of memory.stat), if it is about enough.

@@ -65,16 +65,16 @@ fn what_zswap_keeps_whole_stays() {
     memory.zswap_current = Some(Bytes::mib(2));
     let mut compression = Compression::default();
     compression.learn(&[], &memory, Duration::ZERO);
-    assert_eq!(compression.worth_storing(MINUTE), Bytes::ZERO);
+    assert_eq!(compression.worth_storing(&memory, MINUTE), Bytes::ZERO);
     memory.zswap_current = Some(Bytes::mib(1));
     compression.learn(&[], &memory, MINUTE);
-    assert_eq!(compression.worth_storing(MINUTE), Bytes::MAX);
+    assert_eq!(compression.worth_storing(&memory, MINUTE), Bytes::MAX);
 }
 
 #[test]
 fn what_does_not_compress_stays_but_for_a_trial() {
     let mut compression = learnt(&[effect(4, 4, 4)]);
-    let room = |compression: &Compression, now| compression.worth_storing(now);
+    let room = |compression: &Compression, now| compression.worth_storing(&swapped(5), now);
     assert_eq!(room(&compression, 4 * MINUTE), Bytes::ZERO);
     assert_eq!(room(&compression, 5 * MINUTE), Bytes::mib(1));
     assert!(compression.wants_measuring(5 * MINUTE));
@@ -89,8 +89,8 @@ fn what_does_not_compress_stays_but_for_a_trial() {
 
 #[test]
 fn memory_that_frees_an_eighth_goes() {
-    assert_eq!(learnt(&[effect(16, 13, 8)]).worth_storing(Duration::ZERO), Bytes::MAX);
-    assert_eq!(learnt(&[effect(16, 14, 8)]).worth_storing(Duration::ZERO), Bytes::ZERO);
+    assert_eq!(learnt(&[effect(16, 13, 8)]).worth_storing(&swapped(16), Duration::ZERO), Bytes::MAX);
+    assert_eq!(learnt(&[effect(16, 14, 8)]).worth_storing(&swapped(16), Duration::ZERO), Bytes::ZERO);
 }
 
 #[test]
@@ -112,4 +112,15 @@ fn what_is_known_grows_old() {
     assert!(!compression.wants_measuring(10 * MINUTE));
     assert!(compression.wants_measuring(60 * MINUTE));
     assert_eq!(compression.known(&Memory::default()).unwrap().measured, Bytes::mib(12));
+}
+
+#[test]
+fn of_a_large_cgroup_more_is_measured_before_it_stays() {
+    let memory = Memory { current: Bytes::mib(1000), ..swapped(24) };
+    let mut compression = Compression::default();
+    compression.learn(&[effect(7, 7, 7)], &memory, Duration::ZERO);
+    assert_eq!(compression.worth_storing(&memory, MINUTE), Bytes::MAX);
+    compression.learn(&[effect(2, 2, 2)], &memory, MINUTE);
+    assert_eq!(compression.worth_storing(&memory, MINUTE), Bytes::ZERO);
+    assert_eq!(compression.worth_storing(&memory, 6 * MINUTE), Bytes::mib(8));
 }

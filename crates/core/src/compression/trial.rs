@@ -2,8 +2,6 @@ use std::time::Duration;
 
 use crate::units::Bytes;
 
-/// How much is tried at once: enough to tell.
-const PROBE: Bytes = super::evidence::TELLING;
 /// How long after it was found out the first trial is.
 const FIRST: Duration = Duration::from_mins(5);
 /// The wait doubles after each trial that shows nothing new, up to this.
@@ -44,11 +42,11 @@ impl Trial {
         matches!(self, Self::Waits { until, .. } if now >= until)
     }
 
-    /// How much may go.
-    pub(super) fn room(self, now: Duration) -> Bytes {
+    /// How much may go, if `sample` is what is tried at once.
+    pub(super) fn room(self, sample: Bytes, now: Duration) -> Bytes {
         match self {
             Self::Free => Bytes::MAX,
-            Self::Waits { .. } if self.is_due(now) => PROBE,
+            Self::Waits { .. } if self.is_due(now) => sample,
             Self::Waits { .. } => Bytes::ZERO,
         }
     }
@@ -58,6 +56,8 @@ impl Trial {
 mod tests {
     use super::*;
 
+    const SAMPLE: Bytes = Bytes::mib(1);
+
     #[test]
     fn what_does_not_compress_is_tried_less_and_less_often() {
         let (mut trial, mut now) = (Trial::default(), Duration::ZERO);
@@ -65,17 +65,17 @@ mod tests {
         let mut waits = Vec::new();
         for _ in 0..9 {
             let begun = now;
-            while trial.room(now).is_zero() {
+            while trial.room(SAMPLE, now).is_zero() {
                 now += Duration::from_mins(1);
                 trial.learn(true, None, now);
             }
-            assert_eq!(trial.room(now), PROBE);
+            assert_eq!(trial.room(SAMPLE, now), SAMPLE);
             waits.push(now.saturating_sub(begun).as_secs() / 60);
             trial.learn(true, Some(true), now);
         }
         assert_eq!(waits, [5, 10, 20, 40, 80, 160, 240, 240, 240]);
         trial.learn(false, None, now);
-        assert_eq!(trial.room(now), Bytes::MAX);
+        assert_eq!(trial.room(SAMPLE, now), Bytes::MAX);
     }
 
     #[test]

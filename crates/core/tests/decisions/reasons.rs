@@ -131,7 +131,7 @@ fn no_room_in_zswap(bench: &mut Bench) {
 
 /// As a request has shown to zram, that is gone since, or to what is there now.
 fn incompressible(bench: &mut Bench, kind: TierKind) {
-    let size = Bytes::mib(2);
+    let size = Bytes::mib(16);
     let stored = Stored { original: size, compressed: size, incompressible: size, sunk: Bytes::ZERO };
     let effect = Effect { requested: size, freed: size, offloaded: size, ..Effect::default() };
     bench.cgroup().effects = vec![Effect { stored: Some(stored), ..effect }];

@@ -108,8 +108,8 @@ zram /dev/zram0     400MiB      100MiB        0.586
 POLICY  OFFLOADED  DRAM TAKEN    NET GiB·h
 batch      400MiB      100MiB        0.586
 
-CGROUP       DRAM  OFFLOADED  NET SAVED  POLICY
-/web       100MiB     400MiB     300MiB  batch
+CGROUP       DRAM  OFFLOADED  COMPRESSES TO  NET SAVED  POLICY
+/web       100MiB     400MiB              -     300MiB  batch
 
 Counted is what cgroups in mode `full` have in swap, whoever sent it there: what the kernel swapped out by itself, or before
 lowtide was started, is in it. Page cache is not.
