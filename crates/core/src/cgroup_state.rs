@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
+    compression::{Compression, OnDevices},
     confine::PastZswap,
     cost::Costs,
     decision::Scope,
@@ -82,6 +83,9 @@ pub(crate) struct CgroupState {
     pub(crate) tracker: Tracker,
     /// Of the last tick; `None` without an idle-age source.
     pub(crate) ladder: Option<Ladder>,
+    /// How its memory compresses, and where what was swapped out is, as of the last tick.
+    pub(crate) compression: Compression,
+    pub(crate) on_devices: OnDevices,
     /// How anonymous memory goes on from slower nodes to swap, as of the last tick; `None` if it stays.
     pub(crate) sinking: Option<Sinking>,
     /// Some of it is to go past zswap now.
@@ -150,6 +154,8 @@ impl CgroupState {
             usual: UsualIo::default(),
             tracker: Tracker::default(),
             ladder: None,
+            compression: Compression::default(),
+            on_devices: OnDevices::default(),
             sinking: None,
             wants_past_zswap: false,
             offloaded: Bytes::ZERO,

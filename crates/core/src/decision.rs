@@ -147,6 +147,8 @@ reasons! {
     NodeReserve = 31, "node_reserve", "the slower nodes are full up to the reserve: anonymous memory stays in DRAM";
     /// The kernel demotes what is reclaimed, and the policy does not let the cgroup's memory go to a slower node.
     NodeForbidden = 32, "node_forbidden", "the policy's tiers have no slower node, and this kernel would demote there what is reclaimed";
+    /// The cgroup's memory does not compress.
+    Incompressible = 33, "incompressible", "compression frees next to nothing of this cgroup's memory: anonymous memory stays, but for a little that is tried from time to time";
     /// What is idle would cost more than it frees is worth.
     NotWorthIt = 34, "not_worth_it", "what has been idle would come back too often, or at too high a cost, for what it frees at today's price";
 }

@@ -9,6 +9,7 @@
 
 pub mod balancer;
 mod cgroup_state;
+mod compression;
 pub mod confine;
 mod cost;
 pub mod decision;
@@ -33,6 +34,7 @@ mod usual;
 mod watch;
 mod worth;
 
+pub use compression::{Compressed, Stored};
 pub use confine::{Confinement, PastZswap, SwapBound, ZswapBound};
 pub use cost::{Basis, FaultCost};
 pub use decision::{Action, Decision, Figures, Gain, Reason, Scope};

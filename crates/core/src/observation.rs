@@ -11,6 +11,7 @@ use std::{
 };
 
 use crate::{
+    compression::Stored,
     confine::{Confinement, Ways},
     decision::Scope,
     idle::{ByType, Reading},
@@ -58,6 +59,8 @@ pub struct HostObservation {
     pub added_latency: HashMap<Arc<str>, Duration>,
     /// Whether `memory.reclaim` takes `swappiness=` (from 6.12), so that page cache alone can be asked for.
     pub reclaim_takes_swappiness: bool,
+    /// What all zram devices that are swapped on hold.
+    pub zram: Stored,
     /// Where pages can come to lie beside the devices.
     pub ways: Ways,
     /// Whether what the kernel reclaims from DRAM moves to a slower node as long as there is room (`demotion_enabled`).
@@ -417,6 +420,9 @@ pub struct Effect {
     /// By how much anonymous memory on slower nodes rose; only for [`Scope::Demote`].
     #[serde(default)]
     pub demoted: Bytes,
+    /// What zram devices took in meanwhile; `None` where nobody looked, or where another request was written at the same time.
+    #[serde(default)]
+    pub stored: Option<Stored>,
     /// Kernel CPU that the writing thread spent.
     pub cpu: Duration,
     /// Time that the writes took on the wall.

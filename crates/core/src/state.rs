@@ -4,12 +4,14 @@ use std::{collections::HashMap, time::Duration};
 
 use crate::{
     cgroup_state::CgroupState,
+    compression::Compressed,
     cost::{Costs, FaultCost},
     idle::{Hotness, Tracker},
-    observation::{CgroupId, Tier},
+    observation::{CgroupId, Memory, Tier},
     placement::Ladder,
     policy::{Mode, Policy},
     room::HostHistory,
+    savings::{self, Placed},
     swapoff::SwapDevices,
     units::{Bytes, Ratio},
 };
@@ -71,6 +73,28 @@ impl State {
     #[must_use]
     pub fn ladder(&self, id: CgroupId) -> Option<&Ladder> {
         self.cgroups.get(&id)?.ladder.as_ref()
+    }
+
+    /// What compression leaves of a cgroup's memory; `None` as long as too little was seen.
+    #[must_use]
+    pub fn compressed(&self, id: CgroupId, memory: &Memory) -> Option<Compressed> {
+        self.cgroups.get(&id)?.compression.known(memory)
+    }
+
+    /// Whether the next request for a cgroup is to be the only one that is written, so that it shows how its memory compresses.
+    #[must_use]
+    pub fn wants_measuring(&self, id: CgroupId, now: Duration) -> bool {
+        self.cgroups.get(&id).is_some_and(|cgroup| cgroup.compression.wants_measuring(now))
+    }
+
+    /// Where a cgroup's offloaded bytes are, and what the tiers take for them, as of the last tick.
+    #[must_use]
+    pub fn placement(&self, id: CgroupId, memory: &Memory, tiers: &[Tier]) -> Vec<Placed> {
+        let known = self.cgroups.get(&id);
+        known.map_or_else(
+            || savings::even(memory, tiers),
+            |cgroup| savings::placement(memory, tiers, &cgroup.on_devices),
+        )
     }
 
     /// How long after they were swapped out the pages of every cgroup belong on `device`; `None` if those of some cgroup never do,

@@ -10,8 +10,10 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use crate::{
     cgroup_state::{CgroupState, Turn},
+    compression::{self, Claim, Devices},
+    confine::ZswapBound,
     decision::{Decision, Reason, Scope},
-    observation::{CgroupId, CgroupObservation, Effect, Observation},
+    observation::{CgroupId, CgroupObservation, Effect, HostObservation, Observation},
     placement,
     policy::{Budgets, Policy},
     sinking::Sinking,
@@ -43,6 +45,7 @@ pub fn tick(
     let swap = state.swap.observe(&seen.host);
     let slow_nodes = seen.host.slow_nodes().is_some();
     let turn = Turn { host: &seen.host, costs: &state.costs, swap, slow_nodes, now };
+    let kept = compression::is_kept(&seen.host);
     let mut known = std::mem::take(&mut state.cgroups);
     let mut remembered = HashMap::with_capacity(seen.cgroups.len());
     let mut cases = Vec::with_capacity(seen.cgroups.len());
@@ -50,11 +53,17 @@ pub fn tick(
         let Some(policy) = policies.get(cgroup.policy) else { continue };
         let mut memory = recall(&mut known, cgroup, policy, now);
         let elapsed = memory.learn(cgroup, policy, &turn);
+        memory.compression.learn(&cgroup.effects, &cgroup.memory, now);
         room.reserve(memory.promised);
         room.spend(beyond_asked(cgroup));
         let first = offers.first().and_then(|offer| policy.tiers.rule(offer.kind)?.after);
         let after = first.unwrap_or_default();
-        cases.push(Case { cgroup, policy, budgets, host: &seen.host, after, now, elapsed });
+        // Past zswap it goes to the device behind.
+        let kept = kept && cgroup.confined.zswap != ZswapBound::AtMost(Bytes::ZERO);
+        let worth_storing =
+            if kept { memory.compression.worth_storing(&cgroup.memory, now) } else { Bytes::MAX };
+        let host = &seen.host;
+        cases.push(Case { cgroup, policy, budgets, host, after, worth_storing, now, elapsed });
         remembered.insert(cgroup.id, memory);
     }
     // One whose files could not be read this time, or that was no target for a turn, keeps what was learnt of it.
@@ -63,6 +72,7 @@ pub fn tick(
         memory.absent <= LONGEST_ABSENCE
     });
     remembered.extend(known);
+    split(&mut remembered, &seen.host);
     state.cgroups = remembered;
     state.turn = state.turn.wrapping_add(1);
     let mut decisions: Vec<_> = cases
@@ -85,6 +95,15 @@ pub fn tick(
     decisions.sort_unstable_by_key(|(place, _)| *place);
     state.host.settle(&room);
     decisions.into_iter().map(|(_, decision)| decision).collect()
+}
+
+/// Says of every cgroup what of the swap devices is its own.
+fn split(cgroups: &mut HashMap<CgroupId, CgroupState>, host: &HostObservation) {
+    let claims: Vec<Claim> = cgroups.values().map(|cgroup| cgroup.compression.claim()).collect();
+    let found = compression::split(&claims, &Devices::of(&host.tiers, &host.zram));
+    for (cgroup, on_devices) in cgroups.values_mut().zip(found) {
+        cgroup.on_devices = on_devices;
+    }
 }
 
 /// What was learnt under one policy is not held against a cgroup under another; the warm-up goes on.

@@ -15,6 +15,7 @@ use tokio::sync::{Semaphore, mpsc};
 
 use crate::{
     eviction::{Error, Eviction},
+    measure::Measure,
     near::Near,
 };
 
@@ -24,7 +25,7 @@ const FAULTED_BACK: Bytes = Bytes::mib(2);
 
 /// Requests to the kernel that run at once. Each holds a thread; more of them would only queue on the same swap
 /// device and compress on more of the tenants' cores.
-const REQUESTS: usize = 4;
+const REQUESTS: u32 = 4;
 
 /// What is asked of the kernel.
 #[derive(Debug, Clone)]
@@ -43,6 +44,11 @@ impl Job {
             Self::Reclaim(request, _) => request.amount,
             Self::Evict(eviction) => eviction.amount,
         }
+    }
+
+    /// Whether anything may be swapped out for it.
+    const fn swaps(&self) -> bool {
+        !matches!(self.scope(), Scope::File)
     }
 
     const fn scope(&self) -> Scope {
@@ -66,6 +72,7 @@ pub(crate) struct Ended {
 #[derive(Debug)]
 pub(crate) struct Actuator {
     near: Near,
+    measure: Measure,
     in_flight: HashMap<CgroupId, Arc<AtomicBool>>,
     slots: Arc<Semaphore>,
     ended: mpsc::UnboundedSender<Ended>,
@@ -76,8 +83,9 @@ impl Actuator {
     /// No request yet. Whose processors are near which memory is read below `root`.
     pub(crate) fn new(root: Root) -> Self {
         let (ended, results) = mpsc::unbounded_channel();
-        let slots = Arc::new(Semaphore::new(REQUESTS));
-        Self { near: Near::new(root), in_flight: HashMap::new(), slots, ended, results }
+        let slots = Arc::new(Semaphore::new(REQUESTS as usize));
+        let measure = Measure::new(root.clone());
+        Self { near: Near::new(root), measure, in_flight: HashMap::new(), slots, ended, results }
     }
 
     /// Whether a request to `id` is still being written.
@@ -86,8 +94,15 @@ impl Actuator {
         self.in_flight.contains_key(&id)
     }
 
-    /// Starts a request on the blocking pool. Does nothing while another to the same cgroup is in flight.
-    pub(crate) fn start(&mut self, cgroup: Cgroup, job: Job) {
+    /// Whether nothing is in flight.
+    #[must_use]
+    pub(crate) fn is_idle(&self) -> bool {
+        self.in_flight.is_empty()
+    }
+
+    /// Starts a request on the blocking pool. Does nothing while another to the same cgroup is in flight. `alone` has it wait for
+    /// all others, and others for it, so that it shows how its cgroup's memory compresses.
+    pub(crate) fn start(&mut self, cgroup: Cgroup, job: Job, alone: bool) {
         let id = cgroup.id();
         if self.is_in_flight(id) {
             return;
@@ -95,11 +110,16 @@ impl Actuator {
         let stop = Arc::new(AtomicBool::new(false));
         self.in_flight.insert(id, Arc::clone(&stop));
         let (ended, slots, near) = (self.ended.clone(), Arc::clone(&self.slots), self.near.clone());
+        let (measure, share) = (self.measure.clone(), if alone { REQUESTS } else { 1 });
         tokio::spawn(async move {
             // Nobody closes the semaphore.
-            let Ok(_slot) = slots.acquire_owned().await else { return };
+            let Ok(_slots) = slots.acquire_many_owned(share).await else { return };
             let (scope, requested) = (job.scope(), job.amount());
-            let written = tokio::task::spawn_blocking(move || run(&cgroup, &job, &near, &stop)).await;
+            let run = move || {
+                let run = || run(&cgroup, &job, &near, &stop);
+                if job.swaps() { measure.around(run) } else { run() }
+            };
+            let written = tokio::task::spawn_blocking(run).await;
             // A thread that panicked has said so itself; its cgroup is not to be in flight for ever.
             let written = written.unwrap_or_else(|_| Ok(Effect { stopped: true, ..Effect::default() }));
             // To the core a request that the kernel refuses is one that frees nothing: it waits longer each time.

@@ -16,6 +16,7 @@ pub mod journal;
 pub mod knobs;
 mod ledger;
 mod limits;
+mod measure;
 mod metrics;
 mod near;
 mod notify;

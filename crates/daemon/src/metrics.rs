@@ -203,8 +203,16 @@ fn sizes(page: &Page, view: &View) -> Result<(), prometheus::Error> {
         "Uncompressed bytes of the cgroup that live in the tier.",
         &["cgroup", "tier"],
     )?;
+    let compressed = page.gauge(
+        "lowtide_cgroup_compressed_ratio",
+        "What compression leaves of the cgroup's memory, as a share of it.",
+        &["cgroup"],
+    )?;
     for cgroup in &view.cgroups {
         let path = &*cgroup.path;
+        if let Some(found) = cgroup.compressed {
+            compressed.with_label_values(&[path]).set(found.share.get());
+        }
         memory.with_label_values(&[path]).set(cgroup.memory.current.as_f64());
         saved.with_label_values(&[path]).set(cgroup.net_saved.as_f64());
         price.with_label_values(&[path]).set(cgroup.decision.figures.price.get());

@@ -9,7 +9,7 @@ use std::{
 use lowtide_cgroup::{Cgroup, Descend, Error, Mount};
 use lowtide_core::{
     Bytes, CgroupId, CgroupObservation, Confinement, HostObservation, Mode, Observation, Policy, Ratio,
-    Stall, TierKind,
+    Stall, Stored, TierKind,
 };
 use lowtide_kernfs::{Files, Root};
 use lowtide_mglru::LruGen;
@@ -169,7 +169,9 @@ impl Observer {
                 Some(told.map(|latency| (device, latency)))
             })
             .collect::<Result<_, _>>()?;
-        Ok(HostObservation { demotes, added_latency, ..host })
+        let has_zram = host.tiers.iter().any(|tier| tier.kind == TierKind::Zram);
+        let zram = if has_zram { lowtide_tiers::stored(&self.root)? } else { Stored::default() };
+        Ok(HostObservation { demotes, added_latency, zram, ..host })
     }
 
     /// Every cgroup that a policy names and lowtide may act on.

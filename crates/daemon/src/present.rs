@@ -3,8 +3,8 @@
 use std::{collections::VecDeque, fmt::Write, time::Duration};
 
 use lowtide_core::{
-    Action, Basis, Bytes, Confinement, Decision, FaultCost, Figures, Gain, Hotness, Ladder, Lines, PastZswap,
-    Ratio, Reason, Rung, Scope, SwapBound, ZswapBound,
+    Action, Basis, Bytes, Compressed, Confinement, Decision, FaultCost, Figures, Gain, Hotness, Ladder,
+    Lines, PastZswap, Ratio, Reason, Rung, Scope, SwapBound, ZswapBound,
     balancer::{Settle, Sinking},
     idle::WhatIf,
 };
@@ -193,6 +193,7 @@ pub(crate) fn explain(cgroup: &CgroupView, view: &View) -> String {
         let _ = cgroup.ladder.as_ref().map_or(Ok(()), |ladder| write_ladder(&mut text, ladder));
         let _ = write_working_sets(&mut text, &cgroup.account.working_sets);
     }
+    let _ = cgroup.compressed.map_or(Ok(()), |compressed| write_compressed(&mut text, compressed));
     let _ = write_account(&mut text, cgroup);
     let _ = write_past(&mut text, cgroup, view);
     text
@@ -304,6 +305,11 @@ fn write_ladder(text: &mut String, ladder: &Ladder) -> std::fmt::Result {
         )?;
     }
     Ok(())
+}
+
+fn write_compressed(text: &mut String, compressed: Compressed) -> std::fmt::Result {
+    let Compressed { share, measured } = compressed;
+    writeln!(text, "compresses to {} (measured over {measured})", rounded(share))
 }
 
 /// The range of the working set over time, in a line; `status --json` has every minute.

@@ -29,13 +29,15 @@ use crate::{
     report::Books,
     stuck::StuckWatch,
     triggers::{Alarm, Triggers},
-    view::{TierCost, View},
+    view::{Remembered, TierCost, View},
 };
 
 /// A chunk takes a fraction of a second; one that takes longer hangs in a device.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// A look of MGLRU ends between two walks, one of DAMON takes a few of its intervals; what does not end in this time hangs.
 const SAMPLING_PATIENCE: Duration = Duration::from_secs(45);
+/// So many requests in a turn are written one after the other, to see how their cgroups' memory compresses.
+const MEASURED: usize = 8;
 
 /// The loop's parts, and what it remembers between two turns.
 #[derive(Debug)]
@@ -120,7 +122,7 @@ impl Loop {
         let policies = config.policies.policies();
         let decisions = lowtide_core::tick(&mut self.state, &sight.seen, policies, &config.budgets, now);
         self.ledger.decided(&decisions, now);
-        self.act(&decisions, &mut sight, config);
+        self.act(&decisions, &mut sight, config, now);
         self.forget_the_gone(&sight);
         self.ticks += 1;
         let mut view = self.view(sight, decisions, config, now);
@@ -175,10 +177,8 @@ impl Loop {
         let hotness = self.hotness(&seen, config, now);
         let acting: Vec<_> =
             config.policies.policies().iter().map(|policy| policy.mode == Mode::Full).collect();
-        let mut view = View::new(seen, decisions, &self.ledger, own, stalls, hotness, &acting);
-        for cgroup in &mut view.cgroups {
-            cgroup.ladder = self.state.ladder(cgroup.id).cloned();
-        }
+        let remembered = Remembered { state: &self.state, ledger: &self.ledger };
+        let view = View::new(seen, decisions, remembered, own, stalls, hotness, &acting);
         let cost = |tier: &Tier| {
             let fault = self.state.fault_cost(tier);
             let age = self.state.fault_cost_age(tier, now);
@@ -221,7 +221,9 @@ impl Loop {
         tracing::warn!(%error, "a reclaim request failed");
     }
 
-    fn act(&mut self, decisions: &[Decision], sight: &mut Sight, config: &Config) {
+    fn act(&mut self, decisions: &[Decision], sight: &mut Sight, config: &Config, now: Duration) {
+        // One that hangs in its device is not to be waited for by all others.
+        let mut measurable = if self.actuator.is_idle() { MEASURED } else { 0 };
         for decision in decisions {
             tracing::debug!(
                 cgroup = %decision.path, action = decision.action.name(), reason = %decision.reason,
@@ -254,7 +256,9 @@ impl Loop {
                     idle: self.idle(decision, scope, config),
                 }),
             };
-            self.actuator.start(cgroup, job);
+            let alone = measurable > 0 && self.state.wants_measuring(decision.id, now);
+            measurable -= usize::from(alone);
+            self.actuator.start(cgroup, job, alone);
         }
     }
 

@@ -3,8 +3,8 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use lowtide_core::{
-    Bytes, CgroupId, Confinement, Decision, FaultCost, HostObservation, Hotness, Ladder, Memory, Observation,
-    Ratio,
+    Bytes, CgroupId, Compressed, Confinement, Decision, FaultCost, HostObservation, Hotness, Ladder, Memory,
+    Observation, Ratio, State,
     savings::{self, Placed},
 };
 
@@ -80,6 +80,8 @@ pub(crate) struct CgroupView {
     pub(crate) hotness: Option<Hotness>,
     /// From which idle age on which tier is worth it; `None` without a source.
     pub(crate) ladder: Option<Ladder>,
+    /// What compression leaves of its memory; `None` as long as too little was seen.
+    pub(crate) compressed: Option<Compressed>,
     /// Where its offloaded bytes live.
     pub(crate) placed: Vec<Placed>,
     /// Offloaded, less what the tiers take for it.
@@ -103,6 +105,15 @@ pub(crate) struct Stalls {
     pub(crate) io_full: Option<Ratio>,
 }
 
+/// What is remembered besides what was seen.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Remembered<'a> {
+    /// By the decisions.
+    pub(crate) state: &'a State,
+    /// By the daemon.
+    pub(crate) ledger: &'a Ledger,
+}
+
 impl View {
     /// Joins what was seen, decided and done. `stalls` gives a cgroup's pressure over the last interval, `hotness` its
     /// idle ages; `acting` says by policy whether its mode lets lowtide
@@ -111,7 +122,7 @@ impl View {
     pub(crate) fn new(
         seen: Observation,
         decisions: Vec<Decision>,
-        ledger: &Ledger,
+        Remembered { state, ledger }: Remembered<'_>,
         own: Bytes,
         stalls: impl Fn(CgroupId) -> Stalls,
         mut hotness: HashMap<CgroupId, Hotness>,
@@ -120,14 +131,15 @@ impl View {
         let net_saved = savings::host_net(&seen.host.tiers, own);
         let host = seen.host;
         let cgroup = |(cgroup, decision): (lowtide_core::CgroupObservation, Decision)| {
-            let placed = savings::placement(&cgroup.memory, &host.tiers);
+            let placed = state.placement(cgroup.id, &cgroup.memory, &host.tiers);
             CgroupView {
                 id: cgroup.id,
                 path: cgroup.path,
                 acting: acting.get(cgroup.policy).copied().unwrap_or(false),
                 stalls: stalls(cgroup.id),
                 hotness: hotness.remove(&cgroup.id),
-                ladder: None,
+                ladder: state.ladder(cgroup.id).cloned(),
+                compressed: state.compressed(cgroup.id, &cgroup.memory),
                 net_saved: savings::net(&placed),
                 placed,
                 memory: cgroup.memory,

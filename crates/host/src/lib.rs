@@ -7,7 +7,7 @@ mod zoneinfo;
 
 use std::{collections::HashMap, sync::Arc};
 
-use lowtide_core::{BlockReads, Bytes, HostObservation, Tier, confine::Ways};
+use lowtide_core::{BlockReads, Bytes, HostObservation, Stored, Tier, confine::Ways};
 use lowtide_kernfs::{Files, Result, Root};
 
 pub use meminfo::Meminfo;
@@ -55,6 +55,7 @@ impl Host {
             reads,
             added_latency: HashMap::new(),
             reclaim_takes_swappiness,
+            zram: Stored::default(),
             ways: Ways::default(),
             demotes: false,
         }

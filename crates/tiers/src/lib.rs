@@ -7,6 +7,7 @@ mod device;
 mod header;
 mod inventory;
 mod slow_node;
+mod stored;
 mod swaps;
 mod writeback;
 mod zram;
@@ -19,6 +20,7 @@ pub use device::{ZramDevice, add_zram, remove_zram, zram_devices, zram_is_there}
 pub use header::swap_header;
 pub use inventory::read;
 pub use slow_node::{SlowNode, added_latency, demotes, demotion_nodes, slow_nodes};
+pub use stored::stored;
 pub use swaps::{SwapDevice, parse_swaps, swaps};
 pub use writeback::{Selection, Writeback, WritebackError, Written};
 pub use zram::Zram;

@@ -23,7 +23,20 @@ pub enum Settle {
         from: Option<Duration>,
         /// Nothing younger than this.
         min_age: Duration,
+        /// Which of those.
+        pages: Pages,
     },
+}
+
+/// Which pages sink.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pages {
+    /// First those that did not compress, then the others.
+    #[default]
+    All,
+    /// Those that did not compress alone.
+    Incompressible,
 }
 
 impl Settle {
@@ -105,6 +118,7 @@ impl Balancer {
         let (settle, reason) = match wish {
             Err(reason) => track
                 .place(store, settings, &figures, &now)
+                .or_else(|| track.place_incompressible(store, settings, &figures, &now))
                 .unwrap_or_else(|| (track.mark_ahead(settings, &figures, store, now), reason)),
             Ok(reason) => match track.must_wait(store, settings, &figures, &now) {
                 Some(reason) => (Settle::Hold, reason),

@@ -18,6 +18,7 @@ fn store(percent: u64) -> Store {
         slots_used: Bytes::mib(percent * 3),
         stored: Bytes::mib(percent * 3),
         resident: Bytes::mib(percent),
+        incompressible: Bytes::ZERO,
         resident_limit: Some(Bytes::mib(100)),
         below: Some(Below {
             device: "/dev/b".into(),
@@ -222,6 +223,7 @@ fn any_store() -> impl Strategy<Value = Store> {
             slots_used,
             stored,
             resident,
+            incompressible: Bytes::ZERO,
             resident_limit,
             below,
         },
@@ -277,7 +279,10 @@ fn what_belongs_below_sinks_whatever_the_fill() {
     // Of 120 MiB, no more than there are, in the time to the next scan at 64 MiB/s.
     assert_eq!(
         (decision.settle, decision.reason),
-        (Settle::Sink { amount: Bytes::mib(120), from: Some(at(100_000)), min_age }, Reason::Placement)
+        (
+            Settle::Sink { amount: Bytes::mib(120), from: Some(at(100_000)), min_age, pages: Pages::All },
+            Reason::Placement
+        )
     );
     let run = Run { moved: Bytes::mib(30), took: at(1), emptied: Some(min_age), end: End::Done };
     balancer.ran(&store(40), run, at(10));
@@ -301,4 +306,28 @@ fn what_belongs_below_waits_for_the_write_budget_and_never_goes_younger_than_min
     assert_eq!(min_age, Settings::default().min_age);
     let nobody_knows = Now { belong_from: None, ..now(2) };
     assert_eq!(reason(&mut balancer, &store(40), nobody_knows), ("hold", Reason::BelowWatermark));
+}
+
+#[test]
+fn what_did_not_compress_sinks_whatever_the_fill_as_often_as_it_can_have_grown_old() {
+    let mut balancer = Balancer::default();
+    let store = Store { incompressible: Bytes::mib(20), ..store(40) };
+    let min_age = Settings::default().min_age;
+    let decision = balancer.decide(&store, &Settings::default(), now(0));
+    let pages = Pages::Incompressible;
+    assert_eq!(
+        (decision.settle, decision.reason),
+        (
+            Settle::Sink { amount: Bytes::mib(20), from: Some(at(100_000)), min_age, pages },
+            Reason::Incompressible
+        )
+    );
+    assert_eq!(reason(&mut balancer, &store, now(74)), ("hold", Reason::BelowWatermark));
+    assert_eq!(reason(&mut balancer, &store, now(75)), ("sink", Reason::Incompressible));
+    let spent = Now { budget_left: Bytes::ZERO, ..now(150) };
+    assert_eq!(reason(&mut balancer, &store, spent), ("hold", Reason::WriteBudget));
+    let nowhere = Store { below: None, ..store.clone() };
+    assert_eq!(reason(&mut balancer, &nowhere, now(300)), ("hold", Reason::BelowWatermark));
+    let few = Store { incompressible: Bytes::kib(512), ..store };
+    assert_eq!(reason(&mut balancer, &few, now(600)), ("hold", Reason::BelowWatermark));
 }

@@ -14,7 +14,7 @@ mod store;
 mod track;
 
 pub use ages::next_younger;
-pub use decide::{Balancer, Figures, Now, Settle, Sinking};
+pub use decide::{Balancer, Figures, Now, Pages, Settle, Sinking};
 pub use endurance::{Endurance, Moment};
 pub use reason::Reason;
 pub use settings::{DRIVE_WRITES_PER_DAY, Settings};

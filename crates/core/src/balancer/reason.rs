@@ -20,4 +20,5 @@ reasons! {
     Busy = 15, "busy", "somebody else has pages of the device moved or recompressed: tried again at the next scan";
     Failed = 16, "failed", "the kernel refused or the slower device failed: tried again after a pause that doubles up to an hour, and the log has the error";
     Placement = 17, "placement", "the oldest pages are worth more on the slower device at the prices of now (`lowtide explain` has the ages)";
+    Incompressible = 18, "incompressible", "pages that did not compress take as much DRAM as before: those older than min_age sink whatever the fill";
 }

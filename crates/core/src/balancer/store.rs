@@ -21,6 +21,8 @@ pub struct Store {
     pub stored: Bytes,
     /// DRAM that they take.
     pub resident: Bytes,
+    /// Of that, pages that did not compress and are kept whole (`huge_pages`).
+    pub incompressible: Bytes,
     /// DRAM that they may take (mem_limit).
     pub resident_limit: Option<Bytes>,
     /// The slower device; `None` if nothing can sink.

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Below, End, Figures, Now, Reason, Run, Settings, Settle, Store, ages::Oldest, inflow::Inflow};
+use super::{
+    Below, End, Figures, Now, Pages, Reason, Run, Settings, Settle, Store, ages::Oldest, inflow::Inflow,
+};
 use crate::units::{Bytes, Ratio};
 
 /// A run that moved less says nothing about how fast the device is.
@@ -33,6 +35,8 @@ pub(super) struct Track {
     ageless: bool,
     /// When all pages were marked.
     marked_at: Option<Duration>,
+    /// When pages that did not compress were to sink last, for no other reason.
+    placed_at: Option<Duration>,
     last: Option<Run>,
     failures: Failures,
 }
@@ -220,7 +224,8 @@ impl Track {
         let amount = figures.above_low.min(a_scan).min(figures.room).min(figures.budget_left);
         let amount = amount.whole(page).max(page);
         let hindrance = self.last.and_then(|run| run.hindrance(settings.min_age));
-        (Settle::Sink { amount, from, min_age: settings.min_age }, hindrance.unwrap_or(why))
+        let sink = Settle::Sink { amount, from, min_age: settings.min_age, pages: Pages::All };
+        (sink, hindrance.unwrap_or(why))
     }
 
     /// What is to be done below the watermark: pages that belong on the slower device go there.
@@ -245,16 +250,44 @@ impl Track {
         if let Some(reason) = self.must_wait(store, settings, figures, now) {
             return Some((Settle::Hold, reason));
         }
-        // What draining a full store would take is kept for that: a full store is the greater harm.
-        let (_, whole) = store.measure();
-        let reserve = whole.scale(settings.low.complement()).scale(Ratio::ONE.over(store.density()));
-        let left = figures.room.min(figures.budget_left) - reserve;
-        let amount =
-            settings.rate.over(settings.scan_interval).min(store.stored).min(left).whole(store.page());
+        let amount = unreserved(store, settings, figures).min(store.stored).whole(store.page());
         if amount.is_zero() {
             return None;
         }
-        Some((Settle::Sink { amount, from: Some(from), min_age }, Reason::Placement))
+        let sink = Settle::Sink { amount, from: Some(from), min_age, pages: Pages::All };
+        Some((sink, Reason::Placement))
+    }
+
+    /// What is to be done where nothing else is: pages that did not compress go to the slower device, whatever the fill. Each of them
+    /// takes a page of DRAM in the store, so that nothing was freed by swapping it out.
+    ///
+    /// As often as they can have grown old enough, since each run has the kernel go over all slots.
+    pub(super) fn place_incompressible(
+        &mut self,
+        store: &Store,
+        settings: &Settings,
+        figures: &Figures,
+        now: &Now,
+    ) -> Option<(Settle, Reason)> {
+        let min_age = settings.min_age;
+        if self.ageless || store.incompressible < TELLING || now.uptime <= min_age + GRAIN {
+            return None;
+        }
+        let pause = settings.scan_interval.max(min_age / PLACED_EVERY);
+        if self.placed_at.is_some_and(|last| now.at.saturating_sub(last) < pause) {
+            return None;
+        }
+        if let Some(reason) = self.must_wait(store, settings, figures, now) {
+            // Without a slower device there is nothing to be done about it.
+            return (reason != Reason::NoBacking).then_some((Settle::Hold, reason));
+        }
+        let amount = unreserved(store, settings, figures).min(store.incompressible).whole(store.page());
+        if amount.is_zero() {
+            return None;
+        }
+        self.placed_at = Some(now.at);
+        let sink = Settle::Sink { amount, from: Some(now.uptime), min_age, pages: Pages::Incompressible };
+        Some((sink, Reason::Incompressible))
     }
 
     /// Where the kernel keeps no times, pages are marked before they are needed: the age has to be waited for.
@@ -269,6 +302,15 @@ impl Track {
         let may = store.below.is_some() && !now.in_flight && !self.failures.pause(settings, now.at);
         if wanted && may { Settle::Mark } else { Settle::Hold }
     }
+}
+
+/// What may sink before the next scan though the fill does not ask for it. What draining a full store would take of room and budget
+/// is kept for that: a full store is the greater harm.
+fn unreserved(store: &Store, settings: &Settings, figures: &Figures) -> Bytes {
+    let (_, whole) = store.measure();
+    let reserve = whole.scale(settings.low.complement()).scale(Ratio::ONE.over(store.density()));
+    let left = figures.room.min(figures.budget_left) - reserve;
+    settings.rate.over(settings.scan_interval).min(left)
 }
 
 /// Time that `amount` takes at `rate`; `None` if that is never.

@@ -5,6 +5,7 @@ mod meter;
 use std::sync::Arc;
 
 use crate::{
+    compression::{Claim, Devices, OnDevices, Stored, on_devices, split},
     observation::{Memory, Tier, TierKind},
     units::{Bytes, Ratio},
 };
@@ -35,33 +36,44 @@ impl Placed {
 /// Where a cgroup's offloaded bytes live.
 ///
 /// zswap is accounted by the kernel for each cgroup, size and cost. For the swap devices the kernel tells only how
-/// many slots a cgroup has on all of them together: these are shared out in proportion to what each device and the
-/// backing devices below them store, at the device's own mean compression. With one device that is exact but for the
-/// compression of this cgroup's own pages. What is on a slower node frees as much DRAM.
-#[must_use]
-pub fn placement(memory: &Memory, tiers: &[Tier]) -> Vec<Placed> {
-    let in_zswap = memory.stat.zswapped.unwrap_or_default().min(memory.offloaded());
-    let on_devices = memory.offloaded() - in_zswap;
-    let devices = || tiers.iter().filter(|tier| tier.kind.is_swap_device());
-    let stored: Bytes = devices().map(|tier| tier.stored).sum();
-    let zswap = tiers.iter().filter(|tier| tier.kind == TierKind::Zswap).map(|tier| Placed {
-        kind: tier.kind,
-        device: Arc::clone(&tier.device),
-        bytes: in_zswap,
-        resident: memory.zswap_current.unwrap_or_default(),
-    });
-    let on_device = |tier: &Tier| {
-        let bytes = on_devices.scale(tier.stored.share_of(stored));
-        let resident = bytes.scale(tier.resident_share());
+/// many slots a cgroup has on all of them together; `on_devices` says what of each kind is its own, and devices of one kind have as
+/// much of it as they have of all. What is on a slower node frees as much DRAM.
+pub(crate) fn placement(memory: &Memory, tiers: &[Tier], on_devices: &OnDevices) -> Vec<Placed> {
+    let place = |tier: &Tier| {
+        let of_kind = || tiers.iter().filter(|other| is_like(other, tier));
+        let part = |of: fn(&Tier) -> Bytes| of(tier).share_of(of_kind().map(of).sum());
+        let stored = |own: Bytes| own.scale(part(|tier| tier.stored));
+        let (bytes, resident) = match (tier.kind, &tier.above) {
+            (TierKind::Node, _) => {
+                let slow = memory.slow.get(&tier.device).copied().unwrap_or_default();
+                (slow.total(), Bytes::ZERO)
+            }
+            (TierKind::Zswap, _) => {
+                let stored = memory.stat.zswapped.unwrap_or_default().min(memory.offloaded());
+                (stored, memory.zswap_current.unwrap_or_default())
+            }
+            (TierKind::Zram, _) => {
+                (stored(on_devices.zram), on_devices.resident.scale(part(|tier| tier.resident)))
+            }
+            (TierKind::Disk, Some(_)) => (stored(on_devices.below), Bytes::ZERO),
+            (TierKind::Disk, None) => (stored(on_devices.disks), Bytes::ZERO),
+        };
         Placed { kind: tier.kind, device: Arc::clone(&tier.device), bytes, resident }
     };
-    let nodes = tiers.iter().filter(|tier| tier.kind == TierKind::Node).map(|tier| Placed {
-        kind: tier.kind,
-        device: Arc::clone(&tier.device),
-        bytes: memory.slow.get(&tier.device).copied().unwrap_or_default().total(),
-        resident: Bytes::ZERO,
-    });
-    nodes.chain(zswap).chain(devices().map(on_device)).collect()
+    tiers.iter().map(place).collect()
+}
+
+/// As [`placement`], for a cgroup of which nothing is known: it has as much of each device as it has of all, at the mean compression of
+/// that device.
+pub(crate) fn even(memory: &Memory, tiers: &[Tier]) -> Vec<Placed> {
+    let claim = Claim { bytes: on_devices(memory), mix: None };
+    let found = split(&[claim], &Devices::of(tiers, &Stored::default()));
+    placement(memory, tiers, &found.first().copied().unwrap_or_default())
+}
+
+/// Whether pages lie in both for the same reason.
+fn is_like(a: &Tier, b: &Tier) -> bool {
+    a.kind == b.kind && a.above.is_some() == b.above.is_some()
 }
 
 /// Offloaded bytes less the DRAM that is taken for them.
@@ -106,7 +118,7 @@ mod tests {
     #[test]
     fn zram_costs_its_compressed_share() {
         let memory = Memory { swap_current: Some(Bytes::mib(100)), ..Memory::default() };
-        let placed = placement(&memory, &[tier(TierKind::Zram, 200, 50)]);
+        let placed = even(&memory, &[tier(TierKind::Zram, 200, 50)]);
         assert_eq!(net(&placed), Bytes::mib(75));
         assert_eq!(efficiency(&placed), Ratio::new(0.75));
     }
@@ -115,7 +127,7 @@ mod tests {
     fn what_sank_to_a_backing_device_is_saved_whole() {
         let memory = Memory { swap_current: Some(Bytes::mib(100)), ..Memory::default() };
         let below = Tier { above: Some("zram".into()), ..tier(TierKind::Disk, 150, 0) };
-        let placed = placement(&memory, &[tier(TierKind::Zram, 50, 25), below]);
+        let placed = even(&memory, &[tier(TierKind::Zram, 50, 25), below]);
         assert_eq!(placed.iter().map(|part| part.bytes).collect::<Vec<_>>(), [25, 75].map(Bytes::mib));
         assert_eq!(net(&placed), Bytes::mib(87) + Bytes::kib(512));
     }
@@ -128,7 +140,7 @@ mod tests {
             stat: MemoryStat { zswapped: Some(Bytes::mib(60)), ..MemoryStat::default() },
             ..Memory::default()
         };
-        let placed = placement(&memory, &[tier(TierKind::Zswap, 600, 200), tier(TierKind::Disk, 40, 0)]);
+        let placed = even(&memory, &[tier(TierKind::Zswap, 600, 200), tier(TierKind::Disk, 40, 0)]);
         assert_eq!(placed[0].bytes, Bytes::mib(60));
         assert_eq!(placed[1].bytes, Bytes::mib(40));
         assert_eq!(net(&placed), Bytes::mib(80));
@@ -141,7 +153,7 @@ mod tests {
             stat: MemoryStat { swap_cached: Some(Bytes::mib(30)), ..MemoryStat::default() },
             ..Memory::default()
         };
-        assert_eq!(net(&placement(&memory, &[tier(TierKind::Disk, 100, 0)])), Bytes::mib(70));
+        assert_eq!(net(&even(&memory, &[tier(TierKind::Disk, 100, 0)])), Bytes::mib(70));
     }
 
     #[test]

@@ -38,9 +38,18 @@ impl Case<'_> {
         if self.policy.mode == Mode::File {
             return Some(Reason::FileMode);
         }
-        let bounds = [self.tiers_room(), (self.swap_max_room(), Reason::SwapMax), self.zswap_room()];
-        let bound = bounds.into_iter().find(|(room, _)| *room < BATCH);
+        let bound = self.own_rooms().into_iter().find(|(room, _)| *room < BATCH);
         bound.map(|(_, reason)| reason).or_else(|| room.for_anonymous().err())
+    }
+
+    /// How much of this cgroup's anonymous memory may be swapped out, and why no more, whatever the host has room for.
+    fn own_rooms(&self) -> [(Bytes, Reason); 4] {
+        [
+            self.tiers_room(),
+            (self.swap_max_room(), Reason::SwapMax),
+            self.zswap_room(),
+            (self.worth_storing, Reason::Incompressible),
+        ]
     }
 
     /// Below memory.swap.max, and below memory.swap.high: a cgroup that lowtide pushed over that would be throttled
@@ -72,12 +81,10 @@ impl Case<'_> {
     pub(super) fn within_room(&self, step: Step, room: &Room) -> Step {
         match (step.scope, room.for_anonymous()) {
             (Scope::Demote, _) => step.at_most(room.for_demotion().unwrap_or_default(), Reason::NodeReserve),
-            (Scope::Any | Scope::Anon | Scope::Sink, Ok((left, bound))) => {
-                let bounds = [self.tiers_room(), (self.swap_max_room(), Reason::SwapMax), self.zswap_room()];
-                bounds
-                    .into_iter()
-                    .fold(step.at_most(left, bound), |step, (room, why)| step.at_most(room, why))
-            }
+            (Scope::Any | Scope::Anon | Scope::Sink, Ok((left, bound))) => self
+                .own_rooms()
+                .into_iter()
+                .fold(step.at_most(left, bound), |step, (room, why)| step.at_most(room, why)),
             _ => step,
         }
     }

@@ -25,6 +25,8 @@ pub(super) struct Case<'a> {
     pub(super) host: &'a HostObservation,
     /// The policy wants nothing younger on the tier that memory comes to first.
     pub(super) after: Duration,
+    /// How much of it compresses well enough to be sent where it is compressed.
+    pub(super) worth_storing: Bytes,
     pub(super) now: Duration,
     pub(super) elapsed: Duration,
 }
@@ -151,7 +153,9 @@ impl Case<'_> {
             let wanted = self.policy.tiers.rule(offer.kind)?.after.unwrap_or_default();
             let least = self.policy.cold_after.max(self.after);
             let least = if offer.kind == TierKind::Node { least } else { least.max(swapped_from) };
-            Some(Offer { after: wanted.max(least), ..offer.clone() })
+            let taken = state.compression.taken(offer.kind, &self.cgroup.memory);
+            let freed = taken.map_or(offer.freed, Ratio::complement);
+            Some(Offer { after: wanted.max(least), freed, ..offer.clone() })
         };
         let offers: Vec<_> = offers.iter().filter_map(allowed).collect();
         let rates = state.tracker.rates(self.cgroup.memory.footprint());

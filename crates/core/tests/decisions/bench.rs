@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use lowtide_core::{
     Action, Budgets, Bytes, CgroupId, CgroupObservation, Decision, Effect, HostObservation, Limits, Lines,
-    Memory, MemoryStat, Mode, Observation, Policy, Ratio, Slo, Stall, State, Tier, TierKind, TierRules,
+    Memory, MemoryStat, Mode, Observation, Policy, Ratio, Slo, Stall, State, Stored, Tier, TierKind,
+    TierRules,
     confine::{Confinement, Ways},
     tick,
 };
@@ -138,6 +139,7 @@ fn host() -> HostObservation {
         reads: [].into(),
         added_latency: [].into(),
         reclaim_takes_swappiness: true,
+        zram: Stored::default(),
         ways: Ways::default(),
         demotes: false,
     }

@@ -3,8 +3,8 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use lowtide_core::{
-    Action, ByteRate, Bytes, Decision, Effect, Limit, Mode, Ratio, Reason, Scope, SwapBound, Tier, TierKind,
-    TierRule, TierRules, TierUse, ZswapBound,
+    Action, ByteRate, Bytes, Decision, Effect, Limit, Mode, Ratio, Reason, Scope, Stored, SwapBound, Tier,
+    TierKind, TierRule, TierRules, TierUse, ZswapBound,
     confine::Why,
     idle::{ByType, Cohort, Reading, Source},
 };
@@ -92,6 +92,20 @@ const CASES: &[Case] = &[
     ("tiers forbid", |b| confine(b, Bytes::ZERO), TakesFile(Reason::TierForbidden)),
     ("tiers bound", |b| confine(b, Bytes::mib(50)), TakesFile(Reason::TierAtMost)),
     ("zswap full, and nowhere else to go", no_room_in_zswap, TakesFile(Reason::SwapReserve)),
+    ("does not compress", |b| incompressible(b, TierKind::Zram), TakesFile(Reason::Incompressible)),
+    (
+        "does not compress, a while later",
+        |b| {
+            incompressible(b, TierKind::Zram);
+            b.now += Duration::from_mins(5);
+        },
+        Takes(Scope::Anon, Reason::Incompressible),
+    ),
+    (
+        "does not compress, and goes to a disk",
+        |b| incompressible(b, TierKind::Disk),
+        Takes(Scope::Any, Reason::Headroom),
+    ),
     ("host short", |b| b.seen.host.free = Bytes::mib(50), TakesFile(Reason::LowWatermark)),
     ("file mode", |b| b.policy().mode = Mode::File, TakesFile(Reason::FileMode)),
     ("file mode, old kernel", file_mode_old_kernel, HoldsFor(Reason::FileOnlyUnsupported, Reason::FileMode)),
@@ -130,6 +144,17 @@ fn no_room_in_zswap(bench: &mut Bench) {
     let zswap = Tier { kind, capacity, used, resident, stored, ..bench.swap().clone() };
     bench.seen.host.tiers.insert(0, zswap);
     bench.cgroup().confined.zswap = ZswapBound::Stays;
+}
+
+/// As a request has shown to zram, that is gone since, or to what is there now.
+fn incompressible(bench: &mut Bench, kind: TierKind) {
+    let size = Bytes::mib(16);
+    let stored = Stored { original: size, compressed: size, incompressible: size, sunk: Bytes::ZERO };
+    let effect = Effect { requested: size, freed: size, offloaded: size, ..Effect::default() };
+    bench.cgroup().effects = vec![Effect { stored: Some(stored), ..effect }];
+    bench.swap().kind = kind;
+    bench.tick();
+    bench.tick_after(Duration::from_mins(1));
 }
 
 fn stall(pressure: &mut Option<lowtide_core::Stall>) {
@@ -304,6 +329,7 @@ fn numbers_and_names_are_an_interface() {
         (30, "tier_at_most"),
         (31, "node_reserve"),
         (32, "node_forbidden"),
+        (33, "incompressible"),
         (34, "not_worth_it"),
     ];
     assert_eq!(listed, pinned);

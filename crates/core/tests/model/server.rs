@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use lowtide_core::{
     Action, Budgets, Bytes, Decision, HostObservation, Limits, Lines, Mode, Observation, Policy, Ratio, Slo,
-    State, Tier, TierKind, TierRules, confine::Ways, tick,
+    State, Stored, Tier, TierKind, TierRules, confine::Ways, tick,
 };
 
 use crate::tenant::Tenant;
@@ -96,6 +96,7 @@ impl Server {
                 above: None,
             }],
             reclaim_takes_swappiness: true,
+            zram: Stored::default(),
             ways: Ways::default(),
             demotes: false,
         }

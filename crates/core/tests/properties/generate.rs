@@ -4,8 +4,8 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use lowtide_core::{
     BlockReads, Budgets, ByteRate, Bytes, CgroupId, CgroupObservation, Effect, HostObservation, Limit,
-    Limits, Lines, Memory, MemoryStat, Mode, Policy, Ratio, Scope, Slo, Stall, SwapBound, Tier, TierKind,
-    TierRules, ZswapBound,
+    Limits, Lines, Memory, MemoryStat, Mode, Policy, Ratio, Scope, Slo, Stall, Stored, SwapBound, Tier,
+    TierKind, TierRules, ZswapBound,
     confine::{Confinement, Ways, Why},
     idle::{ByType, Cohort, Reading, Source},
 };
@@ -81,6 +81,7 @@ fn host() -> BoxedStrategy<HostObservation> {
                 reads,
                 added_latency,
                 reclaim_takes_swappiness,
+                zram: Stored::default(),
                 ways: Ways::default(),
                 demotes,
             }
@@ -224,17 +225,27 @@ fn stat() -> impl Strategy<Value = MemoryStat> {
     )
 }
 
+fn stored() -> impl Strategy<Value = Stored> {
+    (bytes(), bytes(), bytes(), bytes()).prop_map(|(original, compressed, incompressible, sunk)| Stored {
+        original,
+        compressed,
+        incompressible,
+        sunk,
+    })
+}
+
 fn effect() -> impl Strategy<Value = Effect> {
     let flags = (any::<bool>(), any::<bool>(), any::<bool>());
     let scope = prop::sample::select(vec![Scope::Any, Scope::Anon, Scope::Demote, Scope::Sink]);
-    let sizes = (bytes(), bytes(), bytes(), bytes());
+    let sizes = (bytes(), bytes(), bytes(), bytes(), option::of(stored()));
     (scope, sizes, any::<u64>(), flags).prop_map(
-        |(scope, (requested, freed, offloaded, demoted), cpu, (partial, stopped, vanished))| Effect {
+        |(scope, (requested, freed, offloaded, demoted, stored), cpu, (partial, stopped, vanished))| Effect {
             scope,
             demoted,
             requested,
             freed,
             offloaded,
+            stored,
             cpu: Duration::from_secs(cpu),
             wall: Duration::ZERO,
             partial,

@@ -331,7 +331,7 @@ impl Balance {
     ) -> Result<(), Problem> {
         let task = match (settle, &store.below, &mut self.books) {
             (Settle::Mark, ..) => Task::Mark(Writeback::of(&self.root, &store.device)),
-            (Settle::Sink { amount, from, min_age }, Some(below), Some(books)) => {
+            (Settle::Sink { amount, from, min_age, pages }, Some(below), Some(books)) => {
                 hold(&self.root, journal, &store.device)?;
                 books.reserve(&below.device, amount)?;
                 Task::Sink(Job {
@@ -342,6 +342,7 @@ impl Balance {
                     page: below.page,
                     from,
                     min_age,
+                    pages,
                     rate: settings.rate,
                     time: settings.scan_interval,
                 })

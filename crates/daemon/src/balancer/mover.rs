@@ -8,7 +8,7 @@ use std::{
 
 use lowtide_core::{
     ByteRate, Bytes, Ratio,
-    balancer::{End, Run, next_younger},
+    balancer::{End, Pages, Run, next_younger},
 };
 use lowtide_kernfs::Root;
 use lowtide_tiers::{Selection, Writeback, WritebackError, Written, Zram};
@@ -40,6 +40,7 @@ pub(super) struct Job {
     /// Nothing is older than this; `None` for the pages that still have their mark.
     pub(super) from: Option<Duration>,
     pub(super) min_age: Duration,
+    pub(super) pages: Pages,
     pub(super) rate: ByteRate,
     /// It ends with the call in which this has passed: what was decided is looked at anew.
     pub(super) time: Duration,
@@ -101,6 +102,9 @@ impl Mover<'_> {
             && let Some(end) = self.rung(Selection::HugeIdle, from)?
         {
             return Ok(end);
+        }
+        if self.job.pages == Pages::Incompressible {
+            return Ok(End::Done);
         }
         let mut age = from;
         loop {
@@ -211,6 +215,7 @@ mod tests {
             page: Bytes::pages(1),
             from: Some(Duration::from_hours(2)),
             min_age: MIN_AGE,
+            pages: Pages::All,
             rate: ByteRate::per_second(Bytes::mib(64)),
             time: Duration::from_mins(1),
         };
@@ -230,6 +235,17 @@ mod tests {
         assert_eq!(holds(tree.path(), "idle"), "600");
         assert_eq!(holds(tree.path(), "writeback"), "idle");
         assert_eq!(holds(tree.path(), "writeback_limit"), "0");
+    }
+
+    #[test]
+    fn only_what_did_not_compress() {
+        let (tree, job) = device();
+        let (run, _) = run(&Job { pages: Pages::Incompressible, ..job }, &AtomicBool::new(false));
+        assert_eq!((run.end, run.emptied), (End::Done, None));
+        assert_eq!(
+            (holds(tree.path(), "idle").as_str(), holds(tree.path(), "writeback").as_str()),
+            ("600", "huge_idle")
+        );
     }
 
     #[test]

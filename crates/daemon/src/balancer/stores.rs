@@ -46,6 +46,7 @@ fn store(root: &Root, name: &str, device: &SwapDevice) -> Result<Option<Store>, 
         slots_used: device.used,
         stored: zram.stored(),
         resident: zram.resident,
+        incompressible: zram.incompressible.unwrap_or_default(),
         resident_limit: zram.resident_limit,
         below,
     }))

@@ -1,5 +1,5 @@
 use super::*;
-use lowtide_core::Ratio;
+use lowtide_core::{Ratio, balancer::Pages};
 use nix::{sys::stat::Mode, unistd::mkfifo};
 use std::fs;
 
@@ -92,6 +92,7 @@ async fn strain_stops_a_run_under_way_unless_its_store_is_urgent() {
             page: Bytes::pages(1),
             from: Some(settings.min_age * 2),
             min_age: settings.min_age,
+            pages: Pages::All,
             rate: settings.rate,
             time: Duration::from_hours(1),
         };

@@ -67,8 +67,11 @@ mod tests {
     use std::collections::HashMap;
 
     use super::*;
-    use crate::{ledger::Ledger, view::View};
-    use lowtide_core::{Bytes, HostObservation, Observation};
+    use crate::{
+        ledger::Ledger,
+        view::{Remembered, View},
+    };
+    use lowtide_core::{Bytes, HostObservation, Observation, State};
 
     /// The daemon's own record is what is understood.
     #[test]
@@ -78,7 +81,7 @@ mod tests {
         let mut view = View::new(
             seen,
             Vec::new(),
-            &Ledger::default(),
+            Remembered { state: &State::default(), ledger: &Ledger::default() },
             Bytes::ZERO,
             |_| unreachable!(),
             HashMap::new(),

@@ -7,7 +7,7 @@ mod text;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use lowtide_core::{
-    Bytes,
+    Bytes, Compressed,
     savings::{Held, Meter, Placed},
 };
 use lowtide_policy::Price;
@@ -104,6 +104,8 @@ struct CgroupPart {
     policy: String,
     dram: Bytes,
     offloaded: Bytes,
+    /// What compression leaves of its memory, where that is known.
+    compressed: Option<Compressed>,
     net: Bytes,
 }
 
@@ -129,6 +131,7 @@ impl Report {
             policy: cgroup.decision.policy.to_string(),
             dram: cgroup.memory.current - cgroup.memory.demoted().total(),
             offloaded: cgroup.placed.iter().map(|part| part.bytes).sum(),
+            compressed: cgroup.compressed,
             net: cgroup.net_saved,
         });
         Self {

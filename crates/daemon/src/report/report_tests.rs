@@ -2,11 +2,15 @@ use std::collections::HashMap;
 
 use lowtide_core::{
     Action, CgroupId, CgroupObservation, Confinement, Decision, Figures, HostObservation, Memory,
-    Observation, Reason, Tier, TierKind,
+    Observation, Reason, State, Tier, TierKind,
 };
 
 use super::*;
-use crate::{hotness::Sampling, ledger::Ledger, view::Stalls};
+use crate::{
+    hotness::Sampling,
+    ledger::Ledger,
+    view::{Remembered, Stalls},
+};
 
 fn cgroup(id: u64, path: &str, policy: usize, offloaded: u64) -> CgroupObservation {
     let memory =
@@ -64,7 +68,7 @@ fn view(uptime: Duration, promoted: Bytes) -> View {
     let view = View::new(
         seen,
         decisions,
-        &Ledger::default(),
+        Remembered { state: &State::default(), ledger: &Ledger::default() },
         Bytes::mib(12),
         stalls,
         HashMap::new(),
@@ -105,8 +109,8 @@ zram /dev/zram0     400MiB      100MiB        0.586
 POLICY  OFFLOADED  DRAM TAKEN    NET GiB·h
 batch      400MiB      100MiB        0.586
 
-CGROUP       DRAM  OFFLOADED  NET SAVED  POLICY
-/web       100MiB     400MiB     300MiB  batch
+CGROUP       DRAM  OFFLOADED  COMPRESSES TO  NET SAVED  POLICY
+/web       100MiB     400MiB              -     300MiB  batch
 
 Counted is what cgroups in mode `full` have in swap, whoever sent it there: what the kernel swapped out by itself, or before
 lowtide was started, is in it. Page cache is not.

@@ -97,9 +97,14 @@ fn write_cgroups(text: &mut String, cgroups: &[CgroupPart]) -> std::fmt::Result 
         return writeln!(text, "\nno cgroup is under a policy in mode `full`: nothing is counted");
     }
     let width = cgroups.iter().map(|cgroup| cgroup.path.len()).max().unwrap_or(0).clamp(6, 60);
-    writeln!(text, "\n{:width$}  {:>9}  {:>9}  {:>9}  POLICY", "CGROUP", "DRAM", "OFFLOADED", "NET SAVED")?;
-    for CgroupPart { path, policy, dram, offloaded, net } in cgroups {
-        writeln!(text, "{path:width$}  {dram:>9}  {offloaded:>9}  {net:>9}  {policy}")?;
+    writeln!(
+        text,
+        "\n{:width$}  {:>9}  {:>9}  {:>13}  {:>9}  POLICY",
+        "CGROUP", "DRAM", "OFFLOADED", "COMPRESSES TO", "NET SAVED"
+    )?;
+    for CgroupPart { path, policy, dram, offloaded, compressed, net } in cgroups {
+        let left = compressed.map_or_else(|| "-".to_owned(), |found| found.share.to_string());
+        writeln!(text, "{path:width$}  {dram:>9}  {offloaded:>9}  {left:>13}  {net:>9}  {policy}")?;
     }
     Ok(())
 }

@@ -8,6 +8,7 @@ mod ages;
 mod balancer;
 mod baseline;
 mod churn;
+mod compress;
 mod curve;
 mod cxl;
 mod damon;
@@ -95,6 +96,7 @@ pub static TESTS: &[Scenario] = &[
     forbidden::SCENARIO,
     cxl::SCENARIO,
     zswap::SCENARIO,
+    compress::SCENARIO,
     nodes::SCENARIO,
 ];
 
