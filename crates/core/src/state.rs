@@ -7,7 +7,7 @@ use crate::{
     cost::{Costs, FaultCost},
     decision::Scope,
     history::{History, Sample},
-    idle::{ByType, Hotness, Since, Tracker},
+    idle::{ByType, Hotness, Measured, Since, Tracker},
     observation::{CgroupId, CgroupObservation, Effect, Tier},
     pace::Pace,
     placement::Ladder,
@@ -110,6 +110,13 @@ impl State {
     #[must_use]
     pub fn hotness(&self, id: CgroupId, policy: &Policy, now: Duration) -> Option<Hotness> {
         self.cgroups.get(&id)?.tracker.hotness(policy, now)
+    }
+
+    /// Of what left DRAM over the last minutes, how much had been idle for `cold_after`, by sampled pages; `None` if nobody watched,
+    /// or nothing was seen to leave.
+    #[must_use]
+    pub fn precision(&self, id: CgroupId) -> Option<Measured> {
+        self.cgroups.get(&id)?.tracker.precision()
     }
 }
 

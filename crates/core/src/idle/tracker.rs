@@ -8,6 +8,8 @@ use super::{
     cut,
     histogram::{BOUNDARIES, Histogram},
     lines::{LineUse, Lines},
+    precision::{Measured, Precision},
+    resolution::Resolution,
     returns::{Away, Returns},
     slow::Slow,
     taken::Taken,
@@ -28,14 +30,20 @@ pub struct Hotness {
     pub data_age: Duration,
     /// Bytes in DRAM by idle age.
     pub histogram: Histogram,
+    /// How finely the source looks.
+    pub resolution: Resolution,
     /// Bytes younger than the policy's `cold_after`.
     pub working_set: Bytes,
+    /// Half of the 95 % interval around it; `None` if the source cannot say.
+    pub working_set_error: Option<Bytes>,
     /// From this idle age on anonymous memory may go.
     pub cut: Duration,
     /// The policy's three lines.
     pub lines: Lines<LineUse>,
     /// What another `cold_after` would mean.
     pub what_if: Vec<WhatIf>,
+    /// Of what left DRAM lately, how much had been idle for `cold_after`; `None` if nothing was seen to leave.
+    pub precision: Option<Measured>,
 }
 
 /// What would be if `cold_after` were something else.
@@ -45,6 +53,8 @@ pub struct WhatIf {
     pub cold_after: Duration,
     /// What could go now: bytes in DRAM idle for so long.
     pub could_go: Bytes,
+    /// Half of the 95 % interval around them; `None` if the source cannot say.
+    pub could_go_error: Option<Bytes>,
     /// Share of the working set that would come back in the worst minute, by what was seen touched after such idle times.
     /// Unknown for ages below the policy's own, which are not watched.
     pub promotion_rate: Option<Ratio>,
@@ -83,6 +93,7 @@ pub(crate) struct Tracker {
     /// The host demotes to slower nodes.
     slow_nodes: bool,
     seen: Duration,
+    precision: Precision,
 }
 
 /// What happened to a cgroup since the last turn.
@@ -112,6 +123,7 @@ struct Last {
     source: Source,
     at: Duration,
     every: Duration,
+    resolution: Resolution,
 }
 
 impl Tracker {
@@ -120,6 +132,7 @@ impl Tracker {
         let elapsed = now.saturating_sub(self.seen);
         self.returns.fade(elapsed);
         self.touches.fade(elapsed);
+        self.precision.fade(elapsed);
         self.away.fade(elapsed, since.offloaded);
         self.away_for_touches(since, policy, elapsed, now);
         self.seen = now;
@@ -191,8 +204,10 @@ impl Tracker {
             let (touched, elapsed) = self.slow.learn(cohorts, reading.at, &mut self.touches);
             self.note_touched(&touched, elapsed, Some(policy));
         }
+        self.precision.note(reading.left.unwrap_or_default());
         let every = reading.every.max(self.look_every(policy));
-        self.last = Some(Last { source: reading.source, at: reading.at, every });
+        let Reading { source, at, resolution, .. } = *reading;
+        self.last = Some(Last { source, at, every, resolution });
     }
 
     /// What two looks `elapsed` apart showed to have been touched after a while; under a policy it speaks against a cut.
@@ -288,6 +303,11 @@ impl Tracker {
         Cohort::surely_idle(&self.cohorts, cut).anon - self.unseen() - self.taken.sum().anon
     }
 
+    /// Of what left DRAM over the last minutes, how much had been idle for `cold_after`; `None` if nothing was seen to leave.
+    pub(crate) fn precision(&self) -> Option<Measured> {
+        self.precision.measured()
+    }
+
     /// Whether nodes are told apart, and their generations can be evicted.
     pub(crate) fn knows_nodes(&self) -> bool {
         self.last.is_some_and(|last| last.source == Source::Mglru)
@@ -307,23 +327,30 @@ impl Tracker {
             source: last.source,
             data_age: now.saturating_sub(last.at),
             histogram: Histogram::of(self.cohorts.iter().chain(self.slow.cohorts())),
+            resolution: last.resolution,
             working_set: self.working_set(policy),
+            working_set_error: last.resolution.error_of(self.working_set(policy)),
             cut: self.leaves_from(policy),
             lines: Lines {
                 hot: hot.draw(&self.cohorts),
                 warm: warm.draw(&self.cohorts),
                 cold: cold.draw(&self.cohorts),
             },
-            what_if: (0..BOUNDARIES.len()).map(|index| self.what_if(index, policy)).collect(),
+            what_if: (0..BOUNDARIES.len())
+                .map(|index| self.what_if(index, policy, last.resolution))
+                .collect(),
+            precision: self.precision(),
         })
     }
 
-    fn what_if(&self, index: usize, policy: &Policy) -> WhatIf {
+    fn what_if(&self, index: usize, policy: &Policy, resolution: Resolution) -> WhatIf {
         let cold_after = BOUNDARIES[index];
+        let could_go = Cohort::surely_idle(&self.cohorts, cold_after).total();
         let rate = || self.returns.worst_minute(index).share_of(self.base(policy));
         WhatIf {
             cold_after,
-            could_go: Cohort::surely_idle(&self.cohorts, cold_after).total(),
+            could_go,
+            could_go_error: resolution.error_of(could_go),
             promotion_rate: (cold_after >= policy.cold_after).then(rate),
         }
     }

@@ -6,7 +6,7 @@ use lowtide_core::{
     Action, ByteRate, Bytes, Decision, Effect, Limit, Mode, Ratio, Reason, Scope, SwapBound, Tier, TierKind,
     TierRule, TierRules, TierUse, ZswapBound,
     confine::Why,
-    idle::{ByType, Cohort, Reading, Source},
+    idle::{ByType, Cohort, Reading, Resolution, Source},
 };
 
 use crate::bench::{BATCH, Bench, INTERVAL};
@@ -152,8 +152,15 @@ fn nothing_idle(bench: &mut Bench) {
     let size = ByType { anon: Bytes::mib(600), file: Bytes::mib(400) };
     let cohorts = Arc::new([Cohort { youngest: Duration::ZERO, oldest: None, size }]);
     let (at, every) = (bench.now, Duration::from_mins(1));
-    bench.cgroup().reading =
-        Some(Arc::new(Reading { source: Source::Mglru, at, every, cohorts, slow: None }));
+    bench.cgroup().reading = Some(Arc::new(Reading {
+        source: Source::Mglru,
+        at,
+        every,
+        cohorts,
+        slow: None,
+        resolution: Resolution::Walks,
+        left: None,
+    }));
 }
 
 fn slow_node_forbidden(bench: &mut Bench) {
@@ -166,7 +173,15 @@ fn slow_node_full(bench: &mut Bench) {
     let size = ByType { anon: Bytes::mib(600), file: Bytes::ZERO };
     let cohorts = Arc::new([Cohort { youngest: Duration::from_hours(1), oldest: None, size }]);
     let (at, every) = (bench.now, Duration::from_mins(1));
-    let reading = Reading { source: Source::Mglru, at, every, cohorts, slow: None };
+    let reading = Reading {
+        source: Source::Mglru,
+        at,
+        every,
+        cohorts,
+        slow: None,
+        resolution: Resolution::Walks,
+        left: None,
+    };
     bench.cgroup().reading = Some(Arc::new(reading));
 }
 

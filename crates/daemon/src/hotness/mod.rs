@@ -21,7 +21,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use lowtide_core::{CgroupId, Cohort, Ratio, idle::Source};
+use lowtide_core::{
+    CgroupId, Cohort, Ratio,
+    idle::{Left, Resolution, Source},
+};
 
 pub(crate) use auto::auto;
 pub(crate) use choice::MISLEADS;
@@ -59,11 +62,21 @@ pub(crate) struct Target {
     pub(crate) slow_every: Duration,
 }
 
+/// What a look saw of one cgroup.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Seen {
+    source: Source,
+    cohorts: Vec<Cohort>,
+    resolution: Resolution,
+    /// What was seen to leave DRAM since the last look, where somebody watches single pages.
+    left: Option<Left>,
+}
+
 /// What one look brought.
 #[derive(Debug)]
 pub(crate) struct Look {
     /// The idle ages of the targets that were found.
-    readings: Vec<(CgroupId, Vec<Cohort>)>,
+    readings: Vec<(CgroupId, Seen)>,
     /// Of those targets whose slower nodes were looked at, what is there; the readings have nothing of it.
     slow: HashMap<CgroupId, Vec<Cohort>>,
     /// When they were true.

@@ -20,7 +20,10 @@ mod vaddr;
 use std::{path::PathBuf, time::Duration};
 
 use lowtide_cgroup::Mount;
-use lowtide_core::{CgroupId, Cohort, Ratio, idle::Source};
+use lowtide_core::{
+    CgroupId, Cohort, Ratio,
+    idle::{Resolution, Source},
+};
 use lowtide_damon::{Admin, Capabilities, Context, Error, ExclusiveUser, Operations, Part, Scheme, Space};
 use lowtide_kernfs::{Root, thread_cpu};
 
@@ -31,7 +34,7 @@ use self::{
     records::Records,
     vaddr::Vaddr,
 };
-use super::{Ager, Look, Target};
+use super::{Ager, Look, Seen, Target};
 
 /// Somebody else's snapshot keeps the tree busy for as long as its aggregation or apply interval.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -203,7 +206,9 @@ fn look(running: &mut Running, targets: &[Target]) -> Result<Look, Trouble> {
     let context = Context { monitoring: running.pace.monitoring(), schemes, ..Context::new(space) };
     let Some(sight) = running.kdamond.look(&context, &mut running.records)? else { return Ok(look) };
     let (used, elapsed) = sight.rest;
-    look.readings = running.watch.read(&sight);
+    let seen =
+        |cohorts| Seen { source: running.source, cohorts, resolution: Resolution::Regions, left: None };
+    look.readings = running.watch.read(&sight).into_iter().map(|(id, cohorts)| (id, seen(cohorts))).collect();
     look.at = sight.at;
     look.cpu = sight.cpu;
     look.between = used;
