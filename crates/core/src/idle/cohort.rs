@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use super::{precision::Left, resolution::Resolution};
+use super::{ages::Touched, precision::Left, resolution::Resolution};
 use crate::units::Bytes;
 
 /// Bytes of the two types of memory that the kernel keeps lists of.
@@ -113,4 +113,7 @@ pub struct Reading {
     pub resolution: Resolution,
     /// What was seen to leave DRAM since the last reading; `None` if nobody watched.
     pub left: Option<Left>,
+    /// What the source itself saw touched since the last reading after having been idle; `None` if it cannot tell, and that is to be
+    /// found out from two readings.
+    pub touched: Option<Arc<[Touched]>>,
 }

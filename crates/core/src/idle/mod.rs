@@ -18,6 +18,7 @@ mod slow;
 mod taken;
 mod tracker;
 
+pub use ages::Touched;
 pub use cohort::{ByType, Cohort, Reading, Source};
 pub use histogram::{BOUNDARIES, Histogram};
 pub(crate) use histogram::{CLASSES, class_of, class_start};

@@ -197,7 +197,8 @@ impl Tracker {
         watch(&mut self.touches, &self.anon, elapsed);
         let touched = self.anon.learn(Piece::of(cohorts, |size| size.anon), between(|size| size.anon));
         // Where memory leaves DRAM for slower nodes, those show what would have come back from swap.
-        self.note_touched(&touched, elapsed, (!self.demotes_first()).then_some(policy));
+        let touched = reading.touched.as_deref().unwrap_or(&touched);
+        self.note_touched(touched, elapsed, (!self.demotes_first()).then_some(policy));
         self.cohorts = both(self.anon.pieces(), self.file.pieces());
         if let Some(cohorts) = &reading.slow {
             // What is touched there costs no fault; it would, had it been swapped out.

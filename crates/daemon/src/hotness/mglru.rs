@@ -189,7 +189,7 @@ impl Ager for Mglru {
 }
 
 fn walked(cohorts: Vec<Cohort>) -> Seen {
-    Seen { source: Source::Mglru, cohorts, resolution: Resolution::Walks, left: None }
+    Seen { source: Source::Mglru, cohorts, resolution: Resolution::Walks, left: None, touched: None }
 }
 
 fn ids(targets: &[Target]) -> Vec<CgroupId> {
@@ -268,6 +268,7 @@ mod tests {
             path: "/a".into(),
             every: Duration::ZERO,
             slow_every: Duration::ZERO,
+            cold_after: Duration::ZERO,
         }];
         assert!(mglru.look(&due, &due).is_err(), "there is no MGLRU here");
         stop.set();

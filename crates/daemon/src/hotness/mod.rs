@@ -6,7 +6,9 @@
 mod auto;
 mod choice;
 pub(crate) mod damon;
+mod guests;
 mod mglru;
+pub(crate) mod sampled;
 mod sampler;
 mod schedule;
 mod trial;
@@ -23,7 +25,7 @@ use std::{
 
 use lowtide_core::{
     CgroupId, Cohort, Ratio,
-    idle::{Left, Resolution, Source},
+    idle::{Left, Resolution, Source, Touched},
 };
 
 pub(crate) use auto::auto;
@@ -60,6 +62,8 @@ pub(crate) struct Target {
     pub(crate) every: Duration,
     /// And its memory on slower nodes so often.
     pub(crate) slow_every: Duration,
+    /// The policy calls memory cold that has been idle for so long.
+    pub(crate) cold_after: Duration,
 }
 
 /// What a look saw of one cgroup.
@@ -70,6 +74,8 @@ struct Seen {
     resolution: Resolution,
     /// What was seen to leave DRAM since the last look, where somebody watches single pages.
     left: Option<Left>,
+    /// And to be touched after a while.
+    touched: Option<Vec<Touched>>,
 }
 
 /// What one look brought.

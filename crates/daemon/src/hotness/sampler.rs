@@ -317,9 +317,10 @@ impl Sampler {
         let every = self.sampling.interval;
         let at = ended.saturating_sub(ended_at.saturating_duration_since(look.at));
         let mut slow = look.slow;
-        for (id, Seen { source, cohorts, resolution, left }) in look.readings {
+        for (id, Seen { source, cohorts, resolution, left, touched }) in look.readings {
             let slow = slow.remove(&id).map(Into::into);
-            let reading = Reading { source, at, every, cohorts: cohorts.into(), slow, resolution, left };
+            let (cohorts, touched) = (cohorts.into(), touched.map(Into::into));
+            let reading = Reading { source, at, every, cohorts, slow, resolution, left, touched };
             self.readings.insert(id, Arc::new(reading));
         }
         look.note
