@@ -330,7 +330,10 @@ impl Tracker {
             histogram: Histogram::of(self.cohorts.iter().chain(self.slow.cohorts())),
             resolution: last.resolution,
             working_set: self.working_set(policy),
-            working_set_error: last.resolution.error_of(self.working_set(policy)),
+            // What is not young is idle: the error is the same.
+            working_set_error: last
+                .resolution
+                .error_of(Cohort::surely_idle(&self.cohorts, policy.cold_after).total()),
             cut: self.leaves_from(policy),
             lines: Lines {
                 hot: hot.draw(&self.cohorts),

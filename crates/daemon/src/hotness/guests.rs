@@ -1,7 +1,7 @@
 //! MGLRU for all cgroups but those of virtual machines, and sampled pages for these.
 //!
-//! A guest's touches go through page tables of the hypervisor's, which MGLRU's walks leave out ("secondary MMU":
-//! `walk_page_range` of `lru_gen_mm_walk`, mm/vmscan.c, 6.1 to 7.3): all of a guest looks idle. DAMON and idle page tracking ask there
+//! A guest's touches go through page tables of the hypervisor's, which MGLRU's walks leave out (mm/vmscan.c, up to 6.12;
+//! later `walk_pte_range` asks the notifiers): all of a guest looks idle. DAMON and idle page tracking ask there
 //! too (`mmu_notifier_clear_young`). Where pages cannot be sampled, virtual machines have no idle ages, and go by pressure alone.
 
 use std::{
@@ -32,6 +32,8 @@ pub(super) struct WithGuests {
     most: Box<dyn Ager>,
     /// Or why there is none.
     of_guests: Result<Box<dyn Ager>, String>,
+    /// It was asked since it was stopped.
+    is_sampling: bool,
     /// Whether a virtual machine runs in a cgroup, and when that was found out.
     known: HashMap<CgroupId, (bool, Instant)>,
 }
@@ -43,7 +45,7 @@ impl WithGuests {
         most: Box<dyn Ager>,
         of_guests: Result<Box<dyn Ager>, String>,
     ) -> Self {
-        Self { root, mount, most, of_guests, known: HashMap::new() }
+        Self { root, mount, most, of_guests, is_sampling: false, known: HashMap::new() }
     }
 
     fn find_out(&mut self, targets: &[Target]) {
@@ -66,11 +68,17 @@ impl WithGuests {
     }
 
     fn look_at_guests(&mut self, all: &[Target], due: &[Target]) -> Result<Look, String> {
+        if all.is_empty() {
+            return self.stop_sampling().map(|()| Look::default());
+        }
+        self.is_sampling = true;
+        self.of_guests.as_mut().map_err(|why| why.clone())?.look(all, due)
+    }
+
+    fn stop_sampling(&mut self) -> Result<(), String> {
         match &mut self.of_guests {
-            Ok(ager) if all.is_empty() => ager.stop().map(|()| Look::default()),
-            Ok(ager) => ager.look(all, due),
-            Err(_) if all.is_empty() => Ok(Look::default()),
-            Err(why) => Err(why.clone()),
+            Ok(ager) if std::mem::take(&mut self.is_sampling) => ager.stop(),
+            _ => Ok(()),
         }
     }
 }
@@ -99,7 +107,7 @@ impl Ager for WithGuests {
     }
 
     fn stop(&mut self) -> Result<(), String> {
-        let of_guests = self.of_guests.as_mut().map_or(Ok(()), |ager| ager.stop());
+        let of_guests = self.stop_sampling();
         self.most.stop().and(of_guests)
     }
 }

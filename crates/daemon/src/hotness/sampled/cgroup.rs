@@ -34,6 +34,8 @@ pub(super) struct Watched {
     tells: Sample,
     next: Option<Sample>,
     drawn: Instant,
+    /// Faulted back from swap since the cgroup's creation, at the last look.
+    came_back: Bytes,
 }
 
 /// What is needed for a draw.
@@ -53,8 +55,9 @@ impl Watched {
         wanted: usize,
         with: &mut Drawing<'_>,
     ) -> Result<Option<Self>, String> {
+        let came_back = came_back(with.mount, target).unwrap_or_default();
         let sample = sample(target, wanted, with)?;
-        Ok(sample.map(|tells| Self { tells, next: None, drawn: Instant::now() }))
+        Ok(sample.map(|tells| Self { tells, next: None, drawn: Instant::now(), came_back }))
     }
 
     /// Draws the next sample if this one is worn. Returns whether it did.
@@ -104,11 +107,13 @@ impl Watched {
         sight: &Sight,
         (root, mount): (&Root, &Mount),
     ) -> Option<(Vec<Cohort>, Estimate)> {
+        let before = std::mem::replace(&mut self.came_back, came_back(mount, target)?);
+        let came_back = self.came_back - before;
         let mut tables = Tables { root, open: HashMap::new() };
         let mut entry = |process, address| tables.entry(process, address);
-        let mut told = self.tells.look(sight, target.cold_after, &mut entry);
+        let mut told = self.tells.look(sight, target.cold_after, came_back, &mut entry);
         if let Some(next) = &mut self.next {
-            let next_told = next.look(sight, target.cold_after, &mut entry);
+            let next_told = next.look(sight, target.cold_after, came_back, &mut entry);
             // By now it knows whether memory is cold.
             if next.watched(sight.at) >= target.cold_after * 2 {
                 told = Estimate { left: told.left, ..next_told };
@@ -123,6 +128,11 @@ impl Watched {
         let cohorts = std::mem::take(&mut told.cohorts).finish();
         Some((cohorts, told))
     }
+}
+
+/// Anonymous memory that was faulted back since the cgroup's creation; `None` if it is gone.
+fn came_back(mount: &Mount, target: &Target) -> Option<Bytes> {
+    Some(mount.open_as(&target.path, target.id).ok().flatten()?.memory().ok()?.promoted().anon)
 }
 
 /// Page tables of processes, each opened once.

@@ -97,17 +97,19 @@ impl Sample {
     }
 
     /// Takes in what was seen. `entry` says what stands behind an address of a process now; pages that are not there any more are
-    /// dropped. Memory is cold after `cold_after`.
+    /// dropped. Memory is cold after `cold_after`, and so much `came_back` from swap since the last look.
     pub(super) fn look(
         &mut self,
         sight: &Sight,
         cold_after: Duration,
+        came_back: Bytes,
         mut entry: impl FnMut(Thread, u64) -> Entry,
     ) -> Estimate {
         let elapsed = sight.at.saturating_duration_since(self.looked.unwrap_or(self.since));
         let watched = self.watched(sight.at);
         self.looked = Some(sight.at);
-        let (mut left, mut touched, mut cohorts) = (Left::default(), Vec::new(), Cohorts::default());
+        let (mut left, mut moved) = (Left::default(), Left::default());
+        let (mut touched, mut cohorts) = (Vec::new(), Cohorts::default());
         let weight = self.weight;
         self.pages.retain_mut(|page| match entry(page.process, page.drawn.address) {
             Entry::Present(frame) if frame == page.drawn.frame => {
@@ -118,13 +120,17 @@ impl Sample {
                 true
             }
             Entry::Swapped => {
-                left.pages += 1;
-                left.cold += u32::from(page.was_cold(cold_after, elapsed));
+                page.note(&mut left, cold_after, elapsed);
                 false
             }
-            // Moved, freed, or dropped from the page cache.
+            Entry::Present(_) if !page.drawn.is_file => {
+                page.note(&mut moved, cold_after, elapsed);
+                false
+            }
+            // Freed, or of a file.
             Entry::Present(_) | Entry::Hidden | Entry::Absent => false,
         });
+        let left = with_returned(left, moved, came_back.share_of(weight.anon));
         let pages = u32::try_from(self.pages.len()).unwrap_or(u32::MAX);
         let resolution = Resolution::Sample(Drawing { pages, of: self.stands_for().total() });
         Estimate { cohorts, resolution, left, touched }
@@ -142,10 +148,25 @@ impl Page {
         (at_most < seen + elapsed).then(|| Touched { seen, age: seen + elapsed / 2, size: weight.anon })
     }
 
+    /// Counts it among those that left.
+    fn note(&self, left: &mut Left, cold_after: Duration, elapsed: Duration) {
+        left.pages += 1;
+        left.cold += u32::from(self.was_cold(cold_after, elapsed));
+    }
+
     /// When it left, some time since the last look: taken as half-way.
     fn was_cold(&self, cold_after: Duration, elapsed: Duration) -> bool {
         self.idle.is_some_and(|idle| idle + elapsed / 2 >= cold_after)
     }
+}
+
+/// A page that is in another frame now was swapped out and came back, or was moved by the kernel. No more can have come back than the
+/// kernel counted, in `pages`; which of them it was is not known.
+fn with_returned(left: Left, moved: Left, pages: Ratio) -> Left {
+    let share = pages.over(Ratio::new(f64::from(moved.pages))).clamped();
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "no more than it was")]
+    let part = |count: u32| share.of(Ratio::new(f64::from(count))).get().round() as u32;
+    Left { pages: left.pages + part(moved.pages), cold: left.cold + part(moved.cold) }
 }
 
 const fn of(page: &Page, weight: ByType) -> ByType {
