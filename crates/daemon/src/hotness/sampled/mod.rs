@@ -212,3 +212,7 @@ impl Ager for Sampled {
         self.watch.stop()
     }
 }
+
+#[cfg(test)]
+#[path = "ager_tests.rs"]
+mod tests;
