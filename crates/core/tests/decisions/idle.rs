@@ -22,6 +22,7 @@ fn idle(bench: &mut Bench, anon: Bytes) {
         slow: None,
         resolution: Resolution::Walks,
         left: None,
+        touched: None,
     }));
 }
 

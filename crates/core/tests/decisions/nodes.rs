@@ -32,6 +32,7 @@ fn idle(bench: &mut Bench, dram: (Duration, u64), node: (Duration, u64)) {
         slow: Some(cohorts(node)),
         resolution: Resolution::Walks,
         left: None,
+        touched: None,
     };
     bench.cgroup().reading = Some(Arc::new(reading));
     bench.memory().slow = BTreeMap::from([("node1".into(), anon(Bytes::mib(node.1)))]);

@@ -160,6 +160,7 @@ fn nothing_idle(bench: &mut Bench) {
         slow: None,
         resolution: Resolution::Walks,
         left: None,
+        touched: None,
     }));
 }
 
@@ -181,6 +182,7 @@ fn slow_node_full(bench: &mut Bench) {
         slow: None,
         resolution: Resolution::Walks,
         left: None,
+        touched: None,
     };
     bench.cgroup().reading = Some(Arc::new(reading));
 }

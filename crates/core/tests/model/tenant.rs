@@ -171,6 +171,7 @@ impl Tenant {
             slow: None,
             resolution: Resolution::Walks,
             left: None,
+            touched: None,
         }));
     }
 

@@ -183,6 +183,7 @@ fn reading() -> impl Strategy<Value = Reading> {
             slow: Some(slow.into()),
             resolution: Resolution::Walks,
             left: None,
+            touched: None,
         }
     })
 }
