@@ -6,7 +6,7 @@ use crate::{
     cgroup_state::CgroupState,
     compression::Compressed,
     cost::{Costs, FaultCost},
-    idle::{Hotness, Tracker},
+    idle::{Hotness, Measured, Tracker},
     observation::{CgroupId, Memory, Tier},
     placement::Ladder,
     policy::{Mode, Policy},
@@ -129,6 +129,13 @@ impl State {
     #[must_use]
     pub fn hotness(&self, id: CgroupId, policy: &Policy, now: Duration) -> Option<Hotness> {
         self.cgroups.get(&id)?.tracker.hotness(policy, now)
+    }
+
+    /// Of what left DRAM over the last minutes, how much had been idle for `cold_after`, by sampled pages; `None` if nobody watched,
+    /// or nothing was seen to leave.
+    #[must_use]
+    pub fn precision(&self, id: CgroupId) -> Option<Measured> {
+        self.cgroups.get(&id)?.tracker.precision()
     }
 }
 

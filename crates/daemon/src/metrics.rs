@@ -267,6 +267,21 @@ fn idle(page: &Page, view: &View) -> Result<(), prometheus::Error> {
         "Bytes in DRAM that have been idle for at least so many seconds.",
         &["cgroup", "age_ge"],
     )?;
+    let error = page.gauge(
+        "lowtide_cgroup_idle_error_bytes",
+        "Half of the 95 % interval around the bytes that have been idle for so long.",
+        &["cgroup", "age_ge"],
+    )?;
+    let precision = page.gauge(
+        "lowtide_cgroup_precision_ratio",
+        "Share of what left DRAM lately that had been idle for cold_after, by sampled pages.",
+        &["cgroup"],
+    )?;
+    let sampled = page.gauge(
+        "lowtide_cgroup_precision_pages",
+        "Sampled pages that lowtide_cgroup_precision_ratio is of.",
+        &["cgroup"],
+    )?;
     let cut = page.gauge(
         "lowtide_cgroup_cut_seconds",
         "Idle age from which on anonymous memory may go.",
@@ -280,7 +295,15 @@ fn idle(page: &Page, view: &View) -> Result<(), prometheus::Error> {
             BOUNDARIES.iter().enumerate().filter(|(_, age)| EXPORTED.contains(&age.as_secs()))
         {
             let bytes = hotness.histogram.at_least(index).total();
-            idle.with_label_values(&[&**path, boundary.as_secs().to_string().as_str()]).set(bytes.as_f64());
+            let age = boundary.as_secs().to_string();
+            idle.with_label_values(&[&**path, age.as_str()]).set(bytes.as_f64());
+            if let Some(half) = hotness.resolution.error_of(bytes) {
+                error.with_label_values(&[&**path, age.as_str()]).set(half.as_f64());
+            }
+        }
+        if let Some(measured) = hotness.precision {
+            precision.with_label_values(&[&**path]).set(measured.share.get());
+            sampled.with_label_values(&[&**path]).set(measured.pages);
         }
     }
     Ok(())

@@ -6,7 +6,7 @@ use lowtide_core::{
     Action, Basis, Bytes, Compressed, Confinement, Decision, FaultCost, Figures, Gain, Hotness, Ladder,
     Lines, PastZswap, Ratio, Reason, Rung, Scope, SwapBound, ZswapBound,
     balancer::{Settle, Sinking},
-    idle::WhatIf,
+    idle::{Measured, Resolution, Sample, WhatIf},
 };
 
 use crate::{
@@ -274,17 +274,33 @@ fn gain(gain: &Gain) -> String {
 /// The three lines, and what another `cold_after` would mean.
 fn write_hotness(text: &mut String, hotness: &Hotness) -> std::fmt::Result {
     let data_age = hotness.data_age.as_secs();
-    writeln!(text, "idle ages ({}, {data_age} s old): working set {}", hotness.source, hotness.working_set)?;
+    let working_set = within(hotness.working_set, hotness.working_set_error);
+    writeln!(text, "idle ages ({}, {data_age} s old): working set {working_set}", hotness.source)?;
+    if let Resolution::Sample(Sample { pages, of }) = hotness.resolution {
+        writeln!(text, "  by {pages} pages drawn at random from {of}; ± is 95 % of the error of drawing")?;
+    }
+    if let Some(Measured { share, pages, error }) = hotness.precision {
+        let pages = pages.round();
+        writeln!(text, "  of what left DRAM lately, {share} ±{error} was cold (by {pages} sampled pages)")?;
+    }
     let Lines { hot, warm, cold } = &hotness.lines;
     for (name, line) in [("hot", hot), ("warm", warm), ("cold", cold)] {
         writeln!(text, "  below the {name} line, {:<10} {}", age(line.age), line.below)?;
     }
-    writeln!(text, "  what if cold_after were    could go    would come back")?;
-    for WhatIf { cold_after, could_go, promotion_rate } in &hotness.what_if {
+    writeln!(text, "  what if cold_after were          could go    would come back")?;
+    for WhatIf { cold_after, could_go, could_go_error, promotion_rate } in &hotness.what_if {
+        let could_go = within(*could_go, *could_go_error);
         let back = promotion_rate.map_or_else(|| "unknown".to_owned(), |rate| format!("{rate}/min"));
-        writeln!(text, "  {:<22} {could_go:>12}    {back:>15}", age(*cold_after))?;
+        writeln!(text, "  {:<22} {could_go:>18}    {back:>15}", age(*cold_after))?;
     }
     Ok(())
+}
+
+/// A figure with half of the interval around it, where that is known and not nothing.
+fn within(bytes: Bytes, error: Option<Bytes>) -> String {
+    error
+        .filter(|error| !error.is_zero())
+        .map_or_else(|| bytes.to_string(), |error| format!("{bytes} ±{error}"))
 }
 
 /// Where memory belongs at today's price, a line for each tier.

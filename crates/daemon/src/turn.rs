@@ -299,7 +299,8 @@ fn sampled(sight: &Sight, config: &Config, state: &State) -> Vec<Target> {
         let policy = policies.get(cgroup.policy).filter(|policy| policy.mode != Mode::Observe)?;
         let every = state.look_every(cgroup.id, policy);
         let slow_every = state.look_at_slow_every(cgroup.id, policy);
-        Some(Target { id: cgroup.id, path: Arc::clone(&cgroup.path), every, slow_every })
+        let (path, cold_after) = (Arc::clone(&cgroup.path), policy.cold_after);
+        Some(Target { id: cgroup.id, path, every, slow_every, cold_after })
     };
     let worth_it = |cgroup: &&CgroupObservation| cgroup.populated && !cgroup.memory.has_little_anonymous();
     sight.seen.cgroups.iter().filter(worth_it).filter_map(target).collect()

@@ -94,7 +94,7 @@ pub use exclusive::ExclusiveUser;
 pub use owned::{Claimed, Owned};
 pub use record::{Claim, Creation, Record};
 pub use recover::{Recovered, teardown_recorded};
-pub use regions::{Cohort, Region, Snapshot, Tried};
+pub use regions::{Cohort, IdleRegions, Region, Snapshot, Tried};
 pub use stats::Stats;
 pub use system_ram::{parse_system_ram, system_ram};
 pub use thread::Thread;

@@ -1,4 +1,7 @@
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap},
+    time::Duration,
+};
 
 use lowtide_core::{Bytes, Ratio};
 
@@ -119,6 +122,28 @@ impl Snapshot {
         let since_start = self.monitored.is_some_and(|monitored| oldest >= monitored);
         (!since_start).then_some(oldest)
     }
+}
+
+/// How long small regions have been idle, by where they start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdleRegions {
+    /// What ages are counted in.
+    pub aggregation: Duration,
+    /// The first address of each region that the first scheme tried, and its age.
+    pub ages: HashMap<u64, Duration>,
+}
+
+/// Two files of each region, and not all of them.
+pub(crate) fn read_idle(context: &dyn Directory, unit: u64) -> Result<IdleRegions> {
+    let aggregation = intervals::read(context)?.aggregation;
+    let tried = context.subdir("schemes/0/tried_regions")?;
+    let region = |index: u32| {
+        let start = number(&*tried, &format!("{index}/start"))?.saturating_mul(unit);
+        let age = u32::try_from(number(&*tried, &format!("{index}/age"))?).unwrap_or(u32::MAX);
+        Ok((start, aggregation.saturating_mul(age)))
+    };
+    let ages = indices(&*tried)?.into_iter().map(region).collect::<Result<_>>()?;
+    Ok(IdleRegions { aggregation, ages })
 }
 
 /// The regions as they stand in the tree. Addresses and bytes are multiplied by the address unit.

@@ -69,11 +69,12 @@ impl Default for Hotness {
 /// Where idle ages shall come from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SourceChoice {
-    /// The best that the kernel has: MGLRU, else DAMON by physical address where it counts the bytes that passed a
-    /// filter, else DAMON by virtual address, else none.
+    /// The best that the kernel has: MGLRU, else sampled pages, else DAMON by virtual address, else none.
     Auto,
     /// Generations of the multi-generational LRU.
     Mglru,
+    /// Pages drawn at random from what the cgroup's processes map, each watched by itself.
+    Sampled,
     /// DAMON, by physical address where the kernel can, else by virtual address.
     Damon,
     /// None: the loop works from pressure alone.
@@ -87,6 +88,7 @@ impl SourceChoice {
         match self {
             Self::Auto => "auto",
             Self::Mglru => "mglru",
+            Self::Sampled => "sampled",
             Self::Damon => "damon",
             Self::None => "none",
         }

@@ -203,10 +203,11 @@ pub(crate) enum ModeName {
 }
 
 impl Leaf for SourceChoice {
-    const ALLOWED: &'static str = "one of `auto` (the best that the kernel has), `mglru`, `damon`, `none`";
+    const ALLOWED: &'static str =
+        "one of `auto` (the best that the kernel has), `mglru`, `sampled`, `damon`, `none`";
 
     fn parse(text: &str) -> Result<Self, Refused> {
-        let known = [Self::Auto, Self::Mglru, Self::Damon, Self::None];
+        let known = [Self::Auto, Self::Mglru, Self::Sampled, Self::Damon, Self::None];
         let found = known.into_iter().find(|source| source.name() == text);
         found.ok_or_else(|| format!("`{}` is not a source of idle ages", units::short(text)).into())
     }
@@ -219,6 +220,7 @@ impl Leaf for SourceChoice {
 pub(crate) enum SourceName {
     Auto,
     Mglru,
+    Sampled,
     Damon,
     None,
 }

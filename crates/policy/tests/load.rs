@@ -170,7 +170,13 @@ fn every_tier_is_allowed_unless_there_is_a_list() {
 
 #[test]
 fn a_source_is_written_as_it_is_named() {
-    for source in [SourceChoice::Auto, SourceChoice::Mglru, SourceChoice::Damon, SourceChoice::None] {
+    for source in [
+        SourceChoice::Auto,
+        SourceChoice::Mglru,
+        SourceChoice::Sampled,
+        SourceChoice::Damon,
+        SourceChoice::None,
+    ] {
         let Loaded { config, .. } = one(&format!("hotness: {{ source: {source} }}"));
         assert_eq!(config.hotness, Hotness { source, ..Hotness::default() });
     }

@@ -46,13 +46,14 @@ impl Piece {
 }
 
 /// Bytes that were idle at one reading and touched at the next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Touched {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct Touched {
     /// How long they had been idle, at the least, at the reading before.
-    pub(crate) seen: Duration,
+    pub seen: Duration,
     /// How long they had been idle when they were touched, give or take half of the time between the readings.
-    pub(crate) age: Duration,
-    pub(crate) size: Bytes,
+    pub age: Duration,
+    /// How many.
+    pub size: Bytes,
 }
 
 /// What happened between two readings.

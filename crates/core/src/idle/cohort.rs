@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use super::{ages::Touched, precision::Left, resolution::Resolution};
 use crate::units::Bytes;
 
 /// Bytes of the two types of memory that the kernel keeps lists of.
@@ -71,6 +72,8 @@ pub enum Source {
     DamonPaddr,
     /// DAMON over the virtual addresses of the cgroup's processes.
     DamonVaddr,
+    /// Pages drawn at random from what the cgroup's processes map, each watched by itself.
+    Sampled,
 }
 
 impl Source {
@@ -81,6 +84,7 @@ impl Source {
             Self::Mglru => "mglru",
             Self::DamonPaddr => "damon_paddr",
             Self::DamonVaddr => "damon_vaddr",
+            Self::Sampled => "sampled",
         }
     }
 }
@@ -105,4 +109,11 @@ pub struct Reading {
     /// What was seen on slower nodes, which `cohorts` has nothing of where the kernel demotes; `None` if this look left them
     /// out. A page's age there counts from its arrival.
     pub slow: Option<Arc<[Cohort]>>,
+    /// How far `cohorts` can be off.
+    pub resolution: Resolution,
+    /// What was seen to leave DRAM since the last reading; `None` if nobody watched.
+    pub left: Option<Left>,
+    /// What the source itself saw touched since the last reading after having been idle; `None` if it cannot tell, and that is to be
+    /// found out from two readings.
+    pub touched: Option<Arc<[Touched]>>,
 }

@@ -8,6 +8,8 @@ use super::{
     cut,
     histogram::{BOUNDARIES, Histogram},
     lines::{LineUse, Lines},
+    precision::{Measured, Precision},
+    resolution::Resolution,
     returns::{Away, Returns},
     slow::Slow,
     taken::Taken,
@@ -28,14 +30,20 @@ pub struct Hotness {
     pub data_age: Duration,
     /// Bytes in DRAM by idle age.
     pub histogram: Histogram,
+    /// How finely the source looks.
+    pub resolution: Resolution,
     /// Bytes younger than the policy's `cold_after`.
     pub working_set: Bytes,
+    /// Half of the 95 % interval around it; `None` if the source cannot say.
+    pub working_set_error: Option<Bytes>,
     /// From this idle age on anonymous memory may go.
     pub cut: Duration,
     /// The policy's three lines.
     pub lines: Lines<LineUse>,
     /// What another `cold_after` would mean.
     pub what_if: Vec<WhatIf>,
+    /// Of what left DRAM lately, how much had been idle for `cold_after`; `None` if nothing was seen to leave.
+    pub precision: Option<Measured>,
 }
 
 /// What would be if `cold_after` were something else.
@@ -45,11 +53,15 @@ pub struct WhatIf {
     pub cold_after: Duration,
     /// What could go now: bytes in DRAM idle for so long.
     pub could_go: Bytes,
+    /// Half of the 95 % interval around them; `None` if the source cannot say.
+    pub could_go_error: Option<Bytes>,
     /// Share of the working set that would come back in the worst minute, by what was seen touched after such idle times.
     /// Unknown for ages below the policy's own, which are not watched.
     pub promotion_rate: Option<Ratio>,
 }
 
+/// Beyond this age it makes no difference which of it goes.
+const OLDEST_ASKED: Duration = Duration::from_mins(10);
 /// Older than any memory is told to be.
 const NEVER: Duration = Duration::from_hours(30 * 24);
 /// The longest time from one look to the next, unless `cold_after` is longer than twice as much.
@@ -93,6 +105,7 @@ pub(crate) struct Tracker {
     /// From which age on memory is worth its returns at today's price; `None` before that was asked.
     worth_from: Option<Duration>,
     seen: Duration,
+    precision: Precision,
 }
 
 /// What happened to a cgroup since the last turn.
@@ -122,6 +135,7 @@ struct Last {
     source: Source,
     at: Duration,
     every: Duration,
+    resolution: Resolution,
 }
 
 impl Tracker {
@@ -130,6 +144,7 @@ impl Tracker {
         let elapsed = now.saturating_sub(self.seen);
         self.returns.fade(elapsed);
         self.touches.fade(elapsed);
+        self.precision.fade(elapsed);
         self.away.fade(elapsed, since.offloaded);
         self.away_for_touches(since, policy, elapsed, now);
         self.seen = now;
@@ -195,15 +210,18 @@ impl Tracker {
         watch(&mut self.touches, &self.anon, elapsed);
         let touched = self.anon.learn(Piece::of(cohorts, |size| size.anon), between(|size| size.anon));
         // Where memory leaves DRAM for slower nodes, those show what would have come back from swap.
-        self.note_touched(&touched, elapsed, (!self.demotes_first()).then_some(policy));
+        let touched = reading.touched.as_deref().unwrap_or(&touched);
+        self.note_touched(touched, elapsed, (!self.demotes_first()).then_some(policy));
         self.cohorts = both(self.anon.pieces(), self.file.pieces());
         if let Some(cohorts) = &reading.slow {
             // What is touched there costs no fault; it would, had it been swapped out.
             let (touched, elapsed) = self.slow.learn(cohorts, reading.at, &mut self.touches);
             self.note_touched(&touched, elapsed, Some(policy));
         }
+        self.precision.note(reading.left.unwrap_or_default());
         let every = reading.every.max(self.look_every(policy));
-        self.last = Some(Last { source: reading.source, at: reading.at, every });
+        let Reading { source, at, resolution, .. } = *reading;
+        self.last = Some(Last { source, at, every, resolution });
     }
 
     /// What two looks `elapsed` apart showed to have been touched after a while; under a policy it speaks against a cut.
@@ -232,8 +250,14 @@ impl Tracker {
 
     /// At today's price memory is worth its returns from swap from this age on; `None` if at no age. From slower nodes it goes on by
     /// the ladder, or when they run short.
-    pub(crate) fn set_worth_from(&mut self, age: Option<Duration>) {
-        self.worth_from = (!self.demotes_first()).then_some(age.unwrap_or(NEVER));
+    ///
+    /// While more is older than may go in a minute, only that is asked for: the kernel takes no account of ages within a generation, and
+    /// the oldest of a long tail come back least. Looks come the less often then, so that it is the oldest generation that has them.
+    pub(crate) fn set_worth_from(&mut self, age: Option<Duration>, a_minute: Bytes) {
+        let from = age.unwrap_or(NEVER);
+        let enough = |boundary: &Duration| *boundary <= OLDEST_ASKED && self.idle(*boundary) > a_minute;
+        let oldest = BOUNDARIES.into_iter().rev().find(enough).unwrap_or_default();
+        self.worth_from = (!self.demotes_first()).then_some(from.max(oldest));
     }
 
     /// From which idle age on anonymous memory may be swapped out: where it is worth its returns, no earlier than `cold_after`, and
@@ -318,6 +342,11 @@ impl Tracker {
         Cohort::surely_idle(&self.cohorts, cut).anon - self.unseen() - self.taken.sum().anon
     }
 
+    /// Of what left DRAM over the last minutes, how much had been idle for `cold_after`; `None` if nothing was seen to leave.
+    pub(crate) fn precision(&self) -> Option<Measured> {
+        self.precision.measured()
+    }
+
     /// Whether nodes are told apart, and their generations can be evicted.
     pub(crate) fn knows_nodes(&self) -> bool {
         self.last.is_some_and(|last| last.source == Source::Mglru)
@@ -337,23 +366,33 @@ impl Tracker {
             source: last.source,
             data_age: now.saturating_sub(last.at),
             histogram: Histogram::of(self.cohorts.iter().chain(self.slow.cohorts())),
+            resolution: last.resolution,
             working_set: self.working_set(policy),
+            // What is not young is idle: the error is the same.
+            working_set_error: last
+                .resolution
+                .error_of(Cohort::surely_idle(&self.cohorts, policy.cold_after).total()),
             cut: self.leaves_from(policy),
             lines: Lines {
                 hot: hot.draw(&self.cohorts),
                 warm: warm.draw(&self.cohorts),
                 cold: cold.draw(&self.cohorts),
             },
-            what_if: (0..BOUNDARIES.len()).map(|index| self.what_if(index, policy)).collect(),
+            what_if: (0..BOUNDARIES.len())
+                .map(|index| self.what_if(index, policy, last.resolution))
+                .collect(),
+            precision: self.precision(),
         })
     }
 
-    fn what_if(&self, index: usize, policy: &Policy) -> WhatIf {
+    fn what_if(&self, index: usize, policy: &Policy, resolution: Resolution) -> WhatIf {
         let cold_after = BOUNDARIES[index];
+        let could_go = Cohort::surely_idle(&self.cohorts, cold_after).total();
         let rate = || self.returns.worst_minute(index).share_of(self.base(policy));
         WhatIf {
             cold_after,
-            could_go: Cohort::surely_idle(&self.cohorts, cold_after).total(),
+            could_go,
+            could_go_error: resolution.error_of(could_go),
             promotion_rate: (cold_after >= policy.cold_after).then(rate),
         }
     }

@@ -142,7 +142,8 @@ impl Case<'_> {
             (!begins.is_empty()).then(|| begins.into_iter().flatten().min())
         };
         if let Some(worth_from) = state.ladder.as_ref().and_then(swap) {
-            state.tracker.set_worth_from(worth_from);
+            let a_minute = self.cgroup.memory.footprint().scale(self.policy.limits.per_minute);
+            state.tracker.set_worth_from(worth_from, a_minute);
         }
     }
 

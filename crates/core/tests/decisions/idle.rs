@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use lowtide_core::{
     Action, Bytes, Cohort, Decision, Ratio, Reading, Reason, Scope,
-    idle::{ByType, Source},
+    idle::{ByType, Resolution, Source},
 };
 
 use crate::bench::Bench;
@@ -14,8 +14,16 @@ fn idle(bench: &mut Bench, anon: Bytes) {
     let size = ByType { anon, file: Bytes::mib(400) };
     let cohorts = Arc::new([Cohort { youngest: Duration::from_hours(1), oldest: None, size }]);
     let (at, every) = (bench.now, Duration::from_mins(1));
-    bench.cgroup().reading =
-        Some(Arc::new(Reading { source: Source::Mglru, at, every, cohorts, slow: None }));
+    bench.cgroup().reading = Some(Arc::new(Reading {
+        source: Source::Mglru,
+        at,
+        every,
+        cohorts,
+        slow: None,
+        resolution: Resolution::Walks,
+        left: None,
+        touched: None,
+    }));
 }
 
 fn scope(decision: &Decision) -> Option<Scope> {

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use lowtide_core::{
     Action, Bytes, CgroupId, Cohort, Decision, Effect, Mode, PastZswap, Ratio, Reading, Reason, Scope, Tier,
     TierKind,
-    idle::{ByType, Source},
+    idle::{ByType, Resolution, Source},
     savings,
 };
 
@@ -24,8 +24,16 @@ fn idle(bench: &mut Bench, dram: (Duration, u64), node: (Duration, u64)) {
         Arc::new([Cohort { youngest, oldest, size: anon(Bytes::mib(mib)) }])
     };
     let (at, every) = (bench.now, Duration::from_mins(1));
-    let reading =
-        Reading { source: Source::Mglru, at, every, cohorts: cohorts(dram), slow: Some(cohorts(node)) };
+    let reading = Reading {
+        source: Source::Mglru,
+        at,
+        every,
+        cohorts: cohorts(dram),
+        slow: Some(cohorts(node)),
+        resolution: Resolution::Walks,
+        left: None,
+        touched: None,
+    };
     bench.cgroup().reading = Some(Arc::new(reading));
     bench.memory().slow = BTreeMap::from([("node1".into(), anon(Bytes::mib(node.1)))]);
 }

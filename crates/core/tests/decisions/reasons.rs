@@ -6,7 +6,7 @@ use lowtide_core::{
     Action, ByteRate, Bytes, Decision, Effect, Limit, Mode, Ratio, Reason, Scope, Stored, SwapBound, Tier,
     TierKind, TierRule, TierRules, TierUse, ZswapBound,
     confine::Why,
-    idle::{ByType, Cohort, Reading, Source},
+    idle::{ByType, Cohort, Reading, Resolution, Source},
 };
 
 use crate::bench::{BATCH, Bench, INTERVAL};
@@ -194,8 +194,16 @@ fn nothing_idle(bench: &mut Bench) {
     let size = ByType { anon: Bytes::mib(600), file: Bytes::mib(400) };
     let cohorts = Arc::new([Cohort { youngest: Duration::ZERO, oldest: None, size }]);
     let (at, every) = (bench.now, Duration::from_mins(1));
-    bench.cgroup().reading =
-        Some(Arc::new(Reading { source: Source::Mglru, at, every, cohorts, slow: None }));
+    bench.cgroup().reading = Some(Arc::new(Reading {
+        source: Source::Mglru,
+        at,
+        every,
+        cohorts,
+        slow: None,
+        resolution: Resolution::Walks,
+        left: None,
+        touched: None,
+    }));
 }
 
 /// It is old enough to go, but the price is low and the disk slow.
@@ -206,8 +214,16 @@ fn not_worth_it(bench: &mut Bench) {
     let (at, every) = (bench.now, Duration::from_mins(1));
     bench.memory().stat.inactive_file = Bytes::ZERO;
     bench.memory().stat.active_file = Bytes::ZERO;
-    bench.cgroup().reading =
-        Some(Arc::new(Reading { source: Source::Mglru, at, every, cohorts, slow: None }));
+    bench.cgroup().reading = Some(Arc::new(Reading {
+        source: Source::Mglru,
+        at,
+        every,
+        cohorts,
+        slow: None,
+        resolution: Resolution::Walks,
+        left: None,
+        touched: None,
+    }));
 }
 
 fn slow_node_forbidden(bench: &mut Bench) {
@@ -220,7 +236,16 @@ fn slow_node_full(bench: &mut Bench) {
     let size = ByType { anon: Bytes::mib(600), file: Bytes::ZERO };
     let cohorts = Arc::new([Cohort { youngest: Duration::from_hours(1), oldest: None, size }]);
     let (at, every) = (bench.now, Duration::from_mins(1));
-    let reading = Reading { source: Source::Mglru, at, every, cohorts, slow: None };
+    let reading = Reading {
+        source: Source::Mglru,
+        at,
+        every,
+        cohorts,
+        slow: None,
+        resolution: Resolution::Walks,
+        left: None,
+        touched: None,
+    };
     bench.cgroup().reading = Some(Arc::new(reading));
 }
 

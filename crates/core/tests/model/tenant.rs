@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use lowtide_core::{
     Bytes, CgroupId, CgroupObservation, Confinement, Effect, Memory, MemoryStat, Ratio, Scope, Stall,
-    idle::{ByType, Cohort, Reading, Source},
+    idle::{ByType, Cohort, Reading, Resolution, Source},
 };
 
 use crate::pages::{Class, Lot, Reclaim};
@@ -164,7 +164,16 @@ impl Tenant {
             Cohort { youngest, oldest, size }
         });
         let (every, cohorts) = (least, cohorts.into());
-        self.reading = Some(Arc::new(Reading { source: Source::Mglru, at: now, every, cohorts, slow: None }));
+        self.reading = Some(Arc::new(Reading {
+            source: Source::Mglru,
+            at: now,
+            every,
+            cohorts,
+            slow: None,
+            resolution: Resolution::Walks,
+            left: None,
+            touched: None,
+        }));
     }
 
     fn memory(&self) -> Memory {

@@ -7,7 +7,7 @@ use lowtide_core::{
     Limits, Lines, Memory, MemoryStat, Mode, Policy, Ratio, Scope, Slo, Stall, Stored, SwapBound, Tier,
     TierKind, TierRules, ZswapBound,
     confine::{Confinement, Ways, Why},
-    idle::{ByType, Cohort, Reading, Source},
+    idle::{ByType, Cohort, Reading, Resolution, Source},
 };
 use proptest::{option, prelude::*};
 
@@ -177,7 +177,16 @@ fn reading() -> impl Strategy<Value = Reading> {
     let cohorts = (prop::collection::vec(cohort, 0..6), any::<bool>());
     (source, age(), age(), cohorts).prop_map(|(source, at, every, (mut cohorts, has_slow))| {
         let slow = if has_slow { cohorts.split_off(cohorts.len() / 2) } else { Vec::new() };
-        Reading { source, at, every, cohorts: cohorts.into(), slow: Some(slow.into()) }
+        Reading {
+            source,
+            at,
+            every,
+            cohorts: cohorts.into(),
+            slow: Some(slow.into()),
+            resolution: Resolution::Walks,
+            left: None,
+            touched: None,
+        }
     })
 }
 

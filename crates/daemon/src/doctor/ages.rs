@@ -5,6 +5,7 @@ use super::{
     finding::{Evidence, Feature, Finding, Group, Verdict},
     sight::{Sight, answer},
 };
+use crate::hotness::sampled::rights::{self, Refusal};
 
 const ENABLED: &str = "sys/kernel/mm/lru_gen/enabled";
 const LRU_GEN: &str = "sys/kernel/debug/lru_gen";
@@ -32,14 +33,25 @@ const OPEN: Feature = feature(
     "MGLRU's generations are read, and its walks asked for, in a file of debugfs",
     "no idle ages from MGLRU, even where it is on",
 );
-const PAGE_IDLE: Feature =
-    feature("idle_page_tracking", "nothing: idle ages come from MGLRU or DAMON", "nothing is lost");
+const PAGE_IDLE: Feature = feature(
+    "idle_page_tracking",
+    "watching sampled pages",
+    "DAMON watches them, each as a region of its own",
+);
+const CAPABILITIES: &str =
+    "CapabilityBoundingSet=CAP_SYS_PTRACE CAP_SYS_ADMIN in a drop-in of lowtide.service, or run as root";
+const SAMPLED: Feature = feature(
+    "sampled_pages",
+    "drawing pages at random: which frames the pages of others' processes are in",
+    "idle ages from DAMON by virtual address where MGLRU has none, and none of virtual machines",
+);
 
 pub(super) fn findings(sight: &Sight) -> Vec<Finding> {
     let support = Support::probe(&sight.root);
     let mut findings = vec![mglru(sight, &support)];
     findings.extend(support.as_ref().is_ok_and(Support::is_available).then(|| first_touch(sight)));
     findings.push(debugfs(sight, &support));
+    findings.push(sampled(sight));
     findings.extend(super::damon::findings(sight));
     findings.push(page_idle(sight));
     findings
@@ -138,6 +150,26 @@ fn not_mounted(sight: &Sight) -> Finding {
         "take a kernel with CONFIG_DEBUG_FS=y"
     };
     OPEN.finding(Verdict::No(enable.to_owned()), evidence)
+}
+
+/// Whoever asks may be more than the service is.
+fn sampled(sight: &Sight) -> Finding {
+    let pagemap = "proc/self/pagemap";
+    match rights::refusal(&sight.root) {
+        Ok(None) => SAMPLED.finding(Verdict::Yes, vec![Evidence::new(pagemap, "there, and may be seen")]),
+        Ok(Some(why)) => {
+            let verdict = match why {
+                Refusal::NotBuilt => Verdict::No("take a kernel with CONFIG_PROC_PAGE_MONITOR=y".to_owned()),
+                Refusal::Lacks(_) => Verdict::Unknown(CAPABILITIES.to_owned()),
+            };
+            SAMPLED.finding(verdict, vec![Evidence::new(pagemap, why.to_string())])
+        }
+        Err(error) => {
+            let file = sight.below_root(error.path()).to_string_lossy();
+            let evidence = Evidence::new(file, answer(&error));
+            SAMPLED.finding(Verdict::Unknown("run as root".to_owned()), vec![evidence])
+        }
+    }
 }
 
 fn page_idle(sight: &Sight) -> Finding {

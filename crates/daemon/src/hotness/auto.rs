@@ -19,6 +19,7 @@ pub(crate) fn auto(root: &Root, mount: &Mount, notices_first_touch: Option<bool>
     let Choice { ager, refused } = choose(host, &wanted);
     let taken = match ager.as_ref().map(|ager| ager.source()) {
         Some(Some(Source::Mglru)) => SourceChoice::Mglru,
+        Some(Some(Source::Sampled)) => SourceChoice::Sampled,
         // By which addresses is known only at its first look.
         Some(_) => SourceChoice::Damon,
         None => SourceChoice::None,

@@ -7,7 +7,7 @@ use lowtide_kernfs::Root;
 use lowtide_mglru::Support;
 use lowtide_policy::{Hotness as HotnessConfig, SourceChoice};
 
-use super::{Ager, Stop, damon::Damon, mglru::Mglru};
+use super::{Ager, Stop, damon::Damon, guests::WithGuests, mglru::Mglru, sampled::Sampled};
 
 /// Why MGLRU is not used where [`notices_first_touch`](lowtide_mglru::LruGen::notices_first_touch) says no.
 pub(crate) const MISLEADS: &str =
@@ -37,16 +37,23 @@ pub(super) struct Host<'a> {
 pub(super) fn choose(host: Host<'_>, wanted: &HotnessConfig) -> Choice {
     type Source<'a> = (&'a str, &'a dyn Fn() -> Result<Box<dyn Ager>, String>);
     let Host { root, mount, state_dir, .. } = host;
-    let mglru: Source = ("MGLRU", &|| mglru(host));
+    let mglru: Source = ("MGLRU", &|| mglru(host, wanted));
     let damon: Source = ("DAMON", &|| {
         let damon = Damon::new(root.clone(), mount.clone(), state_dir.to_owned(), wanted.cpu);
         damon.map(|damon| Box::new(damon) as Box<dyn Ager>).map_err(|error| error.to_string())
     });
+    let addresses: Source = ("DAMON", &|| {
+        let damon = Damon::of_addresses(root.clone(), mount.clone(), state_dir.to_owned(), wanted.cpu);
+        damon.map(|damon| Box::new(damon) as Box<dyn Ager>).map_err(|error| error.to_string())
+    });
+    let sampled: Source = ("sampled pages", &|| sampled(host, wanted));
     let allowed: &[Source] = match wanted.source {
         SourceChoice::None => return Choice { ager: None, refused: vec!["`hotness.source` is none".into()] },
         SourceChoice::Mglru => &[mglru],
+        SourceChoice::Sampled => &[sampled],
         SourceChoice::Damon => &[damon],
-        SourceChoice::Auto => &[mglru, damon],
+        // DAMON over all of physical memory has regions of pages of many cgroups: 32 MiB each of 125 GiB (6.18).
+        SourceChoice::Auto => &[mglru, sampled, addresses],
     };
     let mut refused = Vec::new();
     for (name, open) in allowed {
@@ -58,7 +65,7 @@ pub(super) fn choose(host: Host<'_>, wanted: &HotnessConfig) -> Choice {
     Choice { ager: None, refused }
 }
 
-fn mglru(host: Host<'_>) -> Result<Box<dyn Ager>, String> {
+fn mglru(host: Host<'_>, wanted: &HotnessConfig) -> Result<Box<dyn Ager>, String> {
     let Host { root, mount, stop, .. } = host;
     let support = Support::probe(root).map_err(|error| error.to_string())?;
     if !support.is_available() {
@@ -68,7 +75,15 @@ fn mglru(host: Host<'_>) -> Result<Box<dyn Ager>, String> {
     if host.notices_first_touch == Some(false) {
         return Err(MISLEADS.into());
     }
-    Ok(Box::new(Mglru::new(root.clone(), mount.clone(), support.to_string(), stop.clone())))
+    let mglru = Box::new(Mglru::new(root.clone(), mount.clone(), support.to_string(), stop.clone()));
+    let of_guests = sampled(host, wanted);
+    Ok(Box::new(WithGuests::new(root.clone(), mount.clone(), mglru, of_guests)))
+}
+
+fn sampled(host: Host<'_>, wanted: &HotnessConfig) -> Result<Box<dyn Ager>, String> {
+    let Host { root, mount, state_dir, .. } = host;
+    let sampled = Sampled::new(root.clone(), mount.clone(), state_dir.to_owned(), wanted.cpu)?;
+    Ok(Box::new(sampled))
 }
 
 #[cfg(test)]
@@ -141,6 +156,33 @@ mod tests {
     }
 
     #[test]
+    fn sampled_pages_come_before_damon_where_they_may_be_seen() {
+        let pagemap = ("proc/self/pagemap", "");
+        let status = |bits| ("proc/self/status", bits);
+        let all = status("Name:\tlowtide\nCapEff:\t000001ffffffffff\n");
+        let choice = chosen(&[DAMON, pagemap, all], SourceChoice::Auto);
+        assert_eq!(choice.ager.unwrap().source(), Some(Source::Sampled));
+        let packaged = status("Name:\tlowtide\nCapEff:\t0000000001000002\n");
+        let choice = chosen(&[DAMON, pagemap, packaged], SourceChoice::Auto);
+        assert!(choice.ager.unwrap().why().starts_with("DAMON"));
+        assert!(choice.refused[1].contains("CAP_SYS_ADMIN"), "{:?}", choice.refused);
+        let choice = chosen(&[MGLRU[0], MGLRU[1], pagemap, all], SourceChoice::Sampled);
+        assert!(choice.ager.is_none() && choice.refused[0].contains("no DAMON"), "{:?}", choice.refused);
+    }
+
+    #[test]
+    fn who_has_damon_is_in_the_way_of_sampled_pages_too() {
+        let rights = ("proc/self/status", "CapEff:\t000001ffffffffff\n");
+        let (tree, root, mount) = host(&[DAMON, STAT, ("proc/self/pagemap", ""), rights]);
+        let wanted = HotnessConfig { source: SourceChoice::Sampled, ..HotnessConfig::default() };
+        let stop = Stop::default();
+        let choice = choose(Host { state_dir: tree.path(), ..seen(&root, &mount, None, &stop) }, &wanted);
+        let why = choice.ager.unwrap().why();
+        assert!(why.contains("`echo N > /sys/module/damon_stat/parameters/enabled`"), "{why}");
+        assert_eq!(std::fs::read_to_string(tree.path().join(STAT.0)).unwrap(), STAT.1);
+    }
+
+    #[test]
     fn only_what_was_asked_for_is_used() {
         let choice = chosen(&[MGLRU[0], MGLRU[1], DAMON], SourceChoice::Damon);
         assert!(choice.ager.unwrap().why().contains("DAMON"));
@@ -153,7 +195,8 @@ mod tests {
     fn without_either_both_are_explained() {
         let choice = chosen(&[], SourceChoice::Auto);
         assert!(choice.ager.is_none());
-        assert!(choice.refused[1].contains("no DAMON sysfs interface"), "{:?}", choice.refused);
+        assert!(choice.refused[1].contains("pagemap"), "{:?}", choice.refused);
+        assert!(choice.refused[2].contains("no DAMON sysfs interface"), "{:?}", choice.refused);
     }
 
     #[test]

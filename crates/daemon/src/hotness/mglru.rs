@@ -7,11 +7,14 @@ use std::{
 };
 
 use lowtide_cgroup::Mount;
-use lowtide_core::{CgroupId, idle::Source};
+use lowtide_core::{
+    CgroupId, Cohort,
+    idle::{Resolution, Source},
+};
 use lowtide_kernfs::{Root, thread_cpu};
 use lowtide_mglru::{Error, LruGen, Memcg, Place, Reading, Walk, cohorts_on, demoted_to, identify};
 
-use super::{Ager, Look, Stop, Target, schedule::is_over};
+use super::{Ager, Look, Seen, Stop, Target, schedule::is_over};
 
 /// Walks that the kernel ignored because it had just begun a generation by itself are asked for once more.
 const ATTEMPTS: usize = 2;
@@ -117,7 +120,7 @@ impl Mglru {
             match asked.get(&target.id) {
                 Some(Asked::Walks(walks)) if walks.iter().all(|walk| is_confirmed(walk, memcgs, &second)) => {
                     let slow = |node: u32| self.slow.contains(&node);
-                    look.readings.push((target.id, cohorts_on(*memcgs, |node| !slow(node))));
+                    look.readings.push((target.id, walked(cohorts_on(*memcgs, |node| !slow(node)))));
                     if with_slow.contains(&target.id) {
                         look.slow.insert(target.id, demoted_to(*memcgs, slow));
                         self.walked_slow.insert(target.id, second.at);
@@ -183,6 +186,10 @@ impl Ager for Mglru {
     fn stop(&mut self) -> Result<(), String> {
         Ok(())
     }
+}
+
+fn walked(cohorts: Vec<Cohort>) -> Seen {
+    Seen { source: Source::Mglru, cohorts, resolution: Resolution::Walks, left: None, touched: None }
 }
 
 fn ids(targets: &[Target]) -> Vec<CgroupId> {
@@ -261,6 +268,7 @@ mod tests {
             path: "/a".into(),
             every: Duration::ZERO,
             slow_every: Duration::ZERO,
+            cold_after: Duration::ZERO,
         }];
         assert!(mglru.look(&due, &due).is_err(), "there is no MGLRU here");
         stop.set();

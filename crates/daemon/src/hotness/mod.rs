@@ -6,7 +6,9 @@
 mod auto;
 mod choice;
 pub(crate) mod damon;
+mod guests;
 mod mglru;
+pub(crate) mod sampled;
 mod sampler;
 mod schedule;
 mod trial;
@@ -21,7 +23,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use lowtide_core::{CgroupId, Cohort, Ratio, idle::Source};
+use lowtide_core::{
+    CgroupId, Cohort, Ratio,
+    idle::{Left, Resolution, Source, Touched},
+};
 
 pub(crate) use auto::auto;
 pub(crate) use choice::MISLEADS;
@@ -57,13 +62,27 @@ pub(crate) struct Target {
     pub(crate) every: Duration,
     /// And its memory on slower nodes so often.
     pub(crate) slow_every: Duration,
+    /// The policy calls memory cold that has been idle for so long.
+    pub(crate) cold_after: Duration,
+}
+
+/// What a look saw of one cgroup.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Seen {
+    source: Source,
+    cohorts: Vec<Cohort>,
+    resolution: Resolution,
+    /// What was seen to leave DRAM since the last look, where somebody watches single pages.
+    left: Option<Left>,
+    /// And to be touched after a while.
+    touched: Option<Vec<Touched>>,
 }
 
 /// What one look brought.
 #[derive(Debug)]
 pub(crate) struct Look {
     /// The idle ages of the targets that were found.
-    readings: Vec<(CgroupId, Vec<Cohort>)>,
+    readings: Vec<(CgroupId, Seen)>,
     /// Of those targets whose slower nodes were looked at, what is there; the readings have nothing of it.
     slow: HashMap<CgroupId, Vec<Cohort>>,
     /// When they were true.

@@ -14,7 +14,7 @@ use lowtide_policy::{Hotness as HotnessConfig, SourceChoice};
 use tokio::sync::oneshot;
 
 use super::{
-    Ager, Look, Sampling, Stop, Target,
+    Ager, Look, Sampling, Seen, Stop, Target,
     choice::{self, Choice, Host},
     damon::records::Records,
     schedule::{Schedule, affordable, is_over, left},
@@ -314,13 +314,13 @@ impl Sampler {
     ) -> Option<String> {
         self.charge(look.cpu, (look.between, look.share_between), wanted);
         self.schedule.forget(&look.again);
-        let sampling = &self.sampling;
-        let source = sampling.source?;
+        let every = self.sampling.interval;
         let at = ended.saturating_sub(ended_at.saturating_duration_since(look.at));
         let mut slow = look.slow;
-        for (id, cohorts) in look.readings {
+        for (id, Seen { source, cohorts, resolution, left, touched }) in look.readings {
             let slow = slow.remove(&id).map(Into::into);
-            let reading = Reading { source, at, every: sampling.interval, cohorts: cohorts.into(), slow };
+            let (cohorts, touched) = (cohorts.into(), touched.map(Into::into));
+            let reading = Reading { source, at, every, cohorts, slow, resolution, left, touched };
             self.readings.insert(id, Arc::new(reading));
         }
         look.note

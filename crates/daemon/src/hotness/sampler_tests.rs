@@ -75,6 +75,7 @@ impl Bench {
                 path: "/a".into(),
                 every: Duration::ZERO,
                 slow_every: Duration::ZERO,
+                cold_after: Duration::ZERO,
             }]
         };
         self.sampler.turn(&self.wanted, targets, self.started);
@@ -96,6 +97,7 @@ impl Bench {
             path: "/a".into(),
             every: Duration::from_hours(1),
             slow_every: Duration::ZERO,
+            cold_after: Duration::ZERO,
         };
         !self.sampler.schedule.due(&[target], self.started.elapsed()).is_empty()
     }

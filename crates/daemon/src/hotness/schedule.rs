@@ -74,6 +74,7 @@ mod tests {
             path: "/a".into(),
             every: Duration::from_secs(secs),
             slow_every: Duration::ZERO,
+            cold_after: Duration::ZERO,
         };
         let targets = [target(1, 10), target(2, 60)];
         let due = |schedule: &Schedule, secs| {

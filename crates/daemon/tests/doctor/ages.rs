@@ -115,3 +115,20 @@ fn damon_as_a_kdamond_shows_it() {
     ];
     expect(&made, true, &expected);
 }
+
+/// Another user sees no frames, and a kernel without page tables to read has none to show.
+#[test]
+fn sampled_pages_take_capabilities() {
+    let seen = |bits: &str| {
+        healthy()
+            .write("proc/self/pagemap", "")
+            .write("proc/self/status", &format!("Name:\tlowtide\nCapEff:\t{bits}\n"))
+    };
+    expect(&seen("000001ffffffffff"), true, &[("sampled_pages", "yes", "pagemap: there", "")]);
+    let packaged = [("sampled_pages", "unknown", "takes CAP_SYS_PTRACE and CAP_SYS_ADMIN", "drop-in")];
+    expect(&seen("0000000001000002"), true, &packaged);
+    // The fixtures have none.
+    expect(&healthy(), true, &[("sampled_pages", "no", "no /proc/PID/pagemap", "CONFIG_PROC_PAGE_MONITOR")]);
+    let garbage = seen("x");
+    expect(&garbage, true, &[("sampled_pages", "unknown", "", "run as root")]);
+}

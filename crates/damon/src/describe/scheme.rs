@@ -43,6 +43,14 @@ impl Scheme {
     pub fn report() -> Self {
         Self::new(Action::Stat)
     }
+
+    /// Does nothing to all regions that were not accessed in the last aggregation.
+    #[must_use]
+    pub fn idle() -> Self {
+        let mut scheme = Self::report();
+        scheme.pattern.accesses = Span::new(0, 0);
+        scheme
+    }
 }
 
 /// What a scheme does to a region. One that a set of operations does not know is silently nothing in the kernel; this

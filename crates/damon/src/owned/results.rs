@@ -5,7 +5,7 @@ use lowtide_kernfs::{Fault, Files};
 
 use super::Owned;
 use crate::{
-    Error, Part, Result, Snapshot, Stats, Thread,
+    Error, IdleRegions, Part, Result, Snapshot, Stats, Thread,
     intervals::{self, indices, number, number_if_there},
     regions,
     slot::Command,
@@ -26,6 +26,15 @@ impl Owned {
         self.run(Command::UpdateTriedRegions, None)?;
         regions::read(&*self.context, self.address_unit()?, self.monitored()?)
             .map_err(|error| self.lost_or(error))
+    }
+
+    /// The regions that its first scheme tries next and for how long each has been idle, for a scheme of regions without accesses
+    /// ([`Scheme::idle`](crate::Scheme::idle)): of thousands of small ones a whole [`snapshot`](Self::snapshot) takes several
+    /// times as long. Waits as that does.
+    pub fn idle_regions(&self) -> Result<IdleRegions> {
+        self.need("contexts/N/schemes/N/tried_regions/")?;
+        self.run(Command::UpdateTriedRegions, None)?;
+        regions::read_idle(&*self.context, self.address_unit()?).map_err(|error| self.lost_or(error))
     }
 
     /// What its schemes would try next, in bytes, without the regions.

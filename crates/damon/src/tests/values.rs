@@ -72,11 +72,14 @@ impl Tree {
         tree
     }
 
-    fn read(&self, unit: u64) -> Result<Snapshot, crate::Error> {
+    fn directory(&self) -> Arc<dyn Directory> {
         let root = Root::open(self.0.path()).unwrap();
         assert!(root.exists("monitoring_attrs").unwrap());
-        let directory: Arc<dyn Directory> = Arc::new(root.dir(".").unwrap());
-        regions::read(&*directory, unit, None)
+        Arc::new(root.dir(".").unwrap())
+    }
+
+    fn read(&self, unit: u64) -> Result<Snapshot, crate::Error> {
+        regions::read(&*self.directory(), unit, None)
     }
 }
 
@@ -102,6 +105,16 @@ fn regions_with_gaps_in_their_numbers_come_in_order() {
     assert_eq!(starts, [4096, 8192]);
     assert_eq!(tried.regions[0].age, Duration::from_millis(700));
     assert_eq!((tried.regions[0].idle(), tried.regions[1].idle()), (tried.regions[0].age, Duration::ZERO));
+}
+
+#[test]
+fn of_idle_regions_only_where_they_start_and_their_age_is_read() {
+    let end = ["schemes/0/tried_regions/2/end", "schemes/0/tried_regions/10/nr_accesses"];
+    let files: Vec<_> = REGIONS.into_iter().filter(|(path, _)| !end.contains(path)).collect();
+    let idle = regions::read_idle(&*Tree::new(&files).directory(), 2).unwrap();
+    assert_eq!(idle.aggregation, Duration::from_millis(100));
+    assert_eq!(idle.ages, [(8192, Duration::from_millis(700)), (16384, Duration::ZERO)].into());
+    assert_eq!(Scheme::idle().pattern.accesses, Span::new(0, 0));
 }
 
 #[test]

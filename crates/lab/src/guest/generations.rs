@@ -39,10 +39,19 @@ impl Generations {
 
 /// Whether the kernel has MGLRU, which is on afterwards.
 pub fn switch_on() -> Result<bool> {
+    switch("y")
+}
+
+/// Whether the kernel has MGLRU, which is off afterwards.
+pub fn switch_off() -> Result<bool> {
+    switch("n")
+}
+
+fn switch(on: &str) -> Result<bool> {
     let switch = Path::new("/sys/kernel/mm/lru_gen/enabled");
     let there = switch.exists();
     if there {
-        knobs::write(switch, "y")?;
+        knobs::write(switch, on)?;
     }
     Ok(there)
 }

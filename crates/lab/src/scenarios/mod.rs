@@ -26,6 +26,7 @@ mod peers;
 mod placement;
 mod precision;
 mod reclaim;
+mod sampled;
 mod scrape;
 mod shift;
 mod sides;
@@ -72,6 +73,7 @@ pub static TESTS: &[Scenario] = &[
     offload::SCENARIO,
     hotness::SCENARIO,
     ages::SCENARIO,
+    sampled::SCENARIO,
     shift::SCENARIO,
     worst_case::SCENARIO,
     reclaim::SCENARIO,

@@ -6,7 +6,7 @@ use super::layout::Layout;
 use super::options::{FilePart, Options};
 use crate::size::PAGE;
 use anyhow::{Context, Result, bail};
-use memmap2::MmapMut;
+use memmap2::{MmapMut, MmapOptions};
 use std::hint::black_box;
 
 /// A hot touch reads this many words of its page: work, so that throughput is not only the cost of a clock.
@@ -24,6 +24,8 @@ pub struct Memory {
     /// How often each anonymous page was changed; none unless somebody asks for what a page should hold.
     changes: Vec<u32>,
     verify: bool,
+    /// Addresses without memory.
+    _sparse: Option<MmapMut>,
 }
 
 impl Memory {
@@ -60,6 +62,7 @@ impl Memory {
             Some(directory) if file_bytes > 0 => Some(map_new_file(directory, file_bytes as u64)?),
             _ => None,
         };
+        let sparse = (options.sparse > 0).then(|| map_sparse(options.sparse)).transpose()?;
         let counted = options.verify || options.sunk_to.is_some();
         Ok(Self {
             anonymous,
@@ -69,6 +72,7 @@ impl Memory {
             content: Content::of(options)?,
             changes: vec![0; if counted { file_start } else { 0 }],
             verify: options.verify,
+            _sparse: sparse,
         })
     }
 
@@ -146,6 +150,12 @@ impl Memory {
         };
         map.as_mut().map_or(&mut [], |map| &mut map[index * PAGE..(index + 1) * PAGE])
     }
+}
+
+/// No swap is set aside for it: there is less than that.
+fn map_sparse(bytes: u64) -> Result<MmapMut> {
+    let map = MmapOptions::new().len(usize::try_from(bytes)?).no_reserve_swap().map_anon();
+    map.context("cannot map the sparse part")
 }
 
 #[cfg(test)]

@@ -46,6 +46,9 @@ pub struct Options {
     /// Memory that is written once and never touched again.
     #[arg(long, default_value = "120M", value_parser = size::parse)]
     pub cold: u64,
+    /// Map so much more anonymous memory, and never touch it.
+    #[arg(long, default_value = "0", value_parser = size::parse)]
+    pub sparse: u64,
     /// Put memory into a file in this directory.
     #[arg(long, value_name = "DIR")]
     pub file: Option<PathBuf>,

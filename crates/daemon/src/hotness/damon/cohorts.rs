@@ -6,11 +6,11 @@ use lowtide_core::{Bytes, Cohort, idle::ByType};
 
 /// Bytes by the span of time in which they were touched last, the oldest last.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Cohorts(BTreeMap<(Duration, Ends), ByType>);
+pub(in crate::hotness) struct Cohorts(BTreeMap<(Duration, Ends), ByType>);
 
 /// The far end of such a span.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Ends {
+pub(in crate::hotness) enum Ends {
     /// So long ago.
     At(Duration),
     /// Nobody knows: somebody has looked for so long only.
@@ -18,13 +18,13 @@ pub(super) enum Ends {
 }
 
 impl Cohorts {
-    pub(super) fn add(&mut self, youngest: Duration, ends: Ends, size: ByType) {
+    pub(in crate::hotness) fn add(&mut self, youngest: Duration, ends: Ends, size: ByType) {
         if !size.total().is_zero() {
             *self.0.entry((youngest, ends)).or_default() += size;
         }
     }
 
-    pub(super) fn extend(&mut self, other: Self) {
+    pub(in crate::hotness) fn extend(&mut self, other: Self) {
         for ((youngest, ends), size) in other.0 {
             self.add(youngest, ends, size);
         }
@@ -32,7 +32,7 @@ impl Cohorts {
 
     /// Leaves no more than `most` of each type. What is too much is taken from the oldest: addresses behind which there is
     /// no memory are never touched, so they are among those, and no more is called idle than can be.
-    pub(super) fn clip(&mut self, most: ByType) {
+    pub(in crate::hotness) fn clip(&mut self, most: ByType) {
         let mut over = self.total() - most;
         for size in self.0.values_mut().rev() {
             let taken = ByType { anon: over.anon.min(size.anon), file: over.file.min(size.file) };
@@ -43,7 +43,7 @@ impl Cohorts {
     }
 
     /// Makes it all that the cgroup has in DRAM: what was seen of it, and what was not, which counts as touched just now.
-    pub(super) fn complete(&mut self, all: ByType, just_now: Duration) {
+    pub(in crate::hotness) fn complete(&mut self, all: ByType, just_now: Duration) {
         self.clip(all);
         self.add(Duration::ZERO, Ends::At(just_now), all - self.total());
     }
@@ -54,7 +54,7 @@ impl Cohorts {
 
     /// For the core. What has not been touched since somebody looks is one cohort: the core knows from earlier readings how
     /// old it really is, and tells only one apart.
-    pub(super) fn finish(self) -> Vec<Cohort> {
+    pub(in crate::hotness) fn finish(self) -> Vec<Cohort> {
         let mut cohorts = Vec::with_capacity(self.0.len());
         let mut since_ever: Option<Cohort> = None;
         for ((youngest, ends), size) in self.0 {
@@ -71,7 +71,7 @@ impl Cohorts {
 }
 
 /// Bytes of one type.
-pub(super) const fn anon(anon: Bytes) -> ByType {
+pub(in crate::hotness) const fn anon(anon: Bytes) -> ByType {
     ByType { anon, file: Bytes::ZERO }
 }
 

@@ -14,34 +14,34 @@ use lowtide_kernfs::Root;
 use super::kdamond::Sight;
 use crate::hotness::Target;
 
-pub(super) const fn seconds(seconds: u64) -> Duration {
+pub(in crate::hotness) const fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
 /// A host without anything.
-pub(super) struct Host {
+pub(in crate::hotness) struct Host {
     tree: tempfile::TempDir,
 }
 
 impl Host {
-    pub(super) fn new() -> Self {
+    pub(in crate::hotness) fn new() -> Self {
         let host = Self { tree: tempfile::tempdir().unwrap() };
         host.put("sys/fs/cgroup/cgroup.controllers", "memory\n");
         host
     }
 
-    pub(super) fn put(&self, path: &str, text: &str) {
+    pub(in crate::hotness) fn put(&self, path: &str, text: &str) {
         let path = self.tree.path().join(path);
         std::fs::create_dir_all(path.parent().unwrap_or(Path::new("/"))).unwrap();
         std::fs::write(path, text).unwrap();
     }
 
-    pub(super) fn remove(&self, path: &str) {
+    pub(in crate::hotness) fn remove(&self, path: &str) {
         std::fs::remove_dir_all(self.tree.path().join(path)).unwrap();
     }
 
     /// A cgroup with memory (all of it anonymous and on the active list) and processes.
-    pub(super) fn cgroup(&self, path: &str, mib: u64, pids: &[u32]) {
+    pub(in crate::hotness) fn cgroup(&self, path: &str, mib: u64, pids: &[u32]) {
         let at = |file: &str| format!("sys/fs/cgroup{path}/{file}");
         let bytes = mib << 20;
         self.put(&at("memory.current"), &format!("{bytes}\n"));
@@ -56,7 +56,7 @@ impl Host {
     }
 
     /// A process whose mappings may not be read.
-    pub(super) fn process(&self, pid: u32, anon_mib: u64, file_mib: u64) {
+    pub(in crate::hotness) fn process(&self, pid: u32, anon_mib: u64, file_mib: u64) {
         let kib = |mib: u64| mib << 10;
         self.put(
             &format!("proc/{pid}/status"),
@@ -69,22 +69,33 @@ impl Host {
         self.put(&format!("proc/{pid}/stat"), &format!("{pid} (p) S{} {pid} 0 0\n", " 0".repeat(18)));
     }
 
-    pub(super) fn root(&self) -> Root {
+    pub(in crate::hotness) fn root(&self) -> Root {
         Root::open(self.tree.path()).unwrap()
     }
 
-    pub(super) fn mount(&self) -> Mount {
+    pub(in crate::hotness) fn mount(&self) -> Mount {
         Mount::find_unchecked(&self.root()).unwrap()
     }
 
-    pub(super) fn target(&self, path: &str) -> Target {
+    pub(in crate::hotness) fn target(&self, path: &str) -> Target {
         let id = self.mount().open(path).unwrap().unwrap().id();
-        Target { id, path: Arc::from(path), every: seconds(30), slow_every: Duration::ZERO }
+        Target {
+            id,
+            path: Arc::from(path),
+            every: seconds(30),
+            slow_every: Duration::ZERO,
+            cold_after: seconds(60),
+        }
     }
 }
 
 /// `mib` from `start` on, and of what passed a filter.
-pub(super) fn region(start_mib: u64, mib: u64, (accesses, age): (u64, u64), passed: Option<u64>) -> Region {
+pub(in crate::hotness) fn region(
+    start_mib: u64,
+    mib: u64,
+    (accesses, age): (u64, u64),
+    passed: Option<u64>,
+) -> Region {
     Region {
         range: AddressRange::new(start_mib << 20, (start_mib + mib) << 20).unwrap(),
         accesses,
@@ -95,7 +106,7 @@ pub(super) fn region(start_mib: u64, mib: u64, (accesses, age): (u64, u64), pass
 }
 
 /// After 100 s, with aggregations of two.
-pub(super) fn sight(schemes: Vec<Vec<Region>>) -> Sight {
+pub(in crate::hotness) fn sight(schemes: Vec<Vec<Region>>) -> Sight {
     let tried = |regions: Vec<Region>| Tried { total: regions.iter().map(Region::size).sum(), regions };
     let schemes = schemes.into_iter().map(tried).collect();
     let snapshot = Snapshot { aggregation: seconds(2), samples: 5, monitored: Some(seconds(100)), schemes };

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use lowtide_damon::{Admin, Capabilities, Context, Error, Owned, Process, Snapshot, Space};
+use lowtide_damon::{Admin, Capabilities, Context, Error, IdleRegions, Owned, Process, Snapshot, Space};
 use lowtide_kernfs::Root;
 
 use super::{
@@ -22,7 +22,7 @@ const COMMITS: usize = 4;
 
 /// What can go wrong with it.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Failure {
+pub(in crate::hotness) enum Failure {
     /// DAMON refuses.
     #[error(transparent)]
     Damon(#[from] Error),
@@ -33,14 +33,14 @@ pub(super) enum Failure {
 
 impl Failure {
     /// Whether the kdamond is as good as before, and the next look may go well.
-    pub(super) const fn passes(&self) -> bool {
+    pub(in crate::hotness) const fn passes(&self) -> bool {
         matches!(self, Self::Damon(Error::Busy { .. } | Error::ProcessGone { .. } | Error::MemcgGone { .. }))
     }
 }
 
 /// A kdamond of ours.
 #[derive(Debug)]
-pub(super) struct Kdamond {
+pub(in crate::hotness) struct Kdamond {
     owned: Owned,
     /// Processor time that it had used when the last look ended, and when that was.
     rested: (Duration, Instant),
@@ -49,19 +49,30 @@ pub(super) struct Kdamond {
 
 /// A snapshot and what it cost.
 #[derive(Debug)]
-pub(super) struct Sight {
-    pub(super) snapshot: Snapshot,
+pub(in crate::hotness) struct Sight {
+    pub(in crate::hotness) snapshot: Snapshot,
     /// When it was true.
-    pub(super) at: Instant,
+    pub(in crate::hotness) at: Instant,
     /// Processor time of the kdamond during the look.
-    pub(super) cpu: Duration,
+    pub(in crate::hotness) cpu: Duration,
     /// And since the last one, with the time that has passed.
-    pub(super) rest: (Duration, Duration),
+    pub(in crate::hotness) rest: (Duration, Duration),
+}
+
+/// Regions without accesses, and what seeing them cost.
+#[derive(Debug)]
+pub(in crate::hotness) struct IdleSight {
+    pub(in crate::hotness) regions: IdleRegions,
+    /// When it was true.
+    pub(in crate::hotness) at: Instant,
+    /// As in [`Sight`].
+    pub(in crate::hotness) cpu: Duration,
+    pub(in crate::hotness) rest: (Duration, Duration),
 }
 
 impl Kdamond {
     /// Finds a place for it and what the kernel has. Each step is on the disk before it is taken.
-    pub(super) fn claim(admin: &Admin, records: &mut Records) -> Result<Self, Failure> {
+    pub(in crate::hotness) fn claim(admin: &Admin, records: &mut Records) -> Result<Self, Failure> {
         let reservation = admin.reserve(NonZeroU32::MIN)?;
         if let Some(creation) = reservation.record() {
             records.note(creation)?;
@@ -75,12 +86,12 @@ impl Kdamond {
         Ok(Self { owned, rested: (Duration::ZERO, Instant::now()), is_running: false })
     }
 
-    pub(super) const fn capabilities(&self) -> &Capabilities {
+    pub(in crate::hotness) const fn capabilities(&self) -> &Capabilities {
         self.owned.capabilities()
     }
 
     /// Shows what the schemes of `looking` find. The first time it is started and there is nothing to see yet.
-    pub(super) fn look(
+    pub(in crate::hotness) fn look(
         &mut self,
         looking: &Context,
         records: &mut Records,
@@ -110,6 +121,34 @@ impl Kdamond {
         Ok(Some(Sight { snapshot: snapshot?, at, cpu: after.saturating_sub(before), rest }))
     }
 
+    /// Starts it with `context`, or commits that; it has these schemes from then on.
+    pub(in crate::hotness) fn keep(
+        &mut self,
+        context: &Context,
+        records: &mut Records,
+    ) -> Result<(), Failure> {
+        if self.is_running {
+            return self.commit(context).map_err(Into::into);
+        }
+        self.owned.start(context)?;
+        self.is_running = true;
+        records.update(self.owned.record())?;
+        self.rested = (self.owned.cpu_time()?, Instant::now());
+        Ok(())
+    }
+
+    /// Which of the regions that it keeps watching are idle.
+    pub(in crate::hotness) fn idle(&mut self) -> Result<IdleSight, Failure> {
+        let (before, begun) = (self.owned.cpu_time()?, Instant::now());
+        let (used, since) = self.rested;
+        let rest = (before.saturating_sub(used), begun.saturating_duration_since(since));
+        let regions = self.owned.idle_regions()?;
+        let at = Instant::now();
+        let after = self.owned.cpu_time()?;
+        self.rested = (after, at);
+        Ok(IdleSight { regions, at, cpu: after.saturating_sub(before), rest })
+    }
+
     /// Commits, without the processes that have ended since they were found: one of them would make the kernel refuse all.
     fn commit(&mut self, context: &Context) -> Result<(), Error> {
         let mut living = context.clone();
@@ -135,7 +174,7 @@ fn without(context: &Context, pids: &[u32]) -> Context {
 }
 
 /// Ends what is recorded: our kdamond, if one runs.
-pub(super) fn end(root: &Root, records: &mut Records) -> Result<(), Failure> {
+pub(in crate::hotness) fn end(root: &Root, records: &mut Records) -> Result<(), Failure> {
     for result in records.clear(root)? {
         result?;
     }

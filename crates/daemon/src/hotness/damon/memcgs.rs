@@ -12,7 +12,7 @@ use crate::hotness::Target;
 const LEAST: Bytes = Bytes::mib(1);
 
 /// Every cgroup at or below `target`, with what it reads as `visit` says; those that vanish are left out.
-pub(super) fn subtree<T>(
+pub(in crate::hotness) fn subtree<T>(
     target: &Cgroup,
     mut visit: impl FnMut(&Cgroup) -> Option<T>,
 ) -> Result<Vec<(Arc<str>, T)>, Error> {
@@ -30,7 +30,7 @@ pub(super) fn subtree<T>(
 /// Paths of those with memory of their own, from the cgroup root.
 ///
 /// `memory.current` counts those below with it, and a page is charged to one alone.
-pub(super) fn holders(target: &Cgroup) -> Result<Vec<Arc<str>>, Error> {
+pub(in crate::hotness) fn holders(target: &Cgroup) -> Result<Vec<Arc<str>>, Error> {
     let current = |cgroup: &Cgroup| cgroup.dir().parse_record("memory.current", bytes).ok().flatten();
     let all = subtree(target, current)?;
     let mut own: HashMap<&str, Bytes> = all.iter().map(|(path, current)| (&**path, *current)).collect();
@@ -45,7 +45,7 @@ pub(super) fn holders(target: &Cgroup) -> Result<Vec<Arc<str>>, Error> {
 }
 
 /// What a cgroup, with all below it, has on the lists that memory is reclaimed from; `None` if it is gone.
-pub(super) fn charged(mount: &Mount, target: &Target) -> Option<ByType> {
+pub(in crate::hotness) fn charged(mount: &Mount, target: &Target) -> Option<ByType> {
     let stat = mount.open_as(&target.path, target.id).ok().flatten()?.memory().ok()?.stat;
     let MemoryStat { inactive_anon, active_anon, inactive_file, active_file, .. } = stat;
     Some(ByType { anon: inactive_anon + active_anon, file: inactive_file + active_file })

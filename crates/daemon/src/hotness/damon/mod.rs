@@ -4,14 +4,14 @@
 //! Which of the two it is cannot be told without writing: what the kernel has is probed in a kdamond's own directory. So
 //! that is found out at the first look, which comes only if a policy acts.
 
-mod cohorts;
+pub(in crate::hotness) mod cohorts;
 #[cfg(test)]
-mod fixture;
-mod kdamond;
-mod memcgs;
+pub(in crate::hotness) mod fixture;
+pub(in crate::hotness) mod kdamond;
+pub(in crate::hotness) mod memcgs;
 mod pace;
 mod paddr;
-mod process;
+pub(in crate::hotness) mod process;
 mod ram;
 pub(crate) mod records;
 mod slots;
@@ -20,7 +20,10 @@ mod vaddr;
 use std::{path::PathBuf, time::Duration};
 
 use lowtide_cgroup::Mount;
-use lowtide_core::{CgroupId, Cohort, Ratio, idle::Source};
+use lowtide_core::{
+    CgroupId, Cohort, Ratio,
+    idle::{Resolution, Source},
+};
 use lowtide_damon::{Admin, Capabilities, Context, Error, ExclusiveUser, Operations, Part, Scheme, Space};
 use lowtide_kernfs::{Root, thread_cpu};
 
@@ -31,10 +34,10 @@ use self::{
     records::Records,
     vaddr::Vaddr,
 };
-use super::{Ager, Look, Target};
+use super::{Ager, Look, Seen, Target};
 
 /// Somebody else's snapshot keeps the tree busy for as long as its aggregation or apply interval.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(in crate::hotness) const PATIENCE: Duration = Duration::from_secs(20);
 /// The filter that tells targets apart.
 const TARGET_FILTER: [&str; 2] =
     ["contexts/N/schemes/N/core_filters/N/type", "contexts/N/schemes/N/filters/N/type"];
@@ -67,6 +70,8 @@ pub(super) struct Damon {
     state_dir: PathBuf,
     /// Share of a processor for monitoring.
     budget: Ratio,
+    /// Physical addresses are not asked for.
+    addresses_only: bool,
     running: Option<Running>,
     why: String,
 }
@@ -93,7 +98,17 @@ impl Damon {
         };
         // The other half is for looks.
         let budget = Ratio::new(cpu.get() / 2.0);
-        Ok(Self { root, mount, admin, state_dir, budget, running: None, why })
+        Ok(Self { root, mount, admin, state_dir, budget, addresses_only: false, running: None, why })
+    }
+
+    /// The same by virtual address, whatever the kernel can.
+    pub(super) fn of_addresses(
+        root: Root,
+        mount: Mount,
+        state_dir: PathBuf,
+        cpu: Ratio,
+    ) -> Result<Self, Error> {
+        Ok(Self { addresses_only: true, ..Self::new(root, mount, state_dir, cpu)? })
     }
 
     fn begin(&mut self) -> Result<Running, Failure> {
@@ -145,6 +160,11 @@ impl Damon {
     }
 
     fn physical(&self, has: &Capabilities) -> Result<Paddr, String> {
+        if self.addresses_only {
+            return Err(
+                "its regions hold pages of many cgroups, so only `hotness.source: damon` takes it".into()
+            );
+        }
         if !has.operations(Operations::Paddr) {
             return Err("this kernel was built without it".into());
         }
@@ -203,7 +223,9 @@ fn look(running: &mut Running, targets: &[Target]) -> Result<Look, Trouble> {
     let context = Context { monitoring: running.pace.monitoring(), schemes, ..Context::new(space) };
     let Some(sight) = running.kdamond.look(&context, &mut running.records)? else { return Ok(look) };
     let (used, elapsed) = sight.rest;
-    look.readings = running.watch.read(&sight);
+    let (source, resolution) = (running.source, Resolution::Regions);
+    let seen = |cohorts| Seen { source, cohorts, resolution, left: None, touched: None };
+    look.readings = running.watch.read(&sight).into_iter().map(|(id, cohorts)| (id, seen(cohorts))).collect();
     look.at = sight.at;
     look.cpu = sight.cpu;
     look.between = used;
@@ -224,7 +246,7 @@ fn note(left_out: usize, of: usize) -> Option<String> {
 }
 
 /// They are the operator's: lowtide does not switch them off.
-fn exclusive(users: &[ExclusiveUser]) -> String {
+pub(in crate::hotness) fn exclusive(users: &[ExclusiveUser]) -> String {
     let remedies: Vec<_> =
         users.iter().map(|user| format!("`echo N > /{}`", user.parameter().display())).collect();
     let names: Vec<_> = users.iter().map(ToString::to_string).collect();

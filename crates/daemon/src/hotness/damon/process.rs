@@ -8,7 +8,7 @@ use lowtide_kernfs::{
 };
 
 /// Its memory in DRAM by type; `None` if it is gone, or a kernel thread.
-pub(super) fn resident(root: &Root, pid: u32) -> Result<Option<ByType>, lowtide_kernfs::Error> {
+pub(in crate::hotness) fn resident(root: &Root, pid: u32) -> Result<Option<ByType>, lowtide_kernfs::Error> {
     match root.parse_record(format!("proc/{pid}/status"), parse_status) {
         Err(error) if error.is_gone() => Ok(None),
         other => Ok(other?.flatten()),
@@ -17,7 +17,10 @@ pub(super) fn resident(root: &Root, pid: u32) -> Result<Option<ByType>, lowtide_
 
 /// Its mappings in the order of their addresses; `None` if it is gone, or they may not be read, which takes CAP_SYS_PTRACE,
 /// or there are too many.
-pub(super) fn mappings(root: &Root, pid: u32) -> Result<Option<Vec<Mapping>>, lowtide_kernfs::Error> {
+pub(in crate::hotness) fn mappings(
+    root: &Root,
+    pid: u32,
+) -> Result<Option<Vec<Mapping>>, lowtide_kernfs::Error> {
     match root.parse_optional(format!("proc/{pid}/maps"), parse_maps) {
         Err(error) if error.is_gone() || matches!(error.errno(), Some(Errno::EACCES | Errno::EPERM)) => {
             Ok(None)
@@ -43,9 +46,9 @@ fn parse_status(text: &str) -> Result<Option<ByType>, Fault> {
 
 /// Addresses behind which there may be memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Mapping {
-    pub(super) range: AddressRange,
-    pub(super) is_file: bool,
+pub(in crate::hotness) struct Mapping {
+    pub(in crate::hotness) range: AddressRange,
+    pub(in crate::hotness) is_file: bool,
 }
 
 /// Understands /proc/PID/maps. What nobody may access (guard pages, what allocators reserve) is left out, and so is the
@@ -72,14 +75,14 @@ fn parse_mapping(number: usize, line: &str) -> Result<Option<Mapping>, Fault> {
 
 /// A private mapping that may be written holds copies, which are anonymous; shared memory is a file by name only
 /// (`shmem_kernel_file_setup`, mm/shmem.c).
-fn is_file(access: &str, path: &str) -> bool {
+pub(in crate::hotness) fn is_file(access: &str, path: &str) -> bool {
     const SHARED_MEMORY: [&str; 4] = ["/dev/zero", "/dev/shm/", "/memfd:", "/SYSV"];
     let is_copy = access.contains('w') && access.ends_with('p');
     path.starts_with('/') && !is_copy && !SHARED_MEMORY.iter().any(|name| path.starts_with(name))
 }
 
 /// Bytes of a range that are mapped, by type. Mappings are in the order of their addresses.
-pub(super) fn mapped(range: AddressRange, mappings: &[Mapping]) -> ByType {
+pub(in crate::hotness) fn mapped(range: AddressRange, mappings: &[Mapping]) -> ByType {
     let first = mappings.partition_point(|mapping| mapping.range.end() <= range.start());
     let within = mappings[first..].iter().take_while(|mapping| mapping.range.start() < range.end());
     within.fold(ByType::default(), |mut sum, mapping| {
@@ -91,7 +94,7 @@ pub(super) fn mapped(range: AddressRange, mappings: &[Mapping]) -> ByType {
 }
 
 /// Understands cgroup.procs.
-pub(super) fn parse_pids(text: &str) -> Result<Vec<u32>, Fault> {
+pub(in crate::hotness) fn parse_pids(text: &str) -> Result<Vec<u32>, Fault> {
     let lines = text.lines().enumerate();
     let pid = |(index, line): (usize, &str)| {
         let pid = number(index + 1, line)?;

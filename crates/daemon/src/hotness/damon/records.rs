@@ -56,13 +56,13 @@ impl Records {
     }
 
     /// Adds one. Call it before what it is of is written.
-    pub(super) fn note(&mut self, record: Record) -> Result<(), RecordsError> {
+    pub(in crate::hotness) fn note(&mut self, record: Record) -> Result<(), RecordsError> {
         self.records.push(record);
         self.save()
     }
 
     /// The last one has changed.
-    pub(super) fn update(&mut self, record: Record) -> Result<(), RecordsError> {
+    pub(in crate::hotness) fn update(&mut self, record: Record) -> Result<(), RecordsError> {
         self.records.pop();
         self.note(record)
     }
