@@ -225,8 +225,9 @@ fn judge_zram(verdict: &mut Verdict, end: &End) {
     );
     verdict.expect(third.net_saved.abs_diff(truth) <= truth / 10, "what is saved of them is known to 10 %");
     verdict.expect(random.net_saved <= random.swapped / 10, "and that nothing is saved of the random bytes");
+    // A few pages of the program itself are among the first MiB.
     verdict.expect(
-        random.compressed.is_some_and(|share| share > 0.99),
+        random.compressed.is_some_and(|share| share > 0.95),
         "it is known that those do not compress",
     );
 }
