@@ -24,6 +24,7 @@ mod pageout;
 mod peers;
 mod placement;
 mod precision;
+mod real_work;
 mod reclaim;
 mod scrape;
 mod shift;
@@ -106,6 +107,10 @@ pub static BENCHMARKS: &[Scenario] = &[
     precision::SCENARIO,
     sources::SCENARIO,
     pageout::SCENARIO,
+    real_work::SCENARIO,
+    real_work::OFF,
+    real_work::HUGE,
+    real_work::LONG,
 ];
 
 /// What `cargo xtask demo` runs.
