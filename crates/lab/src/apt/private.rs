@@ -38,6 +38,14 @@ impl PrivateApt {
         Ok(self.run("apt-cache", &["pkgnames", prefix])?.lines().map(ToOwned::to_owned).collect())
     }
 
+    /// These packages, and all that they depend on.
+    pub fn needed(&self, packages: &[&str]) -> Result<Vec<String>> {
+        let text = self.run("apt-cache", &[&["depends", "--recurse", "--important"], packages].concat())?;
+        // Lines with a space begin tell of whom, those in angle brackets are no packages.
+        let names = text.lines().filter(|line| !line.starts_with([' ', '|', '<']));
+        Ok(names.map(ToOwned::to_owned).collect())
+    }
+
     /// Downloads `packages` and unpacks them into `destination`, which is created.
     pub fn unpack(&self, packages: &[String], destination: &Path) -> Result<()> {
         let downloads = destination.join(".debs");

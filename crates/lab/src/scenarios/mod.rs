@@ -7,6 +7,7 @@
 mod ages;
 mod balancer;
 mod baseline;
+mod bench_host;
 mod churn;
 mod curve;
 mod cxl;
@@ -111,6 +112,8 @@ pub static BENCHMARKS: &[Scenario] = &[
     real_work::OFF,
     real_work::HUGE,
     real_work::LONG,
+    bench_host::PACK,
+    bench_host::HOST,
 ];
 
 /// What `cargo xtask demo` runs.
@@ -154,6 +157,12 @@ pub fn execute(dirs: &LabDirs, scenario: &Scenario, kernel: &str) -> Result<Outc
     Ok(outcome)
 }
 
+/// How files of a pack are named among a scenario's programs.
+pub const OF_PACK: &str = "pack/";
+
 fn program(dirs: &LabDirs, name: &str) -> Result<PathBuf> {
+    if name.starts_with(OF_PACK) {
+        return Ok(dirs.file(name));
+    }
     Ok(tools::guest_tool(dirs, name)?.unwrap_or_else(|| dirs.release_program(name)))
 }

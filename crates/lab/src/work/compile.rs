@@ -1,7 +1,7 @@
 //! A compile that runs again and again: tcc on a source of some thousand functions.
 
 use super::latency::{Recorder, Window};
-use super::load::{Report, Requests};
+use super::load::{Load, Report, Requests};
 use crate::guest::Cgroup;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
@@ -34,6 +34,18 @@ pub struct Settings {
     /// Where the report goes.
     #[arg(long)]
     pub report: PathBuf,
+}
+
+/// Starts the loop; it runs in a cgroup of its own.
+pub fn start(cgroup: &Cgroup, settings: &Settings) -> Result<Load> {
+    let mut command = cgroup.helper();
+    command.arg("compile").arg("--root").arg(&settings.root).arg("--report").arg(&settings.report);
+    command.args(["--seconds", &settings.seconds.to_string(), "--period", &settings.period.to_string()]);
+    for window in &settings.window {
+        command.args(["--window", &window.to_string()]);
+    }
+    command.arg(&settings.cgroup).stdin(Stdio::null());
+    Load::spawn(command, settings.report.clone())
 }
 
 /// Writes the source into the image at `root`.
