@@ -62,8 +62,9 @@ impl Group {
     /// Unpacks its images, starts its servers and fills them. All that is started has the group's processors.
     pub fn start(plan: Plan, work: Work, pack: &Pack) -> Result<Self> {
         use_processors(&plan.processors)?;
+        let set_up = Cgroup::create(&format!("{GROUPS}/set-up"))?;
         for name in ROOTS {
-            pack.unpack(name, &plan.directory.join(name))?;
+            pack.unpack(name, &plan.directory.join(name), &set_up)?;
         }
         let image = |name: &str| Image::at(&plan.directory.join(name));
         let images = Images::fill(image("redis"), image("nginx"), plan.ports, &work.sizes)?;

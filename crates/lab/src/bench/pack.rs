@@ -1,10 +1,10 @@
 //! A pack at run time: the directory of the program, with an archive for each server's root.
 
+use crate::guest::Cgroup;
 use crate::process::output_of;
 use anyhow::{Context, Result, ensure};
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 /// The archives, without their ending, and what each is for.
 pub const ROOTS: [&str; 5] = ["redis", "nginx", "postgres", "compile", "oomd"];
@@ -39,10 +39,10 @@ impl Pack {
         self.directory.join("busybox")
     }
 
-    /// Unpacks one of its roots into a new directory.
-    pub fn unpack(&self, root: &str, directory: &Path) -> Result<()> {
+    /// Unpacks one of its roots into a new directory. It is done in a cgroup, so that a clean-up ends it too.
+    pub fn unpack(&self, root: &str, directory: &Path, cgroup: &Cgroup) -> Result<()> {
         fs::create_dir_all(directory).with_context(|| format!("cannot create {}", directory.display()))?;
-        let mut command = Command::new(self.busybox());
+        let mut command = cgroup.command(&self.busybox().to_string_lossy());
         command.args(["tar", "-xJf"]).arg(self.archive(root)).arg("-C").arg(directory);
         output_of(&mut command).map(drop)
     }

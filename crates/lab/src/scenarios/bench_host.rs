@@ -44,7 +44,8 @@ pub(super) const HOST: Scenario = Scenario {
 };
 
 fn machine() -> Machine {
-    Machine::deterministic().with_memory(4096 * MIB).with_limit(Duration::from_mins(40))
+    // A processor for each group.
+    Machine::deterministic().with_cpus(4).with_memory(4096 * MIB).with_limit(Duration::from_mins(40))
 }
 
 /// The bench's directory is on a disk of its own.

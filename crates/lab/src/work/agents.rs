@@ -142,13 +142,14 @@ fn start_oomd(place: &Place) -> Result<Child> {
         "detectors": [["always", { "name": "continue", "args": {} }]],
         "actions": [{ "name": "senpai", "args": senpai }],
     });
-    fs::create_dir_all(&place.directory).context("cannot create oomd's directory")?;
     let file = |name: &str| place.directory.join(name);
+    fs::create_dir_all(file("run")).context("cannot create oomd's directory")?;
     fs::write(file("oomd.json"), serde_json::to_string_pretty(&json!({ "rulesets": [ruleset] }))?)
         .context("cannot write oomd's configuration")?;
     let log = File::create(file("oomd.log")).context("cannot create oomd's log")?;
     let mut command = Image::at(root).command("oomd");
     command.arg("--config").arg(file("oomd.json")).arg("--kmsg-override").arg(file("kills"));
+    command.arg("--runtime-dir").arg(file("run"));
     command.stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
     command.spawn().context("cannot start oomd")
 }
