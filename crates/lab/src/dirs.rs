@@ -51,6 +51,12 @@ impl LabDirs {
         self.target.join("release").join(name)
     }
 
+    /// Where release builds for one target are, when it is named.
+    #[must_use]
+    pub fn static_programs(&self, target: &str) -> PathBuf {
+        self.target.join(target).join("release")
+    }
+
     /// A fresh directory for the logs and results of one run; of the finished ones only the last twenty are kept.
     pub fn new_run(&self) -> Result<PathBuf> {
         let runs = self.root.join("runs");

@@ -7,6 +7,7 @@
 
 pub mod accel;
 pub mod apt;
+pub mod bench;
 pub mod console;
 pub mod cpio;
 pub mod dirs;
@@ -26,3 +27,4 @@ pub mod spec;
 pub mod tail;
 pub mod tenant;
 pub mod tools;
+pub mod work;

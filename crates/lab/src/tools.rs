@@ -9,11 +9,13 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 /// Program, Debian package that has it, and why the lab needs it.
-const NEEDED: [(&str, &str, &str); 5] = [
+const NEEDED: [(&str, &str, &str); 7] = [
     ("qemu-system-x86_64", "qemu-system-x86", "runs the virtual machines"),
     ("depmod", "kmod", "indexes the modules of the kernels under test"),
     ("xz", "xz-utils", "unpacks the modules of the first boot stage"),
     ("mkfs.ext4", "e2fsprogs", "makes file systems inside the virtual machines"),
+    ("fincore", "util-linux-extra", "counts the pages of files that are in the page cache"),
+    ("redis-check-rdb", "redis-tools", "is redis-server too, and no service starts it"),
     ("dmsetup", "dmsetup", "makes disks inside the virtual machines that get slower or fail"),
 ];
 
@@ -48,7 +50,8 @@ pub fn busybox(dirs: &LabDirs) -> Result<PathBuf> {
 
 /// Programs that scenarios run in their machines, and the Debian package that has them. They are unpacked, not
 /// installed: the package would start a service on this machine.
-const GUEST_TOOLS: [(&str, &str); 2] = [("prometheus", "prometheus"), ("promtool", "prometheus")];
+const GUEST_TOOLS: [(&str, &str); 3] =
+    [("prometheus", "prometheus"), ("promtool", "prometheus"), ("nginx", "nginx")];
 
 /// The file of one of these programs, downloaded now if it is not there yet; none if it is not one of them.
 pub fn guest_tool(dirs: &LabDirs, program: &str) -> Result<Option<PathBuf>> {
@@ -69,7 +72,7 @@ fn unpacked(dirs: &LabDirs, program: &str, package: &str) -> Result<PathBuf> {
     let apt = PrivateApt::update(&dirs.apt().join("tools"), &[&codename])?;
     let unpacked = dirs.tools().join("unpacked");
     apt.unpack(&[package.to_owned()], &unpacked)?;
-    let places = ["bin", "usr/bin"].map(|place| unpacked.join(place).join(program));
+    let places = ["bin", "usr/bin", "usr/sbin"].map(|place| unpacked.join(place).join(program));
     let found = places.iter().find(|path| path.is_file());
     let found = found.with_context(|| format!("Debian's {package} has no {program}"))?;
     fs::rename(found, &file)?;

@@ -5,6 +5,9 @@ use anyhow::{Context, Result, ensure};
 use lowtide_lab::process::say;
 use std::process::Command;
 
+/// What a pack is built for.
+pub(crate) const TARGET: &str = "x86_64-unknown-linux-gnu";
+
 /// Builds the lab's own programs, and the packages named, with the release profile.
 pub(crate) fn release(packages: &[&str]) -> Result<()> {
     say("building what runs in the machine (release)");

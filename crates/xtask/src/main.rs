@@ -1,5 +1,6 @@
 //! `cargo xtask`: the developer's commands.
 
+mod bench;
 mod build;
 mod lab;
 mod step;
@@ -29,12 +30,8 @@ enum Command {
     },
     /// Run every test: lints, unit and property tests, fixtures, and the scenarios on real kernels.
     Test(test::TestArgs),
-    /// Run the benchmarks, which report and never judge.
-    Bench {
-        /// Kernel series.
-        #[arg(long, default_value = kernel::DEFAULT)]
-        kernel: String,
-    },
+    /// Run the benchmarks, which report and never judge; or make a pack that runs real servers on a host.
+    Bench(bench::BenchArgs),
     /// Real kernels in virtual machines.
     #[command(subcommand)]
     Lab(lab::LabCommand),
@@ -44,7 +41,7 @@ fn main() -> ExitCode {
     let done = match Args::parse().command {
         Command::Demo { kernel } => show(scenarios::SHOWS, &kernel),
         Command::Test(args) => test::run(&args),
-        Command::Bench { kernel } => show(scenarios::BENCHMARKS, &kernel),
+        Command::Bench(args) => bench::run(args),
         Command::Lab(command) => lab::run(command),
     };
     done.unwrap_or_else(|error| {

@@ -104,7 +104,7 @@ const CASES: &[Case] = &[
     (
         "does not compress, and goes to a disk",
         |b| incompressible(b, TierKind::Disk),
-        Takes(Scope::Any, Reason::Headroom),
+        Takes(Scope::Anon, Reason::Headroom),
     ),
     ("host short", |b| b.seen.host.free = Bytes::mib(50), TakesFile(Reason::LowWatermark)),
     ("file mode", |b| b.policy().mode = Mode::File, TakesFile(Reason::FileMode)),

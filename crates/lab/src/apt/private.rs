@@ -25,6 +25,7 @@ impl PrivateApt {
         let text = rewrite(&machine_sources(Path::new("/etc/apt"))?, &codename()?, suites)?;
         let path = apt.sources_file();
         fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+        fs::write(apt.status_file(), "").context("cannot write an empty list of installed packages")?;
         say(&format!(
             "fetching package lists of {} (private, this machine's apt is not touched)",
             suites.join(", ")
@@ -36,6 +37,14 @@ impl PrivateApt {
     /// Every package name that starts with `prefix`.
     pub fn package_names(&self, prefix: &str) -> Result<Vec<String>> {
         Ok(self.run("apt-cache", &["pkgnames", prefix])?.lines().map(ToOwned::to_owned).collect())
+    }
+
+    /// These packages, and all that they depend on.
+    pub fn needed(&self, packages: &[&str]) -> Result<Vec<String>> {
+        let text = self.run("apt-cache", &[&["depends", "--recurse", "--important"], packages].concat())?;
+        // Lines with a space begin tell of whom, those in angle brackets are no packages.
+        let names = text.lines().filter(|line| !line.starts_with([' ', '|', '<']));
+        Ok(names.map(ToOwned::to_owned).collect())
     }
 
     /// Downloads `packages` and unpacks them into `destination`, which is created.
@@ -61,6 +70,11 @@ impl PrivateApt {
         self.directory.join("lab.sources")
     }
 
+    /// Without it apt would choose versions that this machine has installed, which these suites need not have.
+    fn status_file(&self) -> PathBuf {
+        self.directory.join("status")
+    }
+
     fn run(&self, program: &str, args: &[&str]) -> Result<String> {
         output_of(self.command(program).args(args))
     }
@@ -71,6 +85,7 @@ impl PrivateApt {
         for value in [
             option("Dir::Etc::sourcelist", self.sources_file()),
             option("Dir::Etc::sourceparts", self.directory.join("parts")),
+            option("Dir::State::status", self.status_file()),
             option("Dir::State::lists", self.directory.join("lists")),
             option("Dir::Cache", self.directory.join("cache")),
             "Acquire::Languages=none".to_owned(),

@@ -1,12 +1,11 @@
 //! The lab's program inside the virtual machine: process 1, the steps of scenarios, and small helpers.
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use clap::{Parser, Subcommand};
-use lowtide_lab::guest::peers::{oomd, senpai};
+use lowtide_lab::guest::helper::Helper;
+use lowtide_lab::guest::peers::oomd;
 use lowtide_lab::{guest, scenarios};
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 /// Runs inside the lab's virtual machines. Never run it on a host.
 #[derive(Debug, Parser)]
@@ -21,14 +20,8 @@ enum Action {
     Init,
     /// Do the steps of a scenario.
     Scenario { name: String },
-    /// Move into a cgroup, then become another program.
-    ExecIn {
-        /// The cgroup's directory.
-        cgroup: PathBuf,
-        /// Program and arguments.
-        #[arg(last = true, required = true)]
-        command: Vec<String>,
-    },
+    #[command(flatten)]
+    Helper(Helper),
     /// Fill some memory and sleep until killed.
     Hold {
         /// Such as 256K.
@@ -43,13 +36,6 @@ enum Action {
         /// Compression algorithm.
         #[arg(default_value = "lz4")]
         algorithm: String,
-    },
-    /// Squeeze a cgroup as senpai.py does, until SIGTERM.
-    Senpai {
-        /// The cgroup's directory.
-        cgroup: PathBuf,
-        #[command(flatten)]
-        settings: senpai::Settings,
     },
     /// Probe a cgroup as oomd's Senpai does with immediate_backoff, until SIGTERM.
     OomdSenpai {
@@ -80,9 +66,8 @@ fn main() -> Result<()> {
     match action {
         Action::Init => guest::init::main().map(|never| match never {}),
         Action::Scenario { name } => (scenarios::find(&name)?.guest)(),
-        Action::ExecIn { cgroup, command } => exec_in(&cgroup, &command),
+        Action::Helper(helper) => helper.run(),
         Action::Hold { size } => hold(size),
-        Action::Senpai { cgroup, settings } => senpai::run(&guest::Cgroup::at(&cgroup), settings),
         Action::OomdSenpai { cgroup, settings } => oomd::run(&guest::Cgroup::at(&cgroup), &settings),
         Action::ZramSwap { size, algorithm } => {
             let options = guest::zram::ZramOptions { algorithm, ..guest::zram::ZramOptions::lz4(size) };
@@ -100,10 +85,4 @@ fn hold(size: u64) -> Result<()> {
         std::hint::black_box(&memory);
         std::thread::park();
     }
-}
-
-fn exec_in(cgroup: &Path, command: &[String]) -> Result<()> {
-    guest::cgroup::enter(cgroup)?;
-    let (program, args) = command.split_first().context("no command given")?;
-    Err(Command::new(program).args(args).exec()).with_context(|| format!("cannot start {program}"))
 }

@@ -73,11 +73,39 @@ impl Cgroup {
         knobs::write(self.path.join(file), value)
     }
 
+    /// Moves a process into it.
+    pub fn add(&self, process: u32) -> Result<()> {
+        self.write("cgroup.procs", &process.to_string())
+    }
+
     /// A command that starts inside this cgroup.
     #[must_use]
     pub fn command(&self, program: &str) -> Command {
-        let mut command = Command::new("lab-guest");
+        let mut command = Command::new(helper());
         command.arg("exec-in").arg(&self.path).arg("--").arg(program);
+        command
+    }
+
+    /// The lab's own program in this cgroup; its arguments are to be added.
+    #[must_use]
+    pub fn helper(&self) -> Command {
+        self.command(&helper())
+    }
+
+    /// As [`Cgroup::command`], with a directory as the program's root.
+    #[must_use]
+    pub fn command_in(&self, root: &Path, program: &str) -> Command {
+        let mut command = Command::new(helper());
+        command.arg("exec-in").arg("--root").arg(root).arg(&self.path).arg("--").arg(program);
+        command
+    }
+
+    /// As [`Cgroup::command_in`], as a user that is not root.
+    #[must_use]
+    pub fn command_as(&self, user: u32, root: &Path, program: &str) -> Command {
+        let mut command = Command::new(helper());
+        command.arg("exec-in").arg("--user").arg(user.to_string()).arg("--root").arg(root).arg(&self.path);
+        command.arg("--").arg(program);
         command
     }
 
@@ -92,6 +120,14 @@ impl Cgroup {
         }
         fs::remove_dir(&self.path).with_context(|| format!("cannot remove {}", self.path.display()))
     }
+}
+
+/// The lab's own program: in a pack this very one, else the one in PATH.
+#[must_use]
+pub fn helper() -> String {
+    let this = std::env::current_exe().unwrap_or_default();
+    let is_bench = this.file_name().is_some_and(|name| name == crate::bench::PROGRAM);
+    if is_bench { this.to_string_lossy().into_owned() } else { "lab-guest".to_owned() }
 }
 
 fn enable_controllers(parent: &Path) -> Result<()> {

@@ -6,7 +6,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 use std::fs::{self, File};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::Duration;
 
@@ -30,8 +30,12 @@ impl Daemon {
 
     /// As [`Daemon::start`], and returns at once.
     pub fn launch(name: &str, policies: &str) -> Result<Self> {
-        let directory = directory_of(name);
-        fs::create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
+        Self::launch_in(&directory_of(name), policies)
+    }
+
+    /// As [`Daemon::launch`], with all of its files in a directory that is created.
+    pub fn launch_in(directory: &Path, policies: &str) -> Result<Self> {
+        fs::create_dir_all(directory).with_context(|| format!("cannot create {}", directory.display()))?;
         let config = directory.join("lowtide.yaml");
         let place = directory.display();
         let text =

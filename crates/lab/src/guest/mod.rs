@@ -5,6 +5,7 @@ pub mod block;
 pub mod cgroup;
 pub mod daemon;
 pub mod generations;
+pub mod helper;
 pub mod http;
 pub mod init;
 pub mod knobs;

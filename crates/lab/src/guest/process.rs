@@ -91,6 +91,13 @@ fn names(directory: &Path) -> Result<Vec<PathBuf>> {
     entries.map(|entry| Ok(entry?.path())).collect()
 }
 
+/// Processor time of the first thread of the process at this directory of /proc, if it is still there.
+#[must_use]
+pub fn run_time_at(directory: &Path) -> Option<Duration> {
+    let text = fs::read_to_string(directory.join("schedstat")).ok()?;
+    Some(Duration::from_nanos(run_time(&text)))
+}
+
 /// The first number of schedstat: nanoseconds on a processor.
 fn run_time(text: &str) -> u64 {
     text.split_whitespace().next().and_then(|word| word.parse().ok()).unwrap_or(0)

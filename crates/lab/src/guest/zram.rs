@@ -57,17 +57,34 @@ impl Zram {
     /// Makes a new device.
     pub fn create(options: &ZramOptions) -> Result<Self> {
         modules::load("zram", &["num_devices=0"])?;
-        let index = knobs::read("/sys/class/zram-control/hot_add")?;
-        let zram = Self { index: index.parse().with_context(|| format!("hot_add gave {index:?}"))? };
-        zram.write("comp_algorithm", &options.algorithm)?;
-        if let Some(backing) = &options.backing {
-            zram.write("backing_dev", backing.to_str().context("backing path is not text")?)?;
-        }
-        zram.write("disksize", &options.size.to_string())?;
-        if let Some(limit) = options.memory_limit {
-            zram.write("mem_limit", &limit.to_string())?;
-        }
+        let zram = Self::add()?;
+        zram.set_up(options)?;
         Ok(zram)
+    }
+
+    /// Makes a new device that has no size yet, and takes nothing.
+    pub fn add() -> Result<Self> {
+        let index = knobs::read("/sys/class/zram-control/hot_add")?;
+        Ok(Self { index: index.parse().with_context(|| format!("hot_add gave {index:?}"))? })
+    }
+
+    /// Its number.
+    #[must_use]
+    pub fn index(&self) -> u32 {
+        self.index
+    }
+
+    /// Gives it a size and what else there is to set.
+    pub fn set_up(&self, options: &ZramOptions) -> Result<()> {
+        self.write("comp_algorithm", &options.algorithm)?;
+        if let Some(backing) = &options.backing {
+            self.write("backing_dev", backing.to_str().context("backing path is not text")?)?;
+        }
+        self.write("disksize", &options.size.to_string())?;
+        if let Some(limit) = options.memory_limit {
+            self.write("mem_limit", &limit.to_string())?;
+        }
+        Ok(())
     }
 
     /// Makes a new device and swaps on it.

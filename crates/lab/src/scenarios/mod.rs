@@ -7,6 +7,7 @@
 mod ages;
 mod balancer;
 mod baseline;
+mod bench_host;
 mod churn;
 mod compress;
 mod curve;
@@ -25,6 +26,7 @@ mod pageout;
 mod peers;
 mod placement;
 mod precision;
+mod real_work;
 mod reclaim;
 mod sampled;
 mod scrape;
@@ -110,6 +112,12 @@ pub static BENCHMARKS: &[Scenario] = &[
     precision::SCENARIO,
     sources::SCENARIO,
     pageout::SCENARIO,
+    real_work::SCENARIO,
+    real_work::OFF,
+    real_work::HUGE,
+    real_work::LONG,
+    bench_host::PACK,
+    bench_host::HOST,
 ];
 
 /// What `cargo xtask demo` runs.
@@ -153,6 +161,12 @@ pub fn execute(dirs: &LabDirs, scenario: &Scenario, kernel: &str) -> Result<Outc
     Ok(outcome)
 }
 
+/// How files of a pack are named among a scenario's programs.
+pub const OF_PACK: &str = "pack/";
+
 fn program(dirs: &LabDirs, name: &str) -> Result<PathBuf> {
+    if name.starts_with(OF_PACK) {
+        return Ok(dirs.file(name));
+    }
     Ok(tools::guest_tool(dirs, name)?.unwrap_or_else(|| dirs.release_program(name)))
 }

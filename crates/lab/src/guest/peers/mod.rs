@@ -4,7 +4,7 @@
 pub mod oomd;
 pub mod senpai;
 
-use super::Cgroup;
+use super::{Cgroup, cgroup};
 use anyhow::{Context, Result, ensure};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -24,10 +24,16 @@ pub struct Peer {
 impl Peer {
     /// Starts `lab-guest LAW CGROUP ARGS`.
     pub fn start(law: &str, cgroup: &Cgroup, args: &[&str]) -> Result<Self> {
-        let mut command = Command::new("lab-guest");
+        let mut command = Command::new(cgroup::helper());
         command.arg(law).arg(cgroup.path()).args(args).stdin(Stdio::null());
         let child = command.spawn().context("cannot start lab-guest")?;
         Ok(Self { name: law.to_owned(), child })
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Ends it; it puts back what it set.
