@@ -7,6 +7,7 @@ use crate::{
     confine::PastZswap,
     cost::Costs,
     decision::Scope,
+    forecast::Forecast,
     history::{History, Sample},
     idle::{ByType, Since, Tracker},
     observation::{CgroupObservation, Effect, HostObservation},
@@ -83,6 +84,8 @@ pub(crate) struct CgroupState {
     pub(crate) tracker: Tracker,
     /// Of the last tick; `None` without an idle-age source.
     pub(crate) ladder: Option<Ladder>,
+    /// What more could be saved, as of the last tick; `None` without an idle-age source, or without anything to offload to.
+    pub(crate) forecast: Option<Forecast>,
     /// How its memory compresses, and where what was swapped out is, as of the last tick.
     pub(crate) compression: Compression,
     pub(crate) on_devices: OnDevices,
@@ -154,6 +157,7 @@ impl CgroupState {
             usual: UsualIo::default(),
             tracker: Tracker::default(),
             ladder: None,
+            forecast: None,
             compression: Compression::default(),
             on_devices: OnDevices::default(),
             sinking: None,

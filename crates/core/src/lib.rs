@@ -13,6 +13,7 @@ mod compression;
 pub mod confine;
 mod cost;
 pub mod decision;
+mod forecast;
 mod harm;
 mod history;
 pub mod idle;
@@ -38,6 +39,7 @@ pub use compression::{Compressed, Stored};
 pub use confine::{Confinement, PastZswap, SwapBound, ZswapBound};
 pub use cost::{Basis, FaultCost};
 pub use decision::{Action, Decision, Figures, Gain, Reason, Scope};
+pub use forecast::Forecast;
 pub use idle::{Cohort, Histogram, Hotness, Line, Lines, Reading};
 pub use observation::{
     BlockReads, CgroupId, CgroupObservation, Effect, HostObservation, IoReads, Memory, MemoryStat,

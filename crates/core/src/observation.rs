@@ -203,6 +203,13 @@ impl HostObservation {
         self.swap_total.map_or(Bytes::ZERO, |total| devices.map(|tier| tier.capacity).sum::<Bytes>() - total)
     }
 
+    /// Uncompressed bytes that a tier can still take; nothing if it is not there.
+    #[must_use]
+    pub fn room_of(&self, device: &str) -> Bytes {
+        let tier = self.tiers.iter().find(|tier| &*tier.device == device);
+        tier.map_or(Bytes::ZERO, Tier::uncompressed_room)
+    }
+
     /// All swap devices together; `None` if there is no swap.
     #[must_use]
     pub fn swap(&self) -> Option<SwapRoom> {

@@ -6,6 +6,7 @@ use crate::{
     cgroup_state::CgroupState,
     compression::Compressed,
     cost::{Costs, FaultCost},
+    forecast::Forecast,
     idle::{Hotness, Measured, Tracker},
     observation::{CgroupId, Memory, Tier},
     placement::Ladder,
@@ -95,6 +96,13 @@ impl State {
             || savings::even(memory, tiers),
             |cgroup| savings::placement(memory, tiers, &cgroup.on_devices),
         )
+    }
+
+    /// What `full` would save of a cgroup beyond what is offloaded already; `None` without a source of idle ages, or where nothing can
+    /// be offloaded to.
+    #[must_use]
+    pub fn forecast(&self, id: CgroupId) -> Option<&Forecast> {
+        self.cgroups.get(&id)?.forecast.as_ref()
     }
 
     /// How long after they were swapped out the pages of every cgroup belong on `device`; `None` if those of some cgroup never do,

@@ -282,6 +282,29 @@ fn idle(page: &Page, view: &View) -> Result<(), prometheus::Error> {
         "Sampled pages that lowtide_cgroup_precision_ratio is of.",
         &["cgroup"],
     )?;
+    let forecast_net = page.gauge(
+        "lowtide_cgroup_forecast_net_bytes",
+        "DRAM that mode full would save net, beyond what is offloaded.",
+        &["cgroup"],
+    )?;
+    let forecast_error = page.gauge(
+        "lowtide_cgroup_forecast_error_bytes",
+        "Half of the 95 % interval around lowtide_cgroup_forecast_net_bytes.",
+        &["cgroup"],
+    )?;
+    let forecast_back = page.gauge(
+        "lowtide_cgroup_forecast_refaulted_bytes",
+        "Bytes that would be faulted back in a minute.",
+        &["cgroup"],
+    )?;
+    for CgroupView { path, forecast, .. } in &view.cgroups {
+        let Some(forecast) = forecast else { continue };
+        forecast_net.with_label_values(&[&**path]).set(forecast.net.as_f64());
+        forecast_back.with_label_values(&[&**path]).set(forecast.refaulted_per_minute.as_f64());
+        if let Some(error) = forecast.net_error {
+            forecast_error.with_label_values(&[&**path]).set(error.as_f64());
+        }
+    }
     let cut = page.gauge(
         "lowtide_cgroup_cut_seconds",
         "Idle age from which on anonymous memory may go.",

@@ -3,8 +3,8 @@
 use std::{collections::VecDeque, fmt::Write, time::Duration};
 
 use lowtide_core::{
-    Action, Basis, Bytes, Compressed, Confinement, Decision, FaultCost, Figures, Gain, Hotness, Ladder,
-    Lines, PastZswap, Ratio, Reason, Rung, Scope, SwapBound, ZswapBound,
+    Action, Basis, Bytes, Compressed, Confinement, Decision, FaultCost, Figures, Forecast, Gain, Hotness,
+    Ladder, Lines, PastZswap, Ratio, Reason, Rung, Scope, SwapBound, ZswapBound,
     balancer::{Settle, Sinking},
     idle::{Measured, Resolution, Sample, WhatIf},
 };
@@ -59,6 +59,7 @@ fn write_host(text: &mut String, view: &View) -> std::fmt::Result {
         )?;
     }
     view.balancer.iter().try_for_each(|store| write_store(text, store))?;
+    write_promise(text, view)?;
     write_sampling(text, &view.sampling)?;
     for problem in &view.problems {
         writeln!(text, "problem: {problem}")?;
@@ -191,6 +192,7 @@ pub(crate) fn explain(cgroup: &CgroupView, view: &View) -> String {
     if let Some(hotness) = &cgroup.hotness {
         let _ = write_hotness(&mut text, hotness);
         let _ = cgroup.ladder.as_ref().map_or(Ok(()), |ladder| write_ladder(&mut text, ladder));
+        let _ = cgroup.forecast.as_ref().map_or(Ok(()), |forecast| write_forecast(&mut text, forecast));
         let _ = write_working_sets(&mut text, &cgroup.account.working_sets);
     }
     let _ = cgroup.compressed.map_or(Ok(()), |compressed| write_compressed(&mut text, compressed));
@@ -326,6 +328,36 @@ fn write_ladder(text: &mut String, ladder: &Ladder) -> std::fmt::Result {
 fn write_compressed(text: &mut String, compressed: Compressed) -> std::fmt::Result {
     let Compressed { share, measured } = compressed;
     writeln!(text, "compresses to {} (measured over {measured})", rounded(share))
+}
+
+/// What `full` would save beyond what is offloaded, and what that would cost.
+fn write_forecast(text: &mut String, forecast: &Forecast) -> std::fmt::Result {
+    let Forecast { kind, device, from, could_go, net, net_error, refaulted_per_minute, stall } = forecast;
+    let give_or_take = net_error.map_or_else(|| "error unknown".to_owned(), |error| format!("± {error}"));
+    writeln!(
+        text,
+        "forecast: full would save {net} more ({give_or_take}): {could_go} idle for {} to {} {device}; {refaulted_per_minute} a \
+         minute would come back, {stall} of the time",
+        age(*from),
+        kind.name()
+    )
+}
+
+/// What `full` would save of all cgroups that it is not allowed for.
+fn write_promise(text: &mut String, view: &View) -> std::fmt::Result {
+    let observed = || view.cgroups.iter().filter(|cgroup| !cgroup.acting);
+    let forecasts: Vec<_> = observed().filter_map(|cgroup| cgroup.forecast.as_ref()).collect();
+    if forecasts.is_empty() {
+        return Ok(());
+    }
+    let net: Bytes = forecasts.iter().map(|forecast| forecast.net).sum();
+    let back: Bytes = forecasts.iter().map(|forecast| forecast.refaulted_per_minute).sum();
+    writeln!(
+        text,
+        "forecast: mode full would save {net} net in {} of {} cgroups that it is not set for; {back} a minute would come back",
+        forecasts.len(),
+        observed().count()
+    )
 }
 
 /// The range of the working set over time, in a line; `status --json` has every minute.

@@ -3,8 +3,8 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use lowtide_core::{
-    Bytes, CgroupId, Compressed, Confinement, Decision, FaultCost, HostObservation, Hotness, Ladder, Memory,
-    Observation, Ratio, State,
+    Bytes, CgroupId, Compressed, Confinement, Decision, FaultCost, Forecast, HostObservation, Hotness,
+    Ladder, Memory, Observation, Ratio, State,
     savings::{self, Placed},
 };
 
@@ -80,6 +80,8 @@ pub(crate) struct CgroupView {
     pub(crate) hotness: Option<Hotness>,
     /// From which idle age on which tier is worth it; `None` without a source.
     pub(crate) ladder: Option<Ladder>,
+    /// What `full` would save beyond what is offloaded.
+    pub(crate) forecast: Option<Forecast>,
     /// What compression leaves of its memory; `None` as long as too little was seen.
     pub(crate) compressed: Option<Compressed>,
     /// Where its offloaded bytes live.
@@ -139,6 +141,7 @@ impl View {
                 stalls: stalls(cgroup.id),
                 hotness: hotness.remove(&cgroup.id),
                 ladder: state.ladder(cgroup.id).cloned(),
+                forecast: state.forecast(cgroup.id).cloned(),
                 compressed: state.compressed(cgroup.id, &cgroup.memory),
                 net_saved: savings::net(&placed),
                 placed,

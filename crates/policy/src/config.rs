@@ -48,8 +48,7 @@ impl Default for Config {
 
 /// How the idle ages of memory are had, and what that may cost.
 ///
-/// A walk ages pages: it is a write to debugfs or sysfs that leaves no setting behind. It is for cgroups whose mode is
-/// [`File`](lowtide_core::Mode::File) or [`Full`](lowtide_core::Mode::Full) only.
+/// A walk ages pages: it is a write to debugfs or sysfs that leaves no setting behind and moves no memory.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Hotness {
     /// Who is asked.
@@ -58,11 +57,23 @@ pub struct Hotness {
     pub interval: Duration,
     /// What all walks together may cost, as a share of one core: above 0, at most 100 %.
     pub cpu: Ratio,
+    /// Whether cgroups whose mode is [`Observe`](lowtide_core::Mode::Observe) are looked at too, so that it can be said what would be
+    /// saved of them.
+    pub observe: bool,
 }
 
 impl Default for Hotness {
     fn default() -> Self {
-        Self { source: SourceChoice::Auto, interval: Duration::from_secs(30), cpu: Ratio::percent(1.0) }
+        let (interval, cpu) = (Duration::from_secs(30), Ratio::percent(1.0));
+        Self { source: SourceChoice::Auto, interval, cpu, observe: true }
+    }
+}
+
+impl Hotness {
+    /// Whether a cgroup of this mode is looked at.
+    #[must_use]
+    pub fn looks_at(&self, mode: lowtide_core::Mode) -> bool {
+        self.observe || mode != lowtide_core::Mode::Observe
     }
 }
 

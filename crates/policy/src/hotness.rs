@@ -23,6 +23,7 @@ pub(crate) fn hotness(raw: Option<&raw::HostHotness>) -> Hotness {
         source: raw.source.unwrap_or(default.source),
         interval: raw.interval.as_ref().map_or(default.interval, |interval| interval.value.0),
         cpu: raw.cpu.as_ref().map_or(default.cpu, |share| share.0),
+        observe: raw.observe.unwrap_or(default.observe),
     }
 }
 

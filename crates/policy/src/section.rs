@@ -62,7 +62,7 @@ pub(crate) const CONTROL: Section = Section {
 pub(crate) const HOTNESS: Section = Section {
     name: "`hotness`",
     home: "under `hotness`",
-    keys: &["source", "interval", "cpu"],
+    keys: &["source", "interval", "cpu", "observe"],
     later: &[],
     example: "{ interval: 30s }",
 };

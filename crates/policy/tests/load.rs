@@ -59,8 +59,12 @@ fn what_is_not_given_has_its_default() {
     assert_eq!(config.metrics, None);
     assert_eq!(config.control_socket, default.control_socket);
     assert_eq!(config.state_dir, Path::new("/var/lib/lowtide"));
-    let hotness =
-        Hotness { source: SourceChoice::Auto, interval: Duration::from_secs(30), cpu: Ratio::percent(1.0) };
+    let hotness = Hotness {
+        source: SourceChoice::Auto,
+        interval: Duration::from_secs(30),
+        cpu: Ratio::percent(1.0),
+        observe: true,
+    };
     assert_eq!((config.hotness, default.hotness), (hotness, hotness));
     assert_eq!(config.budgets, Budgets::default());
     assert_eq!(config.tiers, HostTiers::default());
@@ -99,7 +103,7 @@ fn what_is_given_is_taken() {
         metrics: { listen: "[::1]:0" }
         control: { socket: /tmp/s }
         state_dir: /tmp/state
-        hotness: { source: mglru, interval: 10s, cpu: 2.5% }
+        hotness: { source: mglru, interval: 10s, cpu: 2.5%, observe: false }
         budgets:
           reclaim_cpu: 20%
           swap_out: 20GiB/day
@@ -131,8 +135,12 @@ fn what_is_given_is_taken() {
     assert_eq!(config.interval, Duration::from_secs(2));
     assert_eq!(config.metrics, Some("[::1]:0".parse().unwrap()));
     assert_eq!((config.control_socket, config.state_dir), ("/tmp/s".into(), "/tmp/state".into()));
-    let hotness =
-        Hotness { source: SourceChoice::Mglru, interval: Duration::from_secs(10), cpu: Ratio::percent(2.5) };
+    let hotness = Hotness {
+        source: SourceChoice::Mglru,
+        interval: Duration::from_secs(10),
+        cpu: Ratio::percent(2.5),
+        observe: false,
+    };
     assert_eq!(config.hotness, hotness);
     assert_eq!(
         config.budgets.swap_out,

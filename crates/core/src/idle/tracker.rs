@@ -347,6 +347,11 @@ impl Tracker {
         self.precision.measured()
     }
 
+    /// Half of the 95 % interval of so many idle bytes; `None` if the source does not say.
+    pub(crate) fn error_of(&self, idle: Bytes) -> Option<Bytes> {
+        self.last.and_then(|last| last.resolution.error_of(idle))
+    }
+
     /// Whether nodes are told apart, and their generations can be evicted.
     pub(crate) fn knows_nodes(&self) -> bool {
         self.last.is_some_and(|last| last.source == Source::Mglru)

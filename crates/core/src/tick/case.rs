@@ -6,6 +6,7 @@ use super::{Refused, Step};
 use crate::{
     cgroup_state::CgroupState,
     decision::{Action, Decision, Figures, Reason, Scope},
+    forecast::{Basis, Forecast},
     harm::{self, Harm, Usual},
     history::{MINUTE, SHORT},
     idle::ByType,
@@ -135,7 +136,9 @@ impl Case<'_> {
 
     /// Where memory of which age belongs at the price of now, and with it from which age on it may leave DRAM.
     pub(super) fn place(&self, state: &mut CgroupState, offers: &[Offer]) {
-        state.ladder = self.ladder(state, offers);
+        let offers = self.own_offers(state, offers);
+        state.ladder = self.ladder(state, &offers, self.price(state));
+        state.forecast = self.forecast(state, &offers);
         let swap = |ladder: &Ladder| {
             let rungs = ladder.rungs.iter().filter(|rung| rung.kind != TierKind::Node);
             let begins: Vec<_> = rungs.map(|rung| rung.from).collect();
@@ -147,8 +150,8 @@ impl Case<'_> {
         }
     }
 
-    fn ladder(&self, state: &CgroupState, offers: &[Offer]) -> Option<Ladder> {
-        state.tracker.is_current(self.policy, self.now).then_some(())?;
+    /// What is on offer to this cgroup: the tiers that its policy allows, from the age that it wants, with what its memory compresses to.
+    fn own_offers(&self, state: &CgroupState, offers: &[Offer]) -> Vec<Offer> {
         let swapped_from = state.tracker.swapped_from(self.policy);
         let allowed = |offer: &Offer| {
             let wanted = self.policy.tiers.rule(offer.kind)?.after.unwrap_or_default();
@@ -158,9 +161,32 @@ impl Case<'_> {
             let freed = taken.map_or(offer.freed, Ratio::complement);
             Some(Offer { after: wanted.max(least), freed, ..offer.clone() })
         };
-        let offers: Vec<_> = offers.iter().filter_map(allowed).collect();
+        offers.iter().filter_map(allowed).collect()
+    }
+
+    fn ladder(&self, state: &CgroupState, offers: &[Offer], price: Price) -> Option<Ladder> {
         let rates = state.tracker.rates(self.cgroup.memory.footprint());
-        Some(Ladder::lean(&offers, &rates, self.price(state)))
+        let current = state.tracker.is_current(self.policy, self.now);
+        current.then(|| Ladder::lean(offers, &rates, price))
+    }
+
+    /// At the full price, which the loop comes to where nothing stands in its way.
+    fn forecast(&self, state: &CgroupState, offers: &[Offer]) -> Option<Forecast> {
+        let full = Price { share: Ratio::ONE, ..self.price(state) };
+        let ladder = self.ladder(state, offers, full)?;
+        let (offer, from) =
+            offers.iter().find_map(|offer| Some((offer, ladder.rung(&offer.device)?.from?)))?;
+        let memory = &self.cgroup.memory;
+        let protected = self.protected().0;
+        Some(Forecast::of(&Basis {
+            offer,
+            from,
+            idle: &|age| state.tracker.idle(age),
+            rates: state.tracker.rates(memory.footprint()),
+            left_over: self.least_left(),
+            at_most: (memory.current - protected).min(self.host.room_of(&offer.device)),
+            error: &|size| state.tracker.error_of(size),
+        }))
     }
 
     /// Once per breach, not once per tick of it, and only for what lowtide can have caused: a tenant that starts, or whose phase

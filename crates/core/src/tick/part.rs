@@ -117,6 +117,11 @@ impl Case<'_> {
     /// Not the last of what is idle: where the kernel runs out of old pages before it has what was asked for, it goes on with
     /// the next generation and does not stop in time (in the lab on 6.12: 6 MiB for the last 1.8, 4 of them in use).
     pub(super) fn without_the_last(&self, idle: Bytes) -> Bytes {
-        idle - self.cgroup.memory.footprint().scale(LEFT_OVER).max(LEAST_LEFT_OVER)
+        idle - self.least_left()
+    }
+
+    /// So much of what is idle stays.
+    pub(super) fn least_left(&self) -> Bytes {
+        self.cgroup.memory.footprint().scale(LEFT_OVER).max(LEAST_LEFT_OVER)
     }
 }

@@ -1,7 +1,6 @@
 //! Whether MGLRU's ages can be relied on here: tried once, on the daemon's own memory.
 
 use lowtide_cgroup::{Mount, own_path};
-use lowtide_core::Mode;
 use lowtide_kernfs::Root;
 use lowtide_mglru::{LruGen, Place, Support};
 use lowtide_policy::{Config, SourceChoice};
@@ -22,8 +21,8 @@ pub(crate) enum Trial {
 }
 
 impl Trial {
-    /// Whether it has to be made now: a policy acts, and MGLRU is there and may be its source of ages. It writes into the
-    /// kernel, so not where all only observe, and not into a tree of fixtures.
+    /// Whether it has to be made now: a policy has cgroups looked at, and MGLRU is there and may be the source of ages. It writes into
+    /// the kernel, so not where nothing is looked at, and not into a tree of fixtures.
     pub(crate) fn is_due(self, root: &Root, config: &Config) -> bool {
         let available = || Support::probe(root).is_ok_and(|support| support.is_available());
         !matches!(self, Self::Done(_)) && root.is_host() && allows(config) && available()
@@ -54,8 +53,8 @@ impl Trial {
 }
 
 fn allows(config: &Config) -> bool {
-    let acts = config.policies.policies().iter().any(|policy| policy.mode != Mode::Observe);
-    acts && matches!(config.hotness.source, SourceChoice::Auto | SourceChoice::Mglru)
+    let looks = config.policies.policies().iter().any(|policy| config.hotness.looks_at(policy.mode));
+    looks && matches!(config.hotness.source, SourceChoice::Auto | SourceChoice::Mglru)
 }
 
 fn try_out(root: &Root) -> Result<Option<bool>, String> {

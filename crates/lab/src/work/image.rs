@@ -85,8 +85,10 @@ impl Image {
     pub fn program(&self, from: &Path, to: &str) -> Result<()> {
         self.copy(from, to)?;
         let libraries = LIBRARIES.map(|place| self.source.join(place).to_string_lossy().into_owned());
-        // A root of unpacked packages has its loader among the libraries, behind an absolute link.
-        let loaders = LIBRARIES.map(|place| self.source.join(place).join(LOADER_NAME));
+        // A root of unpacked packages has its loader among the libraries, behind an absolute link; a sealed machine has nothing but the
+        // place that programs name.
+        let places = LIBRARIES.into_iter().chain(["lib64"]);
+        let loaders: Vec<_> = places.map(|place| self.source.join(place).join(LOADER_NAME)).collect();
         let loader = loaders.iter().find(|path| path.is_file()).context("there is no loader")?;
         let mut command = Command::new(loader);
         command.arg("--library-path").arg(libraries.join(":")).arg("--list").arg(from);

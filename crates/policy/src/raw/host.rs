@@ -59,8 +59,7 @@ pub(crate) struct Control {
     pub socket: Option<leaf::Socket>,
 }
 
-/// Where the idle ages of memory come from, and what they may cost. They are had for cgroups whose mode is `file` or
-/// `full`.
+/// Where the idle ages of memory come from, and what they may cost.
 #[derive(Debug, Default, JsonSchema)]
 #[schemars(inline, deny_unknown_fields)]
 pub(crate) struct HostHotness {
@@ -74,6 +73,10 @@ pub(crate) struct HostHotness {
     /// CPU that all walks together may cost; when they cost more, the interval is lengthened.
     #[schemars(extend("default" = Hotness::default().cpu.to_string()))]
     pub cpu: Option<leaf::WalkCpu>,
+    /// Whether cgroups whose mode is `observe` are looked at too. Looking moves no memory; without it nothing can be said of what
+    /// would be saved.
+    #[schemars(extend("default" = Hotness::default().observe))]
+    pub observe: Option<bool>,
 }
 
 /// Limits for the host.
@@ -127,7 +130,7 @@ maps! {
     Host, HOST: interval metrics control state_dir hotness budgets balancer tiers price_per_gib_month policies;
     Metrics, METRICS: listen;
     Control, CONTROL: socket;
-    HostHotness, HOTNESS: source interval cpu;
+    HostHotness, HOTNESS: source interval cpu observe;
     HostBudgets, BUDGETS: reclaim_cpu swap_out swap_reserve watermark_distance direct_reclaim;
     HostBalancer, BALANCER: watermark low scan_interval min_age rate write_budget;
 }
