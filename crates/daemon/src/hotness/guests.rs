@@ -11,7 +11,7 @@ use std::{
 
 use lowtide_cgroup::{Cgroup, Mount};
 use lowtide_core::{CgroupId, idle::Source};
-use lowtide_kernfs::{Files, Root};
+use lowtide_kernfs::{Files, Root, thread_cpu};
 
 use super::{
     Ager, Look, Target,
@@ -94,12 +94,14 @@ impl Ager for WithGuests {
 
     /// First the sampled pages: what DAMON looks at next is touched after the walk then.
     fn look(&mut self, all: &[Target], due: &[Target]) -> Result<Look, String> {
+        let begun = thread_cpu().unwrap_or_default();
         self.find_out(all);
+        let finding = thread_cpu().unwrap_or_default().saturating_sub(begun);
         let ((guests, others), (guests_due, others_due)) = (self.split(all), self.split(due));
         let of_guests = self.look_at_guests(&guests, &guests_due);
         let of_most = self.most.look(&others, &others_due);
         match (of_most, of_guests) {
-            (Ok(look), Ok(more)) => Ok(join(look, more)),
+            (Ok(look), Ok(more)) => Ok(join(Look { cpu: look.cpu + finding, ..look }, more)),
             (Ok(look), Err(why)) => Ok(Look { note: Some(without_ages(guests.len(), &why)), ..look }),
             (Err(why), Ok(look)) if !look.readings.is_empty() => Ok(Look { note: Some(why), ..look }),
             (Err(why), _) => Err(why),

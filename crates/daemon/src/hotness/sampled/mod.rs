@@ -1,6 +1,6 @@
 //! Idle ages of pages drawn at random: exact for each page, at the same cost whatever the size of the cgroup and of the host.
 //!
-//! The error is that of drawing, ±1.96·√(p(1−p)/n): 2.5 points at 1 500 pages. Pages are drawn from what processes map; what none
+//! The error is that of drawing, ±1.96·√(p(1−p)/n): 2.7 points at 1 300 pages. Pages are drawn from what processes map; what none
 //! maps (page cache that is read, not mapped) is not seen, and counts as touched just now.
 
 mod budget;
