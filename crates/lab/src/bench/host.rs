@@ -7,11 +7,14 @@ use crate::guest::{Cgroup, Zram, cgroup, knobs};
 use crate::process::output_of;
 use crate::size::mib;
 use anyhow::{Context, Result, bail, ensure};
+use lowtide_kernfs::{Root, swap_on};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The controllers that the groups need.
 const CONTROLLERS: [&str; 2] = ["memory", "io"];
+/// Of the priorities of swap devices: it is used first.
+const HIGHEST: u16 = 32_767;
 /// The cgroup that has all others.
 pub const GROUPS: &str = "lowtide-bench";
 
@@ -89,7 +92,7 @@ fn swap(record: &mut Record, size: u64, busybox: &Path) -> Result<Zram> {
     let device = zram.device();
     output_of(Command::new(busybox).arg("mkswap").arg(&device))?;
     record.note(&Made::Swap { device: device.clone() })?;
-    output_of(Command::new(busybox).args(["swapon", "-p", "32767"]).arg(&device))?;
+    swap_on(&Root::open("/")?, &device, Some(HIGHEST)).context("cannot switch swap on")?;
     Ok(zram)
 }
 

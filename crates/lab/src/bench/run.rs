@@ -27,7 +27,7 @@ const LOOKS: u64 = 5;
 pub fn run(options: &Options) -> Result<()> {
     host::check(options)?;
     let pack = Pack::of_this_program()?;
-    let mut record = Record::open(Path::new(record::PATH), &pack.busybox())?;
+    let mut record = Record::open(Path::new(record::PATH))?;
     let left = record.undo()?;
     if left > 0 {
         say(&format!("cleaned up {left} things that a killed run had left"));
