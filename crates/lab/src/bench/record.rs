@@ -1,7 +1,7 @@
 //! What the bench makes on a host is written down before it is made, so that it can be undone after a kill.
 
 use crate::guest::{Cgroup, knobs};
-use crate::process::output;
+use crate::process::{output, output_of};
 use anyhow::{Context, Result};
 use lowtide_kernfs::{Root, swap_off};
 use nix::fcntl::{Flock, FlockArg};
@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// Where the record of a host is, whatever directory a run works in: the next start finds it.
 pub const PATH: &str = "/run/lowtide-bench.record";
@@ -21,6 +22,11 @@ pub enum Made {
     Directory {
         /// Its path.
         path: PathBuf,
+    },
+    /// What lowtide sets, which it journals below its directory.
+    Daemon {
+        /// Its configuration and its state are there.
+        directory: PathBuf,
     },
     /// A module of the kernel.
     Module {
@@ -56,6 +62,7 @@ impl Made {
             Self::Directory { path } if path.is_dir() => {
                 fs::remove_dir_all(path).with_context(|| format!("cannot remove {}", path.display()))
             }
+            Self::Daemon { directory } if directory.join("state").is_dir() => restore(directory),
             Self::Module { name } if Path::new("/sys/module").join(name).is_dir() => {
                 output("modprobe", &["-r", name]).map(drop)
             }
@@ -71,12 +78,20 @@ impl Made {
             }
             Self::Cgroup { path } if path.is_dir() => remove_tree(path),
             Self::Directory { .. }
+            | Self::Daemon { .. }
             | Self::Module { .. }
             | Self::Zram { .. }
             | Self::Swap { .. }
             | Self::Cgroup { .. } => Ok(()),
         }
     }
+}
+
+/// Puts back what a daemon that was killed had set; the pack has the program beside this one.
+fn restore(directory: &Path) -> Result<()> {
+    let lowtide = std::env::current_exe().context("cannot find this program")?.with_file_name("lowtide");
+    let mut command = Command::new(lowtide);
+    output_of(command.arg("restore").arg("--config").arg(directory.join("lowtide.yaml"))).map(drop)
 }
 
 fn is_swap(device: &Path) -> Result<bool> {

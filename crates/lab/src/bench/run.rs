@@ -95,7 +95,8 @@ fn plans(options: &Options, host: &Host, processors: usize) -> Result<Vec<Plan>>
             agents: *agents,
             processors: own_processors(index, each),
             ports: Ports { redis: port(0)?, nginx: port(1)? },
-            directory: host.directory.join(agents.name()),
+            directory: host::group_directory(&host.directory, *agents),
+            agent: host::agent_directory(&host.directory, *agents),
         })
     };
     options.groups.iter().enumerate().map(plan).collect()
