@@ -32,6 +32,8 @@ pub struct Plan {
     pub ports: Ports,
     /// Its files.
     pub directory: PathBuf,
+    /// Those of its agent.
+    pub agent: PathBuf,
 }
 
 /// A group whose servers run.
@@ -135,7 +137,7 @@ impl Group {
             parent: &self.servers.parent,
             servers: self.cgroups().map(|(_, cgroup)| cgroup).to_vec(),
             own: &self.own,
-            directory: self.plan.directory.join("agent"),
+            directory: self.plan.agent.clone(),
             oomd: Some(self.plan.directory.join("oomd")),
         };
         Running::start(self.plan.agents, &place)

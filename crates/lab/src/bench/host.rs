@@ -6,12 +6,16 @@ use crate::guest::zram::ZramOptions;
 use crate::guest::{Cgroup, Zram, cgroup, knobs};
 use crate::process::output_of;
 use crate::size::mib;
+use crate::work::agents::Agents;
 use anyhow::{Context, Result, bail, ensure};
+use lowtide_kernfs::{Root, swap_on};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The controllers that the groups need.
 const CONTROLLERS: [&str; 2] = ["memory", "io"];
+/// Of the priorities of swap devices: it is used first.
+const HIGHEST: u16 = 32_767;
 /// The cgroup that has all others.
 pub const GROUPS: &str = "lowtide-bench";
 
@@ -76,9 +80,24 @@ pub fn set_up(options: &Options, record: &mut Record, busybox: &Path) -> Result<
     if path.exists() {
         bail!("{} is there already, and not of a run that was recorded", path.display());
     }
+    // Undone after the cgroup, in which the daemon is killed, and before the directory.
+    let daemon = agent_directory(&directory, Agents::Lowtide);
+    record.note(&Made::Daemon { directory: daemon })?;
     record.note(&Made::Cgroup { path })?;
     Cgroup::create(GROUPS)?;
     Ok(Host { directory, zram })
+}
+
+/// Where the files of a group are, in the directory of the run.
+#[must_use]
+pub fn group_directory(directory: &Path, agents: Agents) -> PathBuf {
+    directory.join(agents.name())
+}
+
+/// Where those of its agent are.
+#[must_use]
+pub fn agent_directory(directory: &Path, agents: Agents) -> PathBuf {
+    group_directory(directory, agents).join("agent")
 }
 
 /// A device has no size, and takes nothing, before its number is noted.
@@ -89,7 +108,7 @@ fn swap(record: &mut Record, size: u64, busybox: &Path) -> Result<Zram> {
     let device = zram.device();
     output_of(Command::new(busybox).arg("mkswap").arg(&device))?;
     record.note(&Made::Swap { device: device.clone() })?;
-    output_of(Command::new(busybox).args(["swapon", "-p", "32767"]).arg(&device))?;
+    swap_on(&Root::open("/")?, &device, Some(HIGHEST)).context("cannot switch swap on")?;
     Ok(zram)
 }
 

@@ -3,6 +3,7 @@
 use crate::guest::{Cgroup, knobs};
 use crate::process::{output, output_of};
 use anyhow::{Context, Result};
+use lowtide_kernfs::{Root, swap_off};
 use nix::fcntl::{Flock, FlockArg};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
@@ -21,6 +22,11 @@ pub enum Made {
     Directory {
         /// Its path.
         path: PathBuf,
+    },
+    /// What lowtide sets, which it journals below its directory.
+    Daemon {
+        /// Its configuration and its state are there.
+        directory: PathBuf,
     },
     /// A module of the kernel.
     Module {
@@ -51,11 +57,12 @@ pub enum Made {
 
 impl Made {
     /// Takes it away. What was never made, or is gone already, is fine.
-    fn undo(&self, busybox: &Path) -> Result<()> {
+    fn undo(&self) -> Result<()> {
         match self {
             Self::Directory { path } if path.is_dir() => {
                 fs::remove_dir_all(path).with_context(|| format!("cannot remove {}", path.display()))
             }
+            Self::Daemon { directory } if directory.join("state").is_dir() => restore(directory),
             Self::Module { name } if Path::new("/sys/module").join(name).is_dir() => {
                 output("modprobe", &["-r", name]).map(drop)
             }
@@ -63,7 +70,7 @@ impl Made {
                 knobs::write("/sys/class/zram-control/hot_remove", &index.to_string())
             }
             Self::Swap { device } if is_swap(device)? => {
-                output_of(Command::new(busybox).arg("swapoff").arg(device)).map(drop)
+                swap_off(&Root::open("/")?, device).context("cannot switch swap off")
             }
             Self::Controllers { names } => {
                 let off: Vec<_> = names.iter().map(|name| format!("-{name}")).collect();
@@ -71,12 +78,20 @@ impl Made {
             }
             Self::Cgroup { path } if path.is_dir() => remove_tree(path),
             Self::Directory { .. }
+            | Self::Daemon { .. }
             | Self::Module { .. }
             | Self::Zram { .. }
             | Self::Swap { .. }
             | Self::Cgroup { .. } => Ok(()),
         }
     }
+}
+
+/// Puts back what a daemon that was killed had set; the pack has the program beside this one.
+fn restore(directory: &Path) -> Result<()> {
+    let lowtide = std::env::current_exe().context("cannot find this program")?.with_file_name("lowtide");
+    let mut command = Command::new(lowtide);
+    output_of(command.arg("restore").arg("--config").arg(directory.join("lowtide.yaml"))).map(drop)
 }
 
 fn is_swap(device: &Path) -> Result<bool> {
@@ -101,17 +116,16 @@ fn remove_tree(path: &Path) -> Result<()> {
 #[derive(Debug)]
 pub struct Record {
     file: Flock<File>,
-    busybox: PathBuf,
 }
 
 impl Record {
     /// Opens it; an error if another run has it.
-    pub fn open(path: &Path, busybox: &Path) -> Result<Self> {
+    pub fn open(path: &Path) -> Result<Self> {
         let file = File::options().read(true).append(true).create(true).open(path);
         let file = file.with_context(|| format!("cannot open {}", path.display()))?;
         let file = Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, error)| error);
         let file = file.with_context(|| format!("{} is locked: a bench is running", path.display()))?;
-        Ok(Self { file, busybox: busybox.to_owned() })
+        Ok(Self { file })
     }
 
     /// Writes down what is about to be made, to the disk.
@@ -137,7 +151,7 @@ impl Record {
         let made = self.made()?;
         let mut failed = Vec::new();
         for one in made.iter().rev() {
-            if let Err(error) = one.undo(&self.busybox) {
+            if let Err(error) = one.undo() {
                 failed.push(format!("{error:#}"));
             }
         }
@@ -156,7 +170,7 @@ mod tests {
     use super::*;
 
     fn record(path: &Path) -> Record {
-        Record::open(path, Path::new("busybox")).unwrap()
+        Record::open(path).unwrap()
     }
 
     #[test]
@@ -188,7 +202,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("record");
         let _first = record(&path);
-        let error = Record::open(&path, Path::new("busybox")).unwrap_err();
+        let error = Record::open(&path).unwrap_err();
         assert!(error.to_string().contains("a bench is running"));
     }
 }

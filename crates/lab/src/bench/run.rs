@@ -27,7 +27,7 @@ const LOOKS: u64 = 5;
 pub fn run(options: &Options) -> Result<()> {
     host::check(options)?;
     let pack = Pack::of_this_program()?;
-    let mut record = Record::open(Path::new(record::PATH), &pack.busybox())?;
+    let mut record = Record::open(Path::new(record::PATH))?;
     let left = record.undo()?;
     if left > 0 {
         say(&format!("cleaned up {left} things that a killed run had left"));
@@ -95,7 +95,8 @@ fn plans(options: &Options, host: &Host, processors: usize) -> Result<Vec<Plan>>
             agents: *agents,
             processors: own_processors(index, each),
             ports: Ports { redis: port(0)?, nginx: port(1)? },
-            directory: host.directory.join(agents.name()),
+            directory: host::group_directory(&host.directory, *agents),
+            agent: host::agent_directory(&host.directory, *agents),
         })
     };
     options.groups.iter().enumerate().map(plan).collect()

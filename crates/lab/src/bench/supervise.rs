@@ -13,7 +13,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// Starts this program again with `work` and these arguments, and waits. A signal ends the run; what it made is undone.
-pub fn supervise(arguments: impl Iterator<Item = OsString>, busybox: &Path) -> Result<()> {
+pub fn supervise(arguments: impl Iterator<Item = OsString>) -> Result<()> {
     let mut command = Command::new(std::env::current_exe().context("cannot find this program")?);
     let mut child = command.arg("work").args(arguments).spawn().context("cannot start the run")?;
     let run = Pid::from_raw(i32::try_from(child.id())?);
@@ -25,7 +25,7 @@ pub fn supervise(arguments: impl Iterator<Item = OsString>, busybox: &Path) -> R
         }
     });
     let status = child.wait().context("cannot wait for the run")?;
-    clean(busybox)?;
+    clean()?;
     ensure!(status.success(), "the run ended with {status}");
     Ok(())
 }
@@ -36,8 +36,8 @@ pub fn die_with_supervisor() -> Result<()> {
 }
 
 /// Undoes what a killed run has made; says so if there was something.
-pub fn clean(busybox: &Path) -> Result<()> {
-    let undone = Record::open(Path::new(record::PATH), busybox)?.undo()?;
+pub fn clean() -> Result<()> {
+    let undone = Record::open(Path::new(record::PATH))?.undo()?;
     if undone > 0 {
         say(&format!("cleaned up {undone} things that a killed run had made"));
     }

@@ -3,7 +3,6 @@
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use lowtide_lab::bench::options::Options;
-use lowtide_lab::bench::pack::Pack;
 use lowtide_lab::bench::{host, run, supervise};
 use lowtide_lab::guest::helper::Helper;
 
@@ -31,10 +30,9 @@ fn main() -> Result<()> {
     match Args::parse().action {
         Action::Run(options) => {
             host::check(&options)?;
-            let pack = Pack::of_this_program()?;
-            supervise::supervise(std::env::args_os().skip(2), &pack.busybox())
+            supervise::supervise(std::env::args_os().skip(2))
         }
-        Action::Clean => supervise::clean(&Pack::of_this_program()?.busybox()),
+        Action::Clean => supervise::clean(),
         Action::Work(options) => {
             supervise::die_with_supervisor()?;
             run::run(&options)

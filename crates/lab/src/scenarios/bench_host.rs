@@ -74,7 +74,7 @@ fn guest() -> Result<()> {
     let differences = || anyhow::Ok(Snapshot::take()?.differences(&before));
     let refused = !bench("run").status().context("cannot start the bench")?.success();
     let mut killed = start()?;
-    wait_for_tenants()?;
+    wait_for_tenants(&mut killed)?;
     killed.kill().context("cannot kill the bench")?;
     killed.wait().context("cannot wait for the bench")?;
     let left = differences()?.len();
@@ -102,12 +102,14 @@ fn start() -> Result<Child> {
 }
 
 /// Until the first server has memory of its own: then there is everything that is to be cleaned up.
-fn wait_for_tenants() -> Result<()> {
+fn wait_for_tenants(bench: &mut Child) -> Result<()> {
     for _ in 0..6000 {
         let redis = Path::new("/sys/fs/cgroup/lowtide-bench/nobody/redis/memory.current");
         if redis.exists() && knobs::read(redis)?.parse::<u64>()? > MIB {
             return Ok(());
         }
+        let ended = bench.try_wait().context("cannot ask for the bench")?;
+        anyhow::ensure!(ended.is_none(), "the bench ended before it started a server");
         std::thread::sleep(Duration::from_millis(100));
     }
     anyhow::bail!("the bench started no server within ten minutes")
