@@ -19,7 +19,7 @@ pub fn print(rows: &[Row]) {
 }
 
 fn memory(rows: &[Row], nobody: &Row, peer: Option<&Row>) {
-    println!("\nDRAM of both servers at each mark, zram's at the end, and what is saved net of it (MiB)");
+    println!("\nDRAM of the servers at each mark, zram's at the end, and what is saved net of it (MiB)");
     let marks = join(nobody.marks.iter().map(|mark| format!("{:>7} s", mark.at)));
     println!("{:<12}{marks}  redis  nginx   zram   saved  / {PEER}  keys out  files out", "");
     for row in rows {
@@ -41,7 +41,7 @@ fn memory(rows: &[Row], nobody: &Row, peer: Option<&Row>) {
 
 fn cost(rows: &[Row]) {
     println!(
-        "\nfrom the first mark to the last: stall of both servers (ms), what came back (MiB), processor time (s)"
+        "\nfrom the first mark to the last: stall of the servers (ms), what came back (MiB), processor time (s)"
     );
     println!(
         "{:<12}{:>9}{:>9}{:>9}{:>9}{:>9}{:>9}{:>9}{:>9}{:>9}",
