@@ -89,8 +89,7 @@ fn sampled(host: Host<'_>, wanted: &HotnessConfig) -> Result<Box<dyn Ager>, Stri
 #[cfg(test)]
 mod tests {
     use super::*;
-    use lowtide_core::{Ratio, idle::Source};
-    use std::time::Duration;
+    use lowtide_core::idle::Source;
 
     /// A host with some files.
     fn host(files: &[(&str, &str)]) -> (tempfile::TempDir, Root, Mount) {
@@ -108,7 +107,7 @@ mod tests {
 
     fn chosen(files: &[(&str, &str)], source: SourceChoice) -> Choice {
         let (_tree, root, mount) = host(files);
-        let wanted = HotnessConfig { source, interval: Duration::from_secs(30), cpu: Ratio::percent(1.0) };
+        let wanted = HotnessConfig { source, ..HotnessConfig::default() };
         choose(seen(&root, &mount, None, &Stop::default()), &wanted)
     }
 
