@@ -198,6 +198,9 @@ pub struct Figures {
     pub anon: Gain,
     /// What came of offloading page cache.
     pub file: Gain,
+    /// Of what left DRAM in the last minutes, the share that had been idle for `cold_after`, by sampled pages, at the upper end of its
+    /// 95 % interval; `None` where no sampled page was seen to leave.
+    pub precision: Option<Ratio>,
     /// Distance to the nearest SLO: one with no harm at all, zero at the SLO.
     pub headroom: Ratio,
     /// Today's price, as a share of the fastest pace that the policy allows.

@@ -4,8 +4,8 @@
 //! price `p`, in seconds of stall a second that a freed page is worth, it belongs where p·σ(t) − λ(a)·f(t) is greatest, DRAM
 //! being nothing. λ falls with age, so the answer is a ladder of ages.
 //!
-//! The price follows from the SLO: p = share × memory_pressure / pages of the cgroup, or of a fifth of a GiB if that is less. The
-//! share is the price that the feedback loop sets.
+//! The price follows from the SLO: p = share × memory_pressure × 5 for each GiB (2/5 for all of a cgroup below 80 MiB). The share is
+//! the price that the feedback loop sets.
 
 mod ladder;
 mod offer;

@@ -95,6 +95,10 @@ impl Case<'_> {
             accuracy: if file.stayed < anon.stayed { file.stayed } else { anon.stayed },
             anon,
             file,
+            precision: state
+                .tracker
+                .precision()
+                .map(|seen| Ratio::new(seen.share.get() + seen.error.get()).clamped()),
             minute_left: footprint.scale(self.policy.limits.per_minute) - gone,
             reclaim_cpu: minute.map(|window| window.reclaim_cpu()).unwrap_or_default(),
             cut: cold.map(|(cut, _)| cut),

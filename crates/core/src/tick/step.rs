@@ -104,11 +104,14 @@ impl Case<'_> {
     /// A share of the fastest pace that the policy allows, for the time since the last tick.
     fn wanted(&self, figures: &Figures, state: &CgroupState, scope: Scope) -> Bytes {
         let minutes = Ratio::new(self.elapsed.min(MINUTE).as_secs_f64() / MINUTE.as_secs_f64());
-        let minutes = if self.cold(state).is_some() { minutes.of(KNOWN_COLD) } else { minutes };
+        // Of a cgroup with next to no anonymous memory ages would tell nothing.
+        let known = self.cold(state).is_some() || self.cgroup.memory.has_little_anonymous();
+        let minutes = if known { minutes.of(KNOWN_COLD) } else { minutes };
         // Where the kernel takes what it likes, as much as the worse of the two allows.
         let by_file = scope.is_file() || (scope == Scope::Any && figures.file.pace < figures.anon.pace);
         let gain = if by_file { figures.file } else { figures.anon };
-        let eagerness = figures.price.of(figures.headroom).of(gain.stayed).of(gain.pace);
+        let precise = figures.precision.filter(|_| !scope.is_file()).unwrap_or(Ratio::ONE);
+        let eagerness = figures.price.of(figures.headroom).of(gain.stayed).of(gain.pace).of(precise);
         self.cgroup.memory.footprint().scale(self.policy.limits.per_minute.of(minutes).of(eagerness))
     }
 }

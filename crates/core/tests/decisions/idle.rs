@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use lowtide_core::{
     Action, Bytes, Cohort, Decision, Ratio, Reading, Reason, Scope,
-    idle::{ByType, Resolution, Source},
+    idle::{ByType, Left, Resolution, Source},
 };
 
 use crate::bench::Bench;
@@ -77,4 +77,20 @@ fn what_was_learnt_outlives_a_turn_in_which_the_cgroup_could_not_be_read() {
     (0..3).for_each(|_| drop(bench.tick()));
     bench.seen.cgroups = seen;
     assert_eq!(bench.decide().reason, Reason::FirstSample, "but not for ever");
+}
+
+/// What left by request although it was in use is a reason to go on more slowly.
+#[test]
+fn the_pace_follows_the_precision_that_sampled_pages_show() {
+    let wanted = |cold| {
+        let mut bench = Bench::warm().without_page_cache();
+        bench.policy().slo.memory_pressure = Ratio::percent(10.0);
+        idle(&mut bench, Bytes::mib(600));
+        let reading = bench.cgroup().reading.as_deref().cloned().unwrap();
+        bench.cgroup().reading = Some(Arc::new(Reading { left: Some(Left { pages: 400, cold }), ..reading }));
+        bench.decide().figures.wanted
+    };
+    let share = wanted(100).share_of(wanted(400)).get();
+    // A quarter, at the upper end of its interval.
+    assert!((0.25..0.32).contains(&share), "{share}");
 }
