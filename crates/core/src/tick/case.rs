@@ -130,10 +130,12 @@ impl Case<'_> {
         self.price(state).per_page() * freed.get() / Bytes::pages(1).as_f64()
     }
 
-    /// Moves each type's pace by what came of it.
+    /// Moves each type's pace by what came of it. Where idle ages tell from when on anonymous memory is worth its returns, their cost has
+    /// been weighed already.
     fn settle(&self, state: &mut CgroupState) {
         let footprint = self.cgroup.memory.footprint();
         let [anon, file] = [Scope::Anon, Scope::File].map(|scope| self.worth_of_a_byte(state, scope));
+        let anon = if self.cold(state).is_some() { f64::INFINITY } else { anon };
         state.worth.anon.settle(footprint, anon, self.elapsed);
         state.worth.file.settle(footprint, file, self.elapsed);
     }
