@@ -17,7 +17,7 @@ const MEMORY: Duration = Duration::from_mins(2);
 /// What is away is forgotten in this time where nobody counts it: files are deleted without a word.
 const AWAY_KEPT: Duration = Duration::from_mins(30);
 /// This share of the cgroup is presumed to have left and stayed away before anything did: a single fault is no loss.
-const PRIOR: Ratio = Ratio::percent(0.5);
+const PRIOR: Ratio = Ratio::percent(2.0);
 /// At least so much of what leaves has to stay away.
 const STAYS: Ratio = Ratio::percent(50.0);
 /// Time in which the pace doubles while it is worth it, and halves while it is not.
@@ -76,7 +76,8 @@ impl Worth {
     /// Moves the pace. `per_byte` is what a byte that is away is worth, in seconds of stall a second.
     pub(crate) fn settle(&mut self, footprint: Bytes, per_byte: f64, elapsed: Duration) {
         let doublings = elapsed.as_secs_f64() / DOUBLING.as_secs_f64();
-        let is_worth_it = self.stayed(footprint) >= STAYS && self.cost_of_worth(per_byte) <= Ratio::ONE;
+        let is_worth_it =
+            self.stayed(footprint) >= STAYS && self.cost_of_worth(footprint, per_byte) <= Ratio::ONE;
         let sign = if is_worth_it { 1.0 } else { -1.0 };
         self.pace = (self.pace * (sign * doublings).exp2()).clamp(PROBE, 1.0);
     }
@@ -91,9 +92,10 @@ impl Worth {
     }
 
     /// What the returns of the last minutes cost, over what was away in that time is worth.
-    fn cost_of_worth(&self, per_byte: f64) -> Ratio {
+    fn cost_of_worth(&self, footprint: Bytes, per_byte: f64) -> Ratio {
+        let away = self.away + footprint.scale(PRIOR).as_f64();
         // A sum that halves in MEMORY stands for the last MEMORY / ln 2.
-        let worth = self.away * per_byte * MEMORY.as_secs_f64() / std::f64::consts::LN_2;
+        let worth = away * per_byte * MEMORY.as_secs_f64() / std::f64::consts::LN_2;
         if worth > 0.0 { Ratio::new(self.cost / worth) } else { Ratio::ZERO }
     }
 
@@ -103,7 +105,7 @@ impl Worth {
             left: whole(self.left),
             back: whole(self.back),
             stayed: self.stayed(footprint),
-            cost: self.cost_of_worth(per_byte),
+            cost: self.cost_of_worth(footprint, per_byte),
             pace: Ratio::new(self.pace),
         }
     }

@@ -235,7 +235,7 @@ impl Case<'_> {
             return Err((Reason::WarmingUp, file_only));
         }
         let scope = match scope {
-            Scope::Any if !self.host.reclaim_takes_swappiness => scope,
+            Scope::Any if self.leaves_the_choice(state) => scope,
             Scope::Any if self.cgroup.memory.has_little_anonymous() => Scope::File,
             Scope::Any => Scope::Anon,
             other => other,

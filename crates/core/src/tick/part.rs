@@ -41,7 +41,7 @@ impl Case<'_> {
     /// weighs them by its own refault counts (mm/vmscan.c, `get_type_to_scan`) and takes mapped page cache too.
     pub(super) fn parts(&self, state: &CgroupState, room: &Room) -> Result<(Part, Option<Part>), Refused> {
         let (scope, file_only) = self.scope(room).map_err(|(hold, why)| (hold, Some(why)))?;
-        if scope == Scope::Any && !self.host.reclaim_takes_swappiness {
+        if scope == Scope::Any && self.leaves_the_choice(state) {
             return Ok((self.both(state), None));
         }
         let file = Part { file_only, ..self.file_part(state) };
@@ -54,6 +54,17 @@ impl Case<'_> {
             (false, true) => (file, None),
             _ => (anon, None),
         })
+    }
+
+    /// Whether the kernel chooses between the types by itself: one before 6.12 always does. Another knows better than this loop what is
+    /// cold where there are no idle ages (asked for anonymous memory alone before it has aged any, 6.12 took 18 MiB for 128 KiB), but not
+    /// where page cache is mostly program text.
+    pub(super) fn leaves_the_choice(&self, state: &CgroupState) -> bool {
+        let stat = &self.cgroup.memory.stat;
+        let mapped = stat.file_mapped - stat.shmem;
+        let is_text = mapped >= LEAST_LEFT_OVER && mapped > self.unmapped();
+        let blind = self.cold(state).is_none() && !self.cgroup.memory.has_little_anonymous();
+        !self.host.reclaim_takes_swappiness || (blind && !is_text)
     }
 
     /// With idle ages no more than what is beyond the cut; without them pressure alone tells.

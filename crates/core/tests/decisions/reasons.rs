@@ -36,7 +36,12 @@ fn outcome(decision: &Decision) -> Outcome {
 type Case = (&'static str, fn(&mut Bench), Outcome);
 
 const CASES: &[Case] = &[
-    ("healthy", |_| {}, Takes(Scope::Anon, Reason::Headroom)),
+    (
+        "healthy, page cache mostly mapped",
+        |b| b.memory().stat.file_mapped = Bytes::mib(300),
+        Takes(Scope::Anon, Reason::Headroom),
+    ),
+    ("healthy", |_| {}, Takes(Scope::Any, Reason::Headroom)),
     (
         "healthy, old kernel",
         |b| b.seen.host.reclaim_takes_swappiness = false,
@@ -99,12 +104,12 @@ const CASES: &[Case] = &[
             incompressible(b, TierKind::Zram);
             b.now += Duration::from_mins(5);
         },
-        Takes(Scope::Anon, Reason::Incompressible),
+        Takes(Scope::Any, Reason::Incompressible),
     ),
     (
         "does not compress, and goes to a disk",
         |b| incompressible(b, TierKind::Disk),
-        Takes(Scope::Anon, Reason::Headroom),
+        Takes(Scope::Any, Reason::Headroom),
     ),
     ("host short", |b| b.seen.host.free = Bytes::mib(50), TakesFile(Reason::LowWatermark)),
     ("file mode", |b| b.policy().mode = Mode::File, TakesFile(Reason::FileMode)),
@@ -118,7 +123,7 @@ const CASES: &[Case] = &[
     ("in flight", |b| b.cgroup().in_flight = true, Holds(Reason::InFlight)),
     ("empty", |b| b.cgroup().populated = false, Holds(Reason::Unpopulated)),
     ("slow", |b| b.policy().limits.per_minute = Ratio::percent(0.1), Holds(Reason::StepTooSmall)),
-    ("second look", second_look, Takes(Scope::Anon, Reason::Ageing)),
+    ("second look", second_look, Takes(Scope::Any, Reason::Ageing)),
     ("nothing idle", nothing_idle, Holds(Reason::NothingCold)),
     ("idle, but not worth its returns", not_worth_it, Holds(Reason::NotWorthIt)),
     ("slower node forbidden", slow_node_forbidden, Holds(Reason::NodeForbidden)),

@@ -15,7 +15,7 @@ fn eager_tenants(count: u64) -> Bench {
 }
 
 fn anonymous(decisions: &[Decision]) -> Bytes {
-    let anon = |decision: &&Decision| matches!(decision.action, Action::Reclaim { scope: Scope::Anon, .. });
+    let anon = |decision: &&Decision| matches!(decision.action, Action::Reclaim { scope: Scope::Any, .. });
     decisions.iter().filter(anon).map(asked).sum()
 }
 
