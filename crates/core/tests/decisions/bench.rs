@@ -1,12 +1,13 @@
 //! A host with one healthy tenant, from which each case departs in one respect.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use lowtide_core::{
-    Action, Budgets, Bytes, CgroupId, CgroupObservation, Decision, Effect, HostObservation, Limits, Lines,
-    Memory, MemoryStat, Mode, Observation, Policy, Ratio, Slo, Stall, State, Stored, Tier, TierKind,
+    Action, Budgets, Bytes, CgroupId, CgroupObservation, Cohort, Decision, Effect, HostObservation, Limits,
+    Lines, Memory, MemoryStat, Mode, Observation, Policy, Ratio, Slo, Stall, State, Stored, Tier, TierKind,
     TierRules,
     confine::{Confinement, Ways},
+    idle::{Reading, Resolution, Source},
     tick,
 };
 
@@ -116,6 +117,20 @@ impl Bench {
         if !requested.is_zero() {
             self.cgroup().effects = vec![Effect { requested, freed: requested, ..Effect::default() }];
         }
+    }
+}
+
+/// A walk that was just made and shows all of a cgroup's memory to be of one age.
+pub(crate) fn walked(at: Duration, cohort: Cohort) -> Reading {
+    Reading {
+        source: Source::Mglru,
+        at,
+        every: Duration::from_mins(1),
+        cohorts: Arc::new([cohort]),
+        slow: None,
+        resolution: Resolution::Walks,
+        left: None,
+        touched: None,
     }
 }
 

@@ -4,26 +4,16 @@ use std::{sync::Arc, time::Duration};
 
 use lowtide_core::{
     Action, Bytes, Cohort, Decision, Ratio, Reading, Reason, Scope,
-    idle::{ByType, Left, Resolution, Source},
+    idle::{ByType, Left},
 };
 
-use crate::bench::Bench;
+use crate::bench::{Bench, walked};
 
 /// An hour old, all of it.
 fn idle(bench: &mut Bench, anon: Bytes) {
     let size = ByType { anon, file: Bytes::mib(400) };
-    let cohorts = Arc::new([Cohort { youngest: Duration::from_hours(1), oldest: None, size }]);
-    let (at, every) = (bench.now, Duration::from_mins(1));
-    bench.cgroup().reading = Some(Arc::new(Reading {
-        source: Source::Mglru,
-        at,
-        every,
-        cohorts,
-        slow: None,
-        resolution: Resolution::Walks,
-        left: None,
-        touched: None,
-    }));
+    let cohort = Cohort { youngest: Duration::from_hours(1), oldest: None, size };
+    bench.cgroup().reading = Some(Arc::new(walked(bench.now, cohort)));
 }
 
 fn scope(decision: &Decision) -> Option<Scope> {

@@ -4,12 +4,10 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use lowtide_core::{
     Action, Bytes, CgroupId, Cohort, Decision, Effect, Mode, PastZswap, Ratio, Reading, Reason, Scope, Tier,
-    TierKind,
-    idle::{ByType, Resolution, Source},
-    savings,
+    TierKind, idle::ByType, savings,
 };
 
-use crate::bench::{Bench, INTERVAL, asked};
+use crate::bench::{Bench, INTERVAL, asked, walked};
 
 const HOUR: Duration = Duration::from_hours(1);
 
@@ -19,21 +17,12 @@ fn anon(size: Bytes) -> ByType {
 
 /// So much that has been idle for so long in DRAM, and on the node.
 fn idle(bench: &mut Bench, dram: (Duration, u64), node: (Duration, u64)) {
-    let cohorts = |(youngest, mib): (Duration, u64)| -> Arc<[Cohort]> {
+    let cohort = |(youngest, mib): (Duration, u64)| {
         let oldest = youngest.is_zero().then_some(INTERVAL);
-        Arc::new([Cohort { youngest, oldest, size: anon(Bytes::mib(mib)) }])
+        Cohort { youngest, oldest, size: anon(Bytes::mib(mib)) }
     };
-    let (at, every) = (bench.now, Duration::from_mins(1));
-    let reading = Reading {
-        source: Source::Mglru,
-        at,
-        every,
-        cohorts: cohorts(dram),
-        slow: Some(cohorts(node)),
-        resolution: Resolution::Walks,
-        left: None,
-        touched: None,
-    };
+    let slow: Arc<[Cohort]> = Arc::new([cohort(node)]);
+    let reading = Reading { slow: Some(slow), ..walked(bench.now, cohort(dram)) };
     bench.cgroup().reading = Some(Arc::new(reading));
     bench.memory().slow = BTreeMap::from([("node1".into(), anon(Bytes::mib(node.1)))]);
 }

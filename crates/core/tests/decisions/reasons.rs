@@ -6,10 +6,10 @@ use lowtide_core::{
     Action, ByteRate, Bytes, Decision, Effect, Limit, Mode, Ratio, Reason, Scope, Stored, SwapBound, Tier,
     TierKind, TierRule, TierRules, TierUse, ZswapBound,
     confine::Why,
-    idle::{ByType, Cohort, Reading, Resolution, Source},
+    idle::{ByType, Cohort},
 };
 
-use crate::bench::{BATCH, Bench, INTERVAL};
+use crate::bench::{BATCH, Bench, INTERVAL, walked};
 
 /// What a decision amounts to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -197,38 +197,18 @@ fn file_mode_old_kernel(bench: &mut Bench) {
 fn nothing_idle(bench: &mut Bench) {
     bench.policy().cold_after = Duration::from_hours(1);
     let size = ByType { anon: Bytes::mib(600), file: Bytes::mib(400) };
-    let cohorts = Arc::new([Cohort { youngest: Duration::ZERO, oldest: None, size }]);
-    let (at, every) = (bench.now, Duration::from_mins(1));
-    bench.cgroup().reading = Some(Arc::new(Reading {
-        source: Source::Mglru,
-        at,
-        every,
-        cohorts,
-        slow: None,
-        resolution: Resolution::Walks,
-        left: None,
-        touched: None,
-    }));
+    let cohort = Cohort { youngest: Duration::ZERO, oldest: None, size };
+    bench.cgroup().reading = Some(Arc::new(walked(bench.now, cohort)));
 }
 
 /// It is old enough to go, but the price is low and the disk slow.
 fn not_worth_it(bench: &mut Bench) {
     bench.policy().slo.memory_pressure = Ratio::percent(0.000_1);
     let size = ByType { anon: Bytes::mib(600), file: Bytes::ZERO };
-    let cohorts = Arc::new([Cohort { youngest: Duration::from_secs(40), oldest: None, size }]);
-    let (at, every) = (bench.now, Duration::from_mins(1));
+    let cohort = Cohort { youngest: Duration::from_secs(40), oldest: None, size };
     bench.memory().stat.inactive_file = Bytes::ZERO;
     bench.memory().stat.active_file = Bytes::ZERO;
-    bench.cgroup().reading = Some(Arc::new(Reading {
-        source: Source::Mglru,
-        at,
-        every,
-        cohorts,
-        slow: None,
-        resolution: Resolution::Walks,
-        left: None,
-        touched: None,
-    }));
+    bench.cgroup().reading = Some(Arc::new(walked(bench.now, cohort)));
 }
 
 fn slow_node_forbidden(bench: &mut Bench) {
@@ -239,19 +219,8 @@ fn slow_node_forbidden(bench: &mut Bench) {
 fn slow_node_full(bench: &mut Bench) {
     bench.slow_node(Bytes::ZERO);
     let size = ByType { anon: Bytes::mib(600), file: Bytes::ZERO };
-    let cohorts = Arc::new([Cohort { youngest: Duration::from_hours(1), oldest: None, size }]);
-    let (at, every) = (bench.now, Duration::from_mins(1));
-    let reading = Reading {
-        source: Source::Mglru,
-        at,
-        every,
-        cohorts,
-        slow: None,
-        resolution: Resolution::Walks,
-        left: None,
-        touched: None,
-    };
-    bench.cgroup().reading = Some(Arc::new(reading));
+    let cohort = Cohort { youngest: Duration::from_hours(1), oldest: None, size };
+    bench.cgroup().reading = Some(Arc::new(walked(bench.now, cohort)));
 }
 
 fn no_lists(bench: &mut Bench) {
