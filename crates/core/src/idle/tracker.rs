@@ -313,9 +313,14 @@ impl Tracker {
     /// How often to look: twice within the age at which memory leaves DRAM.
     ///
     /// A source that tells the last two intervals apart from all before, as MGLRU does, then shows exactly what has been
-    /// idle beyond it. With more looks that would be among what [`Ages`] can only bound. But what is not worth it now may be soon.
+    /// idle beyond it. With more looks that would be among what [`Ages`] can only bound. But what is not worth it now may be soon. Sampled
+    /// pages have each an age of their own, however often they are looked at.
     pub(crate) fn look_every(&self, policy: &Policy) -> Duration {
-        (self.leaves_from(policy) / 2).min(SELDOM.max(policy.cold_after / 2))
+        let soon = policy.cold_after / 2;
+        if self.last.is_some_and(|last| last.source == Source::Sampled) {
+            return soon;
+        }
+        (self.leaves_from(policy) / 2).min(SELDOM.max(soon))
     }
 
     /// The same on slower nodes: once within the age at which memory may go on from there, since the source shows what was demoted
