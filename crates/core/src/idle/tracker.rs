@@ -310,14 +310,15 @@ impl Tracker {
         self.slow.idle(age, self.sinks_after(policy))
     }
 
-    /// How often to look: twice within the age at which memory leaves DRAM.
+    /// How often to look: twice within the age at which memory leaves DRAM; within `cold_after` as long as none has left.
     ///
     /// A source that tells the last two intervals apart from all before, as MGLRU does, then shows exactly what has been
     /// idle beyond it. With more looks that would be among what [`Ages`] can only bound. But what is not worth it now may be soon. Sampled
     /// pages have each an age of their own, however often they are looked at.
     pub(crate) fn look_every(&self, policy: &Policy) -> Duration {
         let soon = policy.cold_after / 2;
-        if self.last.is_some_and(|last| last.source == Source::Sampled) {
+        let sampled = self.last.is_some_and(|last| last.source == Source::Sampled);
+        if sampled || (self.away.bytes().is_zero() && self.worth_from.is_some()) {
             return soon;
         }
         (self.leaves_from(policy) / 2).min(SELDOM.max(soon))
