@@ -130,14 +130,12 @@ impl Case<'_> {
         self.price(state).per_page() * freed.get() / Bytes::pages(1).as_f64()
     }
 
-    /// Moves each type's pace by what came of it. Where idle ages tell from when on anonymous memory is worth its returns, their cost has
-    /// been weighed already.
+    /// Moves each type's pace by what came of it. Of anonymous memory the cut has weighed already what its returns cost; without idle ages
+    /// one request that took hot pages would speak against the next for many minutes, and there the SLO alone bounds the stall.
     fn settle(&self, state: &mut CgroupState) {
         let footprint = self.cgroup.memory.footprint();
-        let [anon, file] = [Scope::Anon, Scope::File].map(|scope| self.worth_of_a_byte(state, scope));
-        let anon = if self.cold(state).is_some() { f64::INFINITY } else { anon };
-        state.worth.anon.settle(footprint, anon, self.elapsed);
-        state.worth.file.settle(footprint, file, self.elapsed);
+        state.worth.anon.settle(footprint, f64::INFINITY, self.elapsed);
+        state.worth.file.settle(footprint, self.worth_of_a_byte(state, Scope::File), self.elapsed);
     }
 
     /// Where memory of which age belongs at the price of now, and with it from which age on it may leave DRAM.
