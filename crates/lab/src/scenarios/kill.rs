@@ -36,7 +36,7 @@ policies:
     match: [/tenants/*]
     mode: full
     cold_after: 2s
-    slo: { promotion_rate: 5%/min }
+    slo: { memory_pressure: 100%, promotion_rate: 5%/min }
     limits: { per_minute: 100%, floor: 8MiB }
     tiers: [{ use: disk }]
 ";
