@@ -10,6 +10,9 @@ use crate::{
     units::Bytes,
 };
 
+/// What a program's text in use takes.
+const TEXT: Bytes = Bytes::mib(4);
+
 impl Case<'_> {
     /// Within what the policy's limits and the cgroup's own protection leave.
     pub(super) fn bounded(&self, step: Step, figures: &Figures) -> Step {
@@ -129,8 +132,14 @@ impl Case<'_> {
     }
 
     /// Page cache that nobody maps. Shared memory is counted among what is mapped, and is on the lists of anonymous memory.
+    ///
+    /// Where page cache is all that may go at all, mapped data files are most of what some programs have: there no more than a
+    /// program's text is taken to be mapped.
     pub(super) fn unmapped(&self) -> Bytes {
         let stat = &self.cgroup.memory.stat;
-        stat.inactive_file + stat.active_file - (stat.file_mapped - stat.shmem)
+        let mapped = stat.file_mapped - stat.shmem;
+        let nothing_else = self.policy.mode == Mode::File || self.host.swap().is_none();
+        let stays = if nothing_else { mapped.min(TEXT) } else { mapped };
+        stat.inactive_file + stat.active_file - stays
     }
 }
