@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::{
     cohort::{ByType, Cohort},
     histogram::reached,
+    seen::Seen,
 };
 use crate::units::Bytes;
 
@@ -40,20 +41,9 @@ impl Piece {
     }
 
     /// Whether more of it is older than `age` than not.
-    fn is_mostly_beyond(self, age: Duration) -> bool {
+    pub(super) fn is_mostly_beyond(self, age: Duration) -> bool {
         self.oldest.is_none_or(|oldest| self.youngest.saturating_add(oldest) / 2 > age)
     }
-}
-
-/// Bytes that were idle at one reading and touched at the next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-pub struct Touched {
-    /// How long they had been idle, at the least, at the reading before.
-    pub seen: Duration,
-    /// How long they had been idle when they were touched, give or take half of the time between the readings.
-    pub age: Duration,
-    /// How many.
-    pub size: Bytes,
 }
 
 /// What happened between two readings.
@@ -70,18 +60,18 @@ pub(crate) struct Between {
 }
 
 impl Ages {
-    /// Takes in a reading: what is not there any more without having left or been freed was touched, and is returned.
-    pub(crate) fn learn(&mut self, mut measured: Vec<Piece>, between: Between) -> Vec<Touched> {
+    /// Takes in a reading: what is not there any more without having left or been freed was touched.
+    pub(crate) fn learn(&mut self, mut measured: Vec<Piece>, between: Between) -> Seen {
         let Between { elapsed, faulted, gone, may_be_gone } = between;
         measured.retain(|piece| !piece.size.is_zero());
         oldest_first(&mut measured);
         let before: Vec<Piece> = self.cohorts.iter().map(|piece| piece.grown(elapsed)).collect();
         let left = total(&before) + faulted - total(&measured);
-        let touched = touched(&before, &measured, elapsed, left.max(may_be_gone));
+        let seen = Seen::between(&before, &measured, elapsed, left.max(may_be_gone));
         self.cohorts = fit(measured, without_the_oldest(before, gone), elapsed);
         oldest_first(&mut self.cohorts);
         self.join();
-        touched
+        seen
     }
 
     pub(crate) fn pieces(&self) -> &[Piece] {
@@ -156,24 +146,6 @@ fn fitted(lump: Piece, before: &mut [Piece]) -> Vec<Piece> {
     parts.push(Piece { size: room, ..lump });
     parts.retain(|part| !part.size.is_zero());
     parts
-}
-
-/// What was idle before and is missing among what is as old now, `gone` of it excepted.
-fn touched(before: &[Piece], measured: &[Piece], elapsed: Duration, gone: Bytes) -> Vec<Touched> {
-    let (mut known, mut accounted) = (Bytes::ZERO, gone);
-    let mut touched = Vec::new();
-    for piece in before {
-        known += piece.size;
-        let still = measured.iter().filter(|other| other.is_mostly_beyond(piece.youngest));
-        let missing = known - still.map(|other| other.size).sum();
-        if missing > accounted {
-            let seen = piece.youngest.saturating_sub(elapsed);
-            let age = seen.saturating_add(elapsed / 2);
-            touched.push(Touched { seen, age, size: missing - accounted });
-            accounted = missing;
-        }
-    }
-    touched
 }
 
 impl Piece {

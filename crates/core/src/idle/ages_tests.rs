@@ -23,7 +23,8 @@ fn between(faulted: u64, gone: u64) -> Between {
 
 /// Learns, and tells what was touched that this source shows as old.
 fn learn(ages: &mut Ages, reading: Vec<Piece>, gone: u64) -> Vec<(u64, u64)> {
-    let touched = ages.learn(reading, between(0, gone)).into_iter();
+    let seen = ages.learn(reading, between(0, gone));
+    let touched = seen.touched().iter();
     let old = touched.filter(|touched| touched.age >= WALK * 2);
     old.map(|touched| (touched.age.as_secs(), touched.size.get() >> 20)).collect()
 }
@@ -114,7 +115,7 @@ fn what_was_freed_while_as_much_was_allocated_was_not_touched() {
     let mut ages = Ages::default();
     (0..10).for_each(|_| drop(learn(&mut ages, generations(40, 0, 120), 0)));
     let touched = ages.learn(generations(160, 0, 0), between(120, 0));
-    assert!(touched.iter().all(|touched| touched.seen < seconds(20)), "{touched:?}");
+    assert!(touched.touched().iter().all(|touched| touched.seen < seconds(20)), "{touched:?}");
 }
 
 #[test]
@@ -155,6 +156,7 @@ proptest! {
             let known = total(ages.pieces());
             let touched: Bytes = ages
                 .learn(reading.clone(), Between { elapsed: seconds(elapsed), ..between(0, gone) })
+                .touched()
                 .iter()
                 .map(|touched| touched.size)
                 .sum();

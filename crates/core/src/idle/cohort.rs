@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use super::{ages::Touched, precision::Left, resolution::Resolution};
+use super::{precision::Left, resolution::Resolution, seen::Touched};
 use crate::units::Bytes;
 
 /// Bytes of the two types of memory that the kernel keeps lists of.

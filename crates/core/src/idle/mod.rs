@@ -14,17 +14,18 @@ mod lines;
 mod precision;
 mod resolution;
 mod returns;
+mod seen;
 mod slow;
 mod taken;
 mod tracker;
 
-pub use ages::Touched;
 pub use cohort::{ByType, Cohort, Reading, Source};
 pub use histogram::{BOUNDARIES, Histogram};
 pub(crate) use histogram::{CLASSES, class_of, class_start};
 pub use lines::{Line, LineUse, Lines};
 pub use precision::{Left, Measured, Precision};
 pub use resolution::{Resolution, Sample};
+pub use seen::Touched;
 pub use tracker::{Hotness, WhatIf};
 
 pub(crate) use tracker::{Since, Tracker, sinks_at_least};

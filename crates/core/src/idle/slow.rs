@@ -3,10 +3,11 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    ages::{Ages, Between, Piece, Touched},
+    ages::{Ages, Between, Piece},
     cohort::{ByType, Cohort},
+    seen::Touched,
     taken::Taken,
-    tracker::{both, watch},
+    tracker::both,
 };
 use crate::{placement::Touches, units::Bytes};
 
@@ -40,14 +41,14 @@ impl Slow {
         touches: &mut Touches,
     ) -> (Vec<Touched>, Duration) {
         let elapsed = self.at.replace(at).map_or(Duration::ZERO, |last| at.saturating_sub(last));
-        watch(touches, &self.ages, elapsed);
         let (may_be_gone, faulted) = (self.sunk.sum().anon, self.arrived.sum().anon);
         self.arrived.settle(at);
         let between = Between { elapsed, faulted, gone: self.sunk.settle(at).anon, may_be_gone };
-        let found = self.ages.learn(Piece::of(cohorts, |size| size.anon), between);
+        let seen = self.ages.learn(Piece::of(cohorts, |size| size.anon), between);
+        seen.count_what_shows(touches);
         self.cohorts = both(self.ages.pieces(), &Piece::of(cohorts, |size| size.file));
         self.shown = Arc::clone(cohorts);
-        (found, elapsed)
+        (seen.touched().to_vec(), elapsed)
     }
 
     /// Anonymous bytes that have been idle there for `age`.

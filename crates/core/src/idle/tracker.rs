@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{
-    ages::{Ages, Between, Piece, Touched},
+    ages::{Ages, Between, Piece},
     cohort::{ByType, Cohort, Reading, Source},
     cut,
     histogram::{BOUNDARIES, Histogram},
@@ -11,6 +11,7 @@ use super::{
     precision::{Measured, Precision},
     resolution::Resolution,
     returns::{Away, Returns},
+    seen::Touched,
     slow::Slow,
     taken::Taken,
 };
@@ -207,16 +208,21 @@ impl Tracker {
             may_be_gone: of(may_be_gone),
         };
         self.file.learn(Piece::of(cohorts, |size| size.file), between(|size| size.file));
-        watch(&mut self.touches, &self.anon, elapsed);
-        let touched = self.anon.learn(Piece::of(cohorts, |size| size.anon), between(|size| size.anon));
+        let seen = self.anon.learn(Piece::of(cohorts, |size| size.anon), between(|size| size.anon));
+        match &reading.touched {
+            Some(told) => seen.count_as_told(told, &mut self.touches),
+            None => seen.count_what_shows(&mut self.touches),
+        }
+        let touched = reading.touched.as_deref().unwrap_or(seen.touched());
         // Where memory leaves DRAM for slower nodes, those show what would have come back from swap.
-        let touched = reading.touched.as_deref().unwrap_or(&touched);
-        self.note_touched(touched, elapsed, (!self.demotes_first()).then_some(policy));
+        if !self.demotes_first() {
+            self.note_touched(touched, elapsed, policy);
+        }
         self.cohorts = both(self.anon.pieces(), self.file.pieces());
         if let Some(cohorts) = &reading.slow {
             // What is touched there costs no fault; it would, had it been swapped out.
             let (touched, elapsed) = self.slow.learn(cohorts, reading.at, &mut self.touches);
-            self.note_touched(&touched, elapsed, Some(policy));
+            self.note_touched(&touched, elapsed, policy);
         }
         self.precision.note(reading.left.unwrap_or_default());
         let every = reading.every.max(self.look_every(policy));
@@ -224,15 +230,12 @@ impl Tracker {
         self.last = Some(Last { source, at, every, resolution });
     }
 
-    /// What two looks `elapsed` apart showed to have been touched after a while; under a policy it speaks against a cut.
-    fn note_touched(&mut self, touched: &[Touched], elapsed: Duration, policy: Option<&Policy>) {
+    /// What two looks `elapsed` apart showed to have been touched after a while speaks against a cut.
+    fn note_touched(&mut self, touched: &[Touched], elapsed: Duration, policy: &Policy) {
         // The SLO is about minutes, and this was seen over the time between two looks.
         let a_minute = Ratio::ONE.over(Ratio::new(elapsed.max(MINUTE).as_secs_f64() / MINUTE.as_secs_f64()));
         for Touched { seen, age, size } in touched {
-            self.touches.touch(*age, *size);
-            if let Some(policy) = policy {
-                self.note(*seen, *age, size.scale(a_minute), policy);
-            }
+            self.note(*seen, *age, size.scale(a_minute), policy);
         }
     }
 
@@ -406,13 +409,6 @@ impl Tracker {
             could_go_error: resolution.error_of(could_go),
             promotion_rate: (cold_after >= policy.cold_after).then(rate),
         }
-    }
-}
-
-/// What was there at the last reading was watched since. When it is touched it counts as touched half-way.
-pub(super) fn watch(touches: &mut Touches, ages: &Ages, elapsed: Duration) {
-    for piece in ages.pieces() {
-        touches.watch(piece.youngest.saturating_add(elapsed / 2), piece.size, elapsed);
     }
 }
 

@@ -2,7 +2,7 @@ use std::{ops::Range, time::Duration};
 
 use crate::{
     idle::{CLASSES, class_of, class_start},
-    units::Bytes,
+    units::{Bytes, Ratio},
 };
 
 /// Half of what is known of young memory is forgotten in this time: a tenant that has changed is believed again.
@@ -47,6 +47,11 @@ impl Touches {
     /// `size` bytes, idle for `age`, were watched for `elapsed`.
     pub(crate) fn watch(&mut self, age: Duration, size: Bytes, elapsed: Duration) {
         self.classes[class_of(age)].watched += size.as_f64() * elapsed.as_secs_f64();
+    }
+
+    /// Of `size` bytes that have been idle for `age`, how many are assumed to be touched in `elapsed`.
+    pub(crate) fn expected(age: Duration, size: Bytes, elapsed: Duration) -> Bytes {
+        size.scale(Ratio::new(LINDY * elapsed.as_secs_f64() / age.as_secs_f64().max(1.0)).clamped())
     }
 
     /// `size` bytes were touched after having been idle for `age`.
