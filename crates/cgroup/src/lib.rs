@@ -4,6 +4,7 @@
 //! is read and written through it belongs to that cgroup and to no other that took its path since.
 
 mod cgroup;
+mod cpu;
 mod error;
 mod io;
 mod memory;
@@ -15,6 +16,7 @@ mod reclaim;
 mod walk;
 
 pub use cgroup::Cgroup;
+pub use cpu::parse_cpu_stat;
 pub use error::{Error, Result};
 pub use io::parse_io_stat;
 pub use memory::parse_stat;

@@ -16,6 +16,7 @@ use crate::{
     policy::{Mode, Policy},
     reads::Reads,
     sinking::Sinking,
+    slowdown::Slowdown,
     swapoff::SwapChange,
     units::{Bytes, Ratio},
     usual::UsualIo,
@@ -79,6 +80,8 @@ pub(crate) struct CgroupState {
     pub(crate) worth: PerType<Worth>,
     /// What a page of page cache costs to read again.
     reads: Reads,
+    /// By how much its work takes longer for what came back.
+    pub(crate) slowdown: Slowdown,
     /// What the cgroup stalls on I/O by itself.
     pub(crate) usual: UsualIo,
     pub(crate) tracker: Tracker,
@@ -154,6 +157,7 @@ impl CgroupState {
             pace: Pace::default(),
             worth: PerType::default(),
             reads: Reads::default(),
+            slowdown: Slowdown::default(),
             usual: UsualIo::default(),
             tracker: Tracker::default(),
             ladder: None,
@@ -263,8 +267,10 @@ impl CgroupState {
         let swap_in = turn.costs.of_swapped_out(&turn.host.tiers);
         // Where it is not known, PSI alone tells.
         let refault = self.reads.per_page().unwrap_or_default();
-        self.so_far.swap_in_stall = self.so_far.swap_in_stall.saturating_add(of_pages(swap_in, back.anon));
-        self.so_far.refault_stall = self.so_far.refault_stall.saturating_add(of_pages(refault, back.file));
+        let stalls = (of_pages(swap_in, back.anon), of_pages(refault, back.file));
+        self.so_far.swap_in_stall = self.so_far.swap_in_stall.saturating_add(stalls.0);
+        self.so_far.refault_stall = self.so_far.refault_stall.saturating_add(stalls.1);
+        self.slowdown.observe(seen.processor_time, stalls.0.saturating_add(stalls.1), elapsed);
         let reclaim = over_pages(self.cpu, self.reclaimed);
         let all = left.all();
         let anon = Change {

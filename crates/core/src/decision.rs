@@ -189,6 +189,9 @@ pub struct Figures {
     pub swap_in_stall: Ratio,
     /// Share of the last minute that reading page cache again took, by what a read of its device costs.
     pub refault_stall: Ratio,
+    /// Stall of what came back, over the processor time of its tasks, of the last ten minutes or so; `None` where the kernel does not tell
+    /// of processor time.
+    pub slowdown: Option<Ratio>,
     /// Bytes faulted back over the last minute, as a share of the working set; without an idle-age source, of what is in
     /// DRAM.
     pub promotion_rate: Ratio,

@@ -4,6 +4,7 @@ use super::*;
 use crate::history::Sample;
 
 const SLO: Slo = Slo {
+    slowdown: Ratio::percent(1.0),
     memory_pressure: Ratio::percent(1.0),
     io_pressure: Ratio::percent(2.0),
     promotion_rate: Some(Ratio::percent(1.0)),

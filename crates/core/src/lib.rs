@@ -26,6 +26,7 @@ mod reasons;
 mod room;
 pub mod savings;
 mod sinking;
+mod slowdown;
 mod state;
 mod swapoff;
 mod tick;

@@ -253,6 +253,8 @@ pub struct CgroupObservation {
     pub memory: Memory,
     /// What its policy's tiers mean on this host.
     pub confined: Confinement,
+    /// Processor time of all of its tasks so far; `None` where the kernel does not tell.
+    pub processor_time: Option<Duration>,
     /// What it has read from block devices, by their numbers (`8:16`); empty without the io controller.
     pub reads: BTreeMap<Arc<str>, IoReads>,
     /// Pressure on memory; `None` if PSI is off.

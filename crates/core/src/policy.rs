@@ -27,6 +27,9 @@ pub struct Slo {
     pub memory_pressure: Ratio,
     /// Share of time in which some task of the cgroup stalls on I/O, beyond what it did before lowtide acted.
     pub io_pressure: Ratio,
+    /// By how much the cgroup's own work may take longer for what came back: the stall of that, over the processor time of its tasks.
+    /// Nothing is held when it is reached: the nearer it is, the less is memory worth that leaves.
+    pub slowdown: Ratio,
     /// A bound on traffic beside those on stall: bytes faulted back per minute, as a share of the working set (what is younger
     /// than `cold_after`, but at least the floor); without an idle-age source as a share of the cgroup's memory in DRAM.
     /// `None` bounds nothing: what is faulted back counts by the stall that it costs.
@@ -35,7 +38,12 @@ pub struct Slo {
 
 impl Default for Slo {
     fn default() -> Self {
-        Self { memory_pressure: Ratio::percent(0.1), io_pressure: Ratio::percent(1.0), promotion_rate: None }
+        Self {
+            memory_pressure: Ratio::percent(0.1),
+            io_pressure: Ratio::percent(1.0),
+            slowdown: Ratio::percent(1.5),
+            promotion_rate: None,
+        }
     }
 }
 

@@ -195,7 +195,12 @@ fn sizes(page: &Page, view: &View) -> Result<(), prometheus::Error> {
     )?;
     let price = page.gauge(
         "lowtide_cgroup_price_ratio",
-        "Today's price, as a share of the fastest pace that the policy allows.",
+        "Today's price, as a share of the greatest that the SLO allows.",
+        &["cgroup"],
+    )?;
+    let slowdown = page.gauge(
+        "lowtide_cgroup_slowdown_ratio",
+        "Stall of what came back to the cgroup, over the processor time of its tasks.",
         &["cgroup"],
     )?;
     let offloaded = page.gauge(
@@ -216,6 +221,9 @@ fn sizes(page: &Page, view: &View) -> Result<(), prometheus::Error> {
         memory.with_label_values(&[path]).set(cgroup.memory.current.as_f64());
         saved.with_label_values(&[path]).set(cgroup.net_saved.as_f64());
         price.with_label_values(&[path]).set(cgroup.decision.figures.price.get());
+        if let Some(share) = cgroup.decision.figures.slowdown {
+            slowdown.with_label_values(&[path]).set(share.get());
+        }
         for placed in &cgroup.placed {
             // Two devices of one kind add up: the label is the tier, not the device.
             offloaded.with_label_values(&[path, placed.kind.name()]).add(placed.bytes.as_f64());

@@ -265,6 +265,7 @@ fn observe(
         populated: target.populated,
         memory,
         confined: Confinement::default(),
+        processor_time: cgroup.processor_time()?,
         reads: cgroup.reads()?,
         memory_pressure: cgroup.pressure(Resource::Memory)?,
         io_pressure: cgroup.pressure(Resource::Io)?,

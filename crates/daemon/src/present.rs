@@ -244,6 +244,7 @@ fn write_figures(text: &mut String, figures: &Figures) -> std::fmt::Result {
     line("io pressure, by itself", figures.usual_io_pressure.to_string())?;
     line("cost of swap-ins, minute", figures.swap_in_stall.to_string())?;
     line("cost of cache read again", figures.refault_stall.to_string())?;
+    line("its work takes longer by", share(figures.slowdown))?;
     line("faulted back per minute", figures.promotion_rate.to_string())?;
     line("anonymous memory, worth it?", gain(&figures.anon))?;
     line("page cache, worth it?", gain(&figures.file))?;

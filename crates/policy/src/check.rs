@@ -101,6 +101,7 @@ fn slo(raw: raw::PolicySlo) -> Slo {
     Slo {
         memory_pressure: raw.memory_pressure.map_or(default.memory_pressure, |share| share.0),
         io_pressure: raw.io_pressure.map_or(default.io_pressure, |share| share.0),
+        slowdown: raw.slowdown.map_or(default.slowdown, |share| share.0),
         promotion_rate: raw.promotion_rate.map(|share| share.0).or(default.promotion_rate),
     }
 }

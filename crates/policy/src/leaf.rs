@@ -88,6 +88,10 @@ leaves! {
     Pressure(Ratio), "a share of time above 0% and up to 100%, such as 0.1%", units::SHARE,
         |text| Ok(units::some_share(text)?);
 
+    /// Stall over work.
+    Slowdown(Ratio), "a share of the cgroup's own processor time above 0% and up to 100%, such as 1%", units::SHARE,
+        |text| Ok(units::some_share(text)?);
+
     /// Share faulted back per minute.
     PromotionRate(Ratio), "a share per time above 0% and up to 100%/min, such as 0.2%/min", units::SHARE_RATE,
         |text| Ok(units::share_per_minute(text)?);

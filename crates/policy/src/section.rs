@@ -150,7 +150,7 @@ pub(crate) const TIER_RULE: Section = Section {
 pub(crate) const SLO: Section = Section {
     name: "`slo`",
     home: "under `slo` in a policy",
-    keys: &["memory_pressure", "io_pressure", "promotion_rate"],
+    keys: &["memory_pressure", "io_pressure", "slowdown", "promotion_rate"],
     later: &[],
     example: "{ memory_pressure: 0.1% }",
 };

@@ -100,8 +100,8 @@ pub(crate) struct Price {
     pub(crate) footprint: Bytes,
 }
 
-/// What a GiB is worth at the full price, in multiples of the stall that the SLO accepts: with 0.1 % that is 18 s of stall an hour.
-const WORTH_OF_A_GIB: f64 = 5.0;
+/// What a GiB is worth at the full price, in multiples of the stall that the SLO accepts: with 0.1 % that is 32 s of stall an hour.
+const WORTH_OF_A_GIB: f64 = 9.0;
 /// What all of a cgroup is worth at the least.
 const WORTH_OF_ALL: f64 = 0.4;
 const GIB: Bytes = Bytes::mib(1024);
@@ -110,7 +110,7 @@ impl Price {
     /// What a page is worth, in seconds of stall a second.
     ///
     /// All of a small cgroup is worth two fifths of the stall that its SLO accepts; a GiB is worth the same in every cgroup above
-    /// 80 MiB. (What it comes to in all is bounded by the SLO itself, through the share.)
+    /// 46 MiB. (What it comes to in all is bounded by the SLO itself, through the share.)
     pub(crate) fn per_page(self) -> f64 {
         let of_all = WORTH_OF_ALL * Bytes::pages(1).share_of(self.footprint).clamped().get();
         let of_a_gib = WORTH_OF_A_GIB * Bytes::pages(1).share_of(GIB).get();

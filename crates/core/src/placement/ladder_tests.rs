@@ -27,7 +27,7 @@ fn rates() -> Rates {
 }
 
 fn price(share: f64) -> Price {
-    Price { share: Ratio::new(share), pressure: Ratio::percent(0.2), footprint: GIB }
+    Price { share: Ratio::new(share), pressure: Ratio::percent(1.0 / 9.0), footprint: GIB }
 }
 
 fn ages(ladder: &Ladder) -> Vec<Option<u64>> {
@@ -38,7 +38,7 @@ fn ages(ladder: &Ladder) -> Vec<Option<u64>> {
 fn a_gib_is_worth_the_same_in_every_large_cgroup_and_more_in_a_small_one() {
     let of = |footprint| Price { footprint, ..price(1.0) }.per_page() * 262_144.0;
     for (footprint, worth) in
-        [(Bytes::mib(65_536), 0.01), (GIB, 0.01), (Bytes::mib(64), 0.0128), (Bytes::ZERO, 0.0)]
+        [(Bytes::mib(65_536), 0.01), (GIB, 0.01), (Bytes::mib(32), 0.128 / 9.0), (Bytes::ZERO, 0.0)]
     {
         assert!((of(footprint) - worth).abs() < 1e-9 || worth == 0.0, "{footprint}: {}", of(footprint));
     }

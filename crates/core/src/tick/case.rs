@@ -18,6 +18,9 @@ use crate::{
     units::{Bytes, Ratio},
 };
 
+/// However much longer a cgroup's work takes, memory that leaves is worth this share of the price: what is old enough costs nothing.
+const LEAST_LEFT: Ratio = Ratio::new(1.0 / 64.0);
+
 /// One cgroup at one tick, with all that bears on it.
 pub(super) struct Case<'a> {
     pub(super) cgroup: &'a CgroupObservation,
@@ -40,7 +43,7 @@ impl Case<'_> {
         let harm = harm::assess(&state.history, usual, &self.policy.slo, &mut figures);
         figures.headroom = harm.headroom;
         self.back_off(state, harm);
-        figures.price = state.pace.price();
+        figures.price = self.share_of_price(state);
         let waits = self.must_wait(state, harm, &figures, room);
         // A request under way ends where it began to go.
         if !self.cgroup.in_flight {
@@ -95,6 +98,7 @@ impl Case<'_> {
             accuracy: if file.stayed < anon.stayed { file.stayed } else { anon.stayed },
             anon,
             file,
+            slowdown: state.slowdown.share(),
             precision: state
                 .tracker
                 .precision()
@@ -117,9 +121,16 @@ impl Case<'_> {
         }
     }
 
+    /// The feedback's price, less as the cgroup's work takes longer.
+    fn share_of_price(&self, state: &CgroupState) -> Ratio {
+        let used = state.slowdown.share().unwrap_or_default().over(self.policy.slo.slowdown);
+        let left = used.complement();
+        state.pace.price().of(if left < LEAST_LEFT { LEAST_LEFT } else { left })
+    }
+
     fn price(&self, state: &CgroupState) -> Price {
         let footprint = self.cgroup.memory.footprint();
-        Price { share: state.pace.price(), pressure: self.policy.slo.memory_pressure, footprint }
+        Price { share: self.share_of_price(state), pressure: self.policy.slo.memory_pressure, footprint }
     }
 
     /// What a byte that is away is worth, in seconds of stall a second: of anonymous memory what its first tier frees of it.

@@ -196,6 +196,7 @@ pub(crate) fn tenant(id: u64) -> CgroupObservation {
             ..Memory::default()
         },
         confined: Confinement::default(),
+        processor_time: None,
         reads: [].into(),
         memory_pressure: Some(Stall::default()),
         io_pressure: Some(Stall::default()),

@@ -3,6 +3,8 @@
 //! `cargo test -p lowtide-core --test model -- --nocapture` prints the curves.
 
 #[cfg(test)]
+mod long_tail;
+#[cfg(test)]
 mod pages;
 #[cfg(test)]
 mod scenarios;

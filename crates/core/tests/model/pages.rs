@@ -5,12 +5,14 @@ use std::time::Duration;
 use lowtide_core::{Bytes, Ratio};
 
 /// How often a lot is touched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) enum Class {
     /// In every step.
     Hot,
     /// Once in this time.
     Warm(Duration),
+    /// At random, once in this time on average.
+    Random(Duration),
     /// Never.
     Cold,
 }
@@ -25,6 +27,8 @@ pub(crate) struct Lot {
     pub(crate) touched: Duration,
     /// A warm lot's first touch.
     pub(crate) next: Duration,
+    /// What a lot that is touched at random has drawn last.
+    pub(crate) random: u64,
 }
 
 impl Lot {
@@ -36,23 +40,42 @@ impl Lot {
             offloaded: Bytes::ZERO,
             touched: Duration::ZERO,
             next: Duration::ZERO,
+            random: 0,
         }
+    }
+
+    /// Touched at random; no two seeds give the same touches.
+    pub(crate) fn at_random(every: Duration, size: Bytes, seed: u64) -> Self {
+        let mut lot = Self { random: seed, ..Self::new(Class::Random(every), size) };
+        lot.next = lot.draw(every);
+        lot
+    }
+
+    /// The time until the next touch, of which none knows how long ago the last was.
+    fn draw(&mut self, every: Duration) -> Duration {
+        self.random = scramble(self.random);
+        // Even between 0 and 1, never 1.
+        let even =
+            f64::from(u32::try_from(self.random >> 32).unwrap_or_default()) / (f64::from(u32::MAX) + 1.0);
+        every.mul_f64(-(1.0 - even).ln())
     }
 
     pub(crate) fn is_due(&self, now: Duration) -> bool {
         match self.class {
             Class::Hot => true,
-            Class::Warm(_) => now >= self.next,
+            Class::Warm(_) | Class::Random(_) => now >= self.next,
             Class::Cold => false,
         }
     }
 
     /// Returns what had to be faulted back.
     pub(crate) fn touch(&mut self, now: Duration) -> Bytes {
-        if let Class::Warm(period) = self.class
-            && now >= self.next
-        {
-            self.next = now + period;
+        if now >= self.next {
+            match self.class {
+                Class::Warm(period) => self.next = now + period,
+                Class::Random(every) => self.next = now + self.draw(every),
+                Class::Hot | Class::Cold => {}
+            }
         }
         let faulted = std::mem::take(&mut self.offloaded);
         self.resident += faulted;
@@ -102,9 +125,25 @@ impl Reclaim {
     }
 }
 
-/// From each lot in proportion to its size.
+/// From each lot in proportion to its size, whole pages.
 fn take_evenly(lots: &mut [&mut Lot], amount: Bytes) -> Bytes {
     let all: Bytes = lots.iter().map(|lot| lot.resident).sum();
     let share = amount.share_of(all).clamped();
-    lots.iter_mut().map(|lot| lot.take(lot.resident.scale(share))).sum()
+    let mut due = Bytes::ZERO;
+    let mut taken = Bytes::ZERO;
+    for lot in lots {
+        due += lot.resident.scale(share);
+        let part = lot.take(due.whole_pages());
+        due = due - part;
+        taken += part;
+    }
+    taken
+}
+
+/// A number that looks as if it had nothing to do with `state` (the step of SplitMix64).
+pub(crate) fn scramble(state: u64) -> u64 {
+    let state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    let mixed = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    mixed ^ (mixed >> 31)
 }

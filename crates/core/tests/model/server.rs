@@ -18,7 +18,7 @@ pub(crate) struct Server {
     pub(crate) swap: Bytes,
     pub(crate) now: Duration,
     state: State,
-    interval: Duration,
+    pub(crate) interval: Duration,
 }
 
 impl Server {
@@ -59,6 +59,12 @@ impl Server {
     pub(crate) fn run(&mut self, span: Duration) -> Vec<Decision> {
         let until = self.now + span;
         std::iter::from_fn(|| (self.now < until).then(|| self.turn().remove(0))).collect()
+    }
+
+    /// From which idle age on a tenant's memory belongs in swap, and how often it is thought to be touched then, as a share a second.
+    pub(crate) fn swapped_from(&self, tenant: usize) -> Option<(Duration, Ratio)> {
+        let ladder = self.state.ladder(self.tenants[tenant].id)?;
+        ladder.rungs.iter().find_map(|rung| Some((rung.from?, rung.touched)))
     }
 
     fn carry_out(&mut self, decision: &Decision) {

@@ -25,6 +25,9 @@ pub(crate) struct Tenant {
     /// A trigger fires when so much was stalled since the last tick.
     pub(crate) trigger: Duration,
     pub(crate) faulted: Bytes,
+    /// Of one processor, the share that it is busy.
+    pub(crate) busy: Ratio,
+    processor_time: Duration,
     pub(crate) stalled: Duration,
     /// Faults that wait for their turn: no task stalls for more than all of the time.
     waiting: Duration,
@@ -47,6 +50,8 @@ impl Tenant {
             psi: true,
             trigger: Duration::from_millis(150),
             faulted: Bytes::ZERO,
+            busy: Ratio::percent(50.0),
+            processor_time: Duration::ZERO,
             stalled: Duration::ZERO,
             waiting: Duration::ZERO,
             stalled_at_tick: Duration::ZERO,
@@ -72,6 +77,7 @@ impl Tenant {
     pub(crate) fn live(&mut self, now: Duration, span: Duration) {
         let faulted = self.lots.iter_mut().filter(|lot| lot.is_due(now)).map(|lot| lot.touch(now)).sum();
         self.fault_back(faulted);
+        self.processor_time += span.mul_f64(self.busy.get());
         let stall = self.waiting.min(span);
         self.waiting = self.waiting.saturating_sub(stall);
         self.stalled += stall;
@@ -130,6 +136,7 @@ impl Tenant {
             populated: true,
             memory: self.memory(),
             confined: Confinement::default(),
+            processor_time: Some(self.processor_time),
             reads: [].into(),
             memory_pressure: stall,
             io_pressure: self.psi.then_some(Stall::default()),

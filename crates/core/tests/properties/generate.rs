@@ -147,6 +147,7 @@ fn cgroup(id: u64) -> BoxedStrategy<CgroupObservation> {
                 CgroupObservation {
                     id: CgroupId(id),
                     path: "/any".into(),
+                    processor_time: None,
                     reads: [].into(),
                     policy: usize::try_from(id).unwrap_or_default(),
                     populated,
@@ -280,7 +281,7 @@ fn policy() -> impl Strategy<Value = Policy> {
         |(mode, memory_pressure, io_pressure, promotion_rate, cold_after, floor, per_minute)| Policy {
             name: "any".into(),
             mode,
-            slo: Slo { memory_pressure, io_pressure, promotion_rate },
+            slo: Slo { memory_pressure, io_pressure, promotion_rate, ..Slo::default() },
             cold_after: Duration::from_secs(cold_after),
             tiers: TierRules::Any,
             limits: Limits { floor, per_minute: Ratio::new(per_minute) },

@@ -108,6 +108,7 @@ fn observation(handle: &Cgroup, policy: usize) -> CgroupObservation {
         policy,
         populated: true,
         memory: Memory { current: Bytes::mib(64), swap_max: Some(Limit::Max), ..Memory::default() },
+        processor_time: None,
         reads: [].into(),
         confined: Confinement::default(),
         memory_pressure: None,

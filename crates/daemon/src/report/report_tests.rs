@@ -21,6 +21,7 @@ fn cgroup(id: u64, path: &str, policy: usize, offloaded: u64) -> CgroupObservati
         policy,
         populated: true,
         memory,
+        processor_time: None,
         reads: [].into(),
         confined: Confinement::default(),
         memory_pressure: None,

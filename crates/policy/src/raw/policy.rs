@@ -63,6 +63,10 @@ pub(crate) struct PolicySlo {
     /// reading page cache again costs, if that is more.
     #[schemars(extend("default" = Slo::default().io_pressure.to_string()))]
     pub io_pressure: Option<leaf::Pressure>,
+    /// By how much the cgroup's own work may take longer for what comes back: the stall of that, over the processor time of its tasks, of
+    /// the last ten minutes or so. The nearer it is, the longer has memory to be idle before it leaves.
+    #[schemars(extend("default" = Slo::default().slowdown.to_string()))]
+    pub slowdown: Option<leaf::Slowdown>,
     /// A bound on traffic as well: what is faulted back per minute, as a share of the working set (of the memory younger than
     /// `cold_after`, at least `limits.floor`; without idle ages, of the cgroup's memory in DRAM). Not set, what comes back counts by
     /// the stall that it costs.
@@ -101,7 +105,7 @@ pub(crate) struct PolicyFile {
 }
 
 maps! {
-    PolicySlo, SLO: memory_pressure io_pressure promotion_rate;
+    PolicySlo, SLO: memory_pressure io_pressure slowdown promotion_rate;
     PolicyLimits, LIMITS: floor per_minute;
     PolicyLines, LINES: hot warm cold;
 }

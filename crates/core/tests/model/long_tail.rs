@@ -1,0 +1,115 @@
+//! A server whose items are asked for with exponential popularity, as the lab's redis: few often, most about never.
+//!
+//! What comes back of it is known: of items whose rates fall by a factor of a million, those idle for an age come back at
+//! items / (14 · age) a second in all.
+
+use std::time::Duration;
+
+use lowtide_core::{Bytes, Policy, Ratio, Slo};
+
+use crate::{
+    pages::{Class, Lot, Reclaim, scramble},
+    server::{Server, policy_of_the_issue},
+    tenant::Tenant,
+};
+
+const PAGES: u64 = 15_000;
+/// Requests a second, each for one item of two that share a page.
+const REQUESTS: f64 = 160.0;
+/// Items are `exp(-14)` as popular at the end as at the beginning.
+const STEEPNESS: f64 = 14.0;
+/// Of a fault from zram.
+const FAULT: Duration = Duration::from_micros(20);
+const MINUTE: Duration = Duration::from_mins(1);
+
+#[expect(clippy::cast_precision_loss, reason = "small numbers")]
+fn redis() -> Tenant {
+    let items = 2 * PAGES;
+    let rate = |item: u64| {
+        let place = (scramble(item) % items) as f64 / items as f64;
+        REQUESTS * STEEPNESS / items as f64 * (-STEEPNESS * place).exp()
+    };
+    let page = |page: u64| {
+        let every = Duration::from_secs_f64(1.0 / (rate(2 * page) + rate(2 * page + 1)));
+        Lot::at_random(every, Bytes::pages(1), scramble(!page))
+    };
+    let mut lots: Vec<Lot> = (0..PAGES).map(page).collect();
+    lots.push(Lot::new(Class::Hot, Bytes::mib(8)));
+    let mut tenant = Tenant::new(1, lots);
+    tenant.walks = Some(Duration::from_secs(10));
+    tenant.reclaim = Reclaim { generation: Duration::from_secs(30), error: Ratio::ZERO };
+    tenant.fault = FAULT;
+    // 40 µs a request.
+    tenant.busy = Ratio::percent(0.6);
+    tenant
+}
+
+/// Defaults but for how soon and how fast, as in the lab's `real_work`.
+fn policy() -> Policy {
+    let mut policy = policy_of_the_issue();
+    policy.slo = Slo::default();
+    policy.cold_after = Duration::from_secs(30);
+    policy.limits.per_minute = Ratio::percent(20.0);
+    policy
+}
+
+fn server(policy: Policy) -> Server {
+    let mut server = Server::new(vec![redis()], vec![policy]);
+    server.interval = Duration::from_secs(6);
+    server
+}
+
+/// The share of requests that had a fault in each minute.
+fn faults_by_minute(server: &mut Server, minutes: usize) -> Vec<Ratio> {
+    let mut minute = || {
+        let before = server.tenants[0].faulted;
+        server.run(MINUTE);
+        let faults = (server.tenants[0].faulted - before).share_of(Bytes::pages(1)).get();
+        let share = Ratio::new(faults / REQUESTS / MINUTE.as_secs_f64());
+        println!("away {}, requests with a fault {share}", server.tenants[0].in_swap());
+        share
+    };
+    (0..minutes).map(|_| minute()).collect()
+}
+
+fn mean(shares: &[Ratio]) -> Ratio {
+    Ratio::new(
+        shares.iter().map(|share| share.get()).sum::<f64>() / f64::from(u32::try_from(shares.len()).unwrap()),
+    )
+}
+
+#[test]
+fn a_long_tail_is_thinned_out_and_requests_hardly_feel_it() {
+    let mut server = server(policy());
+    let first = faults_by_minute(&mut server, 4);
+    assert!(server.tenants[0].in_swap() >= Bytes::mib(22), "{} after 4 min", server.tenants[0].in_swap());
+    assert!(mean(&first) <= Ratio::percent(1.2), "{first:?}");
+    let settled = faults_by_minute(&mut server, 26).split_off(11);
+    assert!(server.tenants[0].in_swap() >= Bytes::mib(23), "{} after 30 min", server.tenants[0].in_swap());
+    assert!(mean(&settled) <= Ratio::percent(1.5), "{settled:?}");
+}
+
+/// The operator has the say.
+#[test]
+fn who_allows_less_slowdown_has_fewer_faults() {
+    let settled = |percent| {
+        let mut policy = policy();
+        policy.slo.slowdown = Ratio::percent(percent);
+        mean(&faults_by_minute(&mut server(policy), 30)[10..])
+    };
+    let [little, much] = [0.25, 4.0].map(settled);
+    assert!(little.get() < 0.7 * much.get(), "{little} {much}");
+}
+
+/// What is not known is taken to be touched 0.1 / age times a second; the truth of this server is 0.14 / age.
+#[test]
+fn what_a_lump_hides_is_not_taken_for_untouched() {
+    let mut policy = policy();
+    policy.limits.per_minute = Ratio::percent(0.001);
+    let mut server = server(policy);
+    for _ in 0..40 {
+        server.run(Duration::from_secs(6));
+        let Some((from, touched)) = server.swapped_from(0) else { continue };
+        assert!(touched.get() * from.as_secs_f64() > 0.03, "{touched} a second after {from:?}");
+    }
+}
