@@ -351,6 +351,13 @@ impl Tracker {
         Cohort::surely_idle(&self.cohorts, cut).anon - self.unseen() - self.taken.sum().anon
     }
 
+    /// Page cache in DRAM that has been idle for `age` as far as page tables tell, by a source that lists all pages; nothing by others.
+    pub(crate) fn idle_page_cache(&self, age: Duration) -> Bytes {
+        let lists_all = self.last.is_some_and(|last| last.resolution == Resolution::Walks);
+        let idle = if lists_all { Cohort::surely_idle(&self.cohorts, age).file } else { Bytes::ZERO };
+        idle - self.taken.sum().file
+    }
+
     /// Of what left DRAM over the last minutes, how much had been idle for `cold_after`; `None` if nothing was seen to leave.
     pub(crate) fn precision(&self) -> Option<Measured> {
         self.precision.measured()

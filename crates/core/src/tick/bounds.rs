@@ -115,7 +115,7 @@ impl Case<'_> {
         if own > floor { (own, Reason::Protected) } else { (floor, Reason::Floor) }
     }
 
-    /// What is on the lists that reclaim may scan, without page cache that is mapped.
+    /// What is on the lists that reclaim may scan; where the kernel chooses between the types, without page cache that is mapped.
     ///
     /// Program text is page cache too, and the next step of the program waits for it: 249 ms for one request of a redis whose page
     /// cache was little else (6.12). No pressure tells before it is gone, so it is left out of what is asked for.
@@ -123,7 +123,8 @@ impl Case<'_> {
         let stat = &self.cgroup.memory.stat;
         let anon = stat.inactive_anon + stat.active_anon;
         match scope {
-            Scope::File => self.unmapped(),
+            // How much of what is mapped may go is known by ages alone: `file_part`.
+            Scope::File => stat.inactive_file + stat.active_file,
             Scope::Anon => anon,
             Scope::Any => anon + self.unmapped(),
             Scope::Demote => anon - self.cgroup.memory.demoted().anon,

@@ -39,7 +39,7 @@ impl Case<'_> {
         if !self.has_waited(state) || !self.host.reclaim_takes_swappiness {
             return Some(Err(file_only));
         }
-        Some(Ok(Part { file_only: Some(file_only), ..Part::of(Scope::File, Bytes::MAX) }))
+        Some(Ok(Part { file_only: Some(file_only), ..Part::of(Scope::File, self.unmapped()) }))
     }
 
     /// Anonymous memory of DRAM that may go to slower nodes; `None` where nothing is demoted, or what may be is not known.

@@ -14,6 +14,9 @@ use crate::{
 const LEFT_OVER: Ratio = Ratio::new(1.0 / 64.0);
 const LEAST_LEFT_OVER: Bytes = Bytes::mib(1);
 
+/// What is mapped is to have been idle for so many times `cold_after`: a program's next step waits for its text, and for a disk.
+const MAPPED_AFTER: u32 = 4;
+
 /// Of which memory, and how much of it is cold.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Part {
@@ -77,15 +80,26 @@ impl Case<'_> {
     }
 
     /// By pressure and what came of it, no earlier than `cold_after`: what is read through descriptors looks idle to every source
-    /// of ages.
+    /// of ages. What is mapped goes by ages alone.
     fn file_part(&self, state: &CgroupState) -> Part {
         let waited = self.cold(state).is_none() || self.has_waited(state);
         let unmapped = self.unmapped();
         let last = unmapped.scale(LEFT_OVER).max(LEAST_LEFT_OVER);
+        let may_go = (unmapped + self.idle_mapped(state)) - last;
         Part {
             rest: Reason::NothingReclaimable,
-            ..Part::of(Scope::File, if waited { unmapped - last } else { Bytes::ZERO })
+            ..Part::of(Scope::File, if waited { may_go } else { Bytes::ZERO })
         }
+    }
+
+    /// Page cache that is mapped and surely idle: all idle page cache, but for as much as nobody maps, of which the source sees no touch.
+    /// The kernel takes the oldest generation first, so what is in use is not what goes.
+    fn idle_mapped(&self, state: &CgroupState) -> Bytes {
+        let Some((cut, _)) = self.cold(state) else { return Bytes::ZERO };
+        let from = cut.max(self.policy.cold_after.saturating_mul(MAPPED_AFTER));
+        let stat = &self.cgroup.memory.stat;
+        let mapped = (stat.inactive_file + stat.active_file) - self.unmapped();
+        (state.tracker.idle_page_cache(from) - self.unmapped()).min(mapped)
     }
 
     /// A kernel that chooses between the types by itself: page cache too may go, and no earlier than without ages.

@@ -1,10 +1,13 @@
 //! The figures of each bound, and that none of them rounds a small step away.
 
-use std::{collections::VecDeque, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use lowtide_core::{Action, Bytes, Limit, Ratio, Reason, Scope};
+use lowtide_core::{
+    Action, Bytes, Limit, Ratio, Reason, Scope,
+    idle::{ByType, Cohort},
+};
 
-use crate::bench::{BATCH, Bench, INTERVAL, asked};
+use crate::bench::{BATCH, Bench, INTERVAL, asked, walked};
 
 const MINUTE: Duration = Duration::from_mins(1);
 
@@ -132,4 +135,27 @@ fn two_ticks_at_once_ask_once() {
     assert!(!asked(&first).is_zero());
     let again = bench.tick_after(Duration::ZERO).remove(0);
     assert_eq!((asked(&again), again.reason), (Bytes::ZERO, Reason::StepTooSmall));
+}
+
+/// Of what is mapped only that goes which ages show to be idle: all idle page cache, but for what nobody maps.
+#[test]
+fn program_text_goes_by_ages_alone() {
+    let asked = |idle_file: u64, age: u32| {
+        let mut bench = Bench::warm();
+        bench.policy().slo.memory_pressure = Ratio::percent(10.0);
+        let stat = &mut bench.memory().stat;
+        (stat.inactive_file, stat.active_file, stat.file_mapped) =
+            (Bytes::mib(2), Bytes::mib(4), Bytes::mib(4));
+        let size = ByType { anon: Bytes::ZERO, file: Bytes::mib(idle_file) };
+        let cohort = Cohort { youngest: bench.policy().cold_after * age, oldest: None, size };
+        bench.cgroup().reading = Some(Arc::new(walked(bench.now, cohort)));
+        match bench.decide().action {
+            Action::Reclaim { amount, scope: Scope::File } => amount.get() >> 20,
+            Action::Reclaim { .. } | Action::Hold => 0,
+        }
+    };
+    // Two MiB are mapped by nobody, the last of which stays.
+    assert_eq!([asked(0, 5), asked(2, 5)], [1, 1]);
+    assert_eq!(asked(5, 5), 4);
+    assert_eq!(asked(5, 2), 1, "too young for what a program's next step may wait for");
 }

@@ -26,6 +26,7 @@ mod pageout;
 mod peers;
 mod placement;
 mod precision;
+mod promise;
 mod real_work;
 mod reclaim;
 mod sampled;
@@ -101,6 +102,7 @@ pub static TESTS: &[Scenario] = &[
     cxl::SCENARIO,
     zswap::SCENARIO,
     compress::SCENARIO,
+    promise::SCENARIO,
     nodes::SCENARIO,
 ];
 
