@@ -2,6 +2,7 @@
 
 mod actuator;
 mod balancer;
+mod complaints;
 mod confine;
 pub mod control;
 mod descriptor;

@@ -8,8 +8,8 @@ use std::{
 
 use lowtide_cgroup::{Cgroup, Descend, Error, Mount};
 use lowtide_core::{
-    Bytes, CgroupId, CgroupObservation, Confinement, HostObservation, Mode, Observation, Policy, Ratio,
-    Stall, Stored, TierKind,
+    Bytes, CgroupId, CgroupObservation, Confinement, HostObservation, LeftOut, Mode, Observation, Policy,
+    Ratio, Stall, Stored, TierKind, left_out::Kind,
 };
 use lowtide_kernfs::{Files, Root};
 use lowtide_mglru::LruGen;
@@ -17,7 +17,9 @@ use lowtide_policy::PolicySet;
 use lowtide_psi::Resource;
 
 use crate::{
+    complaints::Complaints,
     eviction::Nodes,
+    limits,
     targets::{self, Candidate},
     view::Stalls,
 };
@@ -31,7 +33,7 @@ pub(crate) struct Observer {
     /// `None` until a policy that acts has a target to ask.
     takes_swappiness: Option<bool>,
     before: HashMap<CgroupId, Pressures>,
-    complaints: HashSet<String>,
+    complaints: Complaints,
 }
 
 /// What was seen, with the handles to act on it.
@@ -45,6 +47,8 @@ pub(crate) struct Sight {
     pub(crate) handles: HashMap<CgroupId, Cgroup>,
     /// Pressure since the last look.
     pub(crate) stalls: HashMap<CgroupId, Stalls>,
+    /// What could not be seen.
+    pub(crate) left_out: LeftOut,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -65,7 +69,7 @@ impl Observer {
             own,
             takes_swappiness: None,
             before: HashMap::new(),
-            complaints: HashSet::new(),
+            complaints: Complaints::default(),
         })
     }
 
@@ -99,16 +103,17 @@ impl Observer {
         self.takes_swappiness.unwrap_or(false)
     }
 
-    /// Looks once. What vanishes meanwhile is left out.
+    /// Looks once. What vanishes meanwhile is left out, and so is what cannot be read: it says nothing about the others.
     pub(crate) fn look(&mut self, policies: &PolicySet, now: Duration) -> Result<Sight, Error> {
-        let mut complaints = HashSet::new();
-        let host = self.host()?;
-        let targets = self.targets(policies)?;
+        let mut left_out = LeftOut::default();
+        let host = self.host(&mut left_out)?;
+        let targets = self.targets(policies, &mut left_out)?;
         let mut sight = Sight {
             seen: Observation { host, cgroups: Vec::with_capacity(targets.len()) },
             targets: targets.iter().map(|(target, _)| target.id).collect(),
             handles: HashMap::with_capacity(targets.len()),
             stalls: HashMap::with_capacity(targets.len()),
+            left_out,
         };
         let mut before = HashMap::with_capacity(targets.len());
         let slow = slow_nodes(&sight.seen.host);
@@ -123,24 +128,28 @@ impl Observer {
                 }
                 Ok(None) => {}
                 Err(error) if error.is_gone() => tracing::trace!(%error, "a cgroup vanished"),
-                Err(error) => self.complain(error.to_string(), &mut complaints),
+                Err(error) => sight.left_out.add(Kind::Cgroup, &error.to_string()),
             }
         }
         self.before = before;
-        self.complaints = complaints;
-        self.look_at_disks(&mut sight.seen)?;
+        self.look_at_disks(&mut sight);
         Ok(sight)
     }
 
+    /// Says each of them once.
+    pub(crate) fn complain(&mut self, left_out: &LeftOut) {
+        self.complaints.say(left_out);
+    }
+
     /// The devices that cgroups read from, once each.
-    fn look_at_disks(&self, seen: &mut Observation) -> Result<(), Error> {
+    fn look_at_disks(&self, Sight { seen, left_out, .. }: &mut Sight) {
         let devices: BTreeSet<_> = seen.cgroups.iter().flat_map(|cgroup| cgroup.reads.keys()).collect();
         for device in devices {
-            if let Some(found) = lowtide_tiers::reads_of_number(&self.root, device)? {
+            let found = left_out.unless(Kind::Device, lowtide_tiers::reads_of_number(&self.root, device));
+            if let Some(found) = found.flatten() {
                 seen.host.reads.insert(Arc::clone(device), found);
             }
         }
-        Ok(())
     }
 
     /// The daemon's own memory in DRAM.
@@ -152,12 +161,13 @@ impl Observer {
         Bytes::kib(kib.unwrap_or(0))
     }
 
-    fn host(&self) -> Result<HostObservation, Error> {
+    fn host(&self, left_out: &mut LeftOut) -> Result<HostObservation, Error> {
         let demotes = lowtide_tiers::demotes(&self.root)?;
-        let tiers = lowtide_tiers::read(&self.root)?;
+        let tiers = lowtide_tiers::read(&self.root, left_out)?;
         let mut reads = HashMap::new();
         for tier in tiers.iter().filter(|tier| tier.kind.is_swap_device()) {
-            if let Some(found) = lowtide_tiers::reads(&self.root, &tier.device)? {
+            let found = left_out.unless(Kind::Device, lowtide_tiers::reads(&self.root, &tier.device));
+            if let Some(found) = found.flatten() {
                 reads.insert(Arc::clone(&tier.device), found);
             }
         }
@@ -165,20 +175,26 @@ impl Observer {
         let nodes = slow_nodes(&host).into_iter();
         let added_latency = nodes
             .filter_map(|(node, device)| {
-                let told = lowtide_tiers::added_latency(&self.root, node).transpose()?;
-                Some(told.map(|latency| (device, latency)))
+                let told = left_out.unless(Kind::Device, lowtide_tiers::added_latency(&self.root, node));
+                told.flatten().map(|latency| (device, latency))
             })
-            .collect::<Result<_, _>>()?;
+            .collect();
         let has_zram = host.tiers.iter().any(|tier| tier.kind == TierKind::Zram);
         let zram = if has_zram { lowtide_tiers::stored(&self.root)? } else { Stored::default() };
         Ok(HostObservation { demotes, added_latency, zram, ..host })
     }
 
     /// Every cgroup that a policy names and lowtide may act on.
-    fn targets(&self, policies: &PolicySet) -> Result<Vec<(Candidate, Cgroup)>, Error> {
+    fn targets(
+        &self,
+        policies: &PolicySet,
+        left_out: &mut LeftOut,
+    ) -> Result<Vec<(Candidate, Cgroup)>, Error> {
         let (mut candidates, mut protected) = (Vec::new(), Vec::new());
         let mut handles = HashMap::new();
-        self.mount.walk(|cgroup| {
+        // Whatever the walk finds, what is read after it has descriptors.
+        let reserve = limits::reserve_descriptors(&self.mount);
+        let walked = self.mount.walk(|cgroup| {
             if targets::is_protected(cgroup.path(), &self.own) {
                 protected.push(Arc::clone(cgroup.path()));
             } else if let Some(policy) = policies.matching(cgroup.path())
@@ -192,6 +208,18 @@ impl Observer {
             }
             Descend::Yes
         })?;
+        drop(reserve);
+        left_out.join(walked.left_out);
+        let mut unseen = Vec::new();
+        for path in walked.failed {
+            // It may have what must not be touched below it, or targets of other policies than the one above.
+            if targets::may_hold_protected(&path) {
+                protected.push(path);
+            } else if let Some(policy) = policies.matching(&path) {
+                unseen.push((path, policy));
+            }
+        }
+        let candidates = targets::with_unseen(candidates, unseen);
         let candidates = targets::without_parents_of(&protected, candidates);
         let kept = targets::deepest(candidates).into_iter();
         Ok(kept.filter_map(|target| handles.remove(&target.id).map(|cgroup| (target, cgroup))).collect())
@@ -208,14 +236,6 @@ impl Observer {
             self.takes_swappiness = handle.and_then(probe);
         }
         sight.seen.host.reclaim_takes_swappiness = self.takes_swappiness();
-    }
-
-    /// Once, not at every tick.
-    fn complain(&self, message: String, complaints: &mut HashSet<String>) {
-        if !self.complaints.contains(&message) {
-            tracing::warn!("{message}: the cgroup is left out");
-        }
-        complaints.insert(message);
     }
 }
 
@@ -293,3 +313,7 @@ impl Pressures {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "observer_tests.rs"]
+mod tests;

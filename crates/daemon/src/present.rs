@@ -4,9 +4,10 @@ use std::{collections::VecDeque, fmt::Write, time::Duration};
 
 use lowtide_core::{
     Action, Basis, Bytes, Compressed, Confinement, Decision, FaultCost, Figures, Forecast, Gain, Hotness,
-    Ladder, Lines, PastZswap, Ratio, Reason, Rung, Scope, SwapBound, ZswapBound,
+    Ladder, LeftOut, Lines, PastZswap, Ratio, Reason, Rung, Scope, SwapBound, ZswapBound,
     balancer::{Settle, Sinking},
     idle::{Measured, Resolution, Sample, WhatIf},
+    left_out::Kind,
 };
 
 use crate::{
@@ -18,6 +19,9 @@ use crate::{
 
 /// A figure that is older is shown with its age.
 const LATELY: Duration = Duration::from_mins(1);
+
+/// So many of what was left out are named in a line; `status --json` has more.
+const NAMED: usize = 4;
 
 /// `lowtide status`: the host in a few lines, then a line for each target.
 #[must_use]
@@ -63,6 +67,17 @@ fn write_host(text: &mut String, view: &View) -> std::fmt::Result {
     write_sampling(text, &view.sampling)?;
     for problem in &view.problems {
         writeln!(text, "problem: {problem}")?;
+    }
+    write_left_out(text, &view.left_out)
+}
+
+/// A line for each kind, with the first of them.
+fn write_left_out(text: &mut String, left_out: &LeftOut) -> std::fmt::Result {
+    for kind in Kind::ALL.into_iter().filter(|kind| left_out.count(*kind) > 0) {
+        let named: Vec<_> = left_out.named().iter().filter(|omission| omission.kind == kind).collect();
+        let named: Vec<_> = named.iter().take(NAMED).map(|omission| &*omission.why).collect();
+        let (count, name) = (left_out.count(kind), kind.name());
+        writeln!(text, "problem: left out, {name}: {count} ({})", named.join("; "))?;
     }
     Ok(())
 }

@@ -109,7 +109,7 @@ impl Loop {
         let mut sight = self.observer.look(&config.policies, now)?;
         // Before anything is asked of a cgroup.
         let state = &self.state;
-        self.confine.turn(journal, &mut sight, config, &|id| state.wants_past_zswap(id))?;
+        self.confine.turn(journal, &mut sight, config, &|id| state.wants_past_zswap(id));
         self.devices.look(&sight.seen.host.tiers);
         self.observer.find_out_swappiness(&mut sight, config.policies.policies());
         self.sampler.turn(&config.hotness, || sampled(&sight, config, state), self.started);
@@ -171,7 +171,9 @@ impl Loop {
     }
 
     fn view(&mut self, sight: Sight, decisions: Vec<Decision>, config: &Config, now: Duration) -> View {
-        let Sight { seen, stalls, .. } = sight;
+        let Sight { seen, stalls, mut left_out, .. } = sight;
+        left_out.join(self.sampler.sampling().left_out.clone());
+        self.observer.complain(&left_out);
         let own = self.observer.own_memory();
         let stalls = |id| stalls.get(&id).copied().unwrap_or_default();
         let hotness = self.hotness(&seen, config, now);
@@ -187,7 +189,7 @@ impl Loop {
         let costs = view.host.tiers.iter().map(cost).collect();
         let sampling = self.sampler.sampling().clone();
         let stuck = self.stuck.look(&view.host.tiers, &view.cgroups);
-        View { stuck, costs, uptime: now, ticks: self.ticks, sampling, ..view }
+        View { stuck, costs, uptime: now, ticks: self.ticks, sampling, left_out, ..view }
     }
 
     /// The idle ages of every cgroup that has some.

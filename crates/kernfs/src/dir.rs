@@ -4,6 +4,7 @@ use std::{
     sync::Arc,
 };
 
+use lowtide_core::escape::escaped_bytes;
 use nix::{
     dir::Type,
     fcntl::{OFlag, OpenHow, ResolveFlag, openat2},
@@ -28,6 +29,8 @@ pub struct Entries {
     pub files: Vec<String>,
     /// How many names are no UTF-8; they are left out.
     pub unreadable: usize,
+    /// One of them, as it can be shown.
+    pub example: Option<String>,
 }
 
 impl Dir {
@@ -77,7 +80,10 @@ impl Dir {
                     entries.directories.push(name.to_owned());
                 }
                 Ok(name) => entries.files.push(name.to_owned()),
-                Err(_) => entries.unreadable += 1,
+                Err(_) => {
+                    entries.unreadable += 1;
+                    entries.example.get_or_insert_with(|| escaped_bytes(name.to_bytes()));
+                }
             }
         }
         entries.directories.sort_unstable();

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use lowtide_core::Bytes;
+use lowtide_core::{Bytes, LeftOut};
 use lowtide_kernfs::{Files, page_size, parse::list};
 use lowtide_tiers::{SwapDevice, ZramDevice, swaps};
 
@@ -146,7 +146,14 @@ fn switch_off(
     path: &Path,
     priority: Option<u16>,
 ) -> Result<Undone, SetupError> {
-    let Some(mut swap) = active(kernel, path)? else { return Ok(Undone::Nothing) };
+    let Some(mut swap) = active(kernel, path)? else {
+        return Ok(if is_on_without_a_name(kernel, path)? {
+            let why = "its name was removed while it is in use, and swapoff takes a name: it is on until the next boot";
+            Undone::Refused(why.to_owned())
+        } else {
+            Undone::Nothing
+        });
+    };
     if let Some(priority) = priority
         && swap.priority != i32::from(priority)
     {
@@ -161,7 +168,7 @@ fn switch_off(
     if !swap.used.is_zero() {
         return Ok(Undone::Kept(swap.used));
     }
-    if let Err(error) = kernel.swap_off(Path::new(&swap.path)) {
+    if let Err(error) = kernel.swap_off(&swap.path) {
         return Ok(Undone::Refused(error.to_string()));
     }
     Ok(match active(kernel, path)? {
@@ -172,13 +179,18 @@ fn switch_off(
 
 fn active(kernel: &impl Kernel, path: &Path) -> Result<Option<SwapDevice>, SetupError> {
     let node = kernel.node(path)?;
-    for swap in swaps(kernel.root())? {
-        let swap_path = Path::new(&swap.path);
-        if swap_path == path || is_same_device(kernel.node(swap_path)?, node) {
+    for swap in swaps(kernel.root(), &mut LeftOut::default())? {
+        // What has the name of a removed file now is another one.
+        if swap.is_at(path) || (!swap.deleted && is_same_device(kernel.node(&swap.path)?, node)) {
             return Ok(Some(swap));
         }
     }
     Ok(None)
+}
+
+fn is_on_without_a_name(kernel: &impl Kernel, path: &Path) -> Result<bool, SetupError> {
+    let swaps = swaps(kernel.root(), &mut LeftOut::default())?;
+    Ok(swaps.iter().any(|swap| swap.deleted && swap.path == path))
 }
 
 /// Up to 6.13 each processor keeps up to 64 slots to give out and 64 that were given back (mm/swap_slots.c), which count
