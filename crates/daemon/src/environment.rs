@@ -6,6 +6,7 @@ use lowtide_cgroup::Cgroup;
 use lowtide_core::{
     Bytes, Limit, Mode, Policy, TierRules,
     confine::{Own, confine},
+    escape::escaped_lines,
 };
 use lowtide_kernfs::{Files, Root};
 use lowtide_policy::Config;
@@ -43,7 +44,7 @@ impl fmt::Display for Finding {
             Self::Warning(text) => ("warning", text),
             Self::Error(text) => ("error", text),
         };
-        write!(f, "{kind}: {text}")
+        write!(f, "{kind}: {}", escaped_lines(text))
     }
 }
 

@@ -37,5 +37,6 @@ mod watched;
 
 pub use environment::{Finding, environment};
 pub use hotness::damon::records::{RecordsError, in_words as damon_in_words};
+pub use lowtide_core::escape::{escaped, escaped_lines};
 pub use run::{Options, Restored, RunError, restore, run};
 pub use state_dir::StateDirError;

@@ -6,6 +6,7 @@ use lowtide_core::{
     Action, Basis, Bytes, Compressed, Confinement, Decision, FaultCost, Figures, Forecast, Gain, Hotness,
     Ladder, LeftOut, Lines, PastZswap, Ratio, Reason, Rung, Scope, SwapBound, ZswapBound,
     balancer::{Settle, Sinking},
+    escaped,
     idle::{Measured, Resolution, Sample, WhatIf},
     left_out::Kind,
 };
@@ -169,7 +170,8 @@ fn write_cgroups(text: &mut String, view: &View) -> std::fmt::Result {
         let pressure = memory_pressure.map_or_else(|| "-".to_owned(), |share| share.to_string());
         writeln!(
             text,
-            "{path:width$}  {:>9} {working_set:>11} {offloaded:>9} {net_saved:>9} {pressure:>8} {promotion_rate:>9} {:>6}  {}",
+            "{:width$}  {:>9} {working_set:>11} {offloaded:>9} {net_saved:>9} {pressure:>8} {promotion_rate:>9} {:>6}  {}",
+            escaped(path),
             memory.current - memory.demoted().total(),
             rounded(price),
             summary(decision)
@@ -218,7 +220,7 @@ pub(crate) fn explain(cgroup: &CgroupView, view: &View) -> String {
 
 fn write_decision(text: &mut String, cgroup: &CgroupView) -> std::fmt::Result {
     let decision = &cgroup.decision;
-    writeln!(text, "{} (policy {}): {}", cgroup.path, decision.policy, summary(decision))?;
+    writeln!(text, "{} (policy {}): {}", escaped(&cgroup.path), decision.policy, summary(decision))?;
     writeln!(text, "  {}", decision.reason.sentence())?;
     if let Some(why) = decision.file_only.filter(|why| *why != decision.reason) {
         writeln!(text, "  {}", why.sentence())?;
@@ -449,8 +451,9 @@ fn write_past(text: &mut String, cgroup: &CgroupView, view: &View) -> std::fmt::
 #[must_use]
 pub(crate) fn not_a_target(path: &str, view: &View) -> String {
     let mut message = format!(
-        "{path} is not a target: no policy matches it, a deeper cgroup of it is the target, it is protected, or it \
-         is gone"
+        "{} is not a target: no policy matches it, a deeper cgroup of it is the target, it is protected, or it \
+         is gone",
+        escaped(path)
     );
     let near: Vec<&str> = view
         .cgroups
@@ -461,7 +464,7 @@ pub(crate) fn not_a_target(path: &str, view: &View) -> String {
         .collect();
     if !near.is_empty() {
         message.push_str("; targets like it: ");
-        message.push_str(&near.join(", "));
+        message.push_str(&escaped(&near.join(", ")));
     }
     message
 }

@@ -10,7 +10,7 @@ use std::{
 use lowtide_cgroup::{Cgroup, Error, Request};
 use lowtide_core::{
     Action, CgroupId, CgroupObservation, Decision, Effect, Hotness, Mode, Observation, Policy, Reason, Scope,
-    State, Tier,
+    State, Tier, escaped,
 };
 use lowtide_kernfs::{Root, thread_cpu};
 use lowtide_policy::Config;
@@ -228,7 +228,7 @@ impl Loop {
         let mut measurable = if self.actuator.is_idle() { MEASURED } else { 0 };
         for decision in decisions {
             tracing::debug!(
-                cgroup = %decision.path, action = decision.action.name(), reason = %decision.reason,
+                cgroup = &*escaped(&decision.path), action = decision.action.name(), reason = %decision.reason,
                 file_only = decision.file_only.map(Reason::name),
                 price = decision.figures.price.get(), headroom = decision.figures.headroom.get(),
                 "decided"

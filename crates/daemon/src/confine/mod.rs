@@ -18,7 +18,7 @@ use lowtide_core::{
     SwapBound, TierRules,
     confine::{Why, confine},
 };
-use lowtide_kernfs::Root;
+use lowtide_kernfs::{Root, shown};
 use lowtide_policy::Config;
 
 use self::{
@@ -191,7 +191,7 @@ fn let_go(root: &Root, journal: &mut Journal, targets: &HashSet<CgroupId>) -> Ve
         Outcome::Refused(error) => Some(error),
         Outcome::Gone => None,
         outcome => {
-            tracing::info!("/{}: no target any more: {outcome:?}", path.display());
+            tracing::info!("/{}: no target any more: {outcome:?}", shown(&path));
             None
         }
     };
@@ -226,11 +226,11 @@ impl Planned {
             Err(_) if self.handle.exists() == Ok(false) => Ok(()),
             Err(refusal) => Err(refusal),
             Ok(()) if self.passing => {
-                tracing::debug!("/{}: `{value}` written (past zswap)", self.path.display());
+                tracing::debug!("/{}: `{value}` written (past zswap)", shown(&self.path));
                 Ok(())
             }
             Ok(()) => {
-                tracing::info!("/{}: `{value}` written (tiers of the policy)", self.path.display());
+                tracing::info!("/{}: `{value}` written (tiers of the policy)", shown(&self.path));
                 Ok(())
             }
         }
