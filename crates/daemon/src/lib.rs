@@ -17,6 +17,7 @@ pub mod journal;
 pub mod knobs;
 mod ledger;
 mod limits;
+mod lineage;
 mod measure;
 mod metrics;
 mod near;

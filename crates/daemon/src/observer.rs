@@ -9,7 +9,7 @@ use std::{
 use lowtide_cgroup::{Cgroup, Descend, Error, Mount};
 use lowtide_core::{
     Bytes, CgroupId, CgroupObservation, Confinement, HostObservation, LeftOut, Mode, Observation, Policy,
-    Ratio, Stall, Stored, TierKind, left_out::Kind,
+    Ratio, Stall, Stored, TierKind, left_out::Kind, lineage::Level,
 };
 use lowtide_kernfs::{Files, Root};
 use lowtide_mglru::LruGen;
@@ -20,6 +20,7 @@ use crate::{
     complaints::Complaints,
     eviction::Nodes,
     limits,
+    lineage::{Above, Lineage},
     targets::{self, Candidate},
     view::Stalls,
 };
@@ -49,6 +50,13 @@ pub(crate) struct Sight {
     pub(crate) stalls: HashMap<CgroupId, Stalls>,
     /// What could not be seen.
     pub(crate) left_out: LeftOut,
+}
+
+/// What a walk found.
+struct Found {
+    /// Each with its handle, and the place of what is right above it among the levels.
+    targets: Vec<(Candidate, Cgroup, Option<usize>)>,
+    levels: Vec<Level>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -107,19 +115,26 @@ impl Observer {
     pub(crate) fn look(&mut self, policies: &PolicySet, now: Duration) -> Result<Sight, Error> {
         let mut left_out = LeftOut::default();
         let host = self.host(&mut left_out)?;
-        let targets = self.targets(policies, &mut left_out)?;
+        // Off, and without pages, it has no limit that matters.
+        let with_zswap = host.tiers.iter().any(|tier| tier.kind == TierKind::Zswap);
+        let Found { targets, levels } = self.targets(policies, with_zswap, &mut left_out)?;
+        let (mut parents, mut own) = (Vec::new(), Vec::new());
         let mut sight = Sight {
             seen: Observation { host, cgroups: Vec::with_capacity(targets.len()) },
-            targets: targets.iter().map(|(target, _)| target.id).collect(),
+            targets: targets.iter().map(|(target, ..)| target.id).collect(),
             handles: HashMap::with_capacity(targets.len()),
             stalls: HashMap::with_capacity(targets.len()),
             left_out,
         };
         let mut before = HashMap::with_capacity(targets.len());
         let slow = slow_nodes(&sight.seen.host);
-        for (target, cgroup) in targets {
-            match observe(&target, &cgroup, &slow) {
-                Ok(Some(seen)) => {
+        for (target, cgroup, above) in targets {
+            let zswap = || if with_zswap { cgroup.settings(true) } else { Ok(None) };
+            let observed = observe(&target, &cgroup, &slow).and_then(|seen| Ok((seen, zswap()?)));
+            match observed.map(|(seen, settings)| Some((seen?, settings.unwrap_or_default()))) {
+                Ok(Some((seen, settings))) => {
+                    parents.push(above);
+                    own.push(settings);
                     let pressures = Pressures { at: now, memory: seen.memory_pressure, io: seen.io_pressure };
                     let last = before.insert(target.id, pressures).or(self.before.get(&target.id).copied());
                     sight.stalls.insert(target.id, pressures.since(last));
@@ -133,6 +148,9 @@ impl Observer {
         }
         self.before = before;
         self.look_at_disks(&mut sight);
+        sight.seen.bound(&mut sight.left_out);
+        let recursive = self.mount.protects_recursively();
+        lowtide_core::lineage::settle(&levels, &mut sight.seen.cgroups, &parents, &own, recursive);
         Ok(sight)
     }
 
@@ -188,13 +206,20 @@ impl Observer {
     fn targets(
         &self,
         policies: &PolicySet,
+        with_zswap: bool,
         left_out: &mut LeftOut,
-    ) -> Result<Vec<(Candidate, Cgroup)>, Error> {
-        let (mut candidates, mut protected) = (Vec::new(), Vec::new());
+    ) -> Result<Found, Error> {
+        let (mut candidates, mut protected, mut unseen) = (Vec::new(), Vec::new(), Vec::new());
         let mut handles = HashMap::new();
+        let (mut lineage, mut failed) = (Lineage::new(with_zswap), Vec::new());
         // Whatever the walk finds, what is read after it has descriptors.
         let reserve = limits::reserve_descriptors(&self.mount);
         let walked = self.mount.walk(|cgroup| {
+            let entered = lineage.enter(cgroup, !policies.policies().is_empty());
+            let fails = entered.as_ref().err().map(ToString::to_string);
+            let above = entered.unwrap_or(Above::Unknown);
+            let is_told = fails.is_some();
+            failed.extend(fails);
             if targets::is_protected(cgroup.path(), &self.own) {
                 protected.push(Arc::clone(cgroup.path()));
             } else if let Some(policy) = policies.matching(cgroup.path())
@@ -202,15 +227,24 @@ impl Observer {
             {
                 // What cannot be told is told with its error when the cgroup is observed; one that is gone is left out.
                 let Some(populated) = cgroup.populated().unwrap_or(Some(true)) else { return Descend::Yes };
+                if above == Above::Unknown {
+                    let path = Arc::clone(cgroup.path());
+                    let why = || format!("{path}: what holds above it cannot be read");
+                    failed.extend((!is_told).then(why));
+                    unseen.push((path, policy));
+                    return Descend::Yes;
+                }
                 let (id, path) = (cgroup.id(), Arc::clone(cgroup.path()));
                 candidates.push(Candidate { id, path, policy, populated });
-                handles.insert(id, cgroup.clone());
+                handles.insert(id, (cgroup.clone(), above.level()));
             }
             Descend::Yes
         })?;
         drop(reserve);
         left_out.join(walked.left_out);
-        let mut unseen = Vec::new();
+        for why in &failed {
+            left_out.add(Kind::Cgroup, why);
+        }
         for path in walked.failed {
             // It may have what must not be touched below it, or targets of other policies than the one above.
             if targets::may_hold_protected(&path) {
@@ -222,7 +256,9 @@ impl Observer {
         let candidates = targets::with_unseen(candidates, unseen);
         let candidates = targets::without_parents_of(&protected, candidates);
         let kept = targets::deepest(candidates).into_iter();
-        Ok(kept.filter_map(|target| handles.remove(&target.id).map(|cgroup| (target, cgroup))).collect())
+        let handle =
+            |target: Candidate| handles.remove(&target.id).map(|(cgroup, above)| (target, cgroup, above));
+        Ok(Found { targets: kept.filter_map(handle).collect(), levels: lineage.into_levels() })
     }
 
     /// Asks the kernel once whether it takes `swappiness=`, through a cgroup that lowtide is told to act on: in observe

@@ -109,3 +109,61 @@ fn without_descriptors_some_have_no_turn_and_the_others_have() {
     assert!(seen > 50 && left_out > 80 && seen as u64 + left_out == 200, "{seen} seen, {left_out} left out");
     assert!(sight.left_out.named()[0].why.contains("EMFILE"), "{:?}", sight.left_out.named());
 }
+
+fn memory<'a>(sight: &'a Sight, path: &str) -> &'a lowtide_core::Memory {
+    &sight.seen.cgroups.iter().find(|cgroup| &*cgroup.path == path).unwrap().memory
+}
+
+/// Kind 6: what is set above a target holds for it.
+#[test]
+fn limits_and_protection_above_are_seen() {
+    let host = Host::new(&["a", "a/b", "a/b/c", "d"]);
+    host.cgroup("a", "memory.swap.max", "0\n");
+    host.cgroup("a", "memory.min", "524288\n");
+    host.cgroup("a/b", "memory.low", "max\n");
+    let sight = host.look();
+    assert_eq!(paths(&sight), ["/a/b/c", "/d"]);
+    let below = memory(&sight, "/a/b/c");
+    assert_eq!((below.above.swap, below.min, below.low), (Some(Bytes::ZERO), Bytes::kib(512), Bytes::ZERO));
+    let beside = memory(&sight, "/d");
+    assert_eq!((beside.above.swap, beside.min), (None, Bytes::ZERO));
+}
+
+/// Kind 5: what a cgroup sets for itself holds as far as its parent grants it.
+#[test]
+fn nobody_opts_out_by_its_own_memory_low() {
+    let host = Host::new(&["a", "a/b"]);
+    host.cgroup("a/b", "memory.low", "max\n");
+    assert_eq!(memory(&host.look(), "/a/b").low, Bytes::ZERO);
+}
+
+/// Kind 6: of zswap only where the host has it.
+#[test]
+fn limits_of_zswap_count_along_the_path() {
+    let host = Host::new(&["a", "a/b"]);
+    host.cgroup("a", "memory.zswap.writeback", "0\n");
+    host.cgroup("a/b", "memory.zswap.max", "4096\n");
+    assert_eq!(memory(&host.look(), "/a/b").above, lowtide_core::lineage::Above::default());
+    host.put("sys/module/zswap/parameters/enabled", "Y\n");
+    let above = memory(&host.look(), "/a/b").above;
+    assert_eq!((above.zswap, above.stays_in_zswap), (Some(Bytes::kib(4)), true));
+}
+
+/// Kind 4, sibling: what is above cannot be read, so nobody knows what holds below.
+#[test]
+fn below_what_cannot_be_read_there_is_no_target_and_beside_it_there_is() {
+    let host = Host::new(&["a", "a/b", "a/b/c", "d"]);
+    host.cgroup("a", "memory.swap.max", "much\n");
+    let sight = host.look();
+    assert_eq!((paths(&sight), sight.left_out.count(Kind::Cgroup)), (vec!["/d"], 3));
+}
+
+/// Kind 6: memory.swap.current went below zero.
+#[test]
+fn nobody_has_more_in_swap_than_there_is() {
+    let host = Host::new(&["a"]);
+    host.cgroup("a", "memory.swap.current", "18446744073709547520\n");
+    let sight = host.look();
+    assert_eq!(memory(&sight, "/a").swap_current, Some(Bytes::kib(2040)));
+    assert_eq!(sight.left_out.count(Kind::Value), 1);
+}

@@ -9,8 +9,8 @@ use std::{
 
 use lowtide_cgroup::{Cgroup, Error, Request};
 use lowtide_core::{
-    Action, CgroupId, CgroupObservation, Decision, Effect, Hotness, Mode, Observation, Policy, Reason, Scope,
-    State, Tier, escaped,
+    Action, Bytes, CgroupId, CgroupObservation, Decision, Effect, Hotness, Mode, Observation, Policy, Reason,
+    Scope, State, Tier, escaped,
 };
 use lowtide_kernfs::{Root, thread_cpu};
 use lowtide_policy::Config;
@@ -56,6 +56,8 @@ pub(crate) struct Loop {
     effects: HashMap<CgroupId, Vec<Effect>>,
     started: Instant,
     ticks: u64,
+    /// The host's memory at the last look.
+    total: Bytes,
 }
 
 impl Loop {
@@ -81,6 +83,7 @@ impl Loop {
             effects: HashMap::new(),
             started: Instant::now(),
             ticks: 0,
+            total: Bytes::MAX,
         })
     }
 
@@ -107,6 +110,7 @@ impl Loop {
         let now = self.started.elapsed();
         self.collect();
         let mut sight = self.observer.look(&config.policies, now)?;
+        self.total = sight.seen.host.total;
         // Before anything is asked of a cgroup.
         let state = &self.state;
         self.confine.turn(journal, &mut sight, config, &|id| state.wants_past_zswap(id));
@@ -206,10 +210,11 @@ impl Loop {
     /// What came of the requests that ended. It is kept until its cgroup is observed, should that fail this time.
     fn collect(&mut self) {
         for Ended { id, outcome } in self.actuator.collect() {
-            let effect = outcome.unwrap_or_else(|(error, nothing)| {
+            let mut effect = outcome.unwrap_or_else(|(error, nothing)| {
                 self.request_failed(&error);
                 nothing
             });
+            effect.bound(self.total);
             self.ledger.took_effect(id, &effect);
             self.books.took_effect(&effect);
             self.effects.entry(id).or_default().push(effect);
