@@ -25,6 +25,19 @@ pub enum Error {
         /// The mount point.
         path: PathBuf,
     },
+    /// The process is in none of the cgroups that are mounted, or in one that cannot be told.
+    #[error(
+        "{} does not say where this process is in {}, and it is in none of the cgroups there: it could act on itself; run it in the \
+         host's cgroup namespace, or mount only what is below its own",
+        shown(told),
+        shown(mount)
+    )]
+    OwnUnknown {
+        /// The mount point.
+        mount: PathBuf,
+        /// Where it should have been told.
+        told: PathBuf,
+    },
     /// The cgroup exists and has no memory files: it is the root, or the memory controller is not enabled for it.
     #[error(
         "{}: no memory controller here (it is the root, or the parent's cgroup.subtree_control lacks it)",

@@ -97,6 +97,11 @@ impl Mount {
         }
     }
 
+    /// Which cgroup is at the top of the mount, as this process's namespace has it.
+    pub(crate) fn top_of_mount(&self) -> &Path {
+        self.point.as_ref().map_or(Path::new("/"), |point| &point.root)
+    }
+
     pub(crate) fn top(&self) -> (Dir, Arc<str>) {
         (self.dir.clone(), "/".into())
     }

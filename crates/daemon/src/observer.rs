@@ -70,7 +70,7 @@ impl Observer {
     /// Finds the cgroup mount and the daemon's own place in it.
     pub(crate) fn new(root: Root) -> Result<Self, Error> {
         let mount = if root.is_host() { Mount::find(&root)? } else { Mount::find_unchecked(&root)? };
-        let own = lowtide_cgroup::own_path(&root)?.unwrap_or_else(|| "/".to_owned());
+        let own = mount.own(&root)?.unwrap_or_else(|| "/".to_owned());
         Ok(Self {
             root,
             mount,

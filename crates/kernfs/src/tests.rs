@@ -72,6 +72,24 @@ fn a_directory_handle_follows_no_link_and_leads_nowhere_else() {
     assert_eq!(dir.read("../a/value").unwrap_err().errno(), Some(Errno::EXDEV));
 }
 
+/// Kind 7: 18 names of 255 bytes are more than a path may have.
+#[test]
+fn a_path_may_be_longer_than_the_kernel_takes() {
+    let (_tree, root) = tree();
+    let name = "n".repeat(255);
+    let (mut dir, mut path) = (root.dir("sys").unwrap(), Path::new("sys").to_owned());
+    for _ in 0..18 {
+        nix::sys::stat::mkdirat(dir.handle(), name.as_str(), Mode::S_IRWXU).unwrap();
+        dir = dir.subdir(&name).unwrap();
+        path.push(&name);
+    }
+    assert_eq!(root.dir(&path).unwrap().inode(), dir.inode());
+    let below = path.strip_prefix("sys").unwrap();
+    assert_eq!(root.dir("sys").unwrap().subdir(below).unwrap().inode(), dir.inode());
+    assert_eq!(root.dir(&path).unwrap().path(), dir.path());
+    assert!(root.dir(path.join("none")).unwrap_err().is_missing());
+}
+
 #[test]
 fn a_directory_is_its_inode_and_not_its_path() {
     let (tree, root) = tree();

@@ -100,9 +100,9 @@ impl Facts {
     }
 }
 
-/// Whether two paths lead to the same block device.
+/// Whether two paths lead to the same block device, or the same file.
 pub(crate) fn is_same_device(one: Option<Node>, other: Option<Node>) -> bool {
-    matches!((one, other), (Some(Node::Block(one)), Some(Node::Block(other))) if one == other)
+    one == other && matches!(one, Some(Node::Block(_) | Node::File(_)))
 }
 
 /// The device that a deed made, if it is still that one.

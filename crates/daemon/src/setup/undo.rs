@@ -224,3 +224,57 @@ fn drain(kernel: &mut impl Kernel, deeds: &mut Deeds) -> Result<(), SetupError> 
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::symlink};
+
+    use lowtide_core::Bytes;
+    use lowtide_kernfs::{Node, Root};
+    use lowtide_policy::HostTiers;
+
+    use super::*;
+    use crate::setup::{facts::Facts, kernel::Real};
+
+    const HEADING: &str = "Filename Type Size Used Priority\n";
+
+    fn host(swaps: &str) -> (tempfile::TempDir, Real) {
+        let tree = tempfile::tempdir().unwrap();
+        fs::create_dir(tree.path().join("proc")).unwrap();
+        fs::write(tree.path().join("proc/meminfo"), "MemTotal: 1024 kB\n").unwrap();
+        fs::write(tree.path().join("proc/swaps"), format!("{HEADING}{swaps}")).unwrap();
+        fs::write(tree.path().join("swapfile"), "swap").unwrap();
+        fs::write(tree.path().join("other"), "swap").unwrap();
+        symlink("/swapfile", tree.path().join("link")).unwrap();
+        let root = Root::open(tree.path()).unwrap();
+        (tree, Real(root))
+    }
+
+    fn is_on(kernel: &Real, path: &str) -> bool {
+        let found = active(kernel, Path::new(path)).unwrap().is_some();
+        let swap = lowtide_policy::SwapSetup { device: path.into(), priority: None };
+        let wanted = HostTiers { swap: vec![swap], ..HostTiers::default() };
+        let facts = Facts::read(kernel, &wanted, &[]).unwrap();
+        assert_eq!(facts.active(Path::new(path)).is_some(), found, "apply and restore agree on {path}");
+        found
+    }
+
+    /// Kind 7.
+    #[test]
+    fn a_swap_file_is_the_same_by_whatever_name() {
+        let (_tree, kernel) = host("/swapfile file 8 0 -2\n");
+        assert!(matches!(kernel.node(Path::new("/link")).unwrap(), Some(Node::File(_))));
+        assert!(is_on(&kernel, "/link") && is_on(&kernel, "/swapfile"));
+        assert!(!is_on(&kernel, "/other"));
+    }
+
+    /// Kind 7.
+    #[test]
+    fn what_has_the_name_of_a_removed_file_is_another_one() {
+        let (_tree, kernel) = host("/swapfile\\040(deleted) file 8 4 -2\n");
+        assert!(!is_on(&kernel, "/swapfile") && !is_on(&kernel, "/link"));
+        assert!(is_on_without_a_name(&kernel, Path::new("/swapfile")).unwrap());
+        let swaps = swaps(kernel.root(), &mut LeftOut::default()).unwrap();
+        assert_eq!(swaps[0].used, Bytes::kib(4));
+    }
+}
