@@ -48,11 +48,21 @@ pub(crate) fn with_unseen(candidates: Vec<Candidate>, unseen: Vec<(Arc<str>, usi
 const UNSEEN: CgroupId = CgroupId(0);
 
 /// Drops every candidate that a protected cgroup lies in: a request to it would reclaim from that one as well.
+///
+/// The work is that of the paths, however many of either a tenant makes: each cgroup above a protected one is noted once.
 #[must_use]
 pub(crate) fn without_parents_of(protected: &[Arc<str>], candidates: Vec<Candidate>) -> Vec<Candidate> {
-    let is_parent =
-        |candidate: &Candidate| protected.iter().any(|path| is_at_or_above(&candidate.path, path));
-    candidates.into_iter().filter(|candidate| !is_parent(candidate)).collect()
+    let mut above = HashSet::new();
+    for path in protected {
+        let mut path = path.trim_end_matches('/');
+        // What is above one that is known is known.
+        while above.insert(path)
+            && let Some((parent, _)) = path.rsplit_once('/')
+        {
+            path = parent;
+        }
+    }
+    candidates.into_iter().filter(|candidate| !above.contains(candidate.path.trim_end_matches('/'))).collect()
 }
 
 /// `/a` is at or above `/a` and `/a/b`, not `/ab`; `/` is above everything.
@@ -105,6 +115,19 @@ mod tests {
         let kept = deepest(with_unseen(seen, unseen));
         let kept: Vec<_> = kept.iter().map(|kept| (&*kept.path, kept.id == UNSEEN)).collect();
         assert_eq!(kept, [("/a/b", true), ("/a/x", true), ("/a-b", false), ("/c/d", true)]);
+    }
+
+    /// Kind 1: each of 15 000 was compared with each of 60 000.
+    #[test]
+    fn many_of_either_are_no_more_work_than_their_paths() {
+        let protected: Vec<Arc<str>> =
+            (0..60_000).map(|number| format!("/p/{}/{number}", number % 100).into()).collect();
+        let candidates = (0..15_000).map(|number| candidate(&format!("/c/{number}"), true));
+        let candidates =
+            candidates.chain(["/p", "/p/7", "/p/7/7", "/"].map(|path| candidate(path, true))).collect();
+        let begun = std::time::Instant::now();
+        assert_eq!(without_parents_of(&protected, candidates).len(), 15_000);
+        assert!(begun.elapsed() < std::time::Duration::from_secs(2), "{:?}", begun.elapsed());
     }
 
     fn candidate(path: &str, populated: bool) -> Candidate {
