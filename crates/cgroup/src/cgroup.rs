@@ -12,13 +12,20 @@ pub struct Cgroup {
     id: CgroupId,
     path: Arc<str>,
     dir: Dir,
+    /// How many stood directly below when it was opened, where the file system says so.
+    children: Option<u64>,
 }
 
 impl Cgroup {
-    /// Also returns how many cgroups stand directly below, where the file system says so.
-    pub(crate) fn new(dir: Dir, path: Arc<str>) -> Result<(Self, Option<u64>)> {
-        let (inode, subdirs) = dir.inode_and_subdirs()?;
-        Ok((Self { id: CgroupId(inode), path, dir }, subdirs))
+    pub(crate) fn new(dir: Dir, path: Arc<str>) -> Result<Self> {
+        let (inode, children) = dir.inode_and_subdirs()?;
+        Ok(Self { id: CgroupId(inode), path, dir, children })
+    }
+
+    /// Whether there can be cgroups below: no only if the file system said, when it was opened, that there are none.
+    #[must_use]
+    pub fn may_have_children(&self) -> bool {
+        self.children != Some(0)
     }
 
     /// Its inode.

@@ -21,7 +21,7 @@ pub use error::{Error, Result};
 pub use io::parse_io_stat;
 pub use memory::parse_stat;
 pub use mount::Mount;
-pub use mountinfo::mount_point;
+pub use mountinfo::{MountPoint, mount_point};
 pub use numa::parse_numa_stat;
 pub use own::{own_path, parse_own_path};
 pub use reclaim::{CHUNK, Request};

@@ -1,9 +1,12 @@
 use std::collections::BTreeMap;
 
-use lowtide_core::{Bytes, Limit, Memory, MemoryStat};
+use lowtide_core::{
+    Bytes, Limit, Memory, MemoryStat,
+    lineage::{Above, Settings},
+};
 use lowtide_kernfs::{
     Errno, Error as FileError, Fault, Files, Operation,
-    parse::{Keyed, bytes, keyed, limit},
+    parse::{Keyed, bytes, keyed, limit, switch},
 };
 
 use crate::{Cgroup, Error, Result};
@@ -28,10 +31,40 @@ impl Cgroup {
             low: self.protection("memory.low")?,
             swap_max: self.dir().parse_record("memory.swap.max", limit)?,
             swap_high: self.dir().parse_record("memory.swap.high", limit)?,
+            above: Above::default(),
             zswap_current,
             stat,
             slow: BTreeMap::new(),
         })
+    }
+
+    /// What bears on those below it, and on what it may have in zswap; `None` without the memory controller. zswap's files are read
+    /// only if `with_zswap`. One that is gone has none of it.
+    pub fn settings(&self, with_zswap: bool) -> Result<Option<Settings>> {
+        let Some(current) = self.dir().parse_record("memory.current", bytes)? else { return Ok(None) };
+        let limit_of = |file| self.dir().parse_record(file, limit);
+        // Without a limit nobody asks how near it is.
+        let used = |limits: &[Option<Limit>], file: &str| -> Result<Bytes> {
+            let is_limited = limits.iter().flatten().any(|limit| *limit != Limit::Max);
+            let used = if is_limited { self.dir().parse_record(file, bytes)? } else { None };
+            Ok(used.unwrap_or_default())
+        };
+        let (swap_max, swap_high) = (limit_of("memory.swap.max")?, limit_of("memory.swap.high")?);
+        let mut settings = Settings {
+            current,
+            min: self.protection("memory.min")?,
+            low: self.protection("memory.low")?,
+            swap_current: used(&[swap_max, swap_high], "memory.swap.current")?,
+            swap_max,
+            swap_high,
+            ..Settings::default()
+        };
+        if with_zswap {
+            settings.zswap_max = limit_of("memory.zswap.max")?;
+            settings.zswap_current = used(&[settings.zswap_max], "memory.zswap.current")?;
+            settings.zswap_writeback = self.dir().parse_record("memory.zswap.writeback", switch)?;
+        }
+        Ok(Some(settings))
     }
 
     /// memory.min and memory.low; `max` protects everything.

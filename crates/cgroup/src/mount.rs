@@ -1,18 +1,22 @@
 use std::{path::Path, sync::Arc};
 
-use lowtide_core::CgroupId;
+use lowtide_core::{CgroupId, LeftOut};
 use lowtide_kernfs::{Dir, Error as FileError, Files, Operation, Root};
 use nix::sys::statfs::{CGROUP2_SUPER_MAGIC, fstatfs};
 
-use crate::{Cgroup, Error, Result, mount_point};
+use crate::{
+    Cgroup, Error, Result,
+    mountinfo::{MOUNTINFO, MountPoint, mount_point},
+};
 
-const MOUNTINFO: &str = "proc/self/mountinfo";
 const FALLBACK: &str = "sys/fs/cgroup";
 
 /// The cgroup v2 hierarchy. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Mount {
     dir: Dir,
+    /// As the list of mounts has it; `None` where it was not in it.
+    point: Option<Arc<MountPoint>>,
 }
 
 impl Mount {
@@ -32,13 +36,13 @@ impl Mount {
     /// Finds the hierarchy where /proc/self/mountinfo says it is, or in `/sys/fs/cgroup`, whatever the file system:
     /// for trees of fixtures.
     pub fn find_unchecked(root: &Root) -> Result<Self> {
-        let text = root.read_optional(MOUNTINFO)?.unwrap_or_default();
-        let point = mount_point(&text).unwrap_or_else(|| FALLBACK.to_owned());
-        match root.dir(&point) {
-            Ok(dir) => Ok(Self { dir }),
+        let point = mount_point(root, &mut LeftOut::default())?;
+        let place = point.as_ref().map_or(Path::new(FALLBACK), |point| &point.point);
+        match root.dir(place) {
+            Ok(dir) => Ok(Self { dir, point: point.map(Arc::new) }),
             Err(error) if error.is_missing() => Err(Error::NotMounted {
                 mountinfo: root.shown(Path::new(MOUNTINFO)),
-                fallback: root.shown(Path::new(&point)),
+                fallback: root.shown(place),
             }),
             Err(error) => Err(error.into()),
         }
@@ -47,7 +51,14 @@ impl Mount {
     /// The hierarchy whose root directory is `dir`.
     #[must_use]
     pub const fn at(dir: Dir) -> Self {
-        Self { dir }
+        Self { dir, point: None }
+    }
+
+    /// Whether memory.min and memory.low hold for all below that do not claim them (`memory_recursiveprot`). So where nobody
+    /// says: systemd mounts it like that (246).
+    #[must_use]
+    pub fn protects_recursively(&self) -> bool {
+        self.point.as_ref().is_none_or(|point| point.recursive_protection)
     }
 
     /// Where it is mounted.
@@ -58,7 +69,7 @@ impl Mount {
 
     /// The root cgroup.
     pub fn root(&self) -> Result<Cgroup> {
-        Cgroup::new(self.dir.clone(), "/".into()).map(|(cgroup, _)| cgroup)
+        Cgroup::new(self.dir.clone(), "/".into())
     }
 
     /// The cgroup at `path`, such as `/web/api`; `None` where there is none.
@@ -68,7 +79,7 @@ impl Mount {
             return self.root().map(Some);
         }
         match self.dir.subdir(inner) {
-            Ok(dir) => Ok(Some(Cgroup::new(dir, format!("/{inner}").into())?.0)),
+            Ok(dir) => Ok(Some(Cgroup::new(dir, format!("/{inner}").into())?)),
             Err(error) if error.is_missing() => Ok(None),
             Err(error) => Err(error.into()),
         }
@@ -84,6 +95,11 @@ impl Mount {
             }
             other => Ok(other),
         }
+    }
+
+    /// Which cgroup is at the top of the mount, as this process's namespace has it.
+    pub(crate) fn top_of_mount(&self) -> &Path {
+        self.point.as_ref().map_or(Path::new("/"), |point| &point.root)
     }
 
     pub(crate) fn top(&self) -> (Dir, Arc<str>) {

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
-use lowtide_kernfs::Dir;
+use lowtide_core::{LeftOut, left_out::Kind};
+use lowtide_kernfs::{Dir, Error as FileError};
 
 use crate::{Cgroup, Mount, Result};
 
@@ -14,14 +15,27 @@ pub enum Descend {
 }
 
 /// How a walk went.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Walked {
     /// Cgroups visited, the root included.
     pub visited: usize,
     /// Cgroups that vanished while they were about to be visited or listed.
     pub vanished: usize,
-    /// Names that are no UTF-8; they and all below were left out.
-    pub unreadable: usize,
+    /// What was not visited: names that are no UTF-8, and [`failed`](Self::failed).
+    pub left_out: LeftOut,
+    /// Paths of those that could not be opened, and were not visited; or not listed, of which what is below was not visited.
+    pub failed: Vec<Arc<str>>,
+}
+
+impl Walked {
+    fn fails(&mut self, path: Arc<str>, error: &FileError) {
+        if error.is_gone() {
+            self.vanished += 1;
+        } else {
+            self.left_out.add(Kind::Cgroup, &error.to_string());
+            self.failed.push(path);
+        }
+    }
 }
 
 /// A directory that waits for its turn: its parent, held open, and its name.
@@ -40,7 +54,8 @@ impl Mount {
 }
 
 impl Cgroup {
-    /// Visits this cgroup and every one below, parents first, each directory's children in the order of their names.
+    /// Visits this cgroup and every one below, parents first, each directory's children in the order of their names. One that
+    /// cannot be opened or listed says nothing about the others: it is in [`Walked`], and the walk goes on.
     ///
     /// A cgroup without children costs three system calls (openat2, fstat, close): the link count says that there is
     /// nothing to list. Memory is bounded by the names of siblings that still wait, and so are descriptors: only
@@ -55,22 +70,18 @@ fn walk_from(dir: Dir, path: Arc<str>, mut visit: impl FnMut(&Cgroup) -> Descend
     let mut waiting = Vec::new();
     enter(dir, path, &mut visit, &mut waiting, &mut walked)?;
     while let Some(Waiting { parent, parent_path, name }) = waiting.pop() {
-        let dir = match parent.subdir(&name) {
-            Ok(dir) => dir,
-            Err(error) if error.is_gone() => {
-                walked.vanished += 1;
-                continue;
-            }
-            Err(error) => return Err(error.into()),
-        };
+        let path: Arc<str> = format!("{}/{name}", parent_path.trim_end_matches('/')).into();
+        let dir = parent.subdir(&name);
         drop(parent);
-        let path = format!("{}/{name}", parent_path.trim_end_matches('/'));
-        enter(dir, path.into(), &mut visit, &mut waiting, &mut walked)?;
+        match dir {
+            Ok(dir) => enter(dir, path, &mut visit, &mut waiting, &mut walked)?,
+            Err(error) => walked.fails(path, &error),
+        }
     }
     Ok(walked)
 }
 
-/// Visits one cgroup and queues its children.
+/// Visits one cgroup and queues its children. Without those of the first there is nothing to walk.
 fn enter(
     dir: Dir,
     path: Arc<str>,
@@ -78,20 +89,25 @@ fn enter(
     waiting: &mut Vec<Waiting>,
     walked: &mut Walked,
 ) -> Result<()> {
-    let (cgroup, subdirs) = Cgroup::new(dir, path)?;
+    let cgroup = Cgroup::new(dir, path)?;
     walked.visited += 1;
-    if visit(&cgroup) == Descend::No || subdirs == Some(0) {
+    if visit(&cgroup) == Descend::No || !cgroup.may_have_children() {
         return Ok(());
     }
     let entries = match cgroup.dir().entries() {
         Ok(entries) => entries,
-        Err(error) if error.is_gone() => {
-            walked.vanished += 1;
+        Err(error) if walked.visited == 1 && !error.is_gone() => return Err(error.into()),
+        Err(error) => {
+            walked.fails(Arc::clone(cgroup.path()), &error);
             return Ok(());
         }
-        Err(error) => return Err(error.into()),
     };
-    walked.unreadable += entries.unreadable;
+    if let Some(example) = entries.example {
+        let place = cgroup.path().trim_end_matches('/');
+        walked.left_out.add(Kind::Cgroup, &format!("{place}/{example}: the name is no UTF-8"));
+        let more = entries.unreadable.saturating_sub(1);
+        walked.left_out.add_unnamed(Kind::Cgroup, more as u64);
+    }
     // The last one is taken first.
     waiting.extend(entries.directories.into_iter().rev().map(|name| Waiting {
         parent: cgroup.dir().clone(),

@@ -1,7 +1,13 @@
-use std::{cell::RefCell, fs, path::PathBuf};
+use std::{
+    cell::RefCell,
+    fs,
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+};
 
-use lowtide_core::CgroupId;
+use lowtide_core::{CgroupId, left_out::Kind};
 use lowtide_kernfs::Root;
+use nix::unistd::{Uid, setfsuid};
 use tempfile::TempDir;
 
 use crate::{Descend, Error, Mount, Walked};
@@ -67,7 +73,7 @@ fn what_vanishes_meanwhile_is_no_error() {
         Descend::Yes
     });
     let walked = walked.unwrap();
-    assert_eq!((walked.visited, walked.unreadable), (3, 0));
+    assert_eq!((walked.visited, walked.failed.len()), (3, 0));
     assert!(walked.vanished >= 2, "{walked:?}");
 }
 
@@ -77,7 +83,8 @@ fn names_that_are_no_text_are_counted() {
     let bad: &std::ffi::OsStr = std::os::unix::ffi::OsStrExt::from_bytes(b"\xff");
     fs::create_dir_all(tree.path().join("sys/fs/cgroup").join(bad).join("below")).unwrap();
     let walked = mount.walk(|_| Descend::Yes).unwrap();
-    assert_eq!(walked, Walked { visited: 2, vanished: 0, unreadable: 1 });
+    assert_eq!((walked.visited, walked.left_out.count(Kind::Cgroup)), (2, 1));
+    assert_eq!(walked.left_out.named()[0].why, r"/\\xff: the name is no UTF-8".replace(r"\\", r"\"));
 }
 
 #[test]
@@ -99,6 +106,44 @@ fn depth_costs_no_stack_and_no_descriptors() {
     assert_eq!(walked.unwrap().visited, depth + 1);
     // Other tests of this process have files open too.
     assert!(*most.borrow() < 300, "{} descriptors", most.borrow());
+}
+
+/// Kind 4. One cannot be opened, one not be listed.
+#[test]
+fn what_cannot_be_opened_or_listed_ends_nobody_elses_turn() {
+    let (tree, mount) = tree(&["a", "c/below", "d/e", "f"]);
+    let top = tree.path().join("sys/fs/cgroup");
+    unprivileged(tree.path(), &top.join("d"));
+    let mut seen = Vec::new();
+    let walked = mount.walk(|cgroup| {
+        seen.push(cgroup.path().to_string());
+        if &**cgroup.path() == "/a" {
+            // Listed already, and no directory any more: that is not "vanished".
+            setfsuid(Uid::from_raw(0));
+            fs::rename(top.join("c"), top.join("was")).unwrap();
+            fs::write(top.join("c"), "").unwrap();
+            setfsuid(NOBODY);
+        }
+        Descend::Yes
+    });
+    setfsuid(Uid::current());
+    let walked = walked.unwrap();
+    assert_eq!(seen, ["/", "/a", "/d", "/f"]);
+    assert_eq!(walked.failed.iter().map(|path| &**path).collect::<Vec<_>>(), ["/c", "/d"]);
+    assert_eq!((walked.vanished, walked.left_out.count(Kind::Cgroup)), (0, 2));
+    let named: Vec<_> = walked.left_out.named().iter().map(|omission| &omission.why).collect();
+    assert!(named[0].ends_with("cgroup/c: Not a directory (ENOTDIR)"), "{named:?}");
+    assert!(named[1].ends_with("cgroup/d: Permission denied (EACCES)"), "{named:?}");
+}
+
+const NOBODY: Uid = Uid::from_raw(65_534);
+
+/// This thread may read no more of the tree than anybody, and nothing of `closed`.
+fn unprivileged(tree: &Path, closed: &Path) {
+    for (path, mode) in [(tree, 0o755), (closed, 0o311)] {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+    setfsuid(NOBODY);
 }
 
 #[test]

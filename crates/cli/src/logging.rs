@@ -1,8 +1,14 @@
 //! Where the daemon's log goes: the journal under systemd, standard error elsewhere.
 
-use std::io::IsTerminal;
+use std::{
+    fmt::{Debug, Write},
+    io::IsTerminal,
+};
 
-use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitExt};
+use lowtide_daemon::escaped_lines;
+use tracing_subscriber::{
+    EnvFilter, field::MakeExt, fmt::format::debug_fn, layer::SubscriberExt, util::SubscriberInitExt,
+};
 
 /// The level is taken from `LOWTIDE_LOG` (`error`, `warn`, `info`, `debug`, `trace`, or per module), `info` without.
 pub(crate) fn start() {
@@ -18,7 +24,16 @@ pub(crate) fn start() {
         return;
     }
     // Colours are for people: not in a file, not in a pipe.
-    registry.with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(terminal)).init();
+    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(terminal);
+    let fields = debug_fn(|writer, field, value| write_field(writer, field.name(), value)).delimited(" ");
+    registry.with(layer.fmt_fields(fields)).init();
+}
+
+/// A field of a line of the log, in which a name may stand that a tenant chose.
+fn write_field(writer: &mut impl Write, name: &str, value: &dyn Debug) -> std::fmt::Result {
+    let value = format!("{value:?}");
+    let value = escaped_lines(&value);
+    if name == "message" { writer.write_str(&value) } else { write!(writer, "{name}={value}") }
 }
 
 fn filter() -> EnvFilter {
@@ -30,4 +45,19 @@ fn filter() -> EnvFilter {
         eprintln!("LOWTIDE_LOG={wanted}: {error}; use error, warn, info, debug or trace: logging at info");
         "info".into()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Kind 5.
+    #[test]
+    fn no_name_reaches_the_terminal_raw() {
+        let mut line = String::new();
+        let hostile = "/a\u{1b}[2J\r\u{202e}";
+        write_field(&mut line, "message", &format_args!("{hostile}: two\nlines")).unwrap();
+        write_field(&mut line, " cgroup", &hostile).unwrap();
+        assert_eq!(line, "/a\\u{1b}[2J\\u{d}\\u{202e}: two\nlines cgroup=\"/a\\u{1b}[2J\\r\\u{202e}\"");
+    }
 }

@@ -13,13 +13,17 @@ mod compression;
 pub mod confine;
 mod cost;
 pub mod decision;
+pub mod escape;
 mod forecast;
 mod harm;
 mod history;
 pub mod idle;
+pub mod left_out;
+pub mod lineage;
 pub mod observation;
 mod pace;
 mod placement;
+mod plausible;
 pub mod policy;
 mod reads;
 mod reasons;
@@ -40,8 +44,10 @@ pub use compression::{Compressed, Stored};
 pub use confine::{Confinement, PastZswap, SwapBound, ZswapBound};
 pub use cost::{Basis, FaultCost};
 pub use decision::{Action, Decision, Figures, Gain, Reason, Scope};
+pub use escape::escaped;
 pub use forecast::Forecast;
 pub use idle::{Cohort, Histogram, Hotness, Line, Lines, Reading};
+pub use left_out::LeftOut;
 pub use observation::{
     BlockReads, CgroupId, CgroupObservation, Effect, HostObservation, IoReads, Memory, MemoryStat,
     Observation, Stall, SwapRoom, Tier, TierKind,

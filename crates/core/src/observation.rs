@@ -15,6 +15,7 @@ use crate::{
     confine::{Confinement, Ways},
     decision::Scope,
     idle::{ByType, Reading},
+    lineage::Above,
     units::{Bytes, Limit, Ratio},
 };
 
@@ -187,6 +188,12 @@ impl Tier {
         }
     }
 
+    /// Uncompressed bytes that fit into so much DRAM at today's compression; all there are if it takes none.
+    #[must_use]
+    pub fn uncompressed(&self, dram: Bytes) -> Bytes {
+        self.compressed_into(dram).unwrap_or(Bytes::MAX)
+    }
+
     /// Uncompressed bytes that fit into so much DRAM at today's compression; `None` if it takes none.
     fn compressed_into(&self, dram: Bytes) -> Option<Bytes> {
         let share = if self.stored.is_zero() { Ratio::ONE } else { self.resident_share() };
@@ -287,14 +294,16 @@ pub struct Memory {
     pub current: Bytes,
     /// memory.swap.current: swap slots charged to it, whatever tier they are in.
     pub swap_current: Option<Bytes>,
-    /// memory.min: never reclaimed by the kernel.
+    /// memory.min, as far as it holds along the path, with its share of what is above: never reclaimed by the kernel.
     pub min: Bytes,
-    /// memory.low: reclaimed only if nothing else is left.
+    /// memory.low, likewise: reclaimed only if nothing else is left.
     pub low: Bytes,
     /// memory.swap.max.
     pub swap_max: Option<Limit>,
     /// memory.swap.high: above it the kernel makes every allocation of the cgroup sleep.
     pub swap_high: Option<Limit>,
+    /// What the limits along its path leave to it.
+    pub above: Above,
     /// memory.zswap.current: compressed bytes in DRAM.
     pub zswap_current: Option<Bytes>,
     /// memory.stat.
@@ -395,6 +404,20 @@ impl Memory {
     #[must_use]
     pub fn footprint(&self) -> Bytes {
         self.current - self.zswap_current.unwrap_or_default() + self.offloaded()
+    }
+
+    /// All that reclaim can have, or has: what is on its lists, and what is offloaded. Not what is locked, huge pages of hugetlbfs
+    /// (counted in memory.current with memory_hugetlb_accounting, 6.7), and what the kernel needs for itself. With nothing on its lists
+    /// nothing can go, which is a reason of its own, and this the whole footprint.
+    #[must_use]
+    pub fn takeable(&self) -> Bytes {
+        let stat = &self.stat;
+        let lists = stat.inactive_anon + stat.active_anon + stat.inactive_file + stat.active_file;
+        if lists.is_zero() {
+            return self.footprint();
+        }
+        // The lists are counted a little later than memory.current.
+        lists.min(self.current - self.zswap_current.unwrap_or_default()) + self.offloaded()
     }
 
     /// Counter: bytes faulted back because they had been reclaimed, from swap and page cache.

@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use lowtide_core::escape::{escaped_json, escaped_lines};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader as AsyncBufReader},
     net::{UnixListener, UnixStream},
@@ -49,6 +50,15 @@ pub enum Request {
     },
 }
 
+impl Request {
+    /// Whether it wants a JSON document.
+    #[must_use]
+    pub const fn wants_json(&self) -> bool {
+        let (Self::Status { json } | Self::Explain { json, .. } | Self::Report { json }) = self;
+        *json
+    }
+}
+
 /// What is answered.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -83,11 +93,21 @@ pub enum AskError {
     Refused(String),
 }
 
+/// With the names that tenants chose made harmless.
+fn harmless(answer: Answer, is_json: bool) -> Answer {
+    match answer {
+        Answer::Text(text) if is_json => Answer::Text(escaped_json(&text).into_owned()),
+        Answer::Text(text) => Answer::Text(escaped_lines(&text).into_owned()),
+        Answer::Error(message) => Answer::Error(escaped_lines(&message).into_owned()),
+    }
+}
+
 /// Asks the daemon at `socket`; waits for the answer.
 pub fn ask(socket: &Path, request: &Request) -> Result<String, AskError> {
     let stream = BlockingStream::connect(socket)
         .map_err(|source| AskError::Unreachable { path: socket.to_owned(), source })?;
-    match exchange(&stream, request) {
+    // Whatever daemon answers: this goes to a terminal.
+    match exchange(&stream, request).map(|answer| harmless(answer, request.wants_json())) {
         Ok(Answer::Text(text)) => Ok(text),
         Ok(Answer::Error(message)) => Err(AskError::Refused(message)),
         Err(source) => Err(AskError::Garbled { path: socket.to_owned(), source }),
@@ -179,10 +199,15 @@ async fn answer(mut stream: UnixStream, views: &watch::Receiver<Option<Arc<View>
     let mut line = String::new();
     AsyncBufReader::new(reader.take(LONGEST_REQUEST)).read_line(&mut line).await?;
     let view = views.borrow().clone();
-    let mut text = serde_json::to_string(&respond(&line, view.as_deref()))?;
+    let answer = harmless(respond(&line, view.as_deref()), is_json(&line));
+    let mut text = serde_json::to_string(&answer)?;
     text.push('\n');
     writer.write_all(text.as_bytes()).await?;
     writer.shutdown().await
+}
+
+fn is_json(line: &str) -> bool {
+    serde_json::from_str(line).is_ok_and(|request: Request| request.wants_json())
 }
 
 fn respond(line: &str, view: Option<&View>) -> Answer {
@@ -222,6 +247,25 @@ mod tests {
             let Answer::Error(message) = respond(line, None) else { panic!("{line}") };
             assert!(message.contains("not a request"), "{line}: {message}");
         }
+    }
+
+    /// Kind 5.
+    #[test]
+    fn no_name_reaches_a_terminal_raw() {
+        let hostile = "/a\u{1b}[2J\r\u{202e}\u{9b}";
+        let line =
+            serde_json::to_string(&Request::Explain { cgroup: hostile.to_owned(), json: true }).unwrap();
+        assert!(is_json(&line) && !is_json("x"));
+        for (is_json, expected) in
+            [(false, r"/a\u{1b}[2J\u{d}\u{202e}\u{9b}"), (true, r"/a\u001b[2J\u000d\u202e\u009b")]
+        {
+            let Answer::Text(text) = harmless(Answer::Text(hostile.to_owned()), is_json) else { panic!() };
+            assert_eq!(text, expected);
+        }
+        let Answer::Error(message) = harmless(Answer::Error(format!("{hostile}\nis gone")), true) else {
+            panic!()
+        };
+        assert_eq!(message, format!("{}\nis gone", r"/a\u{1b}[2J\u{d}\u{202e}\u{9b}"));
     }
 
     #[test]

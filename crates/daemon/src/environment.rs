@@ -6,6 +6,7 @@ use lowtide_cgroup::Cgroup;
 use lowtide_core::{
     Bytes, Limit, Mode, Policy, TierRules,
     confine::{Own, confine},
+    escape::escaped_lines,
 };
 use lowtide_kernfs::{Files, Root};
 use lowtide_policy::Config;
@@ -43,7 +44,7 @@ impl fmt::Display for Finding {
             Self::Warning(text) => ("warning", text),
             Self::Error(text) => ("error", text),
         };
-        write!(f, "{kind}: {text}")
+        write!(f, "{kind}: {}", escaped_lines(text))
     }
 }
 
@@ -51,7 +52,7 @@ impl fmt::Display for Finding {
 pub fn environment(root: &Path, config: &Config) -> Result<Vec<Finding>, RunError> {
     let root = Root::open(root)?;
     let mut sight = Observer::new(root.clone())?.look(&config.policies, Duration::ZERO)?;
-    sight.seen.host.ways = confine::ways(&root, config, &sight.seen.host.tiers)?;
+    sight.seen.host.ways = confine::ways(&root, config, &sight.seen.host.tiers);
     let mut findings = vec![swap(&sight.seen.host, config)];
     for (index, policy) in config.policies.policies().iter().enumerate() {
         let targets = sight.seen.cgroups.iter().filter(|cgroup| cgroup.policy == index).count();
@@ -69,6 +70,11 @@ pub fn environment(root: &Path, config: &Config) -> Result<Vec<Finding>, RunErro
              cgroup.pressure; until then only refaults say when to stop"
         )));
     }
+    findings.extend(
+        sight.left_out.named().iter().map(|omission| {
+            Finding::Warning(format!("left out, {}: {}", omission.kind.name(), omission.why))
+        }),
+    );
     findings.extend(reclaim(&sight));
     findings.extend(impossible_tiers(root.path(), config));
     Ok(findings)

@@ -6,7 +6,7 @@ use std::{
 };
 
 use lowtide_core::{ByteRate, Bytes, CgroupId};
-use lowtide_kernfs::{Dir, Files, Root};
+use lowtide_kernfs::{Dir, Files, Root, shown};
 use lowtide_policy::HostTiers;
 
 use crate::journal::{Journal, JournalError, Record};
@@ -198,7 +198,7 @@ pub(crate) fn write(files: &impl Files, path: &Path, value: &str) -> Result<(), 
         Some(found) if same(&found, value) => Ok(()),
         found => Err(format!(
             "{}: the kernel took `{value}` and holds `{}`",
-            files.shown(path).display(),
+            shown(&files.shown(path)),
             found.unwrap_or_default()
         )),
     }

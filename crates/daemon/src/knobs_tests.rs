@@ -142,3 +142,32 @@ fn a_missing_file_is_not_created() {
     assert!(matches!(apply(&host.root, &mut host.journal(), &demotion).unwrap()[..], [Outcome::Missing]));
     assert!(!host.directory.path().join(DEMOTION_ENABLED).exists());
 }
+
+/// Kind 7: written through a descriptor, at a path that is longer than the kernel takes.
+#[test]
+fn a_knob_very_deep_down_is_put_back() {
+    let host = Host::new("N\n");
+    let name = "n".repeat(255);
+    let (mut dir, mut path) = (host.root.dir("/").unwrap(), PathBuf::new());
+    for _ in 0..18 {
+        nix::sys::stat::mkdirat(dir.handle(), name.as_str(), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        dir = dir.subdir(&name).unwrap();
+        path.push(&name);
+    }
+    let file = Path::new("memory.swap.max");
+    let flags = nix::fcntl::OFlag::O_CREAT | nix::fcntl::OFlag::O_WRONLY;
+    nix::fcntl::openat(dir.handle(), file, flags, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let mut journal = host.journal();
+    let knob = CgroupKnob {
+        cgroup: CgroupId(dir.inode().unwrap()),
+        path: path.join(file),
+        original: "max".to_owned(),
+        written: "0".to_owned(),
+        before: None,
+    };
+    journal.note_cgroups(&[knob]).unwrap();
+    write(&dir, file, "0").unwrap();
+    let outcomes = restore(&host.root, &mut host.journal()).unwrap();
+    assert!(matches!(&outcomes[..], [(_, Outcome::Written { .. })]), "{outcomes:?}");
+    assert_eq!(read(&dir, file).unwrap().as_deref(), Some("max"));
+}

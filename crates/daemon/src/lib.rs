@@ -2,6 +2,7 @@
 
 mod actuator;
 mod balancer;
+mod complaints;
 mod confine;
 pub mod control;
 mod descriptor;
@@ -16,6 +17,7 @@ pub mod journal;
 pub mod knobs;
 mod ledger;
 mod limits;
+mod lineage;
 mod measure;
 mod metrics;
 mod near;
@@ -36,5 +38,6 @@ mod watched;
 
 pub use environment::{Finding, environment};
 pub use hotness::damon::records::{RecordsError, in_words as damon_in_words};
+pub use lowtide_core::escape::{escaped, escaped_lines};
 pub use run::{Options, Restored, RunError, restore, run};
 pub use state_dir::StateDirError;

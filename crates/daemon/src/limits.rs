@@ -1,5 +1,8 @@
 //! What the daemon asks for itself: descriptors for many cgroups, and memory that is never swapped out.
 
+use std::os::fd::OwnedFd;
+
+use lowtide_cgroup::Mount;
 use nix::sys::{
     mman::{MlockAllFlags, mlockall, munlockall},
     resource::{Resource, getrlimit, setrlimit},
@@ -12,6 +15,16 @@ pub(crate) fn raise_descriptors() {
     if let Err(errno) = raised {
         tracing::warn!(%errno, "cannot raise the limit on open files");
     }
+}
+
+/// So many are kept back while the cgroups are walked: for the files that are read after it, one at a time, the journal, and those
+/// who ask.
+const RESERVE: usize = 32;
+
+/// Holds some descriptors, as many as there still are, until they are needed.
+pub(crate) fn reserve_descriptors(mount: &Mount) -> Vec<OwnedFd> {
+    let one = |_| mount.root().ok()?.dir().handle().try_clone_to_owned().ok();
+    (0..RESERVE).map_while(one).collect()
 }
 
 /// A daemon that waits for its own pages to come back from swap cannot relieve a host that thrashes.

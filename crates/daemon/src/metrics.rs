@@ -6,6 +6,7 @@
 use lowtide_core::{
     Bytes, Ratio, TierKind,
     idle::{BOUNDARIES, Source},
+    left_out::Kind,
 };
 use prometheus::{CounterVec, Encoder, GaugeVec, Opts, Registry, TextEncoder};
 
@@ -73,6 +74,14 @@ fn host(page: &Page, view: &View) -> Result<(), prometheus::Error> {
         "0 while a changed configuration is wrong and the one before it is in force.",
         f64::from(u8::from(!view.reload_refused)),
     )?;
+    let left_out = page.gauge(
+        "lowtide_left_out",
+        "What could not be read in the last turn, and was left out.",
+        &["what"],
+    )?;
+    for kind in Kind::ALL {
+        left_out.with_label_values(&[kind.name()]).set(view.left_out.count(kind) as f64);
+    }
     page.figure("lowtide_tick_cpu_seconds", "CPU that the last tick took.", view.tick_cpu.as_secs_f64())?;
     let ticks = page.counter("lowtide_ticks_total", "Turns of the loop.", &[])?;
     ticks.with_label_values::<&str>(&[]).inc_by(view.ticks as f64);

@@ -8,8 +8,8 @@ use std::{
 
 use lowtide_cgroup::{Cgroup, Descend, Error, Mount};
 use lowtide_core::{
-    Bytes, CgroupId, CgroupObservation, Confinement, HostObservation, Mode, Observation, Policy, Ratio,
-    Stall, Stored, TierKind,
+    Bytes, CgroupId, CgroupObservation, Confinement, HostObservation, LeftOut, Mode, Observation, Policy,
+    Ratio, Stall, Stored, TierKind, left_out::Kind, lineage::Level,
 };
 use lowtide_kernfs::{Files, Root};
 use lowtide_mglru::LruGen;
@@ -17,7 +17,10 @@ use lowtide_policy::PolicySet;
 use lowtide_psi::Resource;
 
 use crate::{
+    complaints::Complaints,
     eviction::Nodes,
+    limits,
+    lineage::{Above, Lineage},
     targets::{self, Candidate},
     view::Stalls,
 };
@@ -31,7 +34,7 @@ pub(crate) struct Observer {
     /// `None` until a policy that acts has a target to ask.
     takes_swappiness: Option<bool>,
     before: HashMap<CgroupId, Pressures>,
-    complaints: HashSet<String>,
+    complaints: Complaints,
 }
 
 /// What was seen, with the handles to act on it.
@@ -45,6 +48,15 @@ pub(crate) struct Sight {
     pub(crate) handles: HashMap<CgroupId, Cgroup>,
     /// Pressure since the last look.
     pub(crate) stalls: HashMap<CgroupId, Stalls>,
+    /// What could not be seen.
+    pub(crate) left_out: LeftOut,
+}
+
+/// What a walk found.
+struct Found {
+    /// Each with its handle, and the place of what is right above it among the levels.
+    targets: Vec<(Candidate, Cgroup, Option<usize>)>,
+    levels: Vec<Level>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -58,14 +70,14 @@ impl Observer {
     /// Finds the cgroup mount and the daemon's own place in it.
     pub(crate) fn new(root: Root) -> Result<Self, Error> {
         let mount = if root.is_host() { Mount::find(&root)? } else { Mount::find_unchecked(&root)? };
-        let own = lowtide_cgroup::own_path(&root)?.unwrap_or_else(|| "/".to_owned());
+        let own = mount.own(&root)?.unwrap_or_else(|| "/".to_owned());
         Ok(Self {
             root,
             mount,
             own,
             takes_swappiness: None,
             before: HashMap::new(),
-            complaints: HashSet::new(),
+            complaints: Complaints::default(),
         })
     }
 
@@ -99,22 +111,30 @@ impl Observer {
         self.takes_swappiness.unwrap_or(false)
     }
 
-    /// Looks once. What vanishes meanwhile is left out.
+    /// Looks once. What vanishes meanwhile is left out, and so is what cannot be read: it says nothing about the others.
     pub(crate) fn look(&mut self, policies: &PolicySet, now: Duration) -> Result<Sight, Error> {
-        let mut complaints = HashSet::new();
-        let host = self.host()?;
-        let targets = self.targets(policies)?;
+        let mut left_out = LeftOut::default();
+        let host = self.host(&mut left_out)?;
+        // Off, and without pages, it has no limit that matters.
+        let with_zswap = host.tiers.iter().any(|tier| tier.kind == TierKind::Zswap);
+        let Found { targets, levels } = self.targets(policies, with_zswap, &mut left_out)?;
+        let (mut parents, mut own) = (Vec::new(), Vec::new());
         let mut sight = Sight {
             seen: Observation { host, cgroups: Vec::with_capacity(targets.len()) },
-            targets: targets.iter().map(|(target, _)| target.id).collect(),
+            targets: targets.iter().map(|(target, ..)| target.id).collect(),
             handles: HashMap::with_capacity(targets.len()),
             stalls: HashMap::with_capacity(targets.len()),
+            left_out,
         };
         let mut before = HashMap::with_capacity(targets.len());
         let slow = slow_nodes(&sight.seen.host);
-        for (target, cgroup) in targets {
-            match observe(&target, &cgroup, &slow) {
-                Ok(Some(seen)) => {
+        for (target, cgroup, above) in targets {
+            let zswap = || if with_zswap { cgroup.settings(true) } else { Ok(None) };
+            let observed = observe(&target, &cgroup, &slow).and_then(|seen| Ok((seen, zswap()?)));
+            match observed.map(|(seen, settings)| Some((seen?, settings.unwrap_or_default()))) {
+                Ok(Some((seen, settings))) => {
+                    parents.push(above);
+                    own.push(settings);
                     let pressures = Pressures { at: now, memory: seen.memory_pressure, io: seen.io_pressure };
                     let last = before.insert(target.id, pressures).or(self.before.get(&target.id).copied());
                     sight.stalls.insert(target.id, pressures.since(last));
@@ -123,24 +143,31 @@ impl Observer {
                 }
                 Ok(None) => {}
                 Err(error) if error.is_gone() => tracing::trace!(%error, "a cgroup vanished"),
-                Err(error) => self.complain(error.to_string(), &mut complaints),
+                Err(error) => sight.left_out.add(Kind::Cgroup, &error.to_string()),
             }
         }
         self.before = before;
-        self.complaints = complaints;
-        self.look_at_disks(&mut sight.seen)?;
+        self.look_at_disks(&mut sight);
+        sight.seen.bound(&mut sight.left_out);
+        let recursive = self.mount.protects_recursively();
+        lowtide_core::lineage::settle(&levels, &mut sight.seen.cgroups, &parents, &own, recursive);
         Ok(sight)
     }
 
+    /// Says each of them once.
+    pub(crate) fn complain(&mut self, left_out: &LeftOut) {
+        self.complaints.say(left_out);
+    }
+
     /// The devices that cgroups read from, once each.
-    fn look_at_disks(&self, seen: &mut Observation) -> Result<(), Error> {
+    fn look_at_disks(&self, Sight { seen, left_out, .. }: &mut Sight) {
         let devices: BTreeSet<_> = seen.cgroups.iter().flat_map(|cgroup| cgroup.reads.keys()).collect();
         for device in devices {
-            if let Some(found) = lowtide_tiers::reads_of_number(&self.root, device)? {
+            let found = left_out.unless(Kind::Device, lowtide_tiers::reads_of_number(&self.root, device));
+            if let Some(found) = found.flatten() {
                 seen.host.reads.insert(Arc::clone(device), found);
             }
         }
-        Ok(())
     }
 
     /// The daemon's own memory in DRAM.
@@ -152,12 +179,13 @@ impl Observer {
         Bytes::kib(kib.unwrap_or(0))
     }
 
-    fn host(&self) -> Result<HostObservation, Error> {
+    fn host(&self, left_out: &mut LeftOut) -> Result<HostObservation, Error> {
         let demotes = lowtide_tiers::demotes(&self.root)?;
-        let tiers = lowtide_tiers::read(&self.root)?;
+        let tiers = lowtide_tiers::read(&self.root, left_out)?;
         let mut reads = HashMap::new();
         for tier in tiers.iter().filter(|tier| tier.kind.is_swap_device()) {
-            if let Some(found) = lowtide_tiers::reads(&self.root, &tier.device)? {
+            let found = left_out.unless(Kind::Device, lowtide_tiers::reads(&self.root, &tier.device));
+            if let Some(found) = found.flatten() {
                 reads.insert(Arc::clone(&tier.device), found);
             }
         }
@@ -165,20 +193,33 @@ impl Observer {
         let nodes = slow_nodes(&host).into_iter();
         let added_latency = nodes
             .filter_map(|(node, device)| {
-                let told = lowtide_tiers::added_latency(&self.root, node).transpose()?;
-                Some(told.map(|latency| (device, latency)))
+                let told = left_out.unless(Kind::Device, lowtide_tiers::added_latency(&self.root, node));
+                told.flatten().map(|latency| (device, latency))
             })
-            .collect::<Result<_, _>>()?;
+            .collect();
         let has_zram = host.tiers.iter().any(|tier| tier.kind == TierKind::Zram);
         let zram = if has_zram { lowtide_tiers::stored(&self.root)? } else { Stored::default() };
         Ok(HostObservation { demotes, added_latency, zram, ..host })
     }
 
     /// Every cgroup that a policy names and lowtide may act on.
-    fn targets(&self, policies: &PolicySet) -> Result<Vec<(Candidate, Cgroup)>, Error> {
-        let (mut candidates, mut protected) = (Vec::new(), Vec::new());
+    fn targets(
+        &self,
+        policies: &PolicySet,
+        with_zswap: bool,
+        left_out: &mut LeftOut,
+    ) -> Result<Found, Error> {
+        let (mut candidates, mut protected, mut unseen) = (Vec::new(), Vec::new(), Vec::new());
         let mut handles = HashMap::new();
-        self.mount.walk(|cgroup| {
+        let (mut lineage, mut failed) = (Lineage::new(with_zswap), Vec::new());
+        // Whatever the walk finds, what is read after it has descriptors.
+        let reserve = limits::reserve_descriptors(&self.mount);
+        let walked = self.mount.walk(|cgroup| {
+            let entered = lineage.enter(cgroup, !policies.policies().is_empty());
+            let fails = entered.as_ref().err().map(ToString::to_string);
+            let above = entered.unwrap_or(Above::Unknown);
+            let is_told = fails.is_some();
+            failed.extend(fails);
             if targets::is_protected(cgroup.path(), &self.own) {
                 protected.push(Arc::clone(cgroup.path()));
             } else if let Some(policy) = policies.matching(cgroup.path())
@@ -186,15 +227,38 @@ impl Observer {
             {
                 // What cannot be told is told with its error when the cgroup is observed; one that is gone is left out.
                 let Some(populated) = cgroup.populated().unwrap_or(Some(true)) else { return Descend::Yes };
+                if above == Above::Unknown {
+                    let path = Arc::clone(cgroup.path());
+                    let why = || format!("{path}: what holds above it cannot be read");
+                    failed.extend((!is_told).then(why));
+                    unseen.push((path, policy));
+                    return Descend::Yes;
+                }
                 let (id, path) = (cgroup.id(), Arc::clone(cgroup.path()));
                 candidates.push(Candidate { id, path, policy, populated });
-                handles.insert(id, cgroup.clone());
+                handles.insert(id, (cgroup.clone(), above.level()));
             }
             Descend::Yes
         })?;
+        drop(reserve);
+        left_out.join(walked.left_out);
+        for why in &failed {
+            left_out.add(Kind::Cgroup, why);
+        }
+        for path in walked.failed {
+            // It may have what must not be touched below it, or targets of other policies than the one above.
+            if targets::may_hold_protected(&path) {
+                protected.push(path);
+            } else if let Some(policy) = policies.matching(&path) {
+                unseen.push((path, policy));
+            }
+        }
+        let candidates = targets::with_unseen(candidates, unseen);
         let candidates = targets::without_parents_of(&protected, candidates);
         let kept = targets::deepest(candidates).into_iter();
-        Ok(kept.filter_map(|target| handles.remove(&target.id).map(|cgroup| (target, cgroup))).collect())
+        let handle =
+            |target: Candidate| handles.remove(&target.id).map(|(cgroup, above)| (target, cgroup, above));
+        Ok(Found { targets: kept.filter_map(handle).collect(), levels: lineage.into_levels() })
     }
 
     /// Asks the kernel once whether it takes `swappiness=`, through a cgroup that lowtide is told to act on: in observe
@@ -208,14 +272,6 @@ impl Observer {
             self.takes_swappiness = handle.and_then(probe);
         }
         sight.seen.host.reclaim_takes_swappiness = self.takes_swappiness();
-    }
-
-    /// Once, not at every tick.
-    fn complain(&self, message: String, complaints: &mut HashSet<String>) {
-        if !self.complaints.contains(&message) {
-            tracing::warn!("{message}: the cgroup is left out");
-        }
-        complaints.insert(message);
     }
 }
 
@@ -294,3 +350,7 @@ impl Pressures {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "observer_tests.rs"]
+mod tests;

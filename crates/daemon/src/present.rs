@@ -4,9 +4,11 @@ use std::{collections::VecDeque, fmt::Write, time::Duration};
 
 use lowtide_core::{
     Action, Basis, Bytes, Compressed, Confinement, Decision, FaultCost, Figures, Forecast, Gain, Hotness,
-    Ladder, Lines, PastZswap, Ratio, Reason, Rung, Scope, SwapBound, ZswapBound,
+    Ladder, LeftOut, Lines, PastZswap, Ratio, Reason, Rung, Scope, SwapBound, ZswapBound,
     balancer::{Settle, Sinking},
+    escaped,
     idle::{Measured, Resolution, Sample, WhatIf},
+    left_out::Kind,
 };
 
 use crate::{
@@ -18,6 +20,9 @@ use crate::{
 
 /// A figure that is older is shown with its age.
 const LATELY: Duration = Duration::from_mins(1);
+
+/// So many of what was left out are named in a line; `status --json` has more.
+const NAMED: usize = 4;
 
 /// `lowtide status`: the host in a few lines, then a line for each target.
 #[must_use]
@@ -63,6 +68,17 @@ fn write_host(text: &mut String, view: &View) -> std::fmt::Result {
     write_sampling(text, &view.sampling)?;
     for problem in &view.problems {
         writeln!(text, "problem: {problem}")?;
+    }
+    write_left_out(text, &view.left_out)
+}
+
+/// A line for each kind, with the first of them.
+fn write_left_out(text: &mut String, left_out: &LeftOut) -> std::fmt::Result {
+    for kind in Kind::ALL.into_iter().filter(|kind| left_out.count(*kind) > 0) {
+        let named: Vec<_> = left_out.named().iter().filter(|omission| omission.kind == kind).collect();
+        let named: Vec<_> = named.iter().take(NAMED).map(|omission| &*omission.why).collect();
+        let (count, name) = (left_out.count(kind), kind.name());
+        writeln!(text, "problem: left out, {name}: {count} ({})", named.join("; "))?;
     }
     Ok(())
 }
@@ -154,7 +170,8 @@ fn write_cgroups(text: &mut String, view: &View) -> std::fmt::Result {
         let pressure = memory_pressure.map_or_else(|| "-".to_owned(), |share| share.to_string());
         writeln!(
             text,
-            "{path:width$}  {:>9} {working_set:>11} {offloaded:>9} {net_saved:>9} {pressure:>8} {promotion_rate:>9} {:>6}  {}",
+            "{:width$}  {:>9} {working_set:>11} {offloaded:>9} {net_saved:>9} {pressure:>8} {promotion_rate:>9} {:>6}  {}",
+            escaped(path),
             memory.current - memory.demoted().total(),
             rounded(price),
             summary(decision)
@@ -203,7 +220,7 @@ pub(crate) fn explain(cgroup: &CgroupView, view: &View) -> String {
 
 fn write_decision(text: &mut String, cgroup: &CgroupView) -> std::fmt::Result {
     let decision = &cgroup.decision;
-    writeln!(text, "{} (policy {}): {}", cgroup.path, decision.policy, summary(decision))?;
+    writeln!(text, "{} (policy {}): {}", escaped(&cgroup.path), decision.policy, summary(decision))?;
     writeln!(text, "  {}", decision.reason.sentence())?;
     if let Some(why) = decision.file_only.filter(|why| *why != decision.reason) {
         writeln!(text, "  {}", why.sentence())?;
@@ -435,8 +452,9 @@ fn write_past(text: &mut String, cgroup: &CgroupView, view: &View) -> std::fmt::
 #[must_use]
 pub(crate) fn not_a_target(path: &str, view: &View) -> String {
     let mut message = format!(
-        "{path} is not a target: no policy matches it, a deeper cgroup of it is the target, it is protected, or it \
-         is gone"
+        "{} is not a target: no policy matches it, a deeper cgroup of it is the target, it is protected, or it \
+         is gone",
+        escaped(path)
     );
     let near: Vec<&str> = view
         .cgroups
@@ -447,7 +465,7 @@ pub(crate) fn not_a_target(path: &str, view: &View) -> String {
         .collect();
     if !near.is_empty() {
         message.push_str("; targets like it: ");
-        message.push_str(&near.join(", "));
+        message.push_str(&escaped(&near.join(", ")));
     }
     message
 }

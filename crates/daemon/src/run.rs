@@ -8,9 +8,9 @@ use std::{
     time::Duration,
 };
 
-use lowtide_core::balancer::Strain;
+use lowtide_core::{balancer::Strain, escaped};
 use lowtide_damon::Recovered;
-use lowtide_kernfs::Root;
+use lowtide_kernfs::{Root, shown};
 use lowtide_policy::{Config, Loaded, Problems};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
@@ -204,7 +204,7 @@ impl Daemon {
         let (views, _) = watch::channel(None);
         let turns = Loop::new(root.clone(), loaded.config.state_dir.clone(), alarm)?;
         tracing::info!(
-            version = env!("CARGO_PKG_VERSION"), config = %options.config.display(), own_cgroup = turns.own(),
+            version = env!("CARGO_PKG_VERSION"), config = %options.config.display(), own_cgroup = &*escaped(turns.own()),
             policies = loaded.config.policies.policies().len(), "lowtide starts"
         );
         serve(&loaded.config, &views).await?;
@@ -483,7 +483,7 @@ fn set_up(root: &Root, state_dir: &Path, config: &Config) -> Result<(), SetupErr
 }
 
 fn report(path: &Path, outcome: &Outcome, why: &str) {
-    let path = path.display();
+    let path = shown(path);
     match outcome {
         Outcome::Unchanged => tracing::debug!("/{path}: holds the value already ({why})"),
         Outcome::Written { from } => tracing::info!("/{path}: was `{from}`, written ({why})"),

@@ -9,8 +9,8 @@ use std::{
 
 use lowtide_cgroup::{Cgroup, Error, Request};
 use lowtide_core::{
-    Action, CgroupId, CgroupObservation, Decision, Effect, Hotness, Mode, Observation, Policy, Reason, Scope,
-    State, Tier,
+    Action, Bytes, CgroupId, CgroupObservation, Decision, Effect, Hotness, Mode, Observation, Policy, Reason,
+    Scope, State, Tier, escaped,
 };
 use lowtide_kernfs::{Root, thread_cpu};
 use lowtide_policy::Config;
@@ -56,6 +56,8 @@ pub(crate) struct Loop {
     effects: HashMap<CgroupId, Vec<Effect>>,
     started: Instant,
     ticks: u64,
+    /// The host's memory at the last look.
+    total: Bytes,
 }
 
 impl Loop {
@@ -81,6 +83,7 @@ impl Loop {
             effects: HashMap::new(),
             started: Instant::now(),
             ticks: 0,
+            total: Bytes::MAX,
         })
     }
 
@@ -107,9 +110,10 @@ impl Loop {
         let now = self.started.elapsed();
         self.collect();
         let mut sight = self.observer.look(&config.policies, now)?;
+        self.total = sight.seen.host.total;
         // Before anything is asked of a cgroup.
         let state = &self.state;
-        self.confine.turn(journal, &mut sight, config, &|id| state.wants_past_zswap(id))?;
+        self.confine.turn(journal, &mut sight, config, &|id| state.wants_past_zswap(id));
         self.devices.look(&sight.seen.host.tiers);
         self.observer.find_out_swappiness(&mut sight, config.policies.policies());
         self.sampler.turn(&config.hotness, || sampled(&sight, config, state), self.started);
@@ -171,7 +175,9 @@ impl Loop {
     }
 
     fn view(&mut self, sight: Sight, decisions: Vec<Decision>, config: &Config, now: Duration) -> View {
-        let Sight { seen, stalls, .. } = sight;
+        let Sight { seen, stalls, mut left_out, .. } = sight;
+        left_out.join(self.sampler.sampling().left_out.clone());
+        self.observer.complain(&left_out);
         let own = self.observer.own_memory();
         let stalls = |id| stalls.get(&id).copied().unwrap_or_default();
         let hotness = self.hotness(&seen, config, now);
@@ -187,7 +193,7 @@ impl Loop {
         let costs = view.host.tiers.iter().map(cost).collect();
         let sampling = self.sampler.sampling().clone();
         let stuck = self.stuck.look(&view.host.tiers, &view.cgroups);
-        View { stuck, costs, uptime: now, ticks: self.ticks, sampling, ..view }
+        View { stuck, costs, uptime: now, ticks: self.ticks, sampling, left_out, ..view }
     }
 
     /// The idle ages of every cgroup that has some.
@@ -204,10 +210,11 @@ impl Loop {
     /// What came of the requests that ended. It is kept until its cgroup is observed, should that fail this time.
     fn collect(&mut self) {
         for Ended { id, outcome } in self.actuator.collect() {
-            let effect = outcome.unwrap_or_else(|(error, nothing)| {
+            let mut effect = outcome.unwrap_or_else(|(error, nothing)| {
                 self.request_failed(&error);
                 nothing
             });
+            effect.bound(self.total);
             self.ledger.took_effect(id, &effect);
             self.books.took_effect(&effect);
             self.effects.entry(id).or_default().push(effect);
@@ -226,7 +233,7 @@ impl Loop {
         let mut measurable = if self.actuator.is_idle() { MEASURED } else { 0 };
         for decision in decisions {
             tracing::debug!(
-                cgroup = %decision.path, action = decision.action.name(), reason = %decision.reason,
+                cgroup = &*escaped(&decision.path), action = decision.action.name(), reason = %decision.reason,
                 file_only = decision.file_only.map(Reason::name),
                 price = decision.figures.price.get(), headroom = decision.figures.headroom.get(),
                 "decided"

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use lowtide_core::{
     Bytes, CgroupId, Compressed, Confinement, Decision, FaultCost, Forecast, HostObservation, Hotness,
-    Ladder, Memory, Observation, Ratio, State,
+    Ladder, LeftOut, Memory, Observation, Ratio, State,
     savings::{self, Placed},
 };
 
@@ -37,6 +37,8 @@ pub(crate) struct View {
     pub(crate) sampling: Sampling,
     /// What is wrong without stopping the daemon: a reload that was refused, a device that fails.
     pub(crate) problems: Vec<String>,
+    /// What could not be read in the last turn, and was left out.
+    pub(crate) left_out: LeftOut,
     /// The configuration was changed and is wrong: the one before it is in force.
     pub(crate) reload_refused: bool,
     /// What was saved so far, for the report.
@@ -162,6 +164,7 @@ impl View {
             net_saved,
             sampling: Sampling::default(),
             problems: Vec::new(),
+            left_out: LeftOut::default(),
             reload_refused: false,
             sums: Sums::default(),
             stuck: None,

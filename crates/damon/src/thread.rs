@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use lowtide_kernfs::{Fault, Files, Root, parse::number};
+use lowtide_kernfs::{Errno, Fault, Files, Root, parse::number};
 
 use crate::Result;
 
@@ -16,8 +16,15 @@ pub struct Thread {
 impl Thread {
     /// The thread that has this process id now; `None` if there is none.
     pub fn find(root: &Root, pid: u32) -> Result<Option<Self>> {
-        let started = root.parse_record(format!("proc/{pid}/stat"), start_time)?;
-        Ok(started.map(|started| Self { pid, started }))
+        let path = format!("proc/{pid}/stat");
+        // Its name stands there, which the kernel cuts inside a character: no text as a whole.
+        let mut text = String::new();
+        match root.read_lines(&path, |line| text.push_str(&String::from_utf8_lossy(line))) {
+            Err(error) if error.is_gone() || error.errno() == Some(Errno::ESRCH) => return Ok(None),
+            read => read?,
+        };
+        let started = start_time(&text).map_err(|fault| root.malformed(path, fault))?;
+        Ok(Some(Self { pid, started }))
     }
 
     /// Whether it is still there.
@@ -61,6 +68,18 @@ mod tests {
         assert_eq!(start_time(text), Ok(4711));
         assert!(start_time("7 (x) S 2 0").is_err());
         assert!(start_time("").is_err());
+    }
+
+    /// Kind 4. A line break may stand in a name, too.
+    #[test]
+    fn a_name_need_not_be_text() {
+        let tree = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(tree.path().join("proc/7")).unwrap();
+        let rest = b") S 2 0 0 0 -1 2129984 0 0 0 0 0 3 0 0 20 0 1 0 4711 0 0\n";
+        std::fs::write(tree.path().join("proc/7/stat"), [&b"7 (\xc3\xbc\n\xc3"[..], rest].concat()).unwrap();
+        let root = Root::open(tree.path()).unwrap();
+        assert_eq!(Thread::find(&root, 7), Ok(Some(Thread { pid: 7, started: 4711 })));
+        assert_eq!(Thread::find(&root, 8), Ok(None));
     }
 
     #[test]

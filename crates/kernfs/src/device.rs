@@ -37,9 +37,18 @@ pub enum Node {
     /// A block device.
     Block(DeviceNumber),
     /// A regular file.
-    File,
+    File(FileId),
     /// Something that cannot be swapped on.
     Other,
+}
+
+/// A file, whatever names lead to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct FileId {
+    /// The device of its file system.
+    pub device: u64,
+    /// Its inode there.
+    pub inode: u64,
 }
 
 /// Bytes of a page: 4 KiB, but on some architectures 16 or 64 KiB.
@@ -60,7 +69,7 @@ impl Root {
             SFlag::S_IFBLK => {
                 Node::Block(DeviceNumber { major: major(found.st_rdev), minor: minor(found.st_rdev) })
             }
-            SFlag::S_IFREG => Node::File,
+            SFlag::S_IFREG => Node::File(FileId { device: found.st_dev, inode: found.st_ino }),
             _ => Node::Other,
         }))
     }
@@ -151,7 +160,9 @@ mod tests {
         let tree = tempfile::tempdir().unwrap();
         std::fs::write(tree.path().join("file"), "swap").unwrap();
         let root = Root::open(tree.path()).unwrap();
-        assert_eq!(root.node("/file").unwrap(), Some(Node::File));
+        std::os::unix::fs::symlink("/file", tree.path().join("link")).unwrap();
+        let file = root.node("/file").unwrap();
+        assert!(matches!(file, Some(Node::File(_))) && root.node("/link").unwrap() == file);
         assert_eq!(root.node("/").unwrap(), Some(Node::Other));
         assert_eq!(root.node("/missing").unwrap(), None);
         assert_eq!(root.read_start("/file", 2).unwrap(), b"sw");

@@ -4,6 +4,7 @@ use std::{
     sync::Arc,
 };
 
+use lowtide_core::escape::escaped_bytes;
 use nix::{
     dir::Type,
     fcntl::{OFlag, OpenHow, ResolveFlag, openat2},
@@ -28,6 +29,8 @@ pub struct Entries {
     pub files: Vec<String>,
     /// How many names are no UTF-8; they are left out.
     pub unreadable: usize,
+    /// One of them, as it can be shown.
+    pub example: Option<String>,
 }
 
 impl Dir {
@@ -55,9 +58,15 @@ impl Dir {
         Ok((stat.st_ino, u64::from(stat.st_nlink).checked_sub(2)))
     }
 
-    /// A directory below, held open.
+    /// A directory below, held open, however long its path is: the kernel takes no more than 4095 bytes at a time (PATH_MAX), and a
+    /// walk that goes from one directory to the next gets further than that.
     pub fn subdir(&self, name: impl AsRef<Path>) -> Result<Self> {
-        let name = name.as_ref();
+        let mut pieces = pieces(name.as_ref()).into_iter();
+        let first = self.piece(&pieces.next().unwrap_or_default())?;
+        pieces.try_fold(first, |dir, piece| dir.piece(&piece))
+    }
+
+    fn piece(&self, name: &Path) -> Result<Self> {
         let handle = self.open(name, OFlag::O_PATH | OFlag::O_DIRECTORY)?;
         Ok(Self::new(handle, self.shown(name)))
     }
@@ -77,7 +86,10 @@ impl Dir {
                     entries.directories.push(name.to_owned());
                 }
                 Ok(name) => entries.files.push(name.to_owned()),
-                Err(_) => entries.unreadable += 1,
+                Err(_) => {
+                    entries.unreadable += 1;
+                    entries.example.get_or_insert_with(|| escaped_bytes(name.to_bytes()));
+                }
             }
         }
         entries.directories.sort_unstable();
@@ -106,6 +118,23 @@ impl Dir {
             errno,
         })
     }
+}
+
+/// A path in pieces that the kernel takes; nearly always one.
+pub(crate) fn pieces(path: &Path) -> Vec<PathBuf> {
+    /// A name of 255 bytes more is less than PATH_MAX.
+    const LONGEST: usize = 3 << 10;
+    if path.as_os_str().len() <= LONGEST {
+        return vec![path.into()];
+    }
+    let mut pieces = vec![PathBuf::new()];
+    for component in path.components() {
+        match pieces.last_mut() {
+            Some(last) if last.as_os_str().len() <= LONGEST => last.push(component),
+            _ => pieces.push(AsRef::<Path>::as_ref(&component).to_owned()),
+        }
+    }
+    pieces
 }
 
 impl Files for Dir {

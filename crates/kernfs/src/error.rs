@@ -1,6 +1,13 @@
-use std::{fmt, path::Path};
+use std::{fmt, os::unix::ffi::OsStrExt, path::Path};
 
+use lowtide_core::escape::escaped_bytes;
 use nix::errno::Errno;
+
+/// A path as it can be shown on a terminal: a tenant may have named parts of it.
+#[must_use]
+pub fn shown(path: &Path) -> String {
+    escaped_bytes(path.as_os_str().as_bytes())
+}
 
 /// What the kernel crates return.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -42,7 +49,7 @@ impl fmt::Display for Operation {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// A system call failed.
-    #[error("cannot {operation} {}: {} ({errno:?})", path.display(), errno.desc())]
+    #[error("cannot {operation} {}: {} ({errno:?})", shown(path), errno.desc())]
     System {
         /// The call.
         operation: Operation,
@@ -52,7 +59,7 @@ pub enum Error {
         errno: Errno,
     },
     /// The file is longer than any file of its kind can be.
-    #[error("{} is longer than {limit} bytes", path.display())]
+    #[error("{} is longer than {limit} bytes", shown(path))]
     TooLarge {
         /// The file.
         path: Box<Path>,
@@ -60,7 +67,7 @@ pub enum Error {
         limit: usize,
     },
     /// The kernel took only a part of what was written.
-    #[error("cannot write {}: only {written} of {length} bytes were taken", path.display())]
+    #[error("cannot write {}: only {written} of {length} bytes were taken", shown(path))]
     ShortWrite {
         /// The file.
         path: Box<Path>,
@@ -70,7 +77,7 @@ pub enum Error {
         length: usize,
     },
     /// The file holds something else than expected.
-    #[error("{}:{}: `{}` is not {}", path.display(), fault.line, fault.found, fault.expected)]
+    #[error("{}:{}: `{}` is not {}", shown(path), fault.line, fault.found, fault.expected)]
     Malformed {
         /// The file.
         path: Box<Path>,

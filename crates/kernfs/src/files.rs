@@ -10,6 +10,13 @@ use crate::{Error, Fault, Operation, Result, error::Operation::Open};
 /// No file that lowtide reads comes near this; /proc/zoneinfo of a machine with 512 CPUs is about 300 KiB.
 pub const READ_LIMIT: usize = 4 << 20;
 
+/// A list of the host is read line by line and may be longer: /proc/self/mountinfo of a container host has many MiB. This is
+/// where it ends all the same.
+pub const LIST_LIMIT: usize = 256 << 20;
+
+/// No line of such a list is longer: it has two paths of 4 KiB, each byte of them escaped, and options of one page.
+pub const LINE_LIMIT: usize = 64 << 10;
+
 /// Larger than any file of a single record that lowtide reads (memory.stat: 2.3 KiB on 7.3).
 const CHUNK: usize = 8 << 10;
 
@@ -70,6 +77,14 @@ pub trait Files {
         parser(&text).map(Some).map_err(|fault| self.malformed(path, fault))
     }
 
+    /// A list of the host line by line, without the line breaks, as bytes: one line that is no text, or of no end, says nothing about the
+    /// others. Returns how many were passed over because they are longer than [`LINE_LIMIT`].
+    fn read_lines(&self, path: impl AsRef<Path>, mut take: impl FnMut(&[u8])) -> Result<usize> {
+        let path = path.as_ref();
+        let file = self.open(path, OFlag::O_RDONLY)?;
+        lines(&file, &mut take).map_err(|e| e.at(&self.shown(path)))
+    }
+
     /// Writes a file that exists, by a single write(2): for most kernel files a write is a command, and two halves
     /// of one are two commands. It is truncated first, as a shell does, so that a fixture holds the last write alone.
     fn write(&self, path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> Result<()> {
@@ -116,7 +131,7 @@ pub(crate) fn open_error(path: PathBuf, errno: Errno) -> Error {
 /// An error that does not know its file yet, so that the path is built only when something failed.
 enum Failure {
     System(Operation, Errno),
-    TooLarge,
+    TooLarge(usize),
     ShortWrite { written: usize, length: usize },
     Malformed(Fault),
 }
@@ -126,7 +141,7 @@ impl Failure {
         let path = path.into();
         match self {
             Self::System(operation, errno) => Error::System { operation, path, errno },
-            Self::TooLarge => Error::TooLarge { path, limit: READ_LIMIT },
+            Self::TooLarge(limit) => Error::TooLarge { path, limit },
             Self::ShortWrite { written, length } => Error::ShortWrite { path, written, length },
             Self::Malformed(fault) => Error::Malformed { path, fault },
         }
@@ -145,13 +160,54 @@ fn read_text(file: &OwnedFd, in_one_piece: bool) -> Result<String, Failure> {
         };
         bytes.extend_from_slice(&chunk[..count]);
         if bytes.len() > READ_LIMIT {
-            return Err(Failure::TooLarge);
+            return Err(Failure::TooLarge(READ_LIMIT));
         }
         if in_one_piece && count < CHUNK {
             break;
         }
     }
     String::from_utf8(bytes).map_err(|error| Failure::Malformed(not_utf8(&error)))
+}
+
+fn lines(file: &OwnedFd, take: &mut dyn FnMut(&[u8])) -> Result<usize, Failure> {
+    let (mut line, mut too_long, mut length) = (Vec::new(), 0, 0_usize);
+    let mut chunk = vec![0; LINE_LIMIT];
+    let mut end = |line: &mut Vec<u8>| {
+        if line.len() > LINE_LIMIT {
+            too_long += 1;
+        } else {
+            take(line);
+        }
+        line.clear();
+    };
+    loop {
+        let count = match unistd::read(file, &mut chunk) {
+            Ok(0) => break,
+            Ok(count) => count,
+            Err(Errno::EINTR) => continue,
+            Err(errno) => return Err(Failure::System(Operation::Read, errno)),
+        };
+        length += count;
+        if length > LIST_LIMIT {
+            return Err(Failure::TooLarge(LIST_LIMIT));
+        }
+        for part in chunk[..count].split_inclusive(|byte| *byte == b'\n') {
+            // What is beyond the limit is not kept, only that there is more.
+            let room = (LINE_LIMIT + 1).saturating_sub(line.len());
+            let (text, ended) = part
+                .split_last()
+                .filter(|(last, _)| **last == b'\n')
+                .map_or((part, false), |(_, text)| (text, true));
+            line.extend_from_slice(&text[..text.len().min(room)]);
+            if ended {
+                end(&mut line);
+            }
+        }
+    }
+    if !line.is_empty() {
+        end(&mut line);
+    }
+    Ok(too_long)
 }
 
 fn not_utf8(error: &std::string::FromUtf8Error) -> Fault {

@@ -8,7 +8,7 @@
 //! [`bind_thread`] are about the calling thread: what it cost, and where it runs.
 //!
 //! Nothing here creates a file, follows a magic link, leaves the root through a symbolic link, or reads more than
-//! [`READ_LIMIT`] bytes. Every error names the file as the operator would type it.
+//! [`READ_LIMIT`] bytes ([`LIST_LIMIT`] of a list, line by line). Every error names the file as the operator would type it.
 
 mod affinity;
 mod cpu;
@@ -22,10 +22,10 @@ mod swap;
 
 pub use affinity::{Bound, bind_thread};
 pub use cpu::thread_cpu;
-pub use device::{DeviceNumber, Node, page_size};
+pub use device::{DeviceNumber, FileId, Node, page_size};
 pub use dir::{Dir, Entries};
-pub use error::{Error, Fault, Operation, Result};
-pub use files::{Files, READ_LIMIT};
+pub use error::{Error, Fault, Operation, Result, shown};
+pub use files::{Files, LINE_LIMIT, LIST_LIMIT, READ_LIMIT};
 pub use nix::errno::Errno;
 pub use root::Root;
 pub use swap::{swap_off, swap_on};

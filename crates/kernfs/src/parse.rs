@@ -133,12 +133,12 @@ pub fn micros(line: usize, word: &str) -> Result<Duration, Fault> {
     digits(word).map(Duration::from_micros).ok_or_else(|| Fault::new(line, word, "a number of microseconds"))
 }
 
-/// Undoes the octal escapes of mountinfo, swaps and their kin (fs/seq_file.c, `mangle_path`): `\040` is a space.
-/// `None` if the result is no UTF-8.
+/// Undoes the octal escapes of mountinfo, swaps and their kin (fs/seq_file.c, `mangle_path`): `\040` is a space. All other bytes are
+/// as they are: a path need not be text.
 #[must_use]
-pub fn unescape(word: &str) -> Option<String> {
+pub fn unescape(word: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(word.len());
-    let mut rest = word.as_bytes();
+    let mut rest = word;
     while let Some((first, after)) = rest.split_first() {
         if let Some(byte) = octal(after).filter(|_| *first == b'\\') {
             bytes.push(byte);
@@ -148,7 +148,7 @@ pub fn unescape(word: &str) -> Option<String> {
             rest = after;
         }
     }
-    String::from_utf8(bytes).ok()
+    bytes
 }
 
 fn octal(bytes: &[u8]) -> Option<u8> {

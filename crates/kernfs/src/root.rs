@@ -10,7 +10,7 @@ use nix::{
     sys::stat::Mode,
 };
 
-use crate::{Dir, Files, Result, files::open_error};
+use crate::{Dir, Files, Result, dir::pieces, files::open_error};
 
 /// The directory that stands for `/`. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -40,11 +40,12 @@ impl Root {
         *self.path == *Path::new("/")
     }
 
-    /// A directory below, held open.
+    /// A directory below, held open, however long its path is ([`Dir::subdir`]).
     pub fn dir(&self, path: impl AsRef<Path>) -> Result<Dir> {
-        let path = path.as_ref();
-        let handle = Files::open(self, path, OFlag::O_PATH | OFlag::O_DIRECTORY)?;
-        Ok(Dir::new(handle, self.shown(path)))
+        let mut pieces = pieces(path.as_ref()).into_iter();
+        let first = pieces.next().unwrap_or_default();
+        let handle = Files::open(self, &first, OFlag::O_PATH | OFlag::O_DIRECTORY)?;
+        pieces.try_fold(Dir::new(handle, self.shown(&first)), |dir, piece| dir.subdir(piece))
     }
 }
 

@@ -7,7 +7,7 @@ use std::{
 use nix::{errno::Errno, sys::stat::Mode};
 use tempfile::TempDir;
 
-use crate::{Error, Fault, Files, Operation, READ_LIMIT, Root, parse};
+use crate::{Error, Fault, Files, LINE_LIMIT, Operation, READ_LIMIT, Root, parse};
 
 fn tree() -> (TempDir, Root) {
     let tree = tempfile::tempdir().unwrap();
@@ -72,6 +72,24 @@ fn a_directory_handle_follows_no_link_and_leads_nowhere_else() {
     assert_eq!(dir.read("../a/value").unwrap_err().errno(), Some(Errno::EXDEV));
 }
 
+/// Kind 7: 18 names of 255 bytes are more than a path may have.
+#[test]
+fn a_path_may_be_longer_than_the_kernel_takes() {
+    let (_tree, root) = tree();
+    let name = "n".repeat(255);
+    let (mut dir, mut path) = (root.dir("sys").unwrap(), Path::new("sys").to_owned());
+    for _ in 0..18 {
+        nix::sys::stat::mkdirat(dir.handle(), name.as_str(), Mode::S_IRWXU).unwrap();
+        dir = dir.subdir(&name).unwrap();
+        path.push(&name);
+    }
+    assert_eq!(root.dir(&path).unwrap().inode(), dir.inode());
+    let below = path.strip_prefix("sys").unwrap();
+    assert_eq!(root.dir("sys").unwrap().subdir(below).unwrap().inode(), dir.inode());
+    assert_eq!(root.dir(&path).unwrap().path(), dir.path());
+    assert!(root.dir(path.join("none")).unwrap_err().is_missing());
+}
+
 #[test]
 fn a_directory_is_its_inode_and_not_its_path() {
     let (tree, root) = tree();
@@ -107,9 +125,37 @@ fn entries_are_sorted_and_told_apart() {
     let entries = root.dir("sys/a").unwrap().entries().unwrap();
     assert_eq!(entries.directories, ["b", r"sys-a\x2db.slice", "ä b"]);
     assert_eq!(entries.files, ["link", "value"]);
-    assert_eq!(entries.unreadable, 1);
+    assert_eq!((entries.unreadable, entries.example.as_deref()), (1, Some(r"\xff\xfe")));
     let again = root.dir("sys/a").unwrap();
     assert_eq!(again.entries().unwrap(), again.entries().unwrap());
+}
+
+#[test]
+fn a_list_is_read_by_line_as_bytes_however_long_it_is() {
+    let (tree, root) = tree();
+    let lines =
+        [vec![b'a'; LINE_LIMIT], vec![b'b'; LINE_LIMIT + 1], b"caf\xe9\r".to_vec(), vec![], b"last".to_vec()];
+    let mut text = b"line\n".repeat(READ_LIMIT / 4);
+    text.extend(lines.join(&b'\n'));
+    fs::write(tree.path().join("list"), &text).unwrap();
+    let (mut count, mut ends) = (0, Vec::new());
+    let too_long = root.read_lines("list", |line| {
+        count += 1;
+        if line != b"line" {
+            ends.push(line.to_vec());
+        }
+    });
+    assert_eq!((too_long, count), (Ok(1), READ_LIMIT / 4 + 4));
+    assert_eq!(ends, [0, 2, 3, 4].map(|place: usize| lines[place].clone()));
+    assert!(root.read_lines("none", |_| ()).unwrap_err().is_missing());
+}
+
+#[test]
+fn an_error_shows_no_name_raw() {
+    let (_tree, root) = tree();
+    let bad: &std::ffi::OsStr = std::os::unix::ffi::OsStrExt::from_bytes(b"\x1b[2J\xff");
+    let error = root.read(Path::new(bad)).unwrap_err().to_string();
+    assert!(error.contains(r"/\u{1b}[2J\xff: No such file"), "{error}");
 }
 
 #[test]

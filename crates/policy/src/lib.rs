@@ -34,7 +34,7 @@ pub use config::{Config, Hotness, Price, SourceChoice};
 pub use load::{Loaded, files, load, parse};
 pub use matcher::PolicySet;
 pub use problem::{Place, Problem, Problems, Related, Severity};
-pub use protected::is_protected;
+pub use protected::{is_protected, may_hold_protected};
 pub use schema::schema;
 pub use source::MAX_FILE_BYTES;
 pub use tiers::{Amount, HostTiers, SwapSetup, ZramSetup, ZswapSetup};

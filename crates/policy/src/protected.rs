@@ -18,14 +18,32 @@ const SERVICES: &[&str] = &[
 /// Whether the cgroup at `path`, or one that it lies in, is what the host is administered through: the root, init,
 /// ssh, login, journal, udev, D-Bus, consoles.
 ///
-/// Only what the host's own systemd started counts: a container's or a user's D-Bus lies elsewhere.
+/// Only what the host's own systemd started counts, in `/system.slice` and its own slices below: a service or scope may have
+/// been given to a tenant (`Delegate=`), who names what lies below it.
 ///
 /// Such a cgroup is never a target, whatever the policy says. The daemon adds its own cgroup and the ancestors of it.
 #[must_use]
 pub fn is_protected(path: &str) -> bool {
-    let service =
-        path.strip_prefix("/system.slice/").is_some_and(|below| below.split('/').any(is_protected_name));
-    service || path == "/" || path == "/init.scope" || path.starts_with("/init.scope/")
+    let unit = path.strip_prefix("/system.slice/").and_then(|below| {
+        // A slice lies in the one that its name begins with (man 5 systemd.slice).
+        below.split('/').find(|name| !is_own_slice(name))
+    });
+    unit.is_some_and(is_protected_name)
+        || path == "/"
+        || path == "/init.scope"
+        || path.starts_with("/init.scope/")
+}
+
+/// Whether one of those may lie below `path`, as far as its name tells.
+#[must_use]
+pub fn may_hold_protected(path: &str) -> bool {
+    let slices = path.strip_prefix("/system.slice");
+    slices.is_some_and(|below| below.split('/').skip(1).all(is_own_slice) && !below.starts_with(|c| c != '/'))
+        || path == "/"
+}
+
+fn is_own_slice(name: &str) -> bool {
+    name.starts_with("system-") && name.strip_suffix(".slice").is_some()
 }
 
 fn is_protected_name(name: &str) -> bool {
@@ -71,6 +89,33 @@ mod tests {
             "",
         ] {
             assert!(!is_protected(path), "{path}");
+        }
+    }
+
+    /// Kind 5: names that a tenant chooses, in a cgroup that was given to it.
+    #[test]
+    fn a_name_below_a_service_or_scope_protects_nothing() {
+        for path in [
+            "/system.slice/shop.service/ssh.service",
+            "/system.slice/docker-X.scope/system.slice/dbus.service",
+            "/system.slice/docker-X.scope/system-getty.slice/getty@tty1.service",
+            "/system.slice/shop.slice/ssh.service",
+            "/user.slice/user-1000.slice/user@1000.service/init.scope",
+            "/system.slice/a.service/init.scope",
+        ] {
+            assert!(!is_protected(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn where_such_a_cgroup_may_lie() {
+        for path in ["/", "/system.slice", "/system.slice/system-getty.slice"] {
+            assert!(may_hold_protected(path), "{path}");
+        }
+        for path in
+            ["/system.slices", "/system.slice/a.service", "/system.slice/a.scope/system-b.slice", "/a", ""]
+        {
+            assert!(!may_hold_protected(path), "{path}");
         }
     }
 }

@@ -4,6 +4,13 @@ use tempfile::TempDir;
 
 use super::*;
 
+fn read(root: &Root) -> Result<Vec<Tier>> {
+    let mut left_out = LeftOut::default();
+    let tiers = super::read(root, &mut left_out);
+    assert_eq!(left_out, LeftOut::default());
+    tiers
+}
+
 const HEADING: &str = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n";
 
 fn put(tree: &Path, name: &str, text: &str) {
@@ -118,4 +125,47 @@ fn a_device_that_goes_away_is_left_out() {
 fn no_swap_no_tiers() {
     let (_tree, root) = host("");
     assert_eq!(read(&root).unwrap(), []);
+}
+
+/// Kind 4. The policy that forbids zram still sees it, and nothing more is sent there.
+#[test]
+fn a_device_that_cannot_be_read_is_told_and_the_others_are_there() {
+    for (file, text) in
+        [("mm_stat", "409600 many\n"), ("disksize", "\n"), ("initstate", "x\n"), ("bd_stat", "1\n")]
+    {
+        let (tree, root) = host("/dev/zram0 partition 1020 500 100\n/dev/sda2 partition 2000 300 -2\n");
+        put(tree.path(), &format!("sys/block/zram0/{file}"), text);
+        let mut left_out = LeftOut::default();
+        let tiers = super::read(&root, &mut left_out).unwrap();
+        let seen: Vec<_> = tiers.iter().map(|tier| (tier.kind, &*tier.device, tier.room())).collect();
+        let expected =
+            [(TierKind::Zram, "/dev/zram0", Bytes::ZERO), (TierKind::Disk, "/dev/sda2", Bytes::kib(1700))];
+        assert_eq!(seen, expected, "{file}");
+        assert!(left_out.named()[0].why.contains(file), "{left_out:?}");
+    }
+}
+
+/// Kind 4, siblings.
+#[test]
+fn what_is_not_understood_of_zswap_or_a_backing_device_is_told_too() {
+    let (tree, root) = host("/dev/zram0 partition 1020 500 100\n/dev/sda2 partition 2000 300 -2\n");
+    zswap(&tree, "perhaps\n");
+    put(tree.path(), "sys/block/zram0/backing_dev", "/dev/sdb\n");
+    put(tree.path(), "sys/class/block/sdb/size", "much\n");
+    let mut left_out = LeftOut::default();
+    let tiers = super::read(&root, &mut left_out).unwrap();
+    assert_eq!(tiers.iter().map(|tier| &*tier.device).collect::<Vec<_>>(), ["/dev/zram0", "/dev/sda2"]);
+    assert_eq!(left_out.count(Kind::Device), 2);
+}
+
+/// Kind 7.
+#[test]
+fn what_was_removed_while_in_use_takes_no_more() {
+    let (_tree, root) = host("/gone\\040(deleted) file 2000 300 -2\n/zram0 file 1000 0 -3\n");
+    let tiers = read(&root).unwrap();
+    let seen: Vec<_> = tiers.iter().map(|tier| (tier.kind, &*tier.device, tier.room())).collect();
+    let expected =
+        [(TierKind::Disk, "/gone (deleted)", Bytes::ZERO), (TierKind::Disk, "/zram0", Bytes::kib(1000))];
+    assert_eq!(seen, expected);
+    assert_eq!(tiers[0].stored, Bytes::kib(300));
 }

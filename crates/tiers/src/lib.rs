@@ -21,7 +21,7 @@ pub use header::swap_header;
 pub use inventory::read;
 pub use slow_node::{SlowNode, added_latency, demotes, demotion_nodes, slow_nodes};
 pub use stored::stored;
-pub use swaps::{SwapDevice, parse_swaps, swaps};
+pub use swaps::{SwapDevice, SwapKind, swaps};
 pub use writeback::{Selection, Writeback, WritebackError, Written};
 pub use zram::Zram;
 pub use zswap::Zswap;

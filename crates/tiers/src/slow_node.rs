@@ -1,6 +1,6 @@
 use std::{collections::BTreeMap, time::Duration};
 
-use lowtide_core::Bytes;
+use lowtide_core::{Bytes, LeftOut, left_out::Kind};
 use lowtide_kernfs::{
     Fault, Files, Result, Root,
     parse::{integer, keyed, list, switch},
@@ -33,22 +33,28 @@ pub fn demotes(root: &Root) -> Result<bool> {
 
 /// The slower nodes that pages are demoted to: none with demotion off, where such a node is memory like any other, used as the
 /// operator says.
-pub fn demotion_nodes(root: &Root) -> Result<Vec<SlowNode>> {
-    if demotes(root)? { slow_nodes(root) } else { Ok(Vec::new()) }
+pub fn demotion_nodes(root: &Root, left_out: &mut LeftOut) -> Result<Vec<SlowNode>> {
+    if demotes(root)? { slow_nodes(root, left_out) } else { Ok(Vec::new()) }
 }
 
 /// The nodes without a processor in a slower memory tier than every node that has one; none where the kernel knows no
 /// memory tiers (before 6.1).
 ///
 /// By the kernel's own tiers, never by node numbers: a node without a processor can also be fast memory, and 6.1 keeps a
-/// slow one in DRAM's tier whatever the firmware says (mm/memory-tiers.c).
-pub fn slow_nodes(root: &Root) -> Result<Vec<SlowNode>> {
+/// slow one in DRAM's tier whatever the firmware says (mm/memory-tiers.c). One whose sizes cannot be read is among them, without
+/// any room.
+pub fn slow_nodes(root: &Root, left_out: &mut LeftOut) -> Result<Vec<SlowNode>> {
     let tiers = tiers(root)?;
     let with_cpu = root.parse_optional(format!("{NODES}/has_cpu"), list)?.unwrap_or_default();
     let slowest_dram = with_cpu.iter().filter_map(|node| tiers.get(node)).max().copied();
     let Some(dram) = slowest_dram else { return Ok(Vec::new()) };
     let slow = tiers.into_iter().filter(|(node, tier)| *tier > dram && !with_cpu.contains(node));
-    slow.filter_map(|(node, tier)| SlowNode::read(root, node, tier).transpose()).collect()
+    let mut read = |(node, tier)| {
+        let zero = Bytes::ZERO;
+        let unreadable = SlowNode { node, tier, capacity: zero, used: zero, stored: zero };
+        left_out.unless(Kind::Device, SlowNode::read(root, node, tier)).unwrap_or(Some(unreadable))
+    };
+    Ok(slow.filter_map(&mut read).collect())
 }
 
 /// How much longer a read from `node` takes than one from the fastest node that has a processor, each as its nearest
@@ -165,7 +171,7 @@ mod tests {
             );
             put(tree.path(), &format!("{NODES}/node{node}/meminfo"), &text);
         }
-        slow_nodes(&Root::open(tree.path()).unwrap()).unwrap()
+        slow_nodes(&Root::open(tree.path()).unwrap(), &mut LeftOut::default()).unwrap()
     }
 
     #[test]
@@ -225,7 +231,7 @@ mod tests {
     #[test]
     fn no_kernel_files() {
         let tree = tempfile::tempdir().unwrap();
-        assert_eq!(slow_nodes(&Root::open(tree.path()).unwrap()).unwrap(), []);
+        assert_eq!(slow_nodes(&Root::open(tree.path()).unwrap(), &mut LeftOut::default()).unwrap(), []);
         assert!(sizes("Node 1 MemTotal: 1 kB").is_err());
         assert!(sizes("Node 1 MemTotal: x kB").is_err());
     }

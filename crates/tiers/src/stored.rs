@@ -1,18 +1,15 @@
-use lowtide_core::Stored;
+use lowtide_core::{LeftOut, Stored};
 use lowtide_kernfs::{Result, Root};
 
 use crate::{Zram, swaps};
 
-/// What all zram devices that are swapped on hold, added up; one that goes away meanwhile is left out.
+/// What all zram devices that are swapped on hold, added up; one that goes away meanwhile is left out, and so is one that
+/// cannot be read, which [`read`](crate::read) tells.
 pub fn stored(root: &Root) -> Result<Stored> {
     let mut sum = Stored::default();
-    for device in swaps(root)? {
+    for device in swaps(root, &mut LeftOut::default())? {
         let Some(name) = device.zram() else { continue };
-        match Zram::read(root, name) {
-            Ok(zram) => sum = sum + zram.map(of).unwrap_or_default(),
-            Err(error) if error.is_gone() => {}
-            Err(error) => return Err(error),
-        }
+        sum = sum + Zram::read(root, name).ok().flatten().map(of).unwrap_or_default();
     }
     Ok(sum)
 }

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use lowtide_core::{Bytes, Tier, TierKind};
+use lowtide_core::{Bytes, LeftOut, Tier, TierKind};
 use lowtide_kernfs::Root;
 use lowtide_tiers::{Zram, Zswap};
 use rstest::rstest;
@@ -36,7 +36,7 @@ fn zram(#[case] kernel: &str, #[case] mm: [u64; 3], #[case] bd: [u64; 3], #[case
     // Through the link in /sys/block.
     assert_eq!(Zram::read(&root(kernel), "zram0").unwrap(), Some(zram));
 
-    let tiers = lowtide_tiers::read(&root(kernel)).unwrap();
+    let tiers = lowtide_tiers::read(&root(kernel), &mut LeftOut::default()).unwrap();
     let tier = Tier {
         kind: TierKind::Zram,
         device: "/dev/zram0".into(),
@@ -63,7 +63,7 @@ fn zswap_and_disk(#[case] kernel: &str, #[case] total: u64, #[case] pool: [u64; 
     let zswap = Zswap { enabled: false, pool_limit: Bytes::new(total * 1024 / 5), resident, stored };
     assert_eq!(Zswap::read(&root(kernel)).unwrap(), Some(zswap));
 
-    let tiers = lowtide_tiers::read(&root(kernel)).unwrap();
+    let tiers = lowtide_tiers::read(&root(kernel), &mut LeftOut::default()).unwrap();
     assert_eq!(tiers.len(), 3);
     assert_eq!((tiers[0].kind, &*tiers[0].device, tiers[0].priority), (TierKind::Zswap, "zswap", None));
     assert_eq!((tiers[0].used, tiers[0].stored, tiers[0].resident), (resident, stored, resident));

@@ -12,7 +12,7 @@ use lowtide_cli::options::{ConfigFile, DaemonAddress};
 use lowtide_daemon::{
     Options, Restored, RunError,
     control::{self, Request},
-    damon_in_words,
+    damon_in_words, escaped,
     knobs::Outcome,
 };
 use lowtide_policy::Config;
@@ -63,7 +63,7 @@ pub(crate) fn restore(
         let left = tiers.iter().any(|(_, undone)| !undone.is_settled());
         let refused = left || knobs.iter().any(|(_, outcome)| matches!(outcome, Outcome::Refused(_)));
         for (path, outcome) in &knobs {
-            println!("/{}: {}", path.display(), in_words(outcome));
+            println!("/{}: {}", escaped(&path.to_string_lossy()), escaped(&in_words(outcome)));
         }
         for outcome in &damon {
             println!("DAMON: {}", damon_in_words(outcome));

@@ -29,7 +29,8 @@ impl Case<'_> {
         let Some(why) = self.anonymous_stays(room) else { return Ok((Scope::Any, None)) };
         // Without swap, or with memory.swap.max at 0, the kernel itself leaves anonymous memory alone.
         let kernel_sees_to_it = self.host.swap().is_none()
-            || self.cgroup.memory.swap_max.is_some_and(|max| max.bytes().is_zero());
+            || self.cgroup.memory.swap_max.is_some_and(|max| max.bytes().is_zero())
+            || self.cgroup.memory.above.no_swap;
         if self.host.reclaim_takes_swappiness || kernel_sees_to_it {
             Ok((Scope::File, Some(why)))
         } else {
@@ -55,12 +56,13 @@ impl Case<'_> {
         ]
     }
 
-    /// Below memory.swap.max, and below memory.swap.high: a cgroup that lowtide pushed over that would be throttled
+    /// Below memory.swap.max, its own and of those above, and below memory.swap.high: a cgroup that lowtide pushed over that would be throttled
     /// for as long as its pages stay swapped out (mm/memcontrol.c, mem_cgroup_handle_over_high).
     fn swap_max_room(&self) -> Bytes {
         let Memory { swap_current, swap_max, swap_high, .. } = &self.cgroup.memory;
         let used = swap_current.unwrap_or_default();
-        [swap_max, swap_high].into_iter().flatten().map(|limit| limit.room(used)).min().unwrap_or(Bytes::MAX)
+        let own = [swap_max, swap_high].into_iter().flatten().map(|limit| limit.room(used));
+        own.chain(self.cgroup.memory.above.swap).min().unwrap_or(Bytes::MAX)
     }
 
     /// Below what the policy's tiers allow on this host.
@@ -74,8 +76,13 @@ impl Case<'_> {
     /// page back that does not fit.
     fn zswap_room(&self) -> (Bytes, Reason) {
         let zswap = || self.host.tiers.iter().find(|tier| tier.kind == TierKind::Zswap);
+        let above = self.cgroup.memory.above;
+        let below_limit = |zswap: &Tier| above.zswap.map_or(Bytes::MAX, |limit| zswap.uncompressed(limit));
+        let room_of = |zswap: &Tier| zswap.uncompressed_room().min(below_limit(zswap));
         let room = match self.cgroup.confined.zswap {
-            ZswapBound::Stays => zswap().map_or(Bytes::ZERO, Tier::uncompressed_room),
+            ZswapBound::Stays => zswap().map_or(Bytes::ZERO, room_of),
+            // With zswap off the kernel does not look at the switch (`mem_cgroup_zswap_writeback_enabled`, mm/memcontrol.c).
+            ZswapBound::Free if above.stays_in_zswap => zswap().map_or(Bytes::MAX, room_of),
             ZswapBound::Free | ZswapBound::AtMost(_) => Bytes::MAX,
         };
         (room, Reason::SwapReserve)

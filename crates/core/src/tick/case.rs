@@ -103,7 +103,7 @@ impl Case<'_> {
                 .tracker
                 .precision()
                 .map(|seen| Ratio::new(seen.share.get() + seen.error.get()).clamped()),
-            minute_left: footprint.scale(self.policy.limits.per_minute) - gone,
+            minute_left: memory.takeable().scale(self.policy.limits.per_minute) - gone,
             reclaim_cpu: minute.map(|window| window.reclaim_cpu()).unwrap_or_default(),
             cut: cold.map(|(cut, _)| cut),
             idle: cold.map(|(_, idle)| idle),
@@ -160,7 +160,7 @@ impl Case<'_> {
             (!begins.is_empty()).then(|| begins.into_iter().flatten().min())
         };
         if let Some(worth_from) = state.ladder.as_ref().and_then(swap) {
-            let a_minute = self.cgroup.memory.footprint().scale(self.policy.limits.per_minute);
+            let a_minute = self.cgroup.memory.takeable().scale(self.policy.limits.per_minute);
             state.tracker.set_worth_from(worth_from, a_minute);
         }
     }

@@ -112,6 +112,6 @@ impl Case<'_> {
         let gain = if by_file { figures.file } else { figures.anon };
         let precise = figures.precision.filter(|_| !scope.is_file()).unwrap_or(Ratio::ONE);
         let eagerness = figures.price.of(figures.headroom).of(gain.stayed).of(gain.pace).of(precise);
-        self.cgroup.memory.footprint().scale(self.policy.limits.per_minute.of(minutes).of(eagerness))
+        self.cgroup.memory.takeable().scale(self.policy.limits.per_minute.of(minutes).of(eagerness))
     }
 }

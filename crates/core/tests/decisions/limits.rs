@@ -50,6 +50,27 @@ fn swap_max_bounds_its_own_cgroup() {
     assert_eq!(bench.decide().file_only, None);
 }
 
+/// Kind 6.
+#[test]
+fn swap_max_of_a_cgroup_above_bounds_it_too() {
+    let mut bench = Bench::eager().without_page_cache();
+    bench.memory().above.swap = Some(Bytes::mib(1));
+    let decision = bench.decide();
+    assert_eq!((asked(&decision), decision.reason), (Bytes::mib(1), Reason::SwapMax));
+    bench.memory().above.swap = Some(Bytes::ZERO);
+    assert_eq!(bench.decide().file_only, Some(Reason::SwapMax));
+}
+
+/// Kind 6: 9 of 10 bytes are huge pages of hugetlbfs, or locked.
+#[test]
+fn the_limit_per_minute_is_a_share_of_what_can_go() {
+    let mut bench = Bench::eager();
+    let all = bench.decide().figures.minute_left;
+    let mut bench = Bench::eager();
+    bench.memory().current = Bytes::mib(10_000);
+    assert_eq!(bench.decide().figures.minute_left, all);
+}
+
 #[test]
 fn no_more_than_is_on_the_lists() {
     let mut bench = Bench::eager();

@@ -8,6 +8,7 @@ use lowtide_core::{
     TierKind, TierRules, ZswapBound,
     confine::{Confinement, Ways, Why},
     idle::{ByType, Cohort, Reading, Resolution, Source},
+    lineage::Above,
 };
 use proptest::{option, prelude::*};
 
@@ -201,14 +202,17 @@ fn memory() -> BoxedStrategy<Memory> {
     let size = (bytes(), bytes()).prop_map(|(anon, file)| ByType { anon, file });
     let slow = prop::collection::btree_map(Just(Arc::from("node")), size, 0..2);
     let sizes = (bytes(), option::of(bytes()), option::of(bytes()));
-    (sizes, protection(), protection(), swap_max, stat(), slow)
-        .prop_map(|((current, swap_current, zswap_current), min, low, swap_max, stat, slow)| Memory {
+    let above = (option::of(bytes()), option::of(bytes()), any::<bool>())
+        .prop_map(|(swap, zswap, stays_in_zswap)| Above { swap, no_swap: false, zswap, stays_in_zswap });
+    (sizes, protection(), protection(), swap_max, above, stat(), slow)
+        .prop_map(|((current, swap_current, zswap_current), min, low, swap_max, above, stat, slow)| Memory {
             current,
             swap_current,
             min,
             low,
             swap_max,
             swap_high: None,
+            above,
             zswap_current,
             stat,
             slow,

@@ -139,6 +139,7 @@ fn allowed(
             prop_assert!(policy.mode == Mode::Full && decision.file_only.is_none());
             let used = memory.swap_current.unwrap_or_default();
             prop_assert!(memory.swap_max.is_none_or(|max| amount <= max.room(used)));
+            prop_assert!(memory.above.swap.is_none_or(|room| amount <= room));
         }
         Scope::Demote => {
             prop_assert!(
@@ -152,6 +153,7 @@ fn allowed(
             prop_assert!(decision.figures.sinkable.is_some_and(|sinkable| amount <= sinkable));
             let used = memory.swap_current.unwrap_or_default();
             prop_assert!(memory.swap_max.is_none_or(|max| amount <= max.room(used)));
+            prop_assert!(memory.above.swap.is_none_or(|room| amount <= room));
             prop_assert!(amount <= memory.demoted().anon);
         }
         Scope::File => {

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use lowtide_core::{
-    Bytes, TierKind,
+    Bytes, LeftOut, TierKind,
     balancer::{Below, Store},
 };
 use lowtide_kernfs::{Error, Root, page_size};
@@ -17,7 +17,8 @@ pub(super) type Found = (Arc<str>, Result<Store, Error>);
 
 /// Every store now.
 pub(super) fn read(root: &Root) -> Result<Vec<Found>, Error> {
-    let devices = lowtide_tiers::swaps(root)?;
+    // The loop tells what is left out of the list.
+    let devices = lowtide_tiers::swaps(root, &mut LeftOut::default())?;
     let named = devices.iter().filter_map(|device| Some((device.zram()?, device)));
     let read = named.filter_map(|(name, device)| match store(root, name, device) {
         Err(error) if error.is_gone() => None,

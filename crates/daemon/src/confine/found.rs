@@ -82,7 +82,7 @@ pub(super) fn stays_below(handle: &Cgroup) -> bool {
         }
         Descend::Yes
     });
-    stays || walked.is_err()
+    stays || walked.map_or(true, |walked| !walked.failed.is_empty())
 }
 
 /// What a knob holds in each cgroup above; both of zswap's hold for all below (`obj_cgroup_may_zswap`,

@@ -18,7 +18,7 @@ use lowtide_core::{
     SwapBound, TierRules,
     confine::{Why, confine},
 };
-use lowtide_kernfs::{Error, Root};
+use lowtide_kernfs::{Root, shown};
 use lowtide_policy::Config;
 
 use self::{
@@ -73,8 +73,8 @@ impl Confine {
         sight: &mut Sight,
         config: &Config,
         past_zswap: &dyn Fn(CgroupId) -> bool,
-    ) -> Result<(), Error> {
-        sight.seen.host.ways = ways(&self.root, config, &sight.seen.host.tiers)?;
+    ) {
+        sight.seen.host.ways = ways(&self.root, config, &sight.seen.host.tiers);
         let planned = self.plan(journal, sight, config.policies.policies(), past_zswap);
         let mut complaints = carry_out(journal, &mut sight.seen, planned).unwrap_or_else(|error| {
             let held = |cgroup: &&mut CgroupObservation| cgroup.confined != Confinement::default();
@@ -88,7 +88,6 @@ impl Confine {
             tracing::warn!("{new} (tiers of a policy)");
         }
         self.complaints = complaints.into_iter().collect();
-        Ok(())
     }
 
     fn plan(
@@ -192,7 +191,7 @@ fn let_go(root: &Root, journal: &mut Journal, targets: &HashSet<CgroupId>) -> Ve
         Outcome::Refused(error) => Some(error),
         Outcome::Gone => None,
         outcome => {
-            tracing::info!("/{}: no target any more: {outcome:?}", path.display());
+            tracing::info!("/{}: no target any more: {outcome:?}", shown(&path));
             None
         }
     };
@@ -227,11 +226,11 @@ impl Planned {
             Err(_) if self.handle.exists() == Ok(false) => Ok(()),
             Err(refusal) => Err(refusal),
             Ok(()) if self.passing => {
-                tracing::debug!("/{}: `{value}` written (past zswap)", self.path.display());
+                tracing::debug!("/{}: `{value}` written (past zswap)", shown(&self.path));
                 Ok(())
             }
             Ok(()) => {
-                tracing::info!("/{}: `{value}` written (tiers of the policy)", self.path.display());
+                tracing::info!("/{}: `{value}` written (tiers of the policy)", shown(&self.path));
                 Ok(())
             }
         }

@@ -1,6 +1,6 @@
 use std::{fs, path::Path};
 
-use lowtide_core::{CgroupObservation, HostObservation, Memory, PastZswap};
+use lowtide_core::{CgroupObservation, HostObservation, LeftOut, Memory, PastZswap};
 use lowtide_policy::parse;
 
 use super::*;
@@ -71,6 +71,7 @@ impl Host {
             targets: HashSet::new(),
             handles: [].into(),
             stalls: [].into(),
+            left_out: LeftOut::default(),
         };
         sight.seen.host = HostObservation { tiers: vec![disk()], ..HostObservation::default() };
         for name in cgroups {
@@ -82,7 +83,7 @@ impl Host {
             sight.handles.insert(handle.id(), handle);
         }
         let past = self.past_zswap;
-        self.confine.turn(journal, &mut sight, &config, &|_| past).unwrap();
+        self.confine.turn(journal, &mut sight, &config, &|_| past);
         sight.seen.cgroups
     }
 }

@@ -1,5 +1,7 @@
 use std::fmt;
 
+use lowtide_core::escaped;
+
 /// A part of the host that features belong to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -91,7 +93,7 @@ pub struct Evidence {
 }
 
 impl Evidence {
-    /// Without control characters: names of cgroups are anybody's.
+    /// Names of cgroups are anybody's.
     pub(super) fn new(file: impl AsRef<str>, said: impl AsRef<str>) -> Self {
         let file = file.as_ref().trim_start_matches('/');
         Self { file: format!("/{}", printable(file)), said: printable(said.as_ref()) }
@@ -99,7 +101,7 @@ impl Evidence {
 }
 
 fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    escaped(&text.replace('\t', " ")).into_owned()
 }
 
 impl fmt::Display for Evidence {

@@ -39,7 +39,7 @@ impl Sight {
         Self {
             root: root.clone(),
             mount: mount.ok(),
-            mounts: mounts(&text(MOUNTINFO)),
+            mounts: mounts(root),
             command_line: text("proc/cmdline"),
             build: Build::read(root, text("proc/sys/kernel/osrelease").trim()),
             running: if root.is_host() { Running::ask() } else { None },
@@ -82,9 +82,17 @@ impl Sight {
     }
 }
 
-/// Understands /proc/self/mountinfo; see `lowtide_cgroup::mount_point`.
-fn mounts(text: &str) -> Vec<Mounted> {
-    text.lines().filter_map(mounted).collect()
+/// Understands /proc/self/mountinfo; see `lowtide_cgroup::mount_point`. Of a mount point that is no UTF-8 the kind is known all the
+/// same.
+fn mounts(root: &Root) -> Vec<Mounted> {
+    let mut found: Vec<Mounted> = Vec::new();
+    // Without the list none is known. The first of each kind is enough, but of cgroup v1, which has several.
+    let _ = root.read_lines(MOUNTINFO, |line| {
+        let new = mounted(&String::from_utf8_lossy(line));
+        let is_known = |new: &Mounted| new.kind != "cgroup" && found.iter().any(|one| one.kind == new.kind);
+        found.extend(new.filter(|new| !is_known(new)));
+    });
+    found
 }
 
 fn mounted(line: &str) -> Option<Mounted> {
@@ -155,6 +163,10 @@ mod tests {
         };
         let expected =
             [of("debugfs", "/sys/kernel/debug", "rw"), of("cgroup", "/sys/fs/cgroup/memory", "rw,memory")];
-        assert_eq!(mounts(text), expected);
+        let tree = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(tree.path().join("proc/self")).unwrap();
+        std::fs::write(tree.path().join(MOUNTINFO), [b"9 2 8:1 / /caf\xe9 rw\n", text.as_bytes()].concat())
+            .unwrap();
+        assert_eq!(mounts(&Root::open(tree.path()).unwrap()), expected);
     }
 }

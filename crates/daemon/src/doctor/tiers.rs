@@ -1,3 +1,4 @@
+use lowtide_core::LeftOut;
 use lowtide_kernfs::parse::switch;
 use lowtide_tiers::{SlowNode, SwapDevice, slow_nodes, swaps};
 
@@ -28,7 +29,7 @@ const DEMOTION: Feature = feature(
 );
 
 pub(super) fn findings(sight: &Sight) -> Vec<Finding> {
-    let devices = swaps(&sight.root);
+    let devices = swaps(&sight.root, &mut LeftOut::default());
     let swap = swap(&devices);
     let devices = devices.unwrap_or_default();
     let mut findings = vec![swap];
@@ -48,8 +49,8 @@ fn swap(devices: &lowtide_kernfs::Result<Vec<SwapDevice>>) -> Finding {
         }
         Ok(devices) => {
             let said = devices.iter().map(|device| {
-                let SwapDevice { path, size, priority, .. } = device;
-                Evidence::new(FILE, format!("{path}, {size}, priority {priority}"))
+                let SwapDevice { size, priority, .. } = device;
+                Evidence::new(FILE, format!("{}, {size}, priority {priority}", device.shown()))
             });
             SWAP.finding(Verdict::Yes, said.collect())
         }
@@ -92,7 +93,7 @@ fn memory_tiers(sight: &Sight) -> Vec<Evidence> {
 
 fn slow_memory(sight: &Sight) -> Finding {
     let mut evidence = memory_tiers(sight);
-    let slow = slow_nodes(&sight.root).unwrap_or_default();
+    let slow = slow_nodes(&sight.root, &mut LeftOut::default()).unwrap_or_default();
     if !slow.is_empty() {
         evidence.extend(slow.iter().map(|SlowNode { node, tier, capacity, used, .. }| {
             let said = format!("in tier {tier}, {capacity}, {used} of it in use");

@@ -120,6 +120,7 @@ fn join(mut look: Look, more: Look) -> Look {
     look.between += more.between;
     look.share_between = more.share_between;
     look.note = look.note.or(more.note);
+    look.left_out.join(more.left_out);
     look
 }
 

@@ -168,7 +168,8 @@ impl Ager for Mglru {
     /// Only those that are due: a walk costs, and begins a generation.
     fn look(&mut self, all: &[Target], due: &[Target]) -> Result<Look, String> {
         let (mut look, begun) = (Look::default(), thread_cpu().unwrap_or_default());
-        let slow = lowtide_tiers::demotion_nodes(&self.root).map_err(|error| error.to_string())?;
+        let slow = lowtide_tiers::demotion_nodes(&self.root, &mut look.left_out)
+            .map_err(|error| error.to_string())?;
         self.slow = slow.into_iter().map(|node| node.node).collect();
         self.walked_slow.retain(|id, _| all.iter().any(|target| target.id == *id));
         if let Err(error) = self.rounds(due, &mut look) {

@@ -24,7 +24,7 @@ use std::{
 };
 
 use lowtide_core::{
-    CgroupId, Cohort, Ratio,
+    CgroupId, Cohort, LeftOut, Ratio,
     idle::{Left, Resolution, Source, Touched},
 };
 
@@ -97,6 +97,8 @@ pub(crate) struct Look {
     again: Vec<CgroupId>,
     /// What people should know.
     note: Option<String>,
+    /// Cgroups and processes that could not be looked at.
+    left_out: LeftOut,
 }
 
 impl Default for Look {
@@ -111,6 +113,7 @@ impl Default for Look {
             share_between: Ratio::ZERO,
             again: Vec::new(),
             note: None,
+            left_out: LeftOut::default(),
         }
     }
 }
@@ -147,4 +150,7 @@ pub(crate) struct Sampling {
     pub(crate) looks: u64,
     /// Why the last look failed, if it did, or that it does not end.
     pub(crate) problem: Option<String>,
+    /// What the last look could not look at.
+    #[serde(skip)]
+    pub(crate) left_out: LeftOut,
 }

@@ -316,6 +316,7 @@ impl Sampler {
         self.schedule.forget(&look.again);
         let every = self.sampling.interval;
         let at = ended.saturating_sub(ended_at.saturating_duration_since(look.at));
+        self.sampling.left_out = look.left_out;
         let mut slow = look.slow;
         for (id, Seen { source, cohorts, resolution, left, touched }) in look.readings {
             let slow = slow.remove(&id).map(Into::into);

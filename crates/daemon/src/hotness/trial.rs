@@ -1,6 +1,6 @@
 //! Whether MGLRU's ages can be relied on here: tried once, on the daemon's own memory.
 
-use lowtide_cgroup::{Mount, own_path};
+use lowtide_cgroup::Mount;
 use lowtide_kernfs::Root;
 use lowtide_mglru::{LruGen, Place, Support};
 use lowtide_policy::{Config, SourceChoice};
@@ -58,8 +58,8 @@ fn allows(config: &Config) -> bool {
 }
 
 fn try_out(root: &Root) -> Result<Option<bool>, String> {
-    let path = own_path(root).map_err(|error| error.to_string())?;
     let mount = Mount::find(root).map_err(|error| error.to_string())?;
+    let path = mount.own(root).map_err(|error| error.to_string())?;
     let Some(path) = path else { return Ok(None) };
     let Some(own) = mount.open(&path).map_err(|error| error.to_string())? else { return Ok(None) };
     let place: Place = (path.into(), own.id());

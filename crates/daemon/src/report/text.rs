@@ -5,7 +5,7 @@ use std::{
     time::{Duration, UNIX_EPOCH},
 };
 
-use lowtide_core::{Bytes, Ratio};
+use lowtide_core::{Bytes, Ratio, escaped};
 
 use super::{CgroupPart, Part, Report};
 
@@ -87,7 +87,7 @@ fn write_parts(text: &mut String, what: &str, parts: &[Part]) -> std::fmt::Resul
     let width = parts.iter().map(|part| part.name.len()).max().unwrap_or(0).clamp(6, 60);
     writeln!(text, "\n{what:width$}  {:>9}  {:>10}  {:>11}", "OFFLOADED", "DRAM TAKEN", "NET GiB·h")?;
     for Part { name, offloaded, resident, net_gib_hours } in parts {
-        writeln!(text, "{name:width$}  {offloaded:>9}  {resident:>10}  {net_gib_hours:>11.3}")?;
+        writeln!(text, "{:width$}  {offloaded:>9}  {resident:>10}  {net_gib_hours:>11.3}", escaped(name))?;
     }
     Ok(())
 }
@@ -104,7 +104,11 @@ fn write_cgroups(text: &mut String, cgroups: &[CgroupPart]) -> std::fmt::Result 
     )?;
     for CgroupPart { path, policy, dram, offloaded, compressed, net } in cgroups {
         let left = compressed.map_or_else(|| "-".to_owned(), |found| found.share.to_string());
-        writeln!(text, "{path:width$}  {dram:>9}  {offloaded:>9}  {left:>13}  {net:>9}  {policy}")?;
+        writeln!(
+            text,
+            "{:width$}  {dram:>9}  {offloaded:>9}  {left:>13}  {net:>9}  {policy}",
+            escaped(path)
+        )?;
     }
     Ok(())
 }

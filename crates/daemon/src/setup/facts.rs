@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use lowtide_core::Bytes;
+use lowtide_core::{Bytes, LeftOut};
 use lowtide_kernfs::{Files, Node, Result, page_size, parse::keyed};
 use lowtide_policy::HostTiers;
 use lowtide_tiers::{
@@ -69,8 +69,9 @@ impl Facts {
             }
         }
         let mut active = Vec::new();
-        for swap in swaps(root)? {
-            let node = kernel.node(Path::new(&swap.path))?;
+        for swap in swaps(root, &mut LeftOut::default())? {
+            // What has the name of a removed file now is another one.
+            let node = if swap.deleted { None } else { kernel.node(&swap.path)? };
             active.push((swap, node));
         }
         let mut settings = Vec::new();
@@ -87,23 +88,21 @@ impl Facts {
             backing,
             disks,
             settings,
-            has_slow_memory: !slow_nodes(root)?.is_empty(),
+            has_slow_memory: !slow_nodes(root, &mut LeftOut::default())?.is_empty(),
         })
     }
 
     /// What is swapped on at `path`, by whatever name.
     pub(crate) fn active(&self, path: &Path) -> Option<&SwapDevice> {
         let node = self.disks.get(path).map(|disk| disk.node);
-        let same = |(swap, at): &&(SwapDevice, Option<Node>)| {
-            Path::new(&swap.path) == path || is_same_device(*at, node)
-        };
+        let same = |(swap, at): &&(SwapDevice, Option<Node>)| swap.is_at(path) || is_same_device(*at, node);
         self.swaps.iter().find(same).map(|(swap, _)| swap)
     }
 }
 
-/// Whether two paths lead to the same block device.
+/// Whether two paths lead to the same block device, or the same file.
 pub(crate) fn is_same_device(one: Option<Node>, other: Option<Node>) -> bool {
-    matches!((one, other), (Some(Node::Block(one)), Some(Node::Block(other))) if one == other)
+    one == other && matches!(one, Some(Node::Block(_) | Node::File(_)))
 }
 
 /// The device that a deed made, if it is still that one.

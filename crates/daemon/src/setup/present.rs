@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use lowtide_core::escaped;
+use lowtide_kernfs::shown;
+
 use super::{Action, Applied, Deed, Failed, Plan, State, Step, Undone};
 
 impl fmt::Display for Action {
@@ -9,10 +12,10 @@ impl fmt::Display for Action {
         match self {
             Self::AddZram { name, .. } => write!(f, "/dev/{name}"),
             Self::SetZram { name, file, .. } => write!(f, "{name} {file}"),
-            Self::Mark { device } => write!(f, "{} mark", device.display()),
-            Self::Format { device, .. } => write!(f, "{} content", device.display()),
-            Self::SwapOn { device, .. } => write!(f, "{} swap", device.display()),
-            Self::Set { path, .. } => write!(f, "/{}", path.display()),
+            Self::Mark { device } => write!(f, "{} mark", shown(device)),
+            Self::Format { device, .. } => write!(f, "{} content", shown(device)),
+            Self::SwapOn { device, .. } => write!(f, "{} swap", shown(device)),
+            Self::Set { path, .. } => write!(f, "/{}", shown(path)),
         }
     }
 }
@@ -20,6 +23,7 @@ impl fmt::Display for Action {
 impl fmt::Display for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { action, now, then, state, why } = self;
+        let (now, then) = (escaped(now), escaped(then));
         match state {
             State::Already => write!(f, "already so  {action}: {now}")?,
             State::ToDo => write!(f, "to do       {action}: {now} -> {then}")?,
@@ -47,7 +51,7 @@ impl fmt::Display for Plan {
 impl fmt::Display for Applied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for Step { action, now, then, .. } in &self.done {
-            writeln!(f, "done        {action}: {now} -> {then}")?;
+            writeln!(f, "done        {action}: {} -> {}", escaped(now), escaped(then))?;
         }
         match &self.failed {
             Some(Failed { step: Step { action, then, .. }, error }) => {
@@ -68,9 +72,9 @@ impl fmt::Display for Applied {
 impl fmt::Display for Deed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Setting { path, .. } => write!(f, "/{}", path.display()),
+            Self::Setting { path, .. } => write!(f, "/{}", shown(path)),
             Self::Zram { name, .. } => write!(f, "/dev/{name}"),
-            Self::Swap { device, .. } => write!(f, "{}", device.display()),
+            Self::Swap { device, .. } => write!(f, "{}", shown(device)),
         }
     }
 }

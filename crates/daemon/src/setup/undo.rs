@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use lowtide_core::Bytes;
+use lowtide_core::{Bytes, LeftOut};
 use lowtide_kernfs::{Files, page_size, parse::list};
 use lowtide_tiers::{SwapDevice, ZramDevice, swaps};
 
@@ -146,7 +146,14 @@ fn switch_off(
     path: &Path,
     priority: Option<u16>,
 ) -> Result<Undone, SetupError> {
-    let Some(mut swap) = active(kernel, path)? else { return Ok(Undone::Nothing) };
+    let Some(mut swap) = active(kernel, path)? else {
+        return Ok(if is_on_without_a_name(kernel, path)? {
+            let why = "its name was removed while it is in use, and swapoff takes a name: it is on until the next boot";
+            Undone::Refused(why.to_owned())
+        } else {
+            Undone::Nothing
+        });
+    };
     if let Some(priority) = priority
         && swap.priority != i32::from(priority)
     {
@@ -161,7 +168,7 @@ fn switch_off(
     if !swap.used.is_zero() {
         return Ok(Undone::Kept(swap.used));
     }
-    if let Err(error) = kernel.swap_off(Path::new(&swap.path)) {
+    if let Err(error) = kernel.swap_off(&swap.path) {
         return Ok(Undone::Refused(error.to_string()));
     }
     Ok(match active(kernel, path)? {
@@ -172,13 +179,18 @@ fn switch_off(
 
 fn active(kernel: &impl Kernel, path: &Path) -> Result<Option<SwapDevice>, SetupError> {
     let node = kernel.node(path)?;
-    for swap in swaps(kernel.root())? {
-        let swap_path = Path::new(&swap.path);
-        if swap_path == path || is_same_device(kernel.node(swap_path)?, node) {
+    for swap in swaps(kernel.root(), &mut LeftOut::default())? {
+        // What has the name of a removed file now is another one.
+        if swap.is_at(path) || (!swap.deleted && is_same_device(kernel.node(&swap.path)?, node)) {
             return Ok(Some(swap));
         }
     }
     Ok(None)
+}
+
+fn is_on_without_a_name(kernel: &impl Kernel, path: &Path) -> Result<bool, SetupError> {
+    let swaps = swaps(kernel.root(), &mut LeftOut::default())?;
+    Ok(swaps.iter().any(|swap| swap.deleted && swap.path == path))
 }
 
 /// Up to 6.13 each processor keeps up to 64 slots to give out and 64 that were given back (mm/swap_slots.c), which count
@@ -211,4 +223,58 @@ fn drain(kernel: &mut impl Kernel, deeds: &mut Deeds) -> Result<(), SetupError> 
         deeds.forget(&deed)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, os::unix::fs::symlink};
+
+    use lowtide_core::Bytes;
+    use lowtide_kernfs::{Node, Root};
+    use lowtide_policy::HostTiers;
+
+    use super::*;
+    use crate::setup::{facts::Facts, kernel::Real};
+
+    const HEADING: &str = "Filename Type Size Used Priority\n";
+
+    fn host(swaps: &str) -> (tempfile::TempDir, Real) {
+        let tree = tempfile::tempdir().unwrap();
+        fs::create_dir(tree.path().join("proc")).unwrap();
+        fs::write(tree.path().join("proc/meminfo"), "MemTotal: 1024 kB\n").unwrap();
+        fs::write(tree.path().join("proc/swaps"), format!("{HEADING}{swaps}")).unwrap();
+        fs::write(tree.path().join("swapfile"), "swap").unwrap();
+        fs::write(tree.path().join("other"), "swap").unwrap();
+        symlink("/swapfile", tree.path().join("link")).unwrap();
+        let root = Root::open(tree.path()).unwrap();
+        (tree, Real(root))
+    }
+
+    fn is_on(kernel: &Real, path: &str) -> bool {
+        let found = active(kernel, Path::new(path)).unwrap().is_some();
+        let swap = lowtide_policy::SwapSetup { device: path.into(), priority: None };
+        let wanted = HostTiers { swap: vec![swap], ..HostTiers::default() };
+        let facts = Facts::read(kernel, &wanted, &[]).unwrap();
+        assert_eq!(facts.active(Path::new(path)).is_some(), found, "apply and restore agree on {path}");
+        found
+    }
+
+    /// Kind 7.
+    #[test]
+    fn a_swap_file_is_the_same_by_whatever_name() {
+        let (_tree, kernel) = host("/swapfile file 8 0 -2\n");
+        assert!(matches!(kernel.node(Path::new("/link")).unwrap(), Some(Node::File(_))));
+        assert!(is_on(&kernel, "/link") && is_on(&kernel, "/swapfile"));
+        assert!(!is_on(&kernel, "/other"));
+    }
+
+    /// Kind 7.
+    #[test]
+    fn what_has_the_name_of_a_removed_file_is_another_one() {
+        let (_tree, kernel) = host("/swapfile\\040(deleted) file 8 4 -2\n");
+        assert!(!is_on(&kernel, "/swapfile") && !is_on(&kernel, "/link"));
+        assert!(is_on_without_a_name(&kernel, Path::new("/swapfile")).unwrap());
+        let swaps = swaps(kernel.root(), &mut LeftOut::default()).unwrap();
+        assert_eq!(swaps[0].used, Bytes::kib(4));
+    }
 }

@@ -184,7 +184,7 @@ impl Device<'_> {
             return Some("there is no such device".to_owned());
         };
         match (disk.node, disk.content) {
-            (Node::File | Node::Other, _) => Some("it is no block device".to_owned()),
+            (Node::File(_) | Node::Other, _) => Some("it is no block device".to_owned()),
             _ if disk.claimed => Some(
                 "it is in use: mounted, swapped on, or part of RAID, LVM or another zram device".to_owned(),
             ),

@@ -21,7 +21,7 @@ use std::{path::PathBuf, time::Duration};
 
 use lowtide_cgroup::Mount;
 use lowtide_core::{
-    CgroupId, Cohort, Ratio,
+    CgroupId, Cohort, LeftOut, Ratio,
     idle::{Resolution, Source},
 };
 use lowtide_damon::{Admin, Capabilities, Context, Error, ExclusiveUser, Operations, Part, Scheme, Space};
@@ -50,6 +50,8 @@ struct Description {
     schemes: Vec<Scheme>,
     /// Targets for which there is no room.
     left_out: usize,
+    /// Cgroups and processes that could not be looked at.
+    failed: LeftOut,
 }
 
 /// A way to watch cgroups.
@@ -214,9 +216,9 @@ impl Trouble {
 }
 
 fn look(running: &mut Running, targets: &[Target]) -> Result<Look, Trouble> {
-    let Description { space, schemes, left_out } =
+    let Description { space, schemes, left_out, failed } =
         running.watch.describe(targets).map_err(Trouble::Targets)?;
-    let mut look = Look { note: note(left_out, targets.len()), ..Look::default() };
+    let mut look = Look { note: note(left_out, targets.len()), left_out: failed, ..Look::default() };
     if schemes.is_empty() {
         return Ok(look);
     }

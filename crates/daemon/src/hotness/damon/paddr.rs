@@ -10,7 +10,7 @@ use std::{
 };
 
 use lowtide_cgroup::Mount;
-use lowtide_core::{CgroupId, Cohort};
+use lowtide_core::{CgroupId, Cohort, LeftOut, left_out::Kind};
 use lowtide_damon::{AddressRange, Filter, FilterKind, Scheme, Snapshot, Space};
 
 use super::{
@@ -40,18 +40,19 @@ impl Paddr {
         Self { mount, ram, cgroups: Vec::new(), targets: Vec::new() }
     }
 
-    /// As many targets as there is room for, each with all that is below it. Returns how many are left out.
-    fn take(&mut self, targets: &[Target]) -> Result<usize, lowtide_cgroup::Error> {
+    /// As many targets as there is room for, each with all that is below it. Returns how many are left out. One that cannot be looked
+    /// at says nothing about the others.
+    fn take(&mut self, targets: &[Target], failed: &mut LeftOut) -> usize {
         let mut known = HashSet::new();
         let mut left_out = 0;
         (self.cgroups, self.targets) = (Vec::new(), Vec::new());
         for target in targets {
-            let holders = match self.mount.open_as(&target.path, target.id) {
-                Ok(Some(cgroup)) => holders(&cgroup)?,
-                Ok(None) | Err(lowtide_cgroup::Error::Replaced { .. }) => continue,
+            let found = match self.mount.open_as(&target.path, target.id) {
+                Ok(None) => continue,
                 Err(error) if error.is_gone() => continue,
-                Err(error) => return Err(error),
+                found => found.and_then(|cgroup| cgroup.map_or(Ok(Vec::new()), |cgroup| holders(&cgroup))),
             };
+            let Some(holders) = failed.unless(Kind::Cgroup, found) else { continue };
             let new: Vec<_> = holders.iter().filter(|path| !known.contains(*path)).cloned().collect();
             if self.cgroups.len() + new.len() > MOST_CGROUPS {
                 left_out += 1;
@@ -61,15 +62,16 @@ impl Paddr {
             self.cgroups.extend(new);
             self.targets.push((target.clone(), holders));
         }
-        Ok(left_out)
+        left_out
     }
 }
 
 impl Watch for Paddr {
     fn describe(&mut self, targets: &[Target]) -> Result<Description, String> {
-        let left_out = self.take(targets).map_err(|error| error.to_string())?;
+        let mut failed = LeftOut::default();
+        let left_out = self.take(targets, &mut failed);
         let schemes = self.cgroups.iter().map(|path| scheme(path)).collect();
-        Ok(Description { space: Space::Physical(self.ram.clone()), schemes, left_out })
+        Ok(Description { space: Space::Physical(self.ram.clone()), schemes, left_out, failed })
     }
 
     fn read(&self, sight: &Sight) -> Vec<(CgroupId, Vec<Cohort>)> {

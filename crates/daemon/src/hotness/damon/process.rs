@@ -3,15 +3,30 @@
 use lowtide_core::{Bytes, idle::ByType};
 use lowtide_damon::AddressRange;
 use lowtide_kernfs::{
-    Errno, Fault, Files, Root,
+    Errno, Fault, Files, READ_LIMIT, Root,
     parse::{keyed, number},
 };
 
 /// Its memory in DRAM by type; `None` if it is gone, or a kernel thread.
 pub(in crate::hotness) fn resident(root: &Root, pid: u32) -> Result<Option<ByType>, lowtide_kernfs::Error> {
-    match root.parse_record(format!("proc/{pid}/status"), parse_status) {
-        Err(error) if error.is_gone() => Ok(None),
-        other => Ok(other?.flatten()),
+    let path = format!("proc/{pid}/status");
+    let Some(text) = text(root, &path)? else { return Ok(None) };
+    parse_status(&text).map_err(|fault| root.malformed(path, fault))
+}
+
+/// A file of a process in which a name may stand that is no text: its own, which the kernel cuts after 15 bytes, inside a
+/// character too (`strscpy_pad` to TASK_COMM_LEN, fs/exec.c `__set_task_comm`), or that of a file that it maps. `None` if it is gone.
+fn text(root: &Root, path: &str) -> Result<Option<String>, lowtide_kernfs::Error> {
+    let mut text = String::new();
+    let read = root.read_lines(path, |line| {
+        text.push_str(&String::from_utf8_lossy(line));
+        text.push('\n');
+    });
+    match read {
+        // ESRCH: it ended between open and read.
+        Err(error) if error.is_gone() || error.errno() == Some(Errno::ESRCH) => Ok(None),
+        Err(error) => Err(error),
+        Ok(_) => Ok(Some(text)),
     }
 }
 
@@ -21,12 +36,13 @@ pub(in crate::hotness) fn mappings(
     root: &Root,
     pid: u32,
 ) -> Result<Option<Vec<Mapping>>, lowtide_kernfs::Error> {
-    match root.parse_optional(format!("proc/{pid}/maps"), parse_maps) {
-        Err(error) if error.is_gone() || matches!(error.errno(), Some(Errno::EACCES | Errno::EPERM)) => {
-            Ok(None)
+    let path = format!("proc/{pid}/maps");
+    match text(root, &path) {
+        Err(error) if matches!(error.errno(), Some(Errno::EACCES | Errno::EPERM)) => Ok(None),
+        Ok(Some(text)) if text.len() <= READ_LIMIT => {
+            parse_maps(&text).map(Some).map_err(|fault| root.malformed(path, fault))
         }
-        Err(lowtide_kernfs::Error::TooLarge { .. }) => Ok(None),
-        other => other,
+        other => other.map(|_| None),
     }
 }
 
@@ -158,6 +174,22 @@ ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0 [vsyscall]
         {
             assert!(parse_status(garbage).is_err(), "{garbage}");
         }
+    }
+
+    /// Kind 4: a name of eight letters of two bytes is cut after the fifteenth byte.
+    #[test]
+    fn a_name_cut_inside_a_character_is_no_reason_to_see_nothing() {
+        let tree = tempfile::tempdir().unwrap();
+        let directory = tree.path().join("proc/7");
+        std::fs::create_dir_all(&directory).unwrap();
+        let name = &"üüüüüüüü".as_bytes()[..15];
+        let status = [b"Name:\t", name, b"\nRssAnon:\t  40 kB\n"].concat();
+        std::fs::write(directory.join("status"), status).unwrap();
+        std::fs::write(directory.join("maps"), b"1000-2000 rw-p 00000000 08:02 5 /caf\xe9\n").unwrap();
+        let root = Root::open(tree.path()).unwrap();
+        assert_eq!(resident(&root, 7).unwrap().unwrap().anon, Bytes::kib(40));
+        assert_eq!(mappings(&root, 7).unwrap().unwrap().len(), 1);
+        assert_eq!((resident(&root, 8), mappings(&root, 8)), (Ok(None), Ok(None)));
     }
 
     #[test]

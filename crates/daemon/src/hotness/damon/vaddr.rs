@@ -14,7 +14,7 @@ use std::{
 };
 
 use lowtide_cgroup::{Cgroup, Mount};
-use lowtide_core::{Bytes, CgroupId, Cohort, idle::ByType};
+use lowtide_core::{Bytes, CgroupId, Cohort, LeftOut, idle::ByType, left_out::Kind};
 use lowtide_damon::{AddressRange, Filter, FilterKind, Region, Scheme, Snapshot, Space, Span, Thread};
 use lowtide_kernfs::{Files, Root};
 
@@ -47,14 +47,16 @@ impl Vaddr {
         Self { root, mount, slots: Slots::default(), targets: Vec::new() }
     }
 
-    /// As many targets as there is room for, each with all of its processes. Returns how many are left out.
-    fn take(&mut self, targets: &[Target]) -> Result<usize, String> {
+    /// As many targets as there is room for, each with all of its processes. Returns how many are left out. A cgroup or process that
+    /// cannot be looked at says nothing about the others.
+    fn take(&mut self, targets: &[Target], failed: &mut LeftOut) -> usize {
         let mut wanted: Vec<(Thread, CgroupId)> = Vec::new();
         let mut left_out = 0;
         self.targets.clear();
         for target in targets {
-            let Some(cgroup) = self.open(target)? else { continue };
-            let processes = self.processes(&cgroup)?;
+            let Some(cgroup) = failed.unless(Kind::Cgroup, self.open(target)).flatten() else { continue };
+            let found = self.processes(&cgroup, failed);
+            let Some(processes) = failed.unless(Kind::Cgroup, found) else { continue };
             if wanted.len() + processes.len() > MOST_PROCESSES {
                 left_out += 1;
                 continue;
@@ -63,7 +65,7 @@ impl Vaddr {
             self.targets.push(target.clone());
         }
         self.slots.set(&wanted, Instant::now());
-        Ok(left_out)
+        left_out
     }
 
     fn open(&self, target: &Target) -> Result<Option<Cgroup>, String> {
@@ -75,17 +77,17 @@ impl Vaddr {
     }
 
     /// Those at or below a cgroup that hold memory.
-    fn processes(&self, cgroup: &Cgroup) -> Result<Vec<Thread>, String> {
+    fn processes(&self, cgroup: &Cgroup, failed: &mut LeftOut) -> Result<Vec<Thread>, String> {
         // In a threaded cgroup the file cannot be read; its processes are listed in the one above.
         let pids = |cgroup: &Cgroup| cgroup.dir().parse_optional("cgroup.procs", parse_pids).ok().flatten();
         let all = subtree(cgroup, pids).map_err(|error| error.to_string())?;
         let mut processes = Vec::new();
         for pid in all.into_iter().flat_map(|(_, pids)| pids) {
-            let resident = resident(&self.root, pid).map_err(|error| error.to_string())?;
+            let resident = failed.unless(Kind::Process, resident(&self.root, pid)).flatten();
             if resident.is_none_or(|resident| resident.total() < LEAST) {
                 continue;
             }
-            processes.extend(Thread::find(&self.root, pid).map_err(|error| error.to_string())?);
+            processes.extend(failed.unless(Kind::Process, Thread::find(&self.root, pid)).flatten());
         }
         Ok(processes)
     }
@@ -109,12 +111,13 @@ impl Vaddr {
 
 impl Watch for Vaddr {
     fn describe(&mut self, targets: &[Target]) -> Result<Description, String> {
-        let left_out = self.take(targets)?;
+        let mut failed = LeftOut::default();
+        let left_out = self.take(targets, &mut failed);
         let mut schemes = vec![unused(); self.slots.count()];
         for (place, _) in self.slots.taken() {
             schemes[place] = of_target(place);
         }
-        Ok(Description { space: Space::Processes(self.slots.processes()), schemes, left_out })
+        Ok(Description { space: Space::Processes(self.slots.processes()), schemes, left_out, failed })
     }
 
     fn read(&self, sight: &Sight) -> Vec<(CgroupId, Vec<Cohort>)> {

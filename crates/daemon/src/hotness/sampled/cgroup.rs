@@ -6,7 +6,7 @@ use std::{
 };
 
 use lowtide_cgroup::Mount;
-use lowtide_core::{Bytes, Cohort, Ratio, idle::ByType};
+use lowtide_core::{Bytes, Cohort, LeftOut, Ratio, idle::ByType, left_out::Kind};
 use lowtide_damon::Thread;
 use lowtide_kernfs::{Errno, Root};
 
@@ -46,6 +46,7 @@ pub(super) struct Drawing<'a> {
     pub(super) counts: &'a Counts,
     pub(super) frames: &'a mut Frames,
     pub(super) random: &'a mut Random,
+    pub(super) left_out: &'a mut LeftOut,
 }
 
 impl Watched {
@@ -171,14 +172,14 @@ impl Lookup for Pages<'_> {
 
 fn sample(target: &Target, wanted: usize, with: &mut Drawing<'_>) -> Result<Option<Sample>, String> {
     let (Some(members), Some(charged)) =
-        (members(with.root, with.mount, target)?, charged(with.mount, target))
+        (members(with.root, with.mount, target, with.left_out)?, charged(with.mount, target))
     else {
         return Ok(None);
     };
     let all: ByType = members.iter().map(|member| member.resident).sum();
     // Pages that processes share are charged once, and those of others' files not at all.
     let mapped = ByType { anon: all.anon.min(charged.anon), file: all.file.min(charged.file) };
-    let pages = of_members(&members, most(wanted, mapped.total()), with)?;
+    let pages = of_members(&members, most(wanted, mapped.total()), with);
     Ok((!pages.is_empty()).then(|| Sample::new(pages, mapped, Instant::now())))
 }
 
@@ -187,20 +188,18 @@ fn most(wanted: usize, memory: Bytes) -> u64 {
     (pages / DENSEST).min(u64::try_from(wanted).unwrap_or(u64::MAX))
 }
 
-fn of_members(
-    members: &[Member],
-    wanted: u64,
-    with: &mut Drawing<'_>,
-) -> Result<Vec<(Thread, Drawn)>, String> {
+/// A process whose pages cannot be drawn says nothing about the others.
+fn of_members(members: &[Member], wanted: u64, with: &mut Drawing<'_>) -> Vec<(Thread, Drawn)> {
     let weights: Vec<Bytes> = members.iter().map(|member| member.resident.total()).collect();
     let mut drawn = Vec::new();
     for (member, count) in members.iter().zip(share_out(wanted, &weights, with.random)) {
         if count > 0 {
-            let pages = of_process(member.process.pid, count, with).map_err(|error| in_words(&error))?;
+            let pages = of_process(member.process.pid, count, with).map_err(|error| in_words(&error));
+            let pages = with.left_out.unless(Kind::Process, pages).unwrap_or_default();
             drawn.extend(pages.into_iter().map(|page| (member.process, page)));
         }
     }
-    Ok(drawn)
+    drawn
 }
 
 /// One that ended meanwhile has none.

@@ -1,7 +1,7 @@
 //! The processes of a target, and how much memory each has in DRAM.
 
 use lowtide_cgroup::{Cgroup, Mount};
-use lowtide_core::{Bytes, idle::ByType};
+use lowtide_core::{Bytes, LeftOut, idle::ByType, left_out::Kind};
 use lowtide_damon::Thread;
 use lowtide_kernfs::{Files, Root};
 
@@ -23,8 +23,13 @@ pub(super) struct Member {
     pub(super) resident: ByType,
 }
 
-/// Those at or below a cgroup; `None` if it is gone.
-pub(super) fn members(root: &Root, mount: &Mount, target: &Target) -> Result<Option<Vec<Member>>, String> {
+/// Those at or below a cgroup; `None` if it is gone. A process that cannot be looked at says nothing about the others.
+pub(super) fn members(
+    root: &Root,
+    mount: &Mount,
+    target: &Target,
+    left_out: &mut LeftOut,
+) -> Result<Option<Vec<Member>>, String> {
     let cgroup = match mount.open_as(&target.path, target.id) {
         Ok(Some(cgroup)) => cgroup,
         Ok(None) | Err(lowtide_cgroup::Error::Replaced { .. }) => return Ok(None),
@@ -36,7 +41,7 @@ pub(super) fn members(root: &Root, mount: &Mount, target: &Target) -> Result<Opt
     let all = subtree(&cgroup, pids).map_err(|error| error.to_string())?;
     let mut members = Vec::new();
     for pid in all.into_iter().flat_map(|(_, pids)| pids) {
-        members.extend(member(root, pid)?);
+        members.extend(left_out.unless(Kind::Process, member(root, pid)).flatten());
     }
     Ok(Some(members))
 }

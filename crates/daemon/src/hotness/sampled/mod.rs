@@ -19,7 +19,7 @@ mod watch;
 use std::{collections::HashMap, path::PathBuf};
 
 use lowtide_cgroup::Mount;
-use lowtide_core::{CgroupId, Ratio, idle::Source};
+use lowtide_core::{CgroupId, Ratio, idle::Source, left_out::Kind};
 use lowtide_kernfs::{Root, thread_cpu};
 
 use self::{
@@ -136,15 +136,25 @@ impl Sampled {
             frames.take(frame);
         }
         let Self { root, mount, counts, random, cgroups, .. } = self;
-        let mut with = Drawing { root, mount, counts, frames: &mut frames, random };
+        let mut with =
+            Drawing { root, mount, counts, frames: &mut frames, random, left_out: &mut look.left_out };
         let mut changed = false;
         for target in targets.iter().take(room) {
+            // What stands in the way of one says nothing about the next.
             if let Some(watched) = cgroups.get_mut(&target.id) {
-                changed |= watched.renew(target, each, &mut with)?;
-            } else if let Some(watched) = Watched::draw(target, each, &mut with)? {
-                cgroups.insert(target.id, watched);
-                changed = true;
+                let renewed = watched.renew(target, each, &mut with);
+                changed |= with.left_out.unless(Kind::Cgroup, renewed).unwrap_or(false);
+            } else {
+                let drawn = Watched::draw(target, each, &mut with);
+                if let Some(watched) = with.left_out.unless(Kind::Cgroup, drawn).flatten() {
+                    cgroups.insert(target.id, watched);
+                    changed = true;
+                }
             }
+        }
+        // Of nobody at all: it is the host, or what lowtide may do, that stands in the way.
+        if let Some(first) = look.left_out.named().first().filter(|_| self.cgroups.is_empty()) {
+            return Err(first.why.clone());
         }
         let left_out = targets.len().saturating_sub(room);
         look.note = (left_out > 0).then(|| note(left_out, targets.len()));

@@ -192,7 +192,7 @@ impl Directory for Handle {
                 below.filter(|name| !name.is_empty() && !name.contains('/')).map(str::to_owned).collect()
             };
             let directories = names(&mut state.inodes.keys());
-            Ok(Entries { directories, files: names(&mut state.files.keys()), unreadable: 0 })
+            Ok(Entries { directories, files: names(&mut state.files.keys()), ..Entries::default() })
         })
     }
 

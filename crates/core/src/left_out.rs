@@ -1,0 +1,138 @@
+//! What could not be read, and was left out so that all else could be looked at.
+
+use crate::escape::{escaped, escaped_bytes};
+
+/// So many of each kind are named; the rest is counted.
+const NAMED: usize = 16;
+
+/// What was left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A cgroup: it is no target in this turn.
+    Cgroup,
+    /// A swap device, a zram device, a disk, a node.
+    Device,
+    /// A process: none of its pages is sampled.
+    Process,
+    /// A line of one of the host's lists.
+    Line,
+    /// A size beyond what the host has: it counts as all that the host has.
+    Value,
+}
+
+impl Kind {
+    /// Each of them.
+    pub const ALL: [Self; 5] = [Self::Cgroup, Self::Device, Self::Process, Self::Line, Self::Value];
+
+    /// The label in metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Cgroup => "cgroup",
+            Self::Device => "device",
+            Self::Process => "process",
+            Self::Line => "line",
+            Self::Value => "value",
+        }
+    }
+}
+
+/// One of them, with its name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize)]
+pub struct Omission {
+    /// What it is.
+    pub kind: Kind,
+    /// Which one and why, fit for a terminal.
+    pub why: String,
+}
+
+/// All that was left out of one look. However many there are, it stays small: a tenant chooses how many.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
+pub struct LeftOut {
+    counts: [u64; Kind::ALL.len()],
+    named: Vec<Omission>,
+}
+
+impl LeftOut {
+    /// Counts one, which `why` names.
+    pub fn add(&mut self, kind: Kind, why: &str) {
+        if self.count_one(kind) {
+            self.named.push(Omission { kind, why: escaped(why).into_owned() });
+        }
+    }
+
+    /// As [`add`](Self::add), of something whose name is no text.
+    pub fn add_bytes(&mut self, kind: Kind, name: &[u8], why: &str) {
+        if self.count_one(kind) {
+            let why = format!("{}: {}", escaped_bytes(name), escaped(why));
+            self.named.push(Omission { kind, why });
+        }
+    }
+
+    /// Counts more of which nobody knows the name.
+    pub fn add_unnamed(&mut self, kind: Kind, count: u64) {
+        let sum = &mut self.counts[kind as usize];
+        *sum = sum.saturating_add(count);
+    }
+
+    /// What `result` has; nothing, and one more that was left out, if it is an error.
+    pub fn unless<T, E: std::fmt::Display>(&mut self, kind: Kind, result: Result<T, E>) -> Option<T> {
+        result.map_err(|error| self.add(kind, &error.to_string())).ok()
+    }
+
+    /// Takes in what was left out elsewhere.
+    pub fn join(&mut self, other: Self) {
+        for kind in Kind::ALL {
+            self.add_unnamed(kind, other.count(kind));
+        }
+        for omission in other.named {
+            if self.names(omission.kind) < NAMED {
+                self.named.push(omission);
+            }
+        }
+    }
+
+    /// How many of a kind.
+    #[must_use]
+    pub const fn count(&self, kind: Kind) -> u64 {
+        self.counts[kind as usize]
+    }
+
+    /// The first few of each kind.
+    #[must_use]
+    pub fn named(&self) -> &[Omission] {
+        &self.named
+    }
+
+    /// Whether one more may be named.
+    fn count_one(&mut self, kind: Kind) -> bool {
+        self.add_unnamed(kind, 1);
+        self.names(kind) < NAMED
+    }
+
+    fn names(&self, kind: Kind) -> usize {
+        self.named.iter().filter(|omission| omission.kind == kind).count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_are_counted_and_a_few_named() {
+        let mut left_out = LeftOut::default();
+        left_out.add(Kind::Device, "zram0: \u{1b}");
+        for number in 0..1000 {
+            left_out.add_bytes(Kind::Cgroup, format!("/a{number}\u{202e}").as_bytes(), "gone");
+        }
+        let mut all = LeftOut::default();
+        all.add(Kind::Cgroup, "first");
+        all.join(left_out);
+        assert_eq!((all.count(Kind::Cgroup), all.count(Kind::Device), all.count(Kind::Line)), (1001, 1, 0));
+        assert_eq!(all.named().len(), NAMED + 1);
+        let said: Vec<_> = all.named().iter().map(|omission| &*omission.why).collect();
+        assert_eq!(said[..3], ["first", r"zram0: \u{1b}", r"/a0\u{202e}: gone"]);
+    }
+}

@@ -1,0 +1,130 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::{CgroupId, confine::Confinement};
+
+fn level(parent: Option<usize>, current: u64, min: u64) -> Level {
+    let (current, min) = (Bytes::mib(current), Bytes::mib(min));
+    Level { parent, settings: Settings { current, min, ..Settings::default() } }
+}
+
+fn cgroup(current: u64, min: Bytes) -> CgroupObservation {
+    CgroupObservation {
+        id: CgroupId(1),
+        path: "/a/b".into(),
+        policy: 0,
+        populated: true,
+        memory: Memory { current: Bytes::mib(current), min, ..Memory::default() },
+        confined: Confinement::default(),
+        reads: [].into(),
+        memory_pressure: None,
+        io_pressure: None,
+        alarm: false,
+        in_flight: false,
+        effects: Vec::new(),
+        reading: None,
+    }
+}
+
+fn mins(levels: &[Level], children: &[(usize, u64, Bytes)], recursive: bool) -> Vec<Bytes> {
+    let mut cgroups: Vec<_> = children.iter().map(|(_, current, min)| cgroup(*current, *min)).collect();
+    let parents: Vec<_> = children.iter().map(|(parent, ..)| Some(*parent)).collect();
+    settle(levels, &mut cgroups, &parents, &[], recursive);
+    cgroups.iter().map(|cgroup| cgroup.memory.min).collect()
+}
+
+/// Kind 6: 20 of 100 protected MiB went.
+#[test]
+fn what_is_protected_above_is_shared_out_below() {
+    let levels = [level(None, 120, 100)];
+    assert_eq!(mins(&levels, &[(0, 120, Bytes::ZERO)], true), [Bytes::mib(100)]);
+    assert_eq!(mins(&levels, &[(0, 90, Bytes::ZERO), (0, 30, Bytes::ZERO)], true), [75, 25].map(Bytes::mib));
+    assert_eq!(mins(&levels, &[(0, 120, Bytes::ZERO)], false), [Bytes::ZERO], "without memory_recursiveprot");
+    // Two levels above, of which the nearer claims nothing.
+    let levels = [level(None, 200, 100), level(Some(0), 100, 0)];
+    assert_eq!(mins(&levels, &[(1, 100, Bytes::ZERO)], true), [Bytes::mib(50)]);
+}
+
+/// Kind 5: what a cgroup sets for itself holds as far as what is above grants it.
+#[test]
+fn nobody_protects_itself_beyond_what_its_parent_has() {
+    assert_eq!(mins(&[level(None, 120, 0)], &[(0, 120, Bytes::MAX)], true), [Bytes::ZERO]);
+    assert_eq!(mins(&[level(None, 120, 40)], &[(0, 120, Bytes::MAX)], true), [Bytes::mib(40)]);
+    let levels = [level(None, 200, 40)];
+    let children = [(0, 150, Bytes::MAX), (0, 50, Bytes::MAX)];
+    assert_eq!(mins(&levels, &children, true), [30, 10].map(Bytes::mib));
+    let levels = [level(None, 200, 0), level(Some(0), 100, 100)];
+    assert_eq!(mins(&levels, &[(1, 100, Bytes::MAX)], true), [Bytes::ZERO], "two levels above");
+}
+
+#[test]
+fn a_claim_goes_first_and_the_rest_is_shared() {
+    let levels = [level(None, 200, 100)];
+    let children = [(0, 100, Bytes::mib(60)), (0, 100, Bytes::ZERO)];
+    // 40 MiB are left for 40 and 100 that are not claimed.
+    let found = mins(&levels, &children, true);
+    assert!(
+        (found[0] - Bytes::mib(71)) < Bytes::mib(1) && found[0] + found[1] <= Bytes::mib(100),
+        "{found:?}"
+    );
+    assert_eq!(mins(&levels, &children, false), [Bytes::mib(60), Bytes::ZERO]);
+}
+
+/// Kind 6.
+#[test]
+fn every_limit_on_the_path_counts() {
+    let with = |parent, settings| Level { parent, settings };
+    let levels = [
+        with(None, Settings { swap_max: Some(Limit::At(Bytes::ZERO)), ..Settings::default() }),
+        with(Some(0), Settings { swap_max: Some(Limit::Max), ..Settings::default() }),
+        with(
+            None,
+            Settings {
+                swap_current: Bytes::mib(7),
+                swap_high: Some(Limit::At(Bytes::mib(8))),
+                zswap_max: Some(Limit::At(Bytes::mib(3))),
+                zswap_current: Bytes::mib(1),
+                zswap_writeback: Some(false),
+                ..Settings::default()
+            },
+        ),
+    ];
+    let mut cgroups = vec![cgroup(10, Bytes::ZERO), cgroup(10, Bytes::ZERO), cgroup(10, Bytes::ZERO)];
+    let one = Settings {
+        zswap_max: Some(Limit::At(Bytes::mib(1))),
+        swap_max: Some(Limit::Max),
+        ..Settings::default()
+    };
+    let own = [Settings::default(), one.clone(), one];
+    settle(&levels, &mut cgroups, &[Some(1), Some(2), None], &own, true);
+    let above: Vec<_> = cgroups.iter().map(|cgroup| cgroup.memory.above).collect();
+    assert_eq!(above[0], Above { swap: Some(Bytes::ZERO), no_swap: true, ..Above::default() });
+    assert_eq!(
+        above[1],
+        Above { swap: Some(Bytes::mib(1)), no_swap: false, zswap: Some(Bytes::mib(1)), stays_in_zswap: true }
+    );
+    assert_eq!(above[2], Above { zswap: Some(Bytes::mib(1)), ..Above::default() });
+}
+
+proptest! {
+    /// Whatever is claimed below a level, no more is protected than the level has, and no cgroup loses what both grant.
+    #[test]
+    fn no_more_is_protected_than_the_level_has(
+        set in 0_u64..300,
+        children in prop::collection::vec((1_u64..100, 0_u64..200), 1..8),
+        recursive: bool,
+    ) {
+        let current = children.iter().map(|(current, _)| current).sum();
+        let known: Vec<_> = children.iter().map(|(current, min)| (0, *current, Bytes::mib(*min))).collect();
+        let found = mins(&[level(None, current, set)], &known, recursive);
+        let sum: Bytes = found.iter().copied().sum();
+        let rounding = Bytes::kib(1);
+        prop_assert!(sum <= Bytes::mib(set) + rounding, "{sum} of {set} MiB");
+        let claimed: u64 = children.iter().map(|(current, min)| current.min(min)).sum();
+        if claimed <= set {
+            for ((current, min), found) in children.iter().zip(found) {
+                prop_assert!(found >= Bytes::mib(*current.min(min)));
+            }
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! The cgroups above the one that the walk is at, each read once in a turn, however many targets lie below it.
+
+use std::sync::Arc;
+
+use lowtide_cgroup::{Cgroup, Error};
+use lowtide_core::lineage::{Level, Settings};
+
+/// What was read on the way, parents before children.
+#[derive(Debug, Default)]
+pub(crate) struct Lineage {
+    levels: Vec<Level>,
+    /// Those above the place where the walk is, the nearest last.
+    path: Vec<(Arc<str>, Above)>,
+    with_zswap: bool,
+}
+
+/// The nearest level above a cgroup.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Above {
+    /// None that has anything to say.
+    Root,
+    /// Its place among the levels.
+    Level(usize),
+    /// It cannot be read: what holds below it is not known.
+    Unknown,
+}
+
+impl Lineage {
+    /// Nothing yet. zswap's files are read only if `with_zswap`.
+    pub(crate) fn new(with_zswap: bool) -> Self {
+        Self { with_zswap, ..Self::default() }
+    }
+
+    /// Takes in the next cgroup of a walk in depth-first order; returns what is right above it. One that is not `needed` is not read.
+    pub(crate) fn enter(&mut self, cgroup: &Cgroup, needed: bool) -> Result<Above, Error> {
+        while self.path.last().is_some_and(|(last, _)| !is_below(cgroup.path(), last)) {
+            self.path.pop();
+        }
+        let above = self.path.last().map_or(Above::Root, |(_, above)| *above);
+        if !needed || !cgroup.may_have_children() || &**cgroup.path() == "/" {
+            return Ok(above);
+        }
+        let read = if above == Above::Unknown { Ok(None) } else { cgroup.settings(self.with_zswap) };
+        let (own, outcome) = match read {
+            Ok(Some(settings)) => (self.push(above, settings), Ok(above)),
+            Ok(None) => (above, Ok(above)),
+            // What lies below is gone, too.
+            Err(error) if error.is_gone() => (above, Ok(above)),
+            Err(error) => (Above::Unknown, Err(error)),
+        };
+        self.path.push((Arc::clone(cgroup.path()), own));
+        outcome
+    }
+
+    /// All of them.
+    pub(crate) fn into_levels(self) -> Vec<Level> {
+        self.levels
+    }
+
+    fn push(&mut self, above: Above, settings: Settings) -> Above {
+        self.levels.push(Level { parent: above.level(), settings });
+        Above::Level(self.levels.len() - 1)
+    }
+}
+
+impl Above {
+    /// Its place among the levels, if there is one.
+    pub(crate) const fn level(self) -> Option<usize> {
+        match self {
+            Self::Level(place) => Some(place),
+            Self::Root | Self::Unknown => None,
+        }
+    }
+}
+
+fn is_below(path: &str, above: &str) -> bool {
+    path.strip_prefix(above).is_some_and(|rest| rest.starts_with('/'))
+}
