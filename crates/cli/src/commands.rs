@@ -18,7 +18,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     match &arguments.command {
         Command::Run { config } => daemon::run(root, config),
         Command::Check { config, environment, deny_warnings } => {
-            Ok(check::run(root, config, *environment, *deny_warnings))
+            Ok(check::run(root, config, *environment, *deny_warnings)?)
         }
         Command::Doctor { json } => doctor::run(root, *json),
         Command::Status { daemon, json } => daemon::status(daemon, *json),

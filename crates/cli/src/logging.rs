@@ -2,6 +2,8 @@
 
 use std::io::IsTerminal;
 
+use crate::output;
+
 use tracing_subscriber::{EnvFilter, layer::SubscriberExt, util::SubscriberInitExt};
 
 /// The level is taken from `LOWTIDE_LOG` (`error`, `warn`, `info`, `debug`, `trace`, or per module), `info` without.
@@ -17,8 +19,15 @@ pub(crate) fn start() {
         registry.with(journal).init();
         return;
     }
-    // Colours are for people: not in a file, not in a pipe.
-    registry.with(tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(terminal)).init();
+    // Colours are for people: not in a file, not in a pipe. Where standard error is lost (a full disk), nothing can be said about
+    // it there, and tracing-subscriber would panic over that.
+    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).log_internal_errors(false);
+    registry.with(layer.with_ansi(terminal && !no_color())).init();
+}
+
+/// <https://no-color.org>: set, and not empty.
+fn no_color() -> bool {
+    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
 }
 
 fn filter() -> EnvFilter {
@@ -27,7 +36,10 @@ fn filter() -> EnvFilter {
         return "info".into();
     }
     EnvFilter::try_new(&wanted).unwrap_or_else(|error| {
-        eprintln!("LOWTIDE_LOG={wanted}: {error}; use error, warn, info, debug or trace: logging at info");
+        // Lost with the log, if that is lost.
+        let _ = output::complain(&format!(
+            "LOWTIDE_LOG={wanted}: {error}; use error, warn, info, debug or trace: logging at info"
+        ));
         "info".into()
     })
 }

@@ -1,7 +1,6 @@
 //! The daemon, and what is asked of it.
 
 use std::{
-    io::Write,
     path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
@@ -18,7 +17,7 @@ use lowtide_daemon::{
 use lowtide_policy::Config;
 
 use super::BAD_CONFIG;
-use crate::logging;
+use crate::{logging, output};
 
 /// As many as the actuator makes requests at once, one for a look at idle ages, one for what is kept on the disk, and two for
 /// the balancer, whose runs on further zram devices wait: nothing else blocks.
@@ -53,23 +52,29 @@ pub(crate) fn restore(
         Some(given) => given.to_owned(),
         None => configured(config, "--state-dir")?.state_dir,
     };
-    finish(lowtide_daemon::restore(root, &state_dir, keep_tiers).map(|Restored { knobs, tiers, damon }| {
-        if knobs.is_empty() && tiers.is_empty() && damon.is_empty() {
-            println!("nothing to put back: lowtide has changed no kernel setting");
-        }
-        for (deed, undone) in &tiers {
-            println!("{deed}: {undone}");
-        }
-        let left = tiers.iter().any(|(_, undone)| !undone.is_settled());
-        let refused = left || knobs.iter().any(|(_, outcome)| matches!(outcome, Outcome::Refused(_)));
-        for (path, outcome) in &knobs {
-            println!("/{}: {}", path.display(), in_words(outcome));
-        }
-        for outcome in &damon {
-            println!("DAMON: {}", damon_in_words(outcome));
-        }
-        if refused || damon.iter().any(Result::is_err) { ExitCode::FAILURE } else { ExitCode::SUCCESS }
-    }))
+    let restored = match lowtide_daemon::restore(root, &state_dir, keep_tiers) {
+        Ok(restored) => restored,
+        Err(error) => return finish(Err(error)),
+    };
+    output::print(&told(&restored))?;
+    Ok(if is_left(&restored) { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// A line for each thing that was put back, or not.
+fn told(Restored { knobs, tiers, damon }: &Restored) -> String {
+    if knobs.is_empty() && tiers.is_empty() && damon.is_empty() {
+        return "nothing to put back: lowtide has changed no kernel setting".to_owned();
+    }
+    let tiers = tiers.iter().map(|(deed, undone)| format!("{deed}: {undone}"));
+    let knobs = knobs.iter().map(|(path, outcome)| format!("/{}: {}", path.display(), in_words(outcome)));
+    let damon = damon.iter().map(|outcome| format!("DAMON: {}", damon_in_words(outcome)));
+    tiers.chain(knobs).chain(damon).collect::<Vec<_>>().join("\n")
+}
+
+fn is_left(Restored { knobs, tiers, damon }: &Restored) -> bool {
+    tiers.iter().any(|(_, undone)| !undone.is_settled())
+        || knobs.iter().any(|(_, outcome)| matches!(outcome, Outcome::Refused(_)))
+        || damon.iter().any(Result::is_err)
 }
 
 fn in_words(outcome: &Outcome) -> String {
@@ -92,7 +97,7 @@ fn options(root: &Path, config: &ConfigFile) -> Options {
 fn finish(outcome: Result<ExitCode, RunError>) -> anyhow::Result<ExitCode> {
     match outcome {
         Err(RunError::Config(problems)) => {
-            eprintln!("{problems}");
+            output::complain(&problems.to_string())?;
             Ok(ExitCode::from(BAD_CONFIG))
         }
         other => Ok(other?),
@@ -116,8 +121,7 @@ pub(crate) fn explain(cgroup: &str, daemon: &DaemonAddress, json: bool) -> anyho
 
 fn ask(daemon: &DaemonAddress, request: &Request) -> anyhow::Result<ExitCode> {
     let answer = control::ask(&socket(daemon)?, request)?;
-    // `lowtide status | head` closes the pipe early: that is no error.
-    let _ = writeln!(std::io::stdout(), "{}", answer.trim_end());
+    output::print(&answer)?;
     Ok(ExitCode::SUCCESS)
 }
 
