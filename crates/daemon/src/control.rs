@@ -63,7 +63,7 @@ pub enum Answer {
 #[derive(Debug, thiserror::Error)]
 pub enum AskError {
     /// Nobody listens.
-    #[error("{path}: {source}; is the daemon running? (`systemctl status lowtide`)")]
+    #[error("{path}: {source}; {}", remedy(source))]
     Unreachable {
         /// The socket.
         path: PathBuf,
@@ -81,6 +81,15 @@ pub enum AskError {
     /// The daemon's own answer.
     #[error("{0}")]
     Refused(String),
+}
+
+fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            "run as root, or as a member of the group that `control.group` in lowtide.yaml names"
+        }
+        _ => "is the daemon running? (`systemctl status lowtide`)",
+    }
 }
 
 /// Asks the daemon at `socket`; waits for the answer.

@@ -14,7 +14,7 @@ use lowtide_daemon::{
     damon_in_words,
     knobs::Outcome,
 };
-use lowtide_policy::Config;
+use lowtide_policy::{Config, Problems};
 
 use super::BAD_CONFIG;
 use crate::{logging, output};
@@ -46,12 +46,17 @@ pub(crate) fn restore(
     root: &Path,
     config: &ConfigFile,
     keep_tiers: bool,
-    state_dir: Option<&Path>,
+    given: Option<&Path>,
 ) -> anyhow::Result<ExitCode> {
-    let state_dir = match state_dir {
+    let state_dir = match given {
         Some(given) => given.to_owned(),
-        None => configured(config, "--state-dir")?.state_dir,
+        None => configured(config)?.state_dir,
     };
+    // One that was given and is missing is a typing error, which must not hide what is to be put back.
+    if given.is_none() && state_dir.try_exists().is_ok_and(|exists| !exists) {
+        output::print(&format!("nothing to put back: {} does not exist", state_dir.display()))?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let restored = match lowtide_daemon::restore(root, &state_dir, keep_tiers) {
         Ok(restored) => restored,
         Err(error) => return finish(Err(error)),
@@ -93,6 +98,13 @@ fn options(root: &Path, config: &ConfigFile) -> Options {
     Options { config: config.config.clone(), root: root.to_owned() }
 }
 
+/// The configuration, for where the journal is.
+fn configured(config: &ConfigFile) -> anyhow::Result<Config> {
+    let loaded = lowtide_policy::load(&config.config)
+        .context("cannot take the path from the configuration; mend it, or give --state-dir")?;
+    Ok(loaded.config)
+}
+
 /// A wrong configuration has an exit status of its own.
 fn finish(outcome: Result<ExitCode, RunError>) -> anyhow::Result<ExitCode> {
     match outcome {
@@ -120,22 +132,51 @@ pub(crate) fn explain(cgroup: &str, daemon: &DaemonAddress, json: bool) -> anyho
 }
 
 fn ask(daemon: &DaemonAddress, request: &Request) -> anyhow::Result<ExitCode> {
-    let answer = control::ask(&socket(daemon)?, request)?;
+    let Place { socket, wrong } = Place::of(daemon);
+    let answer = match (control::ask(&socket, request), wrong) {
+        (Ok(answer), None) => answer,
+        (Ok(answer), Some(_)) => {
+            let config = daemon.config.config.display();
+            output::complain(&format!(
+                "{config} cannot be used (`lowtide check` says why): asked the daemon at {}",
+                socket.display()
+            ))?;
+            answer
+        }
+        (Err(error), None) => return Err(error.into()),
+        (Err(error), Some(problems)) => {
+            let told = format!(
+                "{error}; cannot take another path from the configuration; mend it, or give --socket"
+            );
+            return Err(anyhow::Error::new(problems).context(told));
+        }
+    };
     output::print(&answer)?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// The socket that was given, or the configured one.
-fn socket(daemon: &DaemonAddress) -> anyhow::Result<PathBuf> {
-    if let Some(socket) = &daemon.socket {
-        return Ok(socket.clone());
-    }
-    Ok(configured(&daemon.config, "--socket")?.control_socket)
+/// Where the daemon is asked.
+struct Place {
+    socket: PathBuf,
+    /// What is wrong with the configuration. The daemon runs on with the one before.
+    wrong: Option<Problems>,
 }
 
-/// The configuration, for a path that `option` could have said instead.
-fn configured(config: &ConfigFile, option: &str) -> anyhow::Result<Config> {
-    let loaded = lowtide_policy::load(&config.config)
-        .with_context(|| format!("cannot take the path from the configuration; mend it, or give {option}"))?;
-    Ok(loaded.config)
+impl Place {
+    /// The socket that was given, or the configured one; if the configuration is wrong, what it says all the same of the socket,
+    /// or the default.
+    fn of(daemon: &DaemonAddress) -> Self {
+        if let Some(socket) = &daemon.socket {
+            return Self { socket: socket.clone(), wrong: None };
+        }
+        let file = &daemon.config.config;
+        match lowtide_policy::load(file) {
+            Ok(loaded) => Self { socket: loaded.config.control_socket, wrong: None },
+            Err(problems) => {
+                let named = lowtide_policy::control_socket(file);
+                let socket = named.unwrap_or_else(|| Config::default().control_socket);
+                Self { socket, wrong: Some(problems) }
+            }
+        }
+    }
 }
