@@ -3,7 +3,10 @@
 use std::{
     fs,
     io::{self, BufRead, BufReader, Write},
-    os::unix::{fs::PermissionsExt, net::UnixStream as BlockingStream},
+    os::unix::{
+        fs::{MetadataExt, PermissionsExt, chown},
+        net::UnixStream as BlockingStream,
+    },
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -114,6 +117,24 @@ fn exchange(mut stream: &BlockingStream, request: &Request) -> io::Result<Answer
     Ok(serde_json::from_str(&answer)?)
 }
 
+/// Why the socket keeps its group.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum GiveError {
+    /// The host has no such group.
+    #[error("there is no group `{0}`")]
+    NoGroup(String),
+    /// The system refused.
+    #[error(
+        "the socket cannot be given to `{group}`: {source}; under systemd set `Group={group}` in a drop-in"
+    )]
+    Io {
+        /// The group.
+        group: String,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
 /// The daemon's end of the socket. The file goes with it.
 #[derive(Debug)]
 pub(crate) struct Socket {
@@ -152,6 +173,19 @@ impl Socket {
         let listener = UnixListener::bind(path)?;
         fs::set_permissions(path, fs::Permissions::from_mode(0o660))?;
         Ok(Self { path: path.to_owned(), listener: Arc::new(listener) })
+    }
+
+    /// Lets the members of `group` connect.
+    pub(crate) fn give(&self, group: &str) -> Result<(), GiveError> {
+        let named = |source| GiveError::Io { group: group.to_owned(), source };
+        let found = nix::unistd::Group::from_name(group).map_err(|errno| named(errno.into()))?;
+        let found = found.ok_or_else(|| GiveError::NoGroup(group.to_owned()))?;
+        let has = fs::metadata(&self.path).map_err(named)?.gid();
+        // The service manager may have started the daemon in the group, and not let it change one.
+        if has == found.gid.as_raw() {
+            return Ok(());
+        }
+        chown(&self.path, None, Some(found.gid.as_raw())).map_err(named)
     }
 
     /// Answers until the future is dropped.
@@ -231,6 +265,25 @@ mod tests {
             let Answer::Error(message) = respond(line, None) else { panic!("{line}") };
             assert!(message.contains("not a request"), "{line}: {message}");
         }
+    }
+
+    #[tokio::test]
+    async fn the_socket_is_given_to_a_group() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("socket");
+        let socket = Socket::bind(&path).unwrap();
+        let error = socket.give("no-such-group").unwrap_err();
+        assert_eq!(error.to_string(), "there is no group `no-such-group`");
+
+        // Root may give it to anybody, whoever else to the groups that they are in.
+        let others = nix::unistd::getgroups().unwrap();
+        let own = fs::metadata(&path).unwrap().gid();
+        let other = others.into_iter().map(nix::unistd::Gid::as_raw).find(|gid| *gid != own).unwrap_or(1);
+        let group = nix::unistd::Group::from_gid(other.into()).unwrap().unwrap();
+        let given = socket.give(&group.name);
+        let (gid, mode) = (fs::metadata(&path).unwrap().gid(), fs::metadata(&path).unwrap().mode());
+        assert_eq!((given.is_ok(), mode & 0o777), (gid == other, 0o660), "{given:?}");
+        assert!(given.is_ok() || !nix::unistd::geteuid().is_root());
     }
 
     #[test]

@@ -207,8 +207,12 @@ impl Daemon {
             version = env!("CARGO_PKG_VERSION"), config = %options.config.display(), own_cgroup = turns.own(),
             policies = loaded.config.policies.policies().len(), "lowtide starts"
         );
-        serve(&loaded.config, &views).await?;
-        let problems = warn(&loaded);
+        let not_given = serve(&loaded.config, &views).await?;
+        if let Some(problem) = &not_given {
+            tracing::warn!("{problem}");
+        }
+        let mut problems = warn(&loaded);
+        problems.extend(not_given);
         let options = options.clone();
         let balance = Balance::new(root.clone(), loaded.config.state_dir.clone());
         Ok(Self {
@@ -372,17 +376,22 @@ impl Daemon {
     }
 }
 
-/// Serves metrics and the control socket, each in a task that ends with the runtime.
-async fn serve(config: &Config, views: &watch::Sender<Option<Arc<View>>>) -> Result<(), RunError> {
+/// Serves metrics and the control socket, each in a task that ends with the runtime. What is wrong without being a reason to end
+/// is returned.
+async fn serve(
+    config: &Config,
+    views: &watch::Sender<Option<Arc<View>>>,
+) -> Result<Option<String>, RunError> {
     if let Some(address) = config.metrics {
         let listener = http::listen(address).await.map_err(|source| RunError::Metrics { address, source })?;
         tokio::spawn(http::serve(listener, views.subscribe()));
     }
     let path = config.control_socket.clone();
     let socket = Socket::bind(&path).map_err(|source| RunError::Control { path, source })?;
+    let not_given = config.control_group.as_deref().and_then(|group| socket.give(group).err());
     let views = views.subscribe();
     tokio::spawn(async move { socket.serve(views).await });
-    Ok(())
+    Ok(not_given.map(|error| format!("control.group: {error}: only root may ask")))
 }
 
 fn every(period: Duration) -> Interval {
@@ -421,6 +430,7 @@ fn needs_restart(running: &Config, new: &Config) -> Vec<String> {
     let changed = [
         ("metrics.listen", running.metrics != new.metrics),
         ("control.socket", running.control_socket != new.control_socket),
+        ("control.group", running.control_group != new.control_group),
         ("state_dir", running.state_dir != new.state_dir),
         ("tiers", running.tiers != new.tiers && (running.tiers.apply || new.tiers.apply)),
     ];

@@ -28,10 +28,12 @@ pub(crate) struct Found<'s> {
 /// The configuration without its policies. Cannot fail: what is out of range was not read.
 pub(crate) fn host(raw: raw::Host) -> Config {
     let default = Config::default();
+    let control = raw.control.unwrap_or_default();
     Config {
         interval: raw.interval.map_or(default.interval, |interval| interval.0),
         metrics: raw.metrics.and_then(|metrics| metrics.listen).map(|listen| listen.0),
-        control_socket: raw.control.and_then(|c| c.socket).map_or(default.control_socket, |socket| socket.0),
+        control_socket: control.socket.map_or(default.control_socket, |socket| socket.0),
+        control_group: control.group.map(|group| group.0),
         state_dir: raw.state_dir.map_or(default.state_dir, |dir| dir.0),
         hotness: hotness(raw.hotness.as_ref()),
         budgets: budgets(raw.budgets.unwrap_or_default()),
