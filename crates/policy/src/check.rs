@@ -7,6 +7,7 @@ use lowtide_core::{Budgets, Limits, Policy, Slo};
 use crate::{
     Config, PolicySet, Price, Problem,
     balancer::balancer,
+    hints::hint,
     hotness::hotness,
     is_protected,
     leaf::Match,
@@ -149,7 +150,9 @@ impl<'s> Seen<'s> {
 
     fn tiers(&mut self, source: &Source, policy: &raw::Policy) {
         if self.errors.len() <= MAX_PROBLEMS {
-            self.errors.extend(tier_rules::twice(source, policy.tiers.as_deref().unwrap_or_default()));
+            let tiers = policy.tiers.as_deref().unwrap_or_default();
+            self.errors.extend(tier_rules::twice(source, tiers));
+            self.errors.extend(tier_rules::descending(source, tiers));
         }
     }
 
@@ -176,6 +179,7 @@ impl<'s> Seen<'s> {
             self.patterns.insert(text.clone(), (policy.clone(), source, pattern.span.clone()));
             if self.warnings.len() <= MAX_PROBLEMS {
                 self.warnings.extend(pointless(source, &pattern.span, text));
+                self.warnings.extend(hint(source, &pattern.span, text));
             }
         }
     }

@@ -12,6 +12,7 @@
 mod balancer;
 mod check;
 mod config;
+mod hints;
 mod hotness;
 mod leaf;
 mod lines;
