@@ -39,6 +39,13 @@ pub(crate) fn complain(text: &str) -> Result<(), Lost> {
     write(io::stderr().lock(), text).map_err(Lost)
 }
 
+/// How many characters fit a line of standard output: `COLUMNS`, else what the terminal says; `None` where there is none.
+pub(crate) fn width() -> Option<usize> {
+    let told = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let terminal = || terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| width.0.into());
+    told.or_else(terminal).filter(|width| *width > 0)
+}
+
 fn write(mut to: impl Write, text: &str) -> io::Result<()> {
     to.write_all(text.trim_end().as_bytes())?;
     to.write_all(b"\n")?;

@@ -19,8 +19,10 @@ use tokio::{
 };
 
 use crate::{
+    json::render,
     present,
     report::{self, Report},
+    shown::{Shown, select},
     view::View,
 };
 
@@ -37,6 +39,9 @@ pub enum Request {
     Status {
         /// As JSON instead of a table.
         json: bool,
+        /// Which targets, and how.
+        #[serde(default, skip_serializing_if = "Shown::is_all")]
+        shown: Shown,
     },
     /// Why it last did, or did not, act on a cgroup.
     Explain {
@@ -49,6 +54,9 @@ pub enum Request {
     Report {
         /// As JSON instead of tables.
         json: bool,
+        /// How many characters fit a line; text only.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        width: Option<usize>,
     },
 }
 
@@ -237,10 +245,11 @@ fn respond(line: &str, view: Option<&View>) -> Answer {
         return Answer::Error("the first turn of the loop is not done yet: ask again in a moment".to_owned());
     };
     let text = match request {
-        Request::Status { json: true } => json(view),
-        Request::Status { json: false } => Ok(present::status(view)),
-        Request::Report { json: true } => json(&Report::new(view)),
-        Request::Report { json: false } => Ok(report::text(&Report::new(view))),
+        Request::Status { json: as_json, shown } => select(view, &shown).and_then(|(view, of)| {
+            if as_json { json(&view) } else { Ok(present::status(&view, of, shown.width)) }
+        }),
+        Request::Report { json: true, .. } => json(&Report::new(view)),
+        Request::Report { json: false, width } => Ok(report::text(&Report::new(view), width)),
         Request::Explain { cgroup, json: as_json } => match view.cgroup(&cgroup) {
             Some(found) if as_json => json(found),
             Some(found) => Ok(present::explain(found, view)),
@@ -251,7 +260,7 @@ fn respond(line: &str, view: Option<&View>) -> Answer {
 }
 
 fn json(value: &impl serde::Serialize) -> Result<String, String> {
-    serde_json::to_string_pretty(value).map_err(|error| error.to_string())
+    render(value).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
@@ -288,7 +297,7 @@ mod tests {
 
     #[test]
     fn before_the_first_tick_there_is_nothing_to_tell() {
-        let line = serde_json::to_string(&Request::Status { json: true }).unwrap();
+        let line = serde_json::to_string(&Request::Status { json: true, shown: Shown::default() }).unwrap();
         let Answer::Error(message) = respond(&line, None) else { panic!() };
         assert!(message.contains("ask again"), "{message}");
     }

@@ -227,6 +227,7 @@ impl Loop {
         for decision in decisions {
             tracing::debug!(
                 cgroup = %decision.path, action = decision.action.name(), reason = %decision.reason,
+                number = decision.reason.number(),
                 file_only = decision.file_only.map(Reason::name),
                 price = decision.figures.price.get(), headroom = decision.figures.headroom.get(),
                 "decided"

@@ -116,6 +116,14 @@ pub(crate) struct Remembered<'a> {
     pub(crate) ledger: &'a Ledger,
 }
 
+impl CgroupView {
+    /// What it has in DRAM, without what lies on slower nodes.
+    #[must_use]
+    pub(crate) fn dram(&self) -> Bytes {
+        self.memory.current - self.memory.demoted().total()
+    }
+}
+
 impl View {
     /// Joins what was seen, decided and done. `stalls` gives a cgroup's pressure over the last interval, `hotness` its
     /// idle ages; `acting` says by policy whether its mode lets lowtide

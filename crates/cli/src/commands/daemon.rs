@@ -7,9 +7,9 @@ use std::{
 };
 
 use anyhow::Context;
-use lowtide_cli::options::{ConfigFile, DaemonAddress};
+use lowtide_cli::options::{ConfigFile, DaemonAddress, SortBy};
 use lowtide_daemon::{
-    Options, Restored, RunError,
+    Options, Restored, RunError, Shown, Sort,
     control::{self, Request},
     damon_in_words,
     knobs::Outcome,
@@ -116,12 +116,25 @@ fn finish(outcome: Result<ExitCode, RunError>) -> anyhow::Result<ExitCode> {
     }
 }
 
-pub(crate) fn status(daemon: &DaemonAddress, json: bool) -> anyhow::Result<ExitCode> {
-    ask(daemon, &Request::Status { json })
+pub(crate) fn status(daemon: &DaemonAddress, json: bool, shown: Shown) -> anyhow::Result<ExitCode> {
+    ask(daemon, &Request::Status { json, shown })
+}
+
+/// A column of `status`, as the daemon calls it.
+pub(crate) fn sort(by: SortBy) -> Sort {
+    match by {
+        SortBy::Cgroup => Sort::Cgroup,
+        SortBy::Dram => Sort::Dram,
+        SortBy::Offloaded => Sort::Offloaded,
+        SortBy::Saved => Sort::Saved,
+        SortBy::Pressure => Sort::Pressure,
+        SortBy::Back => Sort::Back,
+        SortBy::Price => Sort::Price,
+    }
 }
 
 pub(crate) fn report(daemon: &DaemonAddress, json: bool) -> anyhow::Result<ExitCode> {
-    ask(daemon, &Request::Report { json })
+    ask(daemon, &Request::Report { json, width: if json { None } else { output::width() } })
 }
 
 pub(crate) fn explain(cgroup: &str, daemon: &DaemonAddress, json: bool) -> anyhow::Result<ExitCode> {

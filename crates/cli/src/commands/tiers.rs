@@ -27,6 +27,6 @@ pub(crate) fn run(root: &Path, command: &TiersCommand) -> anyhow::Result<ExitCod
 }
 
 fn print(what: &(impl Display + Serialize), json: bool) -> anyhow::Result<()> {
-    let text = if json { serde_json::to_string_pretty(what)? } else { what.to_string() };
+    let text = if json { lowtide_daemon::render_json(what)? } else { what.to_string() };
     Ok(output::print(&text)?)
 }
