@@ -131,6 +131,49 @@ fn json_has_a_version_and_seconds() {
 }
 
 #[test]
+fn json_is_what_the_schema_says() {
+    let live = Live::new();
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/output.schema.json");
+    let schema: Value = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
+    for arguments in [&["status", "--json"][..], &["report", "--json"], &["explain", "/web/api", "--json"]] {
+        let mut wrong = Vec::new();
+        compare(arguments[0], &schema["$defs"][arguments[0]], &live.json(arguments), &mut wrong);
+        assert_eq!(wrong, Vec::<String>::new(), "docs/output.schema.json");
+    }
+}
+
+/// What of `value` is not as `schema` says.
+fn compare(path: &str, schema: &Value, value: &Value, wrong: &mut Vec<String>) {
+    let kind = match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(number) if number.is_f64() => "number",
+        Value::Number(_) => "integer",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    };
+    let types = schema["type"].as_array().cloned().unwrap_or_else(|| vec![schema["type"].clone()]);
+    if !types.iter().any(|known| known == kind || (known == "number" && kind == "integer")) {
+        wrong.push(format!("{path} is {kind}"));
+    }
+    for item in value.as_array().into_iter().flatten() {
+        compare(&format!("{path}[]"), &schema["items"], item, wrong);
+    }
+    let (Some(known), Some(found)) = (schema["properties"].as_object(), value.as_object()) else { return };
+    for (key, value) in found {
+        match known.get(key) {
+            Some(schema) => compare(&format!("{path}.{key}"), schema, value, wrong),
+            None => wrong.push(format!("{path}.{key} is not described")),
+        }
+    }
+    let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    wrong.extend(
+        required.filter(|key| !found.contains_key(*key)).map(|key| format!("{path}.{key} is missing")),
+    );
+}
+
+#[test]
 fn explain_tells_the_number_of_a_reason() {
     let told = Live::new().told(&["explain", "/web/api"]);
     let mut lines = told.lines();
