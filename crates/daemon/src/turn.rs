@@ -4,7 +4,7 @@ use std::{
     collections::{HashMap, HashSet},
     path::PathBuf,
     sync::Arc,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use lowtide_cgroup::{Cgroup, Error, Request};
@@ -187,7 +187,9 @@ impl Loop {
         let costs = view.host.tiers.iter().map(cost).collect();
         let sampling = self.sampler.sampling().clone();
         let stuck = self.stuck.look(&view.host.tiers, &view.cgroups);
-        View { stuck, costs, uptime: now, ticks: self.ticks, sampling, ..view }
+        let policies = config.policies.policies().to_vec();
+        let done = Some(SystemTime::now());
+        View { stuck, costs, uptime: now, ticks: self.ticks, sampling, policies, done, ..view }
     }
 
     /// The idle ages of every cgroup that has some.

@@ -149,7 +149,7 @@ fn what_full_would_save_is_told_and_not_counted() {
     let forecast = |net| Forecast {
         kind: TierKind::Zram,
         device: "/dev/zram0".into(),
-        from: Duration::from_secs(300),
+        from: Duration::from_mins(5),
         could_go: Bytes::mib(60),
         net: Bytes::mib(net),
         net_error: None,
