@@ -211,12 +211,20 @@ _lowtide() {
             return 0
             ;;
         lowtide__subcmd__status)
-            opts="-h --config --socket --json --root --help"
+            opts="-h --sort --top --config --socket --json --root --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --sort)
+                    COMPREPLY=($(compgen -W "cgroup dram offloaded saved pressure back price" -- "${cur}"))
+                    return 0
+                    ;;
+                --top)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --config)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

@@ -46,11 +46,19 @@ complete -c lowtide -n "__fish_lowtide_using_subcommand check" -s h -l help -d '
 complete -c lowtide -n "__fish_lowtide_using_subcommand doctor" -l root -d 'Read and write the kernel\'s files under this directory instead of / (for tests and fixtures)' -r -F
 complete -c lowtide -n "__fish_lowtide_using_subcommand doctor" -l json -d 'As JSON'
 complete -c lowtide -n "__fish_lowtide_using_subcommand doctor" -s h -l help -d 'Print help'
+complete -c lowtide -n "__fish_lowtide_using_subcommand status" -l sort -d 'What is most first; paths from A to Z' -r -f -a "cgroup\t'The path'
+dram\t'Memory in DRAM'
+offloaded\t'Offloaded bytes'
+saved\t'Net savings'
+pressure\t'Memory pressure of the last 10 s'
+back\t'Faulted back in the last minute'
+price\t'The price'"
+complete -c lowtide -n "__fish_lowtide_using_subcommand status" -l top -d 'No more targets than this' -r
 complete -c lowtide -n "__fish_lowtide_using_subcommand status" -l config -d 'The host\'s configuration; policies are read from policies.d/*.yaml beside it too' -r -F
 complete -c lowtide -n "__fish_lowtide_using_subcommand status" -l socket -d 'The daemon\'s control socket, if it is not the one in the configuration' -r -F
 complete -c lowtide -n "__fish_lowtide_using_subcommand status" -l root -d 'Read and write the kernel\'s files under this directory instead of / (for tests and fixtures)' -r -F
 complete -c lowtide -n "__fish_lowtide_using_subcommand status" -l json -d 'As JSON'
-complete -c lowtide -n "__fish_lowtide_using_subcommand status" -s h -l help -d 'Print help'
+complete -c lowtide -n "__fish_lowtide_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c lowtide -n "__fish_lowtide_using_subcommand explain" -l config -d 'The host\'s configuration; policies are read from policies.d/*.yaml beside it too' -r -F
 complete -c lowtide -n "__fish_lowtide_using_subcommand explain" -l socket -d 'The daemon\'s control socket, if it is not the one in the configuration' -r -F
 complete -c lowtide -n "__fish_lowtide_using_subcommand explain" -l root -d 'Read and write the kernel\'s files under this directory instead of / (for tests and fixtures)' -r -F

@@ -8,6 +8,9 @@ mod tiers;
 use std::process::ExitCode;
 
 use lowtide_cli::options::{Arguments, Command};
+use lowtide_daemon::Shown;
+
+use crate::output;
 
 /// `EX_CONFIG` of sysexits.h: systemd's `RestartPreventExitStatus=` and scripts tell it from a crash.
 pub(crate) const BAD_CONFIG: u8 = 78;
@@ -18,10 +21,18 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     match &arguments.command {
         Command::Run { config } => daemon::run(root, config),
         Command::Check { config, environment, deny_warnings } => {
-            Ok(check::run(root, config, *environment, *deny_warnings))
+            Ok(check::run(root, config, *environment, *deny_warnings)?)
         }
         Command::Doctor { json } => doctor::run(root, *json),
-        Command::Status { daemon, json } => daemon::status(daemon, *json),
+        Command::Status { cgroups, sort, top, daemon, json } => {
+            let shown = Shown {
+                cgroups: cgroups.clone(),
+                sort: sort.map(daemon::sort),
+                top: *top,
+                width: if *json { None } else { output::width() },
+            };
+            daemon::status(daemon, *json, shown)
+        }
         Command::Explain { cgroup, daemon, json } => daemon::explain(cgroup, daemon, *json),
         Command::Report { daemon, json } => daemon::report(daemon, *json),
         Command::Tiers { command } => tiers::run(root, command),

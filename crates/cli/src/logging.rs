@@ -10,6 +10,8 @@ use tracing_subscriber::{
     EnvFilter, field::MakeExt, fmt::format::debug_fn, layer::SubscriberExt, util::SubscriberInitExt,
 };
 
+use crate::output;
+
 /// The level is taken from `LOWTIDE_LOG` (`error`, `warn`, `info`, `debug`, `trace`, or per module), `info` without.
 pub(crate) fn start() {
     let filter = filter();
@@ -23,10 +25,11 @@ pub(crate) fn start() {
         registry.with(journal).init();
         return;
     }
-    // Colours are for people: not in a file, not in a pipe.
-    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(terminal);
+    // Colours are for people: not in a file, not in a pipe. Where standard error is lost (a full disk), nothing can be said about
+    // it there, and tracing-subscriber would panic over that.
+    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).log_internal_errors(false);
     let fields = debug_fn(|writer, field, value| write_field(writer, field.name(), value)).delimited(" ");
-    registry.with(layer.fmt_fields(fields)).init();
+    registry.with(layer.with_ansi(terminal && !no_color()).fmt_fields(fields)).init();
 }
 
 /// A field of a line of the log, in which a name may stand that a tenant chose.
@@ -36,13 +39,21 @@ fn write_field(writer: &mut impl Write, name: &str, value: &dyn Debug) -> std::f
     if name == "message" { writer.write_str(&value) } else { write!(writer, "{name}={value}") }
 }
 
+/// <https://no-color.org>: set, and not empty.
+fn no_color() -> bool {
+    std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty())
+}
+
 fn filter() -> EnvFilter {
     let wanted = std::env::var("LOWTIDE_LOG").unwrap_or_default();
     if wanted.is_empty() {
         return "info".into();
     }
     EnvFilter::try_new(&wanted).unwrap_or_else(|error| {
-        eprintln!("LOWTIDE_LOG={wanted}: {error}; use error, warn, info, debug or trace: logging at info");
+        // Lost with the log, if that is lost.
+        let _ = output::complain(&format!(
+            "LOWTIDE_LOG={wanted}: {error}; use error, warn, info, debug or trace: logging at info"
+        ));
         "info".into()
     })
 }

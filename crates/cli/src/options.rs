@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 /// Keeps each cgroup's hot memory in DRAM and lets the rest settle into cheaper tiers.
 #[derive(Debug, Parser)]
@@ -43,6 +43,14 @@ pub enum Command {
     },
     /// Show what the daemon sees: the host, its tiers, every target and the last decision about it.
     Status {
+        /// Which targets: a glob over their paths, as in a policy; without a `/` at its beginning over their last names.
+        cgroups: Option<String>,
+        /// What is most first; paths from A to Z.
+        #[arg(long, value_name = "COLUMN")]
+        sort: Option<SortBy>,
+        /// No more targets than this.
+        #[arg(long, value_name = "COUNT")]
+        top: Option<usize>,
         #[command(flatten)]
         daemon: DaemonAddress,
         /// As JSON.
@@ -85,6 +93,25 @@ pub enum Command {
         #[arg(long, value_name = "DIR")]
         state_dir: Option<PathBuf>,
     },
+}
+
+/// A column of `status`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SortBy {
+    /// The path.
+    Cgroup,
+    /// Memory in DRAM.
+    Dram,
+    /// Offloaded bytes.
+    Offloaded,
+    /// Net savings.
+    Saved,
+    /// Memory pressure of the last 10 s.
+    Pressure,
+    /// Faulted back in the last minute.
+    Back,
+    /// The price.
+    Price,
 }
 
 /// What to do about the tiers.

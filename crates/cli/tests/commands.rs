@@ -85,6 +85,18 @@ fn restore_with_nothing_to_do() {
 }
 
 #[test]
+fn restore_where_lowtide_never_ran() {
+    let host = Host::new("N\n");
+    fs::remove_dir(host.at("state")).unwrap();
+    let told = format!("nothing to put back: {} does not exist\n", host.at("state").display());
+    assert_eq!(host.restore(), told);
+    assert!(!host.at("state").exists());
+
+    let output = host.lowtide(&["restore", "--state-dir", host.at("typo").to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(1), "what was named and is not there hides what is to be put back");
+}
+
+#[test]
 fn restore_puts_back_what_a_killed_daemon_left() {
     let host = Host::new("Y\n");
     host.journal("N", "Y");

@@ -12,7 +12,7 @@ use std::{
 
 use clap::CommandFactory;
 use clap_complete::Shell;
-use lowtide_cli::options::Arguments;
+use lowtide_cli::{man, options::Arguments};
 
 fn docs() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs")
@@ -55,7 +55,20 @@ fn assert_current(directory: &str, made: &BTreeMap<String, String>) {
 fn man_pages_are_current() {
     let made = tempfile::tempdir().unwrap();
     clap_mangen::generate_to(command(), made.path()).unwrap();
-    assert_current("man", &files(made.path()));
+    let mut pages = files(made.path());
+    for (name, page) in &mut pages {
+        page.push_str(&man::sections(name.trim_end_matches(".1")));
+    }
+    pages.insert("lowtide.yaml.5".to_owned(), man::configuration(&lowtide_policy::schema()));
+    for (name, page) in &pages {
+        let wanted: &[_] = if name == "lowtide.yaml.5" {
+            &["FILES", "EXAMPLES", "hotness.source", "policies.slo.memory_pressure", "Default: 6s"]
+        } else {
+            &["FILES", "ENVIRONMENT", "LOWTIDE_LOG", "EXIT STATUS", "EXAMPLES"]
+        };
+        assert!(wanted.iter().all(|part| page.contains(part)), "{name}");
+    }
+    assert_current("man", &pages);
 }
 
 #[test]

@@ -27,31 +27,85 @@ fn the_example_configuration_only_looks() {
     assert_eq!(config.tiers, lowtide_policy::HostTiers::default(), "it sets no kernel setting");
 }
 
-/// The YAML blocks of the operator's pages that are configurations of lowtide.
+/// The YAML blocks of all pages that are configurations of lowtide, or parts of a policy.
 #[test]
 fn the_yaml_in_the_documentation_is_right() {
-    let pages = [
-        "README.md",
-        "docs/quick-start.md",
-        "docs/how-it-decides.md",
-        "docs/safety.md",
-        "docs/metrics.md",
-        "docs/tiers.md",
-    ];
     let mut checked = 0;
-    for page in pages {
-        let text = fs::read_to_string(top().join(page)).unwrap();
-        for block in text.split("```yaml\n").skip(1) {
-            let block = block.split("```").next().unwrap();
-            if block.starts_with("# prometheus.yml") {
+    for page in pages() {
+        let text = fs::read_to_string(&page).unwrap();
+        for block in blocks(&text, "yaml") {
+            if block.starts_with("# prometheus.yml") || block.starts_with("# yaml-language-server") {
                 continue;
             }
-            let loaded = lowtide_policy::parse(Path::new(page), block).unwrap_or_else(|e| panic!("{e}"));
-            assert!(loaded.warnings.is_empty(), "{page}: {:?}", loaded.warnings);
+            let part_of_a_policy = block.starts_with("    ");
+            let whole = if part_of_a_policy {
+                format!("policies:\n  - name: web\n    match: [\"/web\"]\n{block}")
+            } else {
+                block.to_owned()
+            };
+            let loaded = lowtide_policy::parse(&page, &whole).unwrap_or_else(|e| panic!("{e}"));
+            // A block about something else than policies has none.
+            let warned =
+                |problem: &&lowtide_policy::Problem| !problem.message.starts_with("there is no policy");
+            assert_eq!(loaded.warnings.iter().find(warned), None, "{}", page.display());
             checked += 1;
         }
     }
-    assert!(checked >= 2);
+    assert!(checked >= 6, "only {checked} blocks");
+}
+
+fn pages() -> Vec<PathBuf> {
+    let pages = fs::read_dir(top().join("docs")).unwrap().map(|entry| entry.unwrap().path());
+    let pages = pages.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
+    pages.chain([top().join("README.md")]).collect()
+}
+
+/// The blocks of a page in one language.
+fn blocks<'a>(page: &'a str, language: &str) -> Vec<&'a str> {
+    let fence = format!("```{language}\n");
+    page.split(&*fence).skip(1).filter_map(|rest| rest.split("```").next()).collect()
+}
+
+/// Whoever pastes the quick start block by block has a configuration that is right after each of them, and writes to no directory that
+/// is not there.
+#[test]
+fn the_quick_start_can_be_pasted() {
+    let page = fs::read_to_string(top().join("docs/quick-start.md")).unwrap();
+    let host = tempfile::tempdir().unwrap();
+    let here = |path: &str| host.path().join(path.trim_start_matches('/'));
+    let config = here("/etc/lowtide/lowtide.yaml");
+    for block in blocks(&page, "sh") {
+        paste(block, &here);
+        if config.exists() {
+            let loaded = lowtide_policy::load(&config).unwrap_or_else(|e| panic!("{block}: {e}"));
+            assert!(loaded.warnings.is_empty(), "{block}: {:?}", loaded.warnings);
+        }
+    }
+    let loaded = lowtide_policy::load(&config).unwrap().config;
+    assert!(loaded.tiers.zram.is_some() && loaded.policies.policies().len() == 2, "both files were written");
+    let removal = page.split("## Remove it").nth(1).unwrap();
+    let restored = removal.find("lowtide restore &&").unwrap();
+    assert!(restored < removal.find("rm -r").unwrap(), "zram is put back before its record is removed");
+}
+
+/// Does what the commands of a block do to files below /etc.
+fn paste(block: &str, here: &impl Fn(&str) -> PathBuf) {
+    let mut lines = block.lines();
+    while let Some(line) = lines.next() {
+        let words: Vec<_> = line.split_whitespace().collect();
+        if let ["sudo", "install", "-D", "-m", _, from, to] = *words {
+            fs::create_dir_all(here(to).parent().unwrap()).unwrap();
+            fs::copy(top().join(from), here(to)).unwrap();
+        } else if let ["sudo", "mkdir", "-p", directory] = *words {
+            fs::create_dir_all(here(directory)).unwrap();
+        } else if line.ends_with("<<'EOF'") {
+            let path = here(words.iter().find(|word| word.starts_with("/etc/")).unwrap());
+            let text: Vec<_> = lines.by_ref().take_while(|line| *line != "EOF").collect();
+            let adds = words.contains(&"-a");
+            let before = if adds { fs::read_to_string(&path).unwrap() } else { String::new() };
+            fs::write(&path, format!("{before}{}\n", text.join("\n"))).unwrap();
+        }
+    }
 }
 
 /// The unit relies on the daemon's own defaults and exit status.
@@ -70,11 +124,24 @@ fn the_unit_fits_the_daemon() {
         "ExecStopPost=lowtide restore --keep-tiers --state-dir /var/lib/lowtide",
         "LimitMEMLOCK=infinity",
         "MemorySwapMax=0",
+        "PrivateMounts=yes",
+        "IPAddressDeny=any",
+        "IPAddressAllow=localhost",
     ] {
         assert!(unit.lines().any(|known| known == line), "{line}");
     }
     let tiers = fs::read_to_string(top().join("systemd/lowtide-tiers.service")).unwrap();
-    for line in ["ExecStart=lowtide tiers apply", "Before=lowtide.service", "StateDirectory=lowtide"] {
+    // What would take away its block devices, or the settings that it is for.
+    for key in ["PrivateDevices=", "ProtectClock=", "DeviceAllow=", "ProtectKernelTunables="] {
+        assert!(!tiers.lines().any(|line| line.starts_with(key)), "{key}");
+    }
+    for line in [
+        "ExecStart=lowtide tiers apply",
+        "Before=lowtide.service",
+        "StateDirectory=lowtide",
+        "SystemCallFilter=@system-service @swap @module",
+        "RestrictNamespaces=yes",
+    ] {
         assert!(tiers.lines().any(|known| known == line), "{line}");
     }
     assert!(
@@ -88,10 +155,8 @@ fn the_unit_fits_the_daemon() {
 /// Every relative link of the documentation leads to a file.
 #[test]
 fn links_lead_somewhere() {
-    let pages = fs::read_dir(top().join("docs")).unwrap().map(|entry| entry.unwrap().path());
-    let pages = pages.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
     let mut dead = Vec::new();
-    for page in pages.chain([top().join("README.md")]) {
+    for page in pages() {
         let text = fs::read_to_string(&page).unwrap();
         for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             let target = link.split('#').next().unwrap_or_default();

@@ -67,7 +67,7 @@ pub struct SwapBound {
 /// The two knobs of zswap. Both at once, a limit that is reached and no way on to a device, would make the kernel try
 /// each page and put it back: seconds of CPU for nothing (KERNEL.md §5).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", tag = "kind", content = "bytes")]
 pub enum ZswapBound {
     /// Left alone.
     #[default]

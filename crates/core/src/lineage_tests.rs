@@ -16,6 +16,7 @@ fn cgroup(current: u64, min: Bytes) -> CgroupObservation {
         populated: true,
         memory: Memory { current: Bytes::mib(current), min, ..Memory::default() },
         confined: Confinement::default(),
+        processor_time: None,
         reads: [].into(),
         memory_pressure: None,
         io_pressure: None,

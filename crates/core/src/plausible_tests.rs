@@ -23,6 +23,7 @@ fn seen(memory: Memory, tiers: Vec<Tier>) -> Observation {
         populated: true,
         memory,
         confined: Confinement::default(),
+        processor_time: None,
         reads: [].into(),
         memory_pressure: None,
         io_pressure: None,

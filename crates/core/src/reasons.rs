@@ -19,6 +19,12 @@ macro_rules! reasons {
             /// Every reason, in the order of their numbers.
             pub const ALL: &[Self] = &[$(Self::$name,)*];
 
+            /// The number, as in docs/how-it-decides.md.
+            #[must_use]
+            pub const fn number(self) -> u8 {
+                self as u8
+            }
+
             /// The label in metrics and JSON.
             #[must_use]
             pub const fn name(self) -> &'static str {

@@ -12,6 +12,9 @@ const MEMORY: Duration = Duration::from_mins(10);
 /// Work that is presumed: a cgroup that did next to nothing so far is not slowed down by a single fault.
 const PRESUMED: Duration = Duration::from_secs(1);
 
+/// No host has more (`NR_CPUS`, arch/x86/Kconfig): a counter that claims more work is not believed.
+const PROCESSORS: u32 = 8192;
+
 /// The account of one cgroup.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Slowdown {
@@ -29,7 +32,8 @@ impl Slowdown {
         let keep = (-elapsed.as_secs_f64() / MEMORY.as_secs_f64()).exp2();
         let before = std::mem::replace(&mut self.so_far, so_far);
         let worked = so_far.zip(before).map(|(now, before)| now.saturating_sub(before)).unwrap_or_default();
-        self.worked = self.worked * keep + worked.as_secs_f64();
+        let at_most = elapsed.saturating_mul(PROCESSORS);
+        self.worked = self.worked * keep + worked.min(at_most).as_secs_f64();
         self.lost = self.lost * keep + lost.as_secs_f64();
     }
 
@@ -69,6 +73,14 @@ mod tests {
         slowdown.observe(Some(Duration::from_millis(3)), Duration::ZERO, TURN);
         slowdown.observe(Some(Duration::from_millis(3)), Duration::from_micros(100), TURN);
         assert!(slowdown.share().unwrap() <= Ratio::percent(0.01));
+    }
+
+    #[test]
+    fn a_counter_that_leaps_is_not_believed() {
+        let mut slowdown = Slowdown::default();
+        slowdown.observe(Some(Duration::ZERO), Duration::ZERO, TURN);
+        slowdown.observe(Some(Duration::from_micros(u64::MAX)), Duration::ZERO, TURN);
+        assert!(slowdown.worked <= TURN.as_secs_f64() * f64::from(PROCESSORS));
     }
 
     #[test]

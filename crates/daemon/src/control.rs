@@ -3,7 +3,10 @@
 use std::{
     fs,
     io::{self, BufRead, BufReader, Write},
-    os::unix::{fs::PermissionsExt, net::UnixStream as BlockingStream},
+    os::unix::{
+        fs::{MetadataExt, PermissionsExt, chown},
+        net::UnixStream as BlockingStream,
+    },
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -17,8 +20,10 @@ use tokio::{
 };
 
 use crate::{
+    json::render,
     present,
     report::{self, Report},
+    shown::{Shown, select},
     view::View,
 };
 
@@ -35,6 +40,9 @@ pub enum Request {
     Status {
         /// As JSON instead of a table.
         json: bool,
+        /// Which targets, and how.
+        #[serde(default, skip_serializing_if = "Shown::is_all")]
+        shown: Shown,
     },
     /// Why it last did, or did not, act on a cgroup.
     Explain {
@@ -47,6 +55,9 @@ pub enum Request {
     Report {
         /// As JSON instead of tables.
         json: bool,
+        /// How many characters fit a line; text only.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        width: Option<usize>,
     },
 }
 
@@ -54,7 +65,7 @@ impl Request {
     /// Whether it wants a JSON document.
     #[must_use]
     pub const fn wants_json(&self) -> bool {
-        let (Self::Status { json } | Self::Explain { json, .. } | Self::Report { json }) = self;
+        let (Self::Status { json, .. } | Self::Explain { json, .. } | Self::Report { json, .. }) = self;
         *json
     }
 }
@@ -73,7 +84,7 @@ pub enum Answer {
 #[derive(Debug, thiserror::Error)]
 pub enum AskError {
     /// Nobody listens.
-    #[error("{path}: {source}; is the daemon running? (`systemctl status lowtide`)")]
+    #[error("{path}: {source}; {}", remedy(source))]
     Unreachable {
         /// The socket.
         path: PathBuf,
@@ -102,6 +113,15 @@ fn harmless(answer: Answer, is_json: bool) -> Answer {
     }
 }
 
+fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            "run as root, or as a member of the group that `control.group` in lowtide.yaml names"
+        }
+        _ => "is the daemon running? (`systemctl status lowtide`)",
+    }
+}
+
 /// Asks the daemon at `socket`; waits for the answer.
 pub fn ask(socket: &Path, request: &Request) -> Result<String, AskError> {
     let stream = BlockingStream::connect(socket)
@@ -123,6 +143,24 @@ fn exchange(mut stream: &BlockingStream, request: &Request) -> io::Result<Answer
     let mut answer = String::new();
     BufReader::new(stream).read_line(&mut answer)?;
     Ok(serde_json::from_str(&answer)?)
+}
+
+/// Why the socket keeps its group.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum GiveError {
+    /// The host has no such group.
+    #[error("there is no group `{0}`")]
+    NoGroup(String),
+    /// The system refused.
+    #[error(
+        "the socket cannot be given to `{group}`: {source}; under systemd set `Group={group}` in a drop-in"
+    )]
+    Io {
+        /// The group.
+        group: String,
+        /// What the system said.
+        source: io::Error,
+    },
 }
 
 /// The daemon's end of the socket. The file goes with it.
@@ -163,6 +201,19 @@ impl Socket {
         let listener = UnixListener::bind(path)?;
         fs::set_permissions(path, fs::Permissions::from_mode(0o660))?;
         Ok(Self { path: path.to_owned(), listener: Arc::new(listener) })
+    }
+
+    /// Lets the members of `group` connect.
+    pub(crate) fn give(&self, group: &str) -> Result<(), GiveError> {
+        let named = |source| GiveError::Io { group: group.to_owned(), source };
+        let found = nix::unistd::Group::from_name(group).map_err(|errno| named(errno.into()))?;
+        let found = found.ok_or_else(|| GiveError::NoGroup(group.to_owned()))?;
+        let has = fs::metadata(&self.path).map_err(named)?.gid();
+        // The service manager may have started the daemon in the group, and not let it change one.
+        if has == found.gid.as_raw() {
+            return Ok(());
+        }
+        chown(&self.path, None, Some(found.gid.as_raw())).map_err(named)
     }
 
     /// Answers until the future is dropped.
@@ -219,10 +270,11 @@ fn respond(line: &str, view: Option<&View>) -> Answer {
         return Answer::Error("the first turn of the loop is not done yet: ask again in a moment".to_owned());
     };
     let text = match request {
-        Request::Status { json: true } => json(view),
-        Request::Status { json: false } => Ok(present::status(view)),
-        Request::Report { json: true } => json(&Report::new(view)),
-        Request::Report { json: false } => Ok(report::text(&Report::new(view))),
+        Request::Status { json: as_json, shown } => select(view, &shown).and_then(|(view, of)| {
+            if as_json { json(&view) } else { Ok(present::status(&view, of, shown.width)) }
+        }),
+        Request::Report { json: true, .. } => json(&Report::new(view)),
+        Request::Report { json: false, width } => Ok(report::text(&Report::new(view), width)),
         Request::Explain { cgroup, json: as_json } => match view.cgroup(&cgroup) {
             Some(found) if as_json => json(found),
             Some(found) => Ok(present::explain(found, view)),
@@ -233,7 +285,7 @@ fn respond(line: &str, view: Option<&View>) -> Answer {
 }
 
 fn json(value: &impl serde::Serialize) -> Result<String, String> {
-    serde_json::to_string_pretty(value).map_err(|error| error.to_string())
+    render(value).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
@@ -268,9 +320,28 @@ mod tests {
         assert_eq!(message, format!("{}\nis gone", r"/a\u{1b}[2J\u{d}\u{202e}\u{9b}"));
     }
 
+    #[tokio::test]
+    async fn the_socket_is_given_to_a_group() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("socket");
+        let socket = Socket::bind(&path).unwrap();
+        let error = socket.give("no-such-group").unwrap_err();
+        assert_eq!(error.to_string(), "there is no group `no-such-group`");
+
+        // Root may give it to anybody, whoever else to the groups that they are in.
+        let others = nix::unistd::getgroups().unwrap();
+        let own = fs::metadata(&path).unwrap().gid();
+        let other = others.into_iter().map(nix::unistd::Gid::as_raw).find(|gid| *gid != own).unwrap_or(1);
+        let group = nix::unistd::Group::from_gid(other.into()).unwrap().unwrap();
+        let given = socket.give(&group.name);
+        let (gid, mode) = (fs::metadata(&path).unwrap().gid(), fs::metadata(&path).unwrap().mode());
+        assert_eq!((given.is_ok(), mode & 0o777), (gid == other, 0o660), "{given:?}");
+        assert!(given.is_ok() || !nix::unistd::geteuid().is_root());
+    }
+
     #[test]
     fn before_the_first_tick_there_is_nothing_to_tell() {
-        let line = serde_json::to_string(&Request::Status { json: true }).unwrap();
+        let line = serde_json::to_string(&Request::Status { json: true, shown: Shown::default() }).unwrap();
         let Answer::Error(message) = respond(&line, None) else { panic!() };
         assert!(message.contains("ask again"), "{message}");
     }

@@ -4,15 +4,16 @@ use std::{fmt, path::Path, time::Duration};
 
 use lowtide_cgroup::Cgroup;
 use lowtide_core::{
-    Bytes, Limit, Mode, Policy, TierRules,
+    Bytes, CgroupObservation, Limit, Mode, Policy, TierRules,
     confine::{Own, confine},
     escape::escaped_lines,
 };
 use lowtide_kernfs::{Files, Root};
-use lowtide_policy::Config;
+use lowtide_policy::{Config, PolicySet};
+use lowtide_psi::Resource;
 
 use crate::{
-    confine,
+    confine, doctor,
     observer::{Observer, Sight},
     run::RunError,
     setup,
@@ -51,6 +52,10 @@ impl fmt::Display for Finding {
 /// Looks at the host with the configuration's eyes.
 pub fn environment(root: &Path, config: &Config) -> Result<Vec<Finding>, RunError> {
     let root = Root::open(root)?;
+    let lacking = doctor::lacking(&root);
+    if !lacking.is_empty() {
+        return Ok(lacking.into_iter().map(Finding::Error).collect());
+    }
     let mut sight = Observer::new(root.clone())?.look(&config.policies, Duration::ZERO)?;
     sight.seen.host.ways = confine::ways(&root, config, &sight.seen.host.tiers);
     let mut findings = vec![swap(&sight.seen.host, config)];
@@ -62,20 +67,13 @@ pub fn environment(root: &Path, config: &Config) -> Result<Vec<Finding>, RunErro
         });
         findings.extend(tiers_of(policy, &sight));
     }
-    let without_pressure =
-        sight.seen.cgroups.iter().filter(|cgroup| cgroup.memory_pressure.is_none()).count();
-    if without_pressure > 0 {
-        findings.push(Finding::Warning(format!(
-            "{without_pressure} targets have no memory.pressure: boot with psi=1, or write 1 to their \
-             cgroup.pressure; until then only refaults say when to stop"
-        )));
-    }
     findings.extend(
         sight.left_out.named().iter().map(|omission| {
             Finding::Warning(format!("left out, {}: {}", omission.kind.name(), omission.why))
         }),
     );
-    findings.extend(reclaim(&sight));
+    findings.extend(pressure(&root, &sight, &config.policies));
+    findings.extend(page_cache_alone(&root, &sight, &config.policies));
     findings.extend(impossible_tiers(root.path(), config));
     Ok(findings)
 }
@@ -112,9 +110,72 @@ fn tiers_of(policy: &Policy, sight: &Sight) -> Option<Finding> {
     })
 }
 
-fn reclaim(sight: &Sight) -> Option<Finding> {
-    let lacking = sight.handles.values().find(|cgroup| cgroup.dir().exists("memory.reclaim") == Ok(false))?;
-    Some(Finding::Error(format!("{}: no memory.reclaim: lowtide needs Linux 5.19 or later", lacking.path())))
+/// What a policy promises that this host cannot keep, for the log of a daemon that starts all the same.
+pub(crate) fn broken_promises(root: &Root, config: &Config) -> Vec<String> {
+    let Ok(mut observer) = Observer::new(root.clone()) else { return Vec::new() };
+    let Ok(sight) = observer.look(&config.policies, Duration::ZERO) else { return Vec::new() };
+    let found = [pressure(root, &sight, &config.policies), page_cache_alone(root, &sight, &config.policies)];
+    let told = |finding| match finding {
+        Finding::Error(text) => Some(text),
+        Finding::Good(_) | Finding::Warning(_) => None,
+    };
+    found.into_iter().flatten().filter_map(told).collect()
+}
+
+/// An SLO is a bound on pressure: where nothing is measured it is no bound.
+fn pressure(root: &Root, sight: &Sight, policies: &PolicySet) -> Option<Finding> {
+    let acts =
+        |index: usize| policies.policies().get(index).is_some_and(|policy| policy.mode != Mode::Observe);
+    let without = || sight.seen.cgroups.iter().filter(|cgroup| cgroup.memory_pressure.is_none());
+    let acting = without().filter(|cgroup| acts(cgroup.policy)).count();
+    let host = root.exists(Resource::Memory.host_file()) == Ok(true);
+    let any_acts = policies.policies().iter().any(|policy| policy.mode != Mode::Observe);
+    if !host && any_acts {
+        return Some(Finding::Error(
+            "no /proc/pressure/memory: no `slo` on pressure can be kept; boot with psi=1".to_owned(),
+        ));
+    }
+    let told = |count: usize| {
+        format!(
+            "{count} targets have no memory.pressure, so their `slo` on pressure cannot be kept: boot with psi=1, or write 1 to \
+             their cgroup.pressure; until then only refaults say when to stop"
+        )
+    };
+    match (acting, without().count()) {
+        (0, 0) => None,
+        (0, observed) => Some(Finding::Warning(told(observed))),
+        (acting, _) => Some(Finding::Error(told(acting))),
+    }
+}
+
+/// `memory.reclaim` takes `swappiness=` from 6.12 on. Before, page cache alone can be asked for only where nothing could be swapped.
+fn page_cache_alone(root: &Root, sight: &Sight, policies: &PolicySet) -> Option<Finding> {
+    let release = root.read("proc/sys/kernel/osrelease").ok()?;
+    let release = release.trim();
+    if version(release)? >= (6, 12) || sight.seen.host.swap().is_none() {
+        return None;
+    }
+    let can_swap = |index: usize| {
+        let of_policy = || sight.seen.cgroups.iter().filter(move |cgroup| cgroup.policy == index);
+        of_policy().next().is_none() || of_policy().any(|cgroup| !swaps_nothing(cgroup))
+    };
+    let mut named = policies.policies().iter().enumerate();
+    let (_, policy) = named.find(|(index, policy)| policy.mode == Mode::File && can_swap(*index))?;
+    Some(Finding::Error(format!(
+        "policy {}: `mode: file` does nothing here (file_only_unsupported): {release} cannot be asked for page cache alone, and there \
+         is swap; take Linux 6.12 or later, or `mode: full`",
+        policy.name
+    )))
+}
+
+fn swaps_nothing(cgroup: &CgroupObservation) -> bool {
+    cgroup.memory.swap_max.is_some_and(|limit| limit.bytes().is_zero())
+}
+
+/// The first two numbers of `uname -r`.
+fn version(release: &str) -> Option<(u32, u32)> {
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(str::parse);
+    Some((numbers.next()?.ok()?, numbers.next()?.ok()?))
 }
 
 /// What `lowtide tiers apply`, or the daemon, cannot do here.

@@ -1,4 +1,4 @@
-//! `GET /metrics`, and nothing else.
+//! `GET /metrics`, `/healthz` and `/readyz`, and nothing else.
 
 use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
 
@@ -80,10 +80,15 @@ fn respond(method: &Method, path: &str, view: Option<&View>) -> Response<Full<By
             Ok(page) => (StatusCode::OK, page),
             Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("cannot draw the page: {error}\n")),
         },
-        (&Method::GET | &Method::HEAD, "/metrics", None) => {
+        (&Method::GET | &Method::HEAD, "/metrics" | "/readyz", None) => {
             (StatusCode::SERVICE_UNAVAILABLE, "the first turn of the loop is not done yet\n".to_owned())
         }
-        (_, "/metrics", _) => (StatusCode::METHOD_NOT_ALLOWED, "GET only\n".to_owned()),
+        // Whoever reads this was answered by the thread that the loop is on.
+        (&Method::GET | &Method::HEAD, "/healthz", _)
+        | (&Method::GET | &Method::HEAD, "/readyz", Some(_)) => (StatusCode::OK, "ok\n".to_owned()),
+        (_, "/metrics" | "/healthz" | "/readyz", _) => {
+            (StatusCode::METHOD_NOT_ALLOWED, "GET only\n".to_owned())
+        }
         _ => (StatusCode::NOT_FOUND, "the metrics are at /metrics\n".to_owned()),
     };
     let mut response = Response::new(Full::new(Bytes::from(text)));
@@ -129,6 +134,9 @@ mod tests {
             (Method::DELETE, "/metrics", StatusCode::METHOD_NOT_ALLOWED),
             (Method::GET, "/", StatusCode::NOT_FOUND),
             (Method::POST, "/metrics/", StatusCode::NOT_FOUND),
+            (Method::POST, "/healthz", StatusCode::METHOD_NOT_ALLOWED),
+            (Method::GET, "/healthz", StatusCode::OK),
+            (Method::GET, "/readyz", StatusCode::SERVICE_UNAVAILABLE),
         ] {
             assert_eq!(respond(&method, path, None).status(), status, "{method} {path}");
         }

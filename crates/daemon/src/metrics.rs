@@ -3,6 +3,10 @@
 //! A fresh registry for each scrape: what is not in the view is not on the page, so a cgroup that is gone leaves no
 //! series behind and needs no idle timeout.
 
+mod tenants;
+
+use std::time::UNIX_EPOCH;
+
 use lowtide_core::{
     Bytes, Ratio, TierKind,
     idle::{BOUNDARIES, Source},
@@ -31,6 +35,7 @@ pub(crate) fn render(view: &View) -> Result<String, prometheus::Error> {
     accounts(&page, view)?;
     sampling(&page, view)?;
     idle(&page, view)?;
+    tenants::tenants(&page, view)?;
     let mut text = Vec::new();
     TextEncoder::new().encode(&page.registry.gather(), &mut text)?;
     String::from_utf8(text).map_err(|error| prometheus::Error::Msg(error.to_string()))
@@ -83,6 +88,15 @@ fn host(page: &Page, view: &View) -> Result<(), prometheus::Error> {
         left_out.with_label_values(&[kind.name()]).set(view.left_out.count(kind) as f64);
     }
     page.figure("lowtide_tick_cpu_seconds", "CPU that the last tick took.", view.tick_cpu.as_secs_f64())?;
+    let build = page.gauge("lowtide_build_info", "1 for the version that runs.", &["version"])?;
+    build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1.0);
+    if let Some(done) = view.done.and_then(|done| done.duration_since(UNIX_EPOCH).ok()) {
+        page.figure(
+            "lowtide_last_tick_timestamp_seconds",
+            "When the last turn was done, since 1970.",
+            done.as_secs_f64(),
+        )?;
+    }
     let ticks = page.counter("lowtide_ticks_total", "Turns of the loop.", &[])?;
     ticks.with_label_values::<&str>(&[]).inc_by(view.ticks as f64);
     Ok(())

@@ -1,5 +1,7 @@
 //! The view as text for a terminal.
 
+pub(crate) mod table;
+
 use std::{collections::VecDeque, fmt::Write, time::Duration};
 
 use lowtide_core::{
@@ -15,8 +17,10 @@ use crate::{
     balancer::StoreView,
     hotness::Sampling,
     ledger::{Entry, WorkingSet},
+    promise::Promise,
     view::{CgroupView, TierCost, View},
 };
+use table::{Column, Row};
 
 /// A figure that is older is shown with its age.
 const LATELY: Duration = Duration::from_mins(1);
@@ -24,13 +28,13 @@ const LATELY: Duration = Duration::from_mins(1);
 /// So many of what was left out are named in a line; `status --json` has more.
 const NAMED: usize = 4;
 
-/// `lowtide status`: the host in a few lines, then a line for each target.
+/// `lowtide status`: the host in a few lines, then a line for each target in `view`, which may have been chosen out of more.
 #[must_use]
-pub(crate) fn status(view: &View) -> String {
+pub(crate) fn status(view: &View, of: usize, terminal: Option<usize>) -> String {
     let mut text = String::new();
     // Writing to a String cannot fail.
     let _ = write_host(&mut text, view);
-    let _ = write_cgroups(&mut text, view);
+    let _ = write_cgroups(&mut text, view, of, terminal);
     text
 }
 
@@ -153,31 +157,52 @@ fn write_sampling(text: &mut String, sampling: &Sampling) -> std::fmt::Result {
     }
 }
 
-fn write_cgroups(text: &mut String, view: &View) -> std::fmt::Result {
-    if view.cgroups.is_empty() {
+/// The columns of `status`; where the terminal is too narrow, the last one by rank goes first.
+const COLUMNS: [Column; 7] = [
+    Column { heading: "DRAM", width: 9, dispensable: 0 },
+    Column { heading: "WORKING SET", width: 11, dispensable: 4 },
+    Column { heading: "OFFLOADED", width: 9, dispensable: 1 },
+    Column { heading: "NET SAVED", width: 9, dispensable: 0 },
+    Column { heading: "PRESSURE", width: 8, dispensable: 2 },
+    Column { heading: "BACK/MIN", width: 9, dispensable: 5 },
+    Column { heading: "PRICE", width: 6, dispensable: 3 },
+];
+
+fn write_cgroups(text: &mut String, view: &View, of: usize, terminal: Option<usize>) -> std::fmt::Result {
+    if of == 0 {
         return writeln!(text, "\nno cgroup matches a policy: `lowtide check` shows the policies");
     }
-    let width = view.cgroups.iter().map(|cgroup| cgroup.path.len()).max().unwrap_or(0).clamp(6, 60);
-    writeln!(
-        text,
-        "\n{:width$}  {:>9} {:>11} {:>9} {:>9} {:>8} {:>9} {:>6}  DECISION",
-        "CGROUP", "DRAM", "WORKING SET", "OFFLOADED", "NET SAVED", "PRESSURE", "BACK/MIN", "PRICE"
-    )?;
-    for CgroupView { path, memory, net_saved, decision, hotness, .. } in &view.cgroups {
-        let working_set =
-            hotness.as_ref().map_or_else(|| "-".to_owned(), |hotness| hotness.working_set.to_string());
-        let Figures { offloaded, memory_pressure, promotion_rate, price, .. } = decision.figures;
-        let pressure = memory_pressure.map_or_else(|| "-".to_owned(), |share| share.to_string());
-        writeln!(
-            text,
-            "{:width$}  {:>9} {working_set:>11} {offloaded:>9} {net_saved:>9} {pressure:>8} {promotion_rate:>9} {:>6}  {}",
-            escaped(path),
-            memory.current - memory.demoted().total(),
-            rounded(price),
-            summary(decision)
-        )?;
+    writeln!(text)?;
+    let head = Row {
+        name: "CGROUP".to_owned(),
+        figures: COLUMNS.iter().map(|column| column.heading.to_owned()).collect(),
+        remark: "DECISION".to_owned(),
+    };
+    let rows: Vec<_> = view.cgroups.iter().map(row).collect();
+    table::draw(text, &head, &COLUMNS, &rows, terminal);
+    if rows.len() < of {
+        writeln!(text, "{} of {of} cgroups", rows.len())?;
     }
     Ok(())
+}
+
+/// Its figures in the order of [`COLUMNS`].
+fn row(cgroup: &CgroupView) -> Row {
+    let CgroupView { path, net_saved, decision, hotness, .. } = cgroup;
+    let working_set =
+        hotness.as_ref().map_or_else(|| "-".to_owned(), |hotness| hotness.working_set.to_string());
+    let Figures { offloaded, memory_pressure, promotion_rate, price, .. } = decision.figures;
+    let pressure = memory_pressure.map_or_else(|| "-".to_owned(), |share| share.to_string());
+    let figures = vec![
+        cgroup.dram().to_string(),
+        working_set,
+        offloaded.to_string(),
+        net_saved.to_string(),
+        pressure,
+        promotion_rate.to_string(),
+        rounded(price),
+    ];
+    Row { name: escaped(path).into_owned(), figures, remark: summary(decision) }
 }
 
 fn rounded(share: Ratio) -> String {
@@ -221,11 +246,16 @@ pub(crate) fn explain(cgroup: &CgroupView, view: &View) -> String {
 fn write_decision(text: &mut String, cgroup: &CgroupView) -> std::fmt::Result {
     let decision = &cgroup.decision;
     writeln!(text, "{} (policy {}): {}", escaped(&cgroup.path), decision.policy, summary(decision))?;
-    writeln!(text, "  {}", decision.reason.sentence())?;
+    writeln!(text, "  {}", numbered(decision.reason))?;
     if let Some(why) = decision.file_only.filter(|why| *why != decision.reason) {
-        writeln!(text, "  {}", why.sentence())?;
+        writeln!(text, "  {}", numbered(why))?;
     }
     Ok(())
+}
+
+/// `reason 4: tasks stall on memory more than the SLO allows`.
+fn numbered(reason: Reason) -> String {
+    format!("reason {}: {}", reason.number(), reason.sentence())
 }
 
 /// What the policy's tiers come to; nothing where they bound nothing.
@@ -364,18 +394,15 @@ fn write_forecast(text: &mut String, forecast: &Forecast) -> std::fmt::Result {
 /// What `full` would save of all cgroups that it is not allowed for.
 fn write_promise(text: &mut String, view: &View) -> std::fmt::Result {
     let observed = || view.cgroups.iter().filter(|cgroup| !cgroup.acting);
-    let forecasts: Vec<_> = observed().filter_map(|cgroup| cgroup.forecast.as_ref()).collect();
-    if forecasts.is_empty() {
-        return Ok(());
+    match Promise::of(view) {
+        None => Ok(()),
+        Some(Promise { net, refaulted_per_minute, cgroups }) => writeln!(
+            text,
+            "forecast: mode full would save {net} net in {cgroups} of {} cgroups that it is not set for; {refaulted_per_minute} a \
+             minute would come back",
+            observed().count()
+        ),
     }
-    let net: Bytes = forecasts.iter().map(|forecast| forecast.net).sum();
-    let back: Bytes = forecasts.iter().map(|forecast| forecast.refaulted_per_minute).sum();
-    writeln!(
-        text,
-        "forecast: mode full would save {net} net in {} of {} cgroups that it is not set for; {back} a minute would come back",
-        forecasts.len(),
-        observed().count()
-    )
 }
 
 /// The range of the working set over time, in a line; `status --json` has every minute.
@@ -432,16 +459,16 @@ fn write_past(text: &mut String, cgroup: &CgroupView, view: &View) -> std::fmt::
     for Entry { since, ticks, asked, decision } in cgroup.account.recent.iter().rev() {
         let ago = view.uptime.saturating_sub(*since).as_secs();
         let what = match decision.action {
-            Action::Hold => format!("held: {}", decision.reason.sentence()),
+            Action::Hold => format!("held, {}", numbered(decision.reason)),
             Action::Reclaim { scope: Scope::Demote, .. } => {
-                format!("asked for {asked} to slower nodes: {}", decision.reason.sentence())
+                format!("asked for {asked} to slower nodes, {}", numbered(decision.reason))
             }
             Action::Reclaim { scope: Scope::Sink, .. } => {
-                format!("asked for {asked} from slower nodes to swap: {}", decision.reason.sentence())
+                format!("asked for {asked} from slower nodes to swap, {}", numbered(decision.reason))
             }
-            Action::Reclaim { .. } => format!("asked for {asked}: {}", decision.reason.sentence()),
+            Action::Reclaim { .. } => format!("asked for {asked}, {}", numbered(decision.reason)),
         };
-        let narrowed = decision.file_only.filter(|why| *why != decision.reason).map(Reason::sentence);
+        let narrowed = decision.file_only.filter(|why| *why != decision.reason).map(numbered);
         let narrowed = narrowed.map(|why| format!(" ({why})")).unwrap_or_default();
         writeln!(text, "  {ago:>6} s ago, {ticks:>4} ticks: {what}{narrowed}")?;
     }

@@ -21,6 +21,7 @@ use tokio::{
 use crate::{
     balancer::{Balance, Watch},
     control::Socket,
+    doctor, environment,
     hotness::{
         Trial,
         damon::records::{Records, RecordsError, in_words as damon_in_words},
@@ -39,6 +40,9 @@ use crate::{
 
 /// A chunk of the balancer's takes half a second; one that takes longer hangs in its device.
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What stays missing is said again after as many tries.
+const REMINDED: u32 = 100;
 
 /// How the daemon is started.
 #[derive(Debug, Clone)]
@@ -97,11 +101,14 @@ pub enum RunError {
 /// Runs until SIGTERM or SIGINT.
 pub async fn run(options: &Options) -> Result<(), RunError> {
     // Before anything is written: a signal without a handler would end the daemon with nothing put back.
-    let signals = Signals::new()?;
+    let mut signals = Signals::new()?;
     let watched = Watched::new(lowtide_policy::files(&options.config));
     let loaded = lowtide_policy::load(&options.config)?;
     let root = Root::open(&options.root)?;
     let state_dir = StateDir::take(&loaded.config.state_dir)?;
+    if !until_possible(&root, loaded.config.interval, &mut signals).await {
+        return Ok(());
+    }
     limits::raise_descriptors();
     let trial = Trial::default();
     // Before memory is locked: a walk leaves out what is.
@@ -138,11 +145,14 @@ pub async fn run(options: &Options) -> Result<(), RunError> {
     daemon.turns.end_sampling().await;
     daemon.turns.drain().await;
     // After the last chunk: it is not to go where its cgroup must not.
-    let knobs = put_back(&daemon.root, &mut daemon.journal, is_ours).and(knobs);
+    let rest = put_back(&daemon.root, &mut daemon.journal, is_ours);
+    let knobs = knobs.and_then(|first| Ok(first + rest?));
     daemon.turns.close_books().await;
     // A journal that cannot be written, on a full disk say, keeps nothing of the above from being done.
-    knobs?;
-    outcome
+    let put_back = knobs?;
+    outcome?;
+    daemon.say_goodbye(put_back);
+    Ok(())
 }
 
 /// What [`restore`] did.
@@ -207,8 +217,13 @@ impl Daemon {
             version = env!("CARGO_PKG_VERSION"), config = %options.config.display(), own_cgroup = &*escaped(turns.own()),
             policies = loaded.config.policies.policies().len(), "lowtide starts"
         );
-        serve(&loaded.config, &views).await?;
-        let problems = warn(&loaded);
+        let not_given = serve(&loaded.config, &views).await?;
+        if let Some(problem) = &not_given {
+            tracing::warn!("{problem}");
+        }
+        let mut problems = warn(&loaded);
+        problems.extend(not_given);
+        problems.extend(promise(&root, &loaded.config));
         let options = options.clone();
         let balance = Balance::new(root.clone(), loaded.config.state_dir.clone());
         Ok(Self {
@@ -314,6 +329,17 @@ impl Daemon {
         }
     }
 
+    /// What a clean stop has done.
+    fn say_goodbye(&self, put_back: usize) {
+        let view = self.views.borrow();
+        let (up, turns) = view.as_ref().map_or((Duration::ZERO, 0), |view| (view.uptime, view.ticks));
+        let up = humantime::format_duration(Duration::from_secs(up.as_secs()));
+        tracing::info!(
+            "lowtide stopped: no request is under way, {put_back} kernel settings were put back, what is offloaded stays until it \
+             is touched; {turns} turns in {up}"
+        );
+    }
+
     fn summary(&self) -> String {
         let view = self.views.borrow();
         view.as_ref().map_or_else(String::new, |view| {
@@ -351,6 +377,7 @@ impl Daemon {
         self.refused = false;
         self.problems = warn(&loaded);
         self.problems.extend(needs_restart(&self.started, &loaded.config));
+        self.problems.extend(promise(&self.root, &loaded.config));
         if self.config.interval != loaded.config.interval {
             *ticks = every(loaded.config.interval);
         }
@@ -372,17 +399,65 @@ impl Daemon {
     }
 }
 
-/// Serves metrics and the control socket, each in a task that ends with the runtime.
-async fn serve(config: &Config, views: &watch::Sender<Option<Arc<View>>>) -> Result<(), RunError> {
+/// Waits until the host has what nothing works without: a hierarchy may be mounted, and a controller enabled, later. False if told
+/// to stop before that.
+async fn until_possible(root: &Root, period: Duration, signals: &mut Signals) -> bool {
+    let mut tries = every(period.min(notify::watchdog().map_or(period, |limit| limit / 2)));
+    let mut said = Vec::new();
+    let mut count = 0_u32;
+    loop {
+        tokio::select! {
+            biased;
+            _ = signals.terminate.recv() => return false,
+            _ = signals.interrupt.recv() => return false,
+            _ = tries.tick() => {}
+        }
+        let lacking = doctor::lacking(root);
+        if lacking.is_empty() {
+            return true;
+        }
+        if lacking != said || count.is_multiple_of(REMINDED) {
+            for what in &lacking {
+                tracing::error!("lowtide cannot work on this host, and tries again: {what}");
+            }
+        }
+        // Else systemd would end the start, and after a few of them give up.
+        let status = format!("cannot work here: {}", lacking.join("; "));
+        if said.is_empty() {
+            notify::ready(&status);
+        } else {
+            notify::alive(&status);
+        }
+        said = lacking;
+        count = count.wrapping_add(1);
+    }
+}
+
+/// What policies promise and this host cannot keep; said once.
+fn promise(root: &Root, config: &Config) -> Vec<String> {
+    let broken = environment::broken_promises(root, config);
+    for what in &broken {
+        tracing::error!("{what}");
+    }
+    broken
+}
+
+/// Serves metrics and the control socket, each in a task that ends with the runtime. What is wrong without being a reason to end
+/// is returned.
+async fn serve(
+    config: &Config,
+    views: &watch::Sender<Option<Arc<View>>>,
+) -> Result<Option<String>, RunError> {
     if let Some(address) = config.metrics {
         let listener = http::listen(address).await.map_err(|source| RunError::Metrics { address, source })?;
         tokio::spawn(http::serve(listener, views.subscribe()));
     }
     let path = config.control_socket.clone();
     let socket = Socket::bind(&path).map_err(|source| RunError::Control { path, source })?;
+    let not_given = config.control_group.as_deref().and_then(|group| socket.give(group).err());
     let views = views.subscribe();
     tokio::spawn(async move { socket.serve(views).await });
-    Ok(())
+    Ok(not_given.map(|error| format!("control.group: {error}: only root may ask")))
 }
 
 fn every(period: Duration) -> Interval {
@@ -421,6 +496,7 @@ fn needs_restart(running: &Config, new: &Config) -> Vec<String> {
     let changed = [
         ("metrics.listen", running.metrics != new.metrics),
         ("control.socket", running.control_socket != new.control_socket),
+        ("control.group", running.control_group != new.control_group),
         ("state_dir", running.state_dir != new.state_dir),
         ("tiers", running.tiers != new.tiers && (running.tiers.apply || new.tiers.apply)),
     ];
@@ -433,12 +509,18 @@ fn needs_restart(running: &Config, new: &Config) -> Vec<String> {
     messages
 }
 
-/// Puts those knobs back that `which` says.
-fn put_back(root: &Root, journal: &mut Journal, which: impl Fn(&Record) -> bool) -> Result<(), JournalError> {
+/// Puts those knobs back that `which` says; how many were not as they had been.
+fn put_back(
+    root: &Root,
+    journal: &mut Journal,
+    which: impl Fn(&Record) -> bool,
+) -> Result<usize, JournalError> {
+    let mut count = 0;
     for (path, outcome) in knobs::restore_some(root, journal, which)? {
         report(&path, &outcome, "put back");
+        count += usize::from(matches!(outcome, Outcome::Written { .. }));
     }
-    Ok(())
+    Ok(count)
 }
 
 /// Ends the kdamond of a daemon that was killed. One that cannot be ended stays recorded, and is tried again before another

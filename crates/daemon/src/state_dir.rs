@@ -15,7 +15,7 @@ use nix::{
 #[derive(Debug, thiserror::Error)]
 pub enum StateDirError {
     /// It cannot be made or written.
-    #[error("{path}: cannot use the state directory: {source}")]
+    #[error("{path}: cannot use the state directory: {source}{}", remedy(source))]
     Io {
         /// The file or directory.
         path: PathBuf,
@@ -30,6 +30,16 @@ pub enum StateDirError {
         /// The lock.
         path: PathBuf,
     },
+}
+
+fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => "; run as root",
+        io::ErrorKind::ReadOnlyFilesystem => {
+            "; under systemd `ReadWritePaths=` in a drop-in opens a directory that is not the default"
+        }
+        _ => "",
+    }
 }
 
 /// A state directory that is ours until this is dropped, or the process ends, however it ends.

@@ -4,7 +4,7 @@ use std::{
     collections::{HashMap, HashSet},
     path::PathBuf,
     sync::Arc,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use lowtide_cgroup::{Cgroup, Error, Request};
@@ -193,7 +193,9 @@ impl Loop {
         let costs = view.host.tiers.iter().map(cost).collect();
         let sampling = self.sampler.sampling().clone();
         let stuck = self.stuck.look(&view.host.tiers, &view.cgroups);
-        View { stuck, costs, uptime: now, ticks: self.ticks, sampling, left_out, ..view }
+        let policies = config.policies.policies().to_vec();
+        let done = Some(SystemTime::now());
+        View { stuck, costs, uptime: now, ticks: self.ticks, sampling, left_out, policies, done, ..view }
     }
 
     /// The idle ages of every cgroup that has some.
@@ -234,6 +236,7 @@ impl Loop {
         for decision in decisions {
             tracing::debug!(
                 cgroup = &*escaped(&decision.path), action = decision.action.name(), reason = %decision.reason,
+                number = decision.reason.number(),
                 file_only = decision.file_only.map(Reason::name),
                 price = decision.figures.price.get(), headroom = decision.figures.headroom.get(),
                 "decided"

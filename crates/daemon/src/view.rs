@@ -1,10 +1,14 @@
 //! What the daemon knows at one moment: the one record that metrics, `status` and `explain` are drawn from.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use lowtide_core::{
     Bytes, CgroupId, Compressed, Confinement, Decision, FaultCost, Forecast, HostObservation, Hotness,
-    Ladder, LeftOut, Memory, Observation, Ratio, State,
+    Ladder, LeftOut, Memory, Observation, Policy, Ratio, Stall, State,
     savings::{self, Placed},
 };
 
@@ -48,6 +52,12 @@ pub(crate) struct View {
     pub(crate) stuck: Option<Stuck>,
     /// Every store that the balancer looks at; none if it is not configured.
     pub(crate) balancer: Vec<StoreView>,
+    /// The policies in force.
+    #[serde(skip)]
+    pub(crate) policies: Vec<Policy>,
+    /// When the last turn was done, by the system's clock.
+    #[serde(skip)]
+    pub(crate) done: Option<SystemTime>,
     /// Every target.
     pub(crate) cgroups: Vec<CgroupView>,
 }
@@ -76,8 +86,14 @@ pub(crate) struct CgroupView {
     pub(crate) memory: Memory,
     /// What its policy's tiers come to on this host.
     pub(crate) confined: Confinement,
-    /// Cumulative stall time on memory and I/O.
+    /// Pressure over the last interval.
     pub(crate) stalls: Stalls,
+    /// Time stalled on memory since the cgroup was made.
+    #[serde(skip)]
+    pub(crate) memory_stall: Option<Stall>,
+    /// Time stalled on I/O since the cgroup was made.
+    #[serde(skip)]
+    pub(crate) io_stall: Option<Stall>,
     /// How long its memory in DRAM has been idle; `None` without a source.
     pub(crate) hotness: Option<Hotness>,
     /// From which idle age on which tier is worth it; `None` without a source.
@@ -118,6 +134,14 @@ pub(crate) struct Remembered<'a> {
     pub(crate) ledger: &'a Ledger,
 }
 
+impl CgroupView {
+    /// What it has in DRAM, without what lies on slower nodes.
+    #[must_use]
+    pub(crate) fn dram(&self) -> Bytes {
+        self.memory.current - self.memory.demoted().total()
+    }
+}
+
 impl View {
     /// Joins what was seen, decided and done. `stalls` gives a cgroup's pressure over the last interval, `hotness` its
     /// idle ages; `acting` says by policy whether its mode lets lowtide
@@ -141,6 +165,8 @@ impl View {
                 path: cgroup.path,
                 acting: acting.get(cgroup.policy).copied().unwrap_or(false),
                 stalls: stalls(cgroup.id),
+                memory_stall: cgroup.memory_pressure,
+                io_stall: cgroup.io_pressure,
                 hotness: hotness.remove(&cgroup.id),
                 ladder: state.ladder(cgroup.id).cloned(),
                 forecast: state.forecast(cgroup.id).cloned(),
@@ -169,6 +195,8 @@ impl View {
             sums: Sums::default(),
             stuck: None,
             balancer: Vec::new(),
+            policies: Vec::new(),
+            done: None,
             cgroups,
         }
     }

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-const CODE: &str = include_str!("../src/metrics.rs");
+const CODE: &str = concat!(include_str!("../src/metrics.rs"), include_str!("../src/metrics/tenants.rs"));
 const DOCS: &str = include_str!("../../../docs/metrics.md");
 
 /// Words `lowtide_…` that stand between two `quote`s.

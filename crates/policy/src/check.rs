@@ -7,6 +7,7 @@ use lowtide_core::{Budgets, Limits, Policy, Slo};
 use crate::{
     Config, PolicySet, Price, Problem,
     balancer::balancer,
+    hints::hint,
     hotness::hotness,
     is_protected,
     leaf::Match,
@@ -28,10 +29,12 @@ pub(crate) struct Found<'s> {
 /// The configuration without its policies. Cannot fail: what is out of range was not read.
 pub(crate) fn host(raw: raw::Host) -> Config {
     let default = Config::default();
+    let control = raw.control.unwrap_or_default();
     Config {
         interval: raw.interval.map_or(default.interval, |interval| interval.0),
         metrics: raw.metrics.and_then(|metrics| metrics.listen).map(|listen| listen.0),
-        control_socket: raw.control.and_then(|c| c.socket).map_or(default.control_socket, |socket| socket.0),
+        control_socket: control.socket.map_or(default.control_socket, |socket| socket.0),
+        control_group: control.group.map(|group| group.0),
         state_dir: raw.state_dir.map_or(default.state_dir, |dir| dir.0),
         hotness: hotness(raw.hotness.as_ref()),
         budgets: budgets(raw.budgets.unwrap_or_default()),
@@ -148,7 +151,9 @@ impl<'s> Seen<'s> {
 
     fn tiers(&mut self, source: &Source, policy: &raw::Policy) {
         if self.errors.len() <= MAX_PROBLEMS {
-            self.errors.extend(tier_rules::twice(source, policy.tiers.as_deref().unwrap_or_default()));
+            let tiers = policy.tiers.as_deref().unwrap_or_default();
+            self.errors.extend(tier_rules::twice(source, tiers));
+            self.errors.extend(tier_rules::descending(source, tiers));
         }
     }
 
@@ -175,6 +180,7 @@ impl<'s> Seen<'s> {
             self.patterns.insert(text.clone(), (policy.clone(), source, pattern.span.clone()));
             if self.warnings.len() <= MAX_PROBLEMS {
                 self.warnings.extend(pointless(source, &pattern.span, text));
+                self.warnings.extend(hint(source, &pattern.span, text));
             }
         }
     }

@@ -13,6 +13,8 @@ pub struct Config {
     pub metrics: Option<SocketAddr>,
     /// The socket on which `status` and `explain` ask the daemon. Absolute, short enough for `sun_path`.
     pub control_socket: PathBuf,
+    /// The group whose members may connect to it, besides root.
+    pub control_group: Option<String>,
     /// Where the journal of knobs lives. Absolute.
     pub state_dir: PathBuf,
     /// How the idle ages of memory are had.
@@ -35,6 +37,7 @@ impl Default for Config {
             interval: Duration::from_secs(6),
             metrics: None,
             control_socket: "/run/lowtide/lowtide.sock".into(),
+            control_group: None,
             state_dir: "/var/lib/lowtide".into(),
             hotness: Hotness::default(),
             budgets: Budgets::default(),

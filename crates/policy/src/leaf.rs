@@ -174,6 +174,9 @@ leaves! {
     /// A path that a socket can be bound to.
     Socket(PathBuf), "an absolute path of at most 107 bytes, such as /run/lowtide/lowtide.sock", "^/", socket;
 
+    /// A group of users.
+    Group(String), "the name of a group, such as adm", "^[A-Za-z_][A-Za-z0-9._-]{0,31}$", group;
+
     /// The name of a policy.
     Name(Arc<str>), "1 to 63 of the characters a-z A-Z 0-9 . _ -, the first a letter or digit",
         "^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$", name;
@@ -334,6 +337,18 @@ fn socket(text: &str) -> Result<PathBuf, Refused> {
         return Err(format!("`{text}` is a directory").into());
     }
     absolute(text)
+}
+
+/// As groupadd(8) takes it.
+const GROUP_CHARS: usize = 32;
+
+fn group(text: &str) -> Result<String, Refused> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    let first = |c: char| c.is_ascii_alphabetic() || c == '_';
+    if text.starts_with(first) && text.chars().all(allowed) && text.len() <= GROUP_CHARS {
+        return Ok(text.into());
+    }
+    Err(format!("`{}` is not the name of a group", units::short(text)).into())
 }
 
 const NAME_CHARS: usize = 63;

@@ -12,6 +12,7 @@
 mod balancer;
 mod check;
 mod config;
+mod hints;
 mod hotness;
 mod leaf;
 mod lines;
@@ -31,7 +32,7 @@ mod units;
 mod yaml;
 
 pub use config::{Config, Hotness, Price, SourceChoice};
-pub use load::{Loaded, files, load, parse};
+pub use load::{Loaded, control_socket, files, load, parse};
 pub use matcher::PolicySet;
 pub use problem::{Place, Problem, Problems, Related, Severity};
 pub use protected::{is_protected, may_hold_protected};

@@ -61,6 +61,15 @@ pub fn files(config_file: &Path) -> Vec<PathBuf> {
     files
 }
 
+/// The control socket that `config_file` names, if that much of it can be read, whatever is wrong with the rest: a daemon that
+/// runs with an earlier version of the file listens there.
+#[must_use]
+pub fn control_socket(config_file: &Path) -> Option<PathBuf> {
+    let source = Source::read(config_file).ok()?;
+    let host = read::<raw::Host>(&source, EMPTY_HOST, &mut Vec::new())?;
+    host.control?.socket.map(|socket| socket.0)
+}
+
 fn policy_dir(config_file: &Path) -> PathBuf {
     config_file.with_file_name("policies.d")
 }

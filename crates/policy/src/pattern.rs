@@ -99,6 +99,11 @@ fn check_shape(text: &str) -> Result<(), Fault> {
             format!("paths begin at the root of the cgroup tree, as in /proc/PID/cgroup: write `{inside}`");
         return fault("the pattern begins with the mount point", help);
     }
+    if text.starts_with("^/") {
+        let help =
+            "patterns are globs over the whole path, not regular expressions: leave the `^` out".into();
+        return fault("the pattern begins with `^`", help);
+    }
     if !text.starts_with('/') {
         return fault(
             "the pattern does not begin with `/`",

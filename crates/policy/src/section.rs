@@ -54,7 +54,7 @@ pub(crate) const METRICS: Section = Section {
 pub(crate) const CONTROL: Section = Section {
     name: "`control`",
     home: "under `control`",
-    keys: &["socket"],
+    keys: &["socket", "group"],
     later: &[],
     example: "{ socket: /run/lowtide/lowtide.sock }",
 };

@@ -31,7 +31,9 @@ pub(crate) struct Source {
 }
 
 impl Source {
+    /// A byte order mark at the beginning is no part of the text: it would shift the columns of the first line.
     pub(crate) fn new(path: &Path, text: String) -> Self {
+        let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
         let lines = line_starts(text.as_bytes());
         Self { path: path.to_owned(), text, lines }
     }
@@ -167,10 +169,10 @@ fn line(text: &str) -> String {
     text.chars().map(printable).collect()
 }
 
-/// A tab takes one column here, as it does in `column`; what would move the terminal's cursor is not printed.
+/// A tab is shown, and takes one column, as it does in `column`; what would move the terminal's cursor is not printed.
 fn printable(c: char) -> char {
     match c {
-        '\t' => ' ',
+        '\t' => '→',
         c if c.is_control() => char::REPLACEMENT_CHARACTER,
         // Bidirectional overrides show a line as something else than it is.
         '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}' => char::REPLACEMENT_CHARACTER,
@@ -203,7 +205,15 @@ mod tests {
 
     #[test]
     fn what_moves_the_cursor_is_replaced() {
-        assert_eq!(shown("\ta\u{1b}[2J", 1..2).2, " a\u{fffd}[2J");
+        assert_eq!(shown("\ta\u{1b}[2J", 1..2).2, "→a\u{fffd}[2J");
+    }
+
+    #[test]
+    fn a_byte_order_mark_shifts_no_column() {
+        let source = Source::new(Path::new("f"), "\u{feff}ab: cd\n".into());
+        let at = source.text.find("cd").unwrap();
+        let place = source.place(at..at + 2);
+        assert_eq!((place.column, place.text.as_str()), (5, "ab: cd"));
     }
 
     #[test]

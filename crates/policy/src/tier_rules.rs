@@ -1,6 +1,8 @@
 //! Which tiers a policy allows.
 
-use lowtide_core::{TierRule, TierRules};
+use std::time::Duration;
+
+use lowtide_core::{TierRule, TierRules, TierUse};
 
 use crate::{Problem, raw, read::At, source::Source};
 
@@ -24,4 +26,37 @@ pub(crate) fn twice(source: &Source, list: &[At<raw::TierRule>]) -> Option<Probl
         let problem = source.problem(span.clone(), message, "remove one of the two");
         Some(problem.related(source.related(first.clone(), "it is here already")))
     })
+}
+
+/// Two tiers of which memory would go to the slower one first.
+pub(crate) fn descending(source: &Source, list: &[At<raw::TierRule>]) -> Option<Problem> {
+    let aged = || list.iter().filter_map(|at| Some((at.value.tier?, at.value.after.as_ref()?.0, &at.span)));
+    aged().find_map(|(slower, early, span)| {
+        let (faster, late, first) =
+            aged().find(|(tier, after, _)| speed(*tier) < speed(slower) && *after > early)?;
+        let message = format!(
+            "memory would go to `{slower}`, after {}, before it goes to the faster `{faster}`, after {}",
+            written(early),
+            written(late)
+        );
+        let help = "ages ascend from the faster tier to the slower: node, then zram and zswap, then disk";
+        Some(
+            source
+                .problem(span.clone(), message, help)
+                .related(source.related(first.clone(), "the faster one is here")),
+        )
+    })
+}
+
+/// Ranks the tiers, the fastest first. zram and zswap are both compressed RAM.
+fn speed(tier: TierUse) -> u8 {
+    match tier {
+        TierUse::Node => 0,
+        TierUse::Zram | TierUse::Zswap => 1,
+        TierUse::Disk => 2,
+    }
+}
+
+fn written(age: Duration) -> String {
+    humantime::format_duration(age).to_string()
 }

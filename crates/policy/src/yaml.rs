@@ -234,9 +234,16 @@ fn syntax(error: &ScanError, text: &str) -> Fault {
             "a text in quotes is not closed",
             "the quote that opens it is here or in a line above: close it on the same line",
         ),
-        kind => fault(&format!("this is not YAML: {kind}"), SYNTAX_HELP),
+        kind => {
+            let told = kind.to_string();
+            let help = if told.contains("escape") { ESCAPE_HELP } else { SYNTAX_HELP };
+            fault(&format!("this is not YAML: {told}"), help)
+        }
     }
 }
+
+const ESCAPE_HELP: &str = "in double quotes a backslash begins an escape of YAML's own: write names with a backslash in single \
+                           quotes";
 
 const SYNTAX_HELP: &str = "check indentation, brackets and quotes here and in the line above; patterns and text with \
                            any of `: # * & ! % @ { } [ ] ,` are safe in quotes";

@@ -388,3 +388,16 @@ fn a_price_is_a_number_that_is_not_negative() {
         assert!(messages.iter().any(|message| message.contains(wrong)), "{price}: {messages:?}");
     }
 }
+
+#[test]
+fn what_is_probably_no_glob_is_warned_of() {
+    let told = |pattern: &str| {
+        let text = format!("policies: [{{ name: web, match: [{pattern}] }}]\n");
+        let loaded = parse(Path::new("lowtide.yaml"), &text).unwrap();
+        loaded.warnings.iter().map(ToString::to_string).collect::<String>()
+    };
+    assert!(told("'/web/.*'").contains("`/.*` is of a regular expression"), "{}", told("'/web/.*'"));
+    let eaten = told(r#""/a\x2db.slice""#);
+    assert!(eaten.contains("the pattern is `/a-b.slice`") && eaten.contains(r"'/a\x2db.slice'"), "{eaten}");
+    assert_eq!(told(r"'/a\x2db.slice'"), "");
+}

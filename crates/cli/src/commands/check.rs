@@ -2,70 +2,76 @@
 
 use std::{path::Path, process::ExitCode};
 
+use lowtide_core::Policy;
 use lowtide_policy::{Loaded, Problem};
 
 use super::BAD_CONFIG;
+use crate::output::{self, Lost};
 use lowtide_cli::options::ConfigFile;
 
-pub(crate) fn run(root: &Path, config: &ConfigFile, environment: bool, deny_warnings: bool) -> ExitCode {
+pub(crate) fn run(
+    root: &Path,
+    config: &ConfigFile,
+    environment: bool,
+    deny_warnings: bool,
+) -> Result<ExitCode, Lost> {
     let loaded = match lowtide_policy::load(&config.config) {
         Ok(loaded) => loaded,
         Err(problems) => {
-            eprintln!("{problems}");
-            return ExitCode::from(BAD_CONFIG);
+            output::complain(&problems.to_string())?;
+            return Ok(ExitCode::from(BAD_CONFIG));
         }
     };
-    let mut bad = tell(&loaded.warnings, deny_warnings);
+    let mut bad = tell(&loaded.warnings, deny_warnings)?;
     if environment {
-        bad |= !suits_host(root, &loaded);
+        bad |= !suits_host(root, &loaded)?;
     }
     if bad {
-        return ExitCode::from(BAD_CONFIG);
+        return Ok(ExitCode::from(BAD_CONFIG));
     }
-    summarise(&loaded);
-    ExitCode::SUCCESS
+    summarise(&loaded)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Prints the warnings; true if they count as errors.
-fn tell(warnings: &[Problem], deny: bool) -> bool {
+fn tell(warnings: &[Problem], deny: bool) -> Result<bool, Lost> {
     for warning in warnings {
-        if deny {
-            eprintln!("{}\n", warning.clone().denied());
-        } else {
-            eprintln!("{warning}\n");
-        }
+        let warning = if deny { warning.clone().denied() } else { warning.clone() };
+        output::complain(&warning.to_string())?;
+        output::complain("")?;
     }
-    deny && !warnings.is_empty()
+    Ok(deny && !warnings.is_empty())
 }
 
-fn suits_host(root: &Path, loaded: &Loaded) -> bool {
+fn suits_host(root: &Path, loaded: &Loaded) -> Result<bool, Lost> {
     match lowtide_daemon::environment(root, &loaded.config) {
         Ok(findings) => {
             for finding in &findings {
-                println!("{finding}");
+                output::print(&finding.to_string())?;
             }
-            findings.iter().all(|finding| !finding.is_error())
+            Ok(findings.iter().all(|finding| !finding.is_error()))
         }
         Err(error) => {
-            eprintln!("error: {error}");
-            false
+            output::complain(&format!("error: {error}"))?;
+            Ok(false)
         }
     }
 }
 
-fn summarise(loaded: &Loaded) {
+fn summarise(loaded: &Loaded) -> Result<(), Lost> {
     let policies = loaded.config.policies.policies();
     let read = loaded.files.iter().filter(|path| path.is_file()).count();
-    println!(
+    let counted = format!(
         "{} {} in {} {}: ok",
         policies.len(),
         plural(policies.len(), "policy", "policies"),
         read,
         plural(read, "file", "files")
     );
-    for policy in policies {
-        println!("  {}: {}", policy.name, serde_json::json!(policy.mode).as_str().unwrap_or_default());
-    }
+    let mode = |policy: &Policy| serde_json::json!(policy.mode).as_str().unwrap_or_default().to_owned();
+    let each = policies.iter().map(|policy| format!("  {}: {}", policy.name, mode(policy)));
+    let lines: Vec<_> = std::iter::once(counted).chain(each).collect();
+    output::print(&lines.join("\n"))
 }
 
 fn plural<'a>(count: usize, one: &'a str, many: &'a str) -> &'a str {

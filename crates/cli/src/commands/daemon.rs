@@ -1,24 +1,23 @@
 //! The daemon, and what is asked of it.
 
 use std::{
-    io::Write,
     path::{Path, PathBuf},
     process::ExitCode,
     time::Duration,
 };
 
 use anyhow::Context;
-use lowtide_cli::options::{ConfigFile, DaemonAddress};
+use lowtide_cli::options::{ConfigFile, DaemonAddress, SortBy};
 use lowtide_daemon::{
-    Options, Restored, RunError,
+    Options, Restored, RunError, Shown, Sort,
     control::{self, Request},
     damon_in_words, escaped,
     knobs::Outcome,
 };
-use lowtide_policy::Config;
+use lowtide_policy::{Config, Problems};
 
 use super::BAD_CONFIG;
-use crate::logging;
+use crate::{logging, output};
 
 /// As many as the actuator makes requests at once, one for a look at idle ages, one for what is kept on the disk, and two for
 /// the balancer, whose runs on further zram devices wait: nothing else blocks.
@@ -47,29 +46,42 @@ pub(crate) fn restore(
     root: &Path,
     config: &ConfigFile,
     keep_tiers: bool,
-    state_dir: Option<&Path>,
+    given: Option<&Path>,
 ) -> anyhow::Result<ExitCode> {
-    let state_dir = match state_dir {
+    let state_dir = match given {
         Some(given) => given.to_owned(),
-        None => configured(config, "--state-dir")?.state_dir,
+        None => configured(config)?.state_dir,
     };
-    finish(lowtide_daemon::restore(root, &state_dir, keep_tiers).map(|Restored { knobs, tiers, damon }| {
-        if knobs.is_empty() && tiers.is_empty() && damon.is_empty() {
-            println!("nothing to put back: lowtide has changed no kernel setting");
-        }
-        for (deed, undone) in &tiers {
-            println!("{deed}: {undone}");
-        }
-        let left = tiers.iter().any(|(_, undone)| !undone.is_settled());
-        let refused = left || knobs.iter().any(|(_, outcome)| matches!(outcome, Outcome::Refused(_)));
-        for (path, outcome) in &knobs {
-            println!("/{}: {}", escaped(&path.to_string_lossy()), escaped(&in_words(outcome)));
-        }
-        for outcome in &damon {
-            println!("DAMON: {}", damon_in_words(outcome));
-        }
-        if refused || damon.iter().any(Result::is_err) { ExitCode::FAILURE } else { ExitCode::SUCCESS }
-    }))
+    // One that was given and is missing is a typing error, which must not hide what is to be put back.
+    if given.is_none() && state_dir.try_exists().is_ok_and(|exists| !exists) {
+        output::print(&format!("nothing to put back: {} does not exist", state_dir.display()))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let restored = match lowtide_daemon::restore(root, &state_dir, keep_tiers) {
+        Ok(restored) => restored,
+        Err(error) => return finish(Err(error)),
+    };
+    output::print(&told(&restored))?;
+    Ok(if is_left(&restored) { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// A line for each thing that was put back, or not.
+fn told(Restored { knobs, tiers, damon }: &Restored) -> String {
+    if knobs.is_empty() && tiers.is_empty() && damon.is_empty() {
+        return "nothing to put back: lowtide has changed no kernel setting".to_owned();
+    }
+    let tiers = tiers.iter().map(|(deed, undone)| format!("{deed}: {undone}"));
+    let knobs = knobs.iter().map(|(path, outcome)| {
+        format!("/{}: {}", escaped(&path.to_string_lossy()), escaped(&in_words(outcome)))
+    });
+    let damon = damon.iter().map(|outcome| format!("DAMON: {}", damon_in_words(outcome)));
+    tiers.chain(knobs).chain(damon).collect::<Vec<_>>().join("\n")
+}
+
+fn is_left(Restored { knobs, tiers, damon }: &Restored) -> bool {
+    tiers.iter().any(|(_, undone)| !undone.is_settled())
+        || knobs.iter().any(|(_, outcome)| matches!(outcome, Outcome::Refused(_)))
+        || damon.iter().any(Result::is_err)
 }
 
 fn in_words(outcome: &Outcome) -> String {
@@ -88,23 +100,43 @@ fn options(root: &Path, config: &ConfigFile) -> Options {
     Options { config: config.config.clone(), root: root.to_owned() }
 }
 
+/// The configuration, for where the journal is.
+fn configured(config: &ConfigFile) -> anyhow::Result<Config> {
+    let loaded = lowtide_policy::load(&config.config)
+        .context("cannot take the path from the configuration; mend it, or give --state-dir")?;
+    Ok(loaded.config)
+}
+
 /// A wrong configuration has an exit status of its own.
 fn finish(outcome: Result<ExitCode, RunError>) -> anyhow::Result<ExitCode> {
     match outcome {
         Err(RunError::Config(problems)) => {
-            eprintln!("{problems}");
+            output::complain(&problems.to_string())?;
             Ok(ExitCode::from(BAD_CONFIG))
         }
         other => Ok(other?),
     }
 }
 
-pub(crate) fn status(daemon: &DaemonAddress, json: bool) -> anyhow::Result<ExitCode> {
-    ask(daemon, &Request::Status { json })
+pub(crate) fn status(daemon: &DaemonAddress, json: bool, shown: Shown) -> anyhow::Result<ExitCode> {
+    ask(daemon, &Request::Status { json, shown })
+}
+
+/// A column of `status`, as the daemon calls it.
+pub(crate) fn sort(by: SortBy) -> Sort {
+    match by {
+        SortBy::Cgroup => Sort::Cgroup,
+        SortBy::Dram => Sort::Dram,
+        SortBy::Offloaded => Sort::Offloaded,
+        SortBy::Saved => Sort::Saved,
+        SortBy::Pressure => Sort::Pressure,
+        SortBy::Back => Sort::Back,
+        SortBy::Price => Sort::Price,
+    }
 }
 
 pub(crate) fn report(daemon: &DaemonAddress, json: bool) -> anyhow::Result<ExitCode> {
-    ask(daemon, &Request::Report { json })
+    ask(daemon, &Request::Report { json, width: if json { None } else { output::width() } })
 }
 
 pub(crate) fn explain(cgroup: &str, daemon: &DaemonAddress, json: bool) -> anyhow::Result<ExitCode> {
@@ -115,23 +147,51 @@ pub(crate) fn explain(cgroup: &str, daemon: &DaemonAddress, json: bool) -> anyho
 }
 
 fn ask(daemon: &DaemonAddress, request: &Request) -> anyhow::Result<ExitCode> {
-    let answer = control::ask(&socket(daemon)?, request)?;
-    // `lowtide status | head` closes the pipe early: that is no error.
-    let _ = writeln!(std::io::stdout(), "{}", answer.trim_end());
+    let Place { socket, wrong } = Place::of(daemon);
+    let answer = match (control::ask(&socket, request), wrong) {
+        (Ok(answer), None) => answer,
+        (Ok(answer), Some(_)) => {
+            let config = daemon.config.config.display();
+            output::complain(&format!(
+                "{config} cannot be used (`lowtide check` says why): asked the daemon at {}",
+                socket.display()
+            ))?;
+            answer
+        }
+        (Err(error), None) => return Err(error.into()),
+        (Err(error), Some(problems)) => {
+            let told = format!(
+                "{error}; cannot take another path from the configuration; mend it, or give --socket"
+            );
+            return Err(anyhow::Error::new(problems).context(told));
+        }
+    };
+    output::print(&answer)?;
     Ok(ExitCode::SUCCESS)
 }
 
-/// The socket that was given, or the configured one.
-fn socket(daemon: &DaemonAddress) -> anyhow::Result<PathBuf> {
-    if let Some(socket) = &daemon.socket {
-        return Ok(socket.clone());
-    }
-    Ok(configured(&daemon.config, "--socket")?.control_socket)
+/// Where the daemon is asked.
+struct Place {
+    socket: PathBuf,
+    /// What is wrong with the configuration. The daemon runs on with the one before.
+    wrong: Option<Problems>,
 }
 
-/// The configuration, for a path that `option` could have said instead.
-fn configured(config: &ConfigFile, option: &str) -> anyhow::Result<Config> {
-    let loaded = lowtide_policy::load(&config.config)
-        .with_context(|| format!("cannot take the path from the configuration; mend it, or give {option}"))?;
-    Ok(loaded.config)
+impl Place {
+    /// The socket that was given, or the configured one; if the configuration is wrong, what it says all the same of the socket,
+    /// or the default.
+    fn of(daemon: &DaemonAddress) -> Self {
+        if let Some(socket) = &daemon.socket {
+            return Self { socket: socket.clone(), wrong: None };
+        }
+        let file = &daemon.config.config;
+        match lowtide_policy::load(file) {
+            Ok(loaded) => Self { socket: loaded.config.control_socket, wrong: None },
+            Err(problems) => {
+                let named = lowtide_policy::control_socket(file);
+                let socket = named.unwrap_or_else(|| Config::default().control_socket);
+                Self { socket, wrong: Some(problems) }
+            }
+        }
+    }
 }

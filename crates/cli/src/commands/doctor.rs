@@ -1,11 +1,12 @@
 //! `lowtide doctor`.
 
-use std::{io::Write, path::Path, process::ExitCode};
+use std::{path::Path, process::ExitCode};
+
+use crate::output;
 
 pub(crate) fn run(root: &Path, json: bool) -> anyhow::Result<ExitCode> {
     let report = lowtide_daemon::doctor::examine(root)?;
-    let text = if json { serde_json::to_string_pretty(&report)? } else { report.to_string() };
-    // `lowtide doctor | head` closes the pipe early: that is no error.
-    let _ = writeln!(std::io::stdout(), "{}", text.trim_end());
+    let text = if json { lowtide_daemon::render_json(&report)? } else { report.to_string() };
+    output::print(&text)?;
     Ok(if report.can_run { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

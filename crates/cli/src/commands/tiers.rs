@@ -1,10 +1,12 @@
 //! `lowtide tiers`.
 
-use std::{fmt::Display, io::Write, path::Path, process::ExitCode};
+use std::{fmt::Display, path::Path, process::ExitCode};
 
 use lowtide_cli::options::TiersCommand;
 use lowtide_daemon::setup;
 use serde::Serialize;
+
+use crate::output;
 
 pub(crate) fn run(root: &Path, command: &TiersCommand) -> anyhow::Result<ExitCode> {
     let (TiersCommand::Plan(options) | TiersCommand::Apply(options)) = command;
@@ -25,8 +27,6 @@ pub(crate) fn run(root: &Path, command: &TiersCommand) -> anyhow::Result<ExitCod
 }
 
 fn print(what: &(impl Display + Serialize), json: bool) -> anyhow::Result<()> {
-    let text = if json { serde_json::to_string_pretty(what)? } else { what.to_string() };
-    // `lowtide tiers plan | head` closes the pipe early: that is no error.
-    let _ = writeln!(std::io::stdout(), "{}", text.trim_end());
-    Ok(())
+    let text = if json { lowtide_daemon::render_json(what)? } else { what.to_string() };
+    Ok(output::print(&text)?)
 }

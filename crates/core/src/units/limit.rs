@@ -2,14 +2,13 @@ use std::fmt;
 
 use super::Bytes;
 
-/// A limit as cgroup v2 writes it: a number of bytes, or the word `max`.
+/// A limit as cgroup v2 writes it: a number of bytes, or the word `max`. In JSON a number, or null.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(untagged)]
 pub enum Limit {
     /// No limit.
     Max,
     /// At most so much.
-    #[serde(untagged)]
     At(Bytes),
 }
 

@@ -130,11 +130,17 @@ impl Feature {
     }
 }
 
+impl Finding {
+    /// It is not there, and nothing works without it.
+    pub(super) const fn is_lacking(&self) -> bool {
+        self.feature.required && matches!(self.verdict, Verdict::No(_))
+    }
+}
+
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { feature: Feature { name, required, used_for, without, .. }, verdict, evidence } = self;
-        let lacking = *required && matches!(verdict, Verdict::No(_));
-        let required = if lacking { " (lowtide cannot run without it)" } else { "" };
+        let Self { feature: Feature { name, used_for, without, .. }, verdict, evidence } = self;
+        let required = if self.is_lacking() { " (lowtide cannot run without it)" } else { "" };
         writeln!(f, "  {name}: {}{required}", verdict.word())?;
         for evidence in evidence {
             writeln!(f, "    {evidence}")?;

@@ -60,16 +60,27 @@ pub struct Taken {
     pub why: String,
 }
 
+/// What lowtide cannot do without and this host has not, each in a sentence with the way to have it.
+pub(crate) fn lacking(root: &Root) -> Vec<String> {
+    let findings = cgroups::findings(&Sight::new(root));
+    let lacking = findings.iter().filter(|finding| finding.is_lacking());
+    lacking
+        .map(|finding| {
+            let enable = finding.verdict.enable().unwrap_or_default();
+            format!("no {}: {}; {enable}", finding.feature.name, finding.feature.without)
+        })
+        .collect()
+}
+
 /// Looks at the host whose files are below `root`; fails only if there is no such directory.
 pub fn examine(root: &Path) -> Result<Report> {
     let root = Root::open(root)?;
     let sight = Sight::new(&root);
     let groups = [pressure::findings, cgroups::findings, ages::findings, tiers::findings];
     let findings: Vec<_> = groups.iter().flat_map(|findings| findings(&sight)).collect();
-    let lacking = |finding: &Finding| finding.feature.required && matches!(finding.verdict, Verdict::No(_));
     Ok(Report {
         kernel: root.read("proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned(),
-        can_run: !findings.iter().any(lacking),
+        can_run: !findings.iter().any(Finding::is_lacking),
         source: Auto::choose(&sight),
         findings,
     })

@@ -3,6 +3,7 @@ use lowtide_policy::Config;
 use crate::{
     control::{self, Request},
     hotness::MISLEADS,
+    shown::Shown,
 };
 
 /// What a running daemon has found out, by writes that the doctor does not make.
@@ -47,7 +48,7 @@ impl Running {
     /// Asks the daemon at the usual socket; `None` if none answers.
     pub(super) fn ask() -> Option<Self> {
         let socket = Config::default().control_socket;
-        let status = control::ask(&socket, &Request::Status { json: true }).ok()?;
+        let status = control::ask(&socket, &Request::Status { json: true, shown: Shown::default() }).ok()?;
         Self::understand(&socket.to_string_lossy(), &status)
     }
 

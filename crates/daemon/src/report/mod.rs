@@ -15,7 +15,7 @@ use lowtide_policy::Price;
 pub(crate) use books::Books;
 pub(crate) use text::text;
 
-use crate::view::View;
+use crate::{promise::Promise, view::View};
 
 /// A year is 8760 h.
 const HOURS_A_MONTH: f64 = 730.0;
@@ -40,6 +40,8 @@ pub(crate) struct Report {
     /// How long a daemon has watched since then.
     watched: Duration,
     now: Now,
+    /// What `full` would save of the cgroups that are only observed.
+    forecast: Option<Promise>,
     gib_hours: GibHours,
     worth: Option<Worth>,
     cost: Cost,
@@ -140,6 +142,7 @@ impl Report {
                 .unwrap_or_default()
                 .as_secs(),
             watched: meter.watched,
+            forecast: Promise::of(view),
             gib_hours: GibHours::new(meter),
             worth: price.as_ref().map(|price| Worth::new(price, meter, &now)),
             cost: Cost {

@@ -1,8 +1,8 @@
 use std::collections::HashMap;
 
 use lowtide_core::{
-    Action, CgroupId, CgroupObservation, Confinement, Decision, Figures, HostObservation, Memory,
-    Observation, Reason, State, Tier, TierKind,
+    Action, CgroupId, CgroupObservation, Confinement, Decision, Figures, Forecast, HostObservation, Memory,
+    Observation, Ratio, Reason, State, Tier, TierKind,
 };
 
 use super::*;
@@ -116,14 +116,14 @@ CGROUP       DRAM  OFFLOADED  COMPRESSES TO  NET SAVED  POLICY
 Counted is what cgroups in mode `full` have in swap, whoever sent it there: what the kernel swapped out by itself, or before
 lowtide was started, is in it. Page cache is not.
 ";
-    assert_eq!(text(&after_two_hours(Some(&price))), expected);
+    assert_eq!(text(&after_two_hours(Some(&price)), None), expected);
 }
 
 #[test]
 fn without_a_price_there_is_no_money() {
     let report = after_two_hours(None);
     assert!(report.worth.is_none());
-    assert!(text(&report).contains("price_per_gib_month"));
+    assert!(text(&report, None).contains("price_per_gib_month"));
 }
 
 #[tokio::test]
@@ -140,4 +140,29 @@ async fn the_next_daemon_goes_on_from_where_the_last_one_ended() {
     assert_eq!(sums[1].meter.watched, Duration::from_secs(20));
     assert_eq!(sums[1].meter.promoted, Bytes::mib(2));
     assert_eq!(sums[0].meter.held().offloaded.mean_over(Duration::from_secs(10)), Bytes::mib(400));
+}
+
+#[test]
+fn what_full_would_save_is_told_and_not_counted() {
+    let mut view = view(Duration::from_secs(10), Bytes::ZERO);
+    let counted = Report::new(&view).now.net;
+    assert!(!text(&Report::new(&view), None).contains("not counted"), "nothing is known yet");
+    let forecast = |net| Forecast {
+        kind: TierKind::Zram,
+        device: "/dev/zram0".into(),
+        from: Duration::from_mins(5),
+        could_go: Bytes::mib(60),
+        net: Bytes::mib(net),
+        net_error: None,
+        refaulted_per_minute: Bytes::mib(1),
+        stall: Ratio::ZERO,
+    };
+    // The first is in mode full: what it may save shows in its decisions.
+    view.cgroups[0].forecast = Some(forecast(7));
+    view.cgroups[1].forecast = Some(forecast(40));
+    let report = Report::new(&view);
+    let told = text(&report, None);
+    assert!(told.contains("not counted: mode full would save 40MiB net in 1 cgroups"), "{told}");
+    assert_eq!(report.now.net, counted);
+    assert_eq!(report.forecast.map(|promise| promise.net), Some(Bytes::mib(40)));
 }

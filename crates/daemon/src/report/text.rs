@@ -8,6 +8,10 @@ use std::{
 use lowtide_core::{Bytes, Ratio, escaped};
 
 use super::{CgroupPart, Part, Report};
+use crate::{
+    present::table::{self, Column, Row},
+    promise::Promise,
+};
 
 const CAVEAT: &str = "
 Counted is what cgroups in mode `full` have in swap, whoever sent it there: what the kernel swapped out by itself, or before
@@ -15,15 +19,16 @@ lowtide was started, is in it. Page cache is not.
 ";
 
 /// `lowtide report`.
-pub(crate) fn text(report: &Report) -> String {
+pub(crate) fn text(report: &Report, terminal: Option<usize>) -> String {
     let mut text = String::new();
     // Writing to a String cannot fail.
     let _ = write_sums(&mut text, report);
     let _ = write_worth(&mut text, report);
     let _ = write_cost(&mut text, report);
+    let _ = write_forecast(&mut text, report);
     let _ = write_parts(&mut text, "TIER", &report.tiers);
     let _ = write_parts(&mut text, "POLICY", &report.policies);
-    let _ = write_cgroups(&mut text, &report.cgroups);
+    let _ = write_cgroups(&mut text, &report.cgroups, terminal);
     text.push_str(CAVEAT);
     text
 }
@@ -92,23 +97,42 @@ fn write_parts(text: &mut String, what: &str, parts: &[Part]) -> std::fmt::Resul
     Ok(())
 }
 
-fn write_cgroups(text: &mut String, cgroups: &[CgroupPart]) -> std::fmt::Result {
+/// Not counted: nothing of it was done.
+fn write_forecast(text: &mut String, report: &Report) -> std::fmt::Result {
+    let Some(Promise { cgroups, net, refaulted_per_minute }) = report.forecast else { return Ok(()) };
+    writeln!(
+        text,
+        "not counted: mode full would save {net} net in {cgroups} cgroups that it is not set for; {refaulted_per_minute} a minute \
+         would come back"
+    )
+}
+
+/// The columns; where the terminal is too narrow, the last one by rank goes first.
+const COLUMNS: [Column; 4] = [
+    Column { heading: "DRAM", width: 9, dispensable: 1 },
+    Column { heading: "OFFLOADED", width: 10, dispensable: 0 },
+    Column { heading: "COMPRESSES TO", width: 14, dispensable: 2 },
+    Column { heading: "NET SAVED", width: 10, dispensable: 0 },
+];
+
+fn write_cgroups(text: &mut String, cgroups: &[CgroupPart], terminal: Option<usize>) -> std::fmt::Result {
     if cgroups.is_empty() {
         return writeln!(text, "\nno cgroup is under a policy in mode `full`: nothing is counted");
     }
-    let width = cgroups.iter().map(|cgroup| cgroup.path.len()).max().unwrap_or(0).clamp(6, 60);
-    writeln!(
-        text,
-        "\n{:width$}  {:>9}  {:>9}  {:>13}  {:>9}  POLICY",
-        "CGROUP", "DRAM", "OFFLOADED", "COMPRESSES TO", "NET SAVED"
-    )?;
-    for CgroupPart { path, policy, dram, offloaded, compressed, net } in cgroups {
-        let left = compressed.map_or_else(|| "-".to_owned(), |found| found.share.to_string());
-        writeln!(
-            text,
-            "{:width$}  {dram:>9}  {offloaded:>9}  {left:>13}  {net:>9}  {policy}",
-            escaped(path)
-        )?;
-    }
+    writeln!(text)?;
+    let head = Row {
+        name: "CGROUP".to_owned(),
+        figures: COLUMNS.iter().map(|column| column.heading.to_owned()).collect(),
+        remark: "POLICY".to_owned(),
+    };
+    let rows: Vec<_> = cgroups.iter().map(row).collect();
+    table::draw(text, &head, &COLUMNS, &rows, terminal);
     Ok(())
+}
+
+/// Its figures in the order of [`COLUMNS`].
+fn row(CgroupPart { path, policy, dram, offloaded, compressed, net }: &CgroupPart) -> Row {
+    let left = compressed.map_or_else(|| "-".to_owned(), |found| found.share.to_string());
+    let figures = vec![dram.to_string(), offloaded.to_string(), left, net.to_string()];
+    Row { name: escaped(path).into_owned(), figures, remark: policy.clone() }
 }

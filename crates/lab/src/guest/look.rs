@@ -23,7 +23,7 @@ pub fn sleep_until(moment: f64) -> Result<()> {
 /// Seconds of a duration in the daemon's JSON; `None` where it has none.
 #[must_use]
 pub fn seconds(time: &Value) -> Option<f64> {
-    Some(time["secs"].as_f64()? + time["nanos"].as_f64()? / 1e9)
+    time.as_f64()
 }
 
 /// The kernel's figures of one cgroup; counters are since its creation. Sizes are bytes, stalls seconds.

@@ -182,9 +182,7 @@ fn surprise(plan: &Surprise) -> Result<()> {
 
 /// A duration in the daemon's JSON.
 fn seconds(duration: &Value) -> Result<f64> {
-    let seconds = duration["secs"].as_u64().context("a duration without seconds")?;
-    let nanos = duration["nanos"].as_u64().unwrap_or_default();
-    Ok(Duration::new(seconds, u32::try_from(nanos)?).as_secs_f64())
+    duration.as_f64().context("a duration that is no number of seconds")
 }
 
 /// Waits until enough is offloaded and the next request has begun to take pages; returns the samples until then.

@@ -144,9 +144,9 @@ fn since(before: &BTreeMap<String, u64>, after: &BTreeMap<String, u64>) -> BTree
     after.iter().map(left).filter(|(_, count)| *count > 0).collect()
 }
 
-/// A `Duration` as serde writes it.
+/// A duration in the daemon's JSON.
 fn seconds(value: &serde_json::Value) -> Option<f64> {
-    Some(value["secs"].as_f64()? + value["nanos"].as_f64()? * 1e-9)
+    value.as_f64()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "figures for a human")]

@@ -57,6 +57,8 @@ pub(crate) struct Control {
     /// Path of the Unix socket.
     #[schemars(extend("default" = Config::default().control_socket))]
     pub socket: Option<leaf::Socket>,
+    /// Group whose members may read what the daemon tells, besides root. Nothing can be changed through the socket.
+    pub group: Option<leaf::Group>,
 }
 
 /// Where the idle ages of memory come from, and what they may cost.
@@ -129,7 +131,7 @@ pub(crate) struct HostBalancer {
 maps! {
     Host, HOST: interval metrics control state_dir hotness budgets balancer tiers price_per_gib_month policies;
     Metrics, METRICS: listen;
-    Control, CONTROL: socket;
+    Control, CONTROL: socket group;
     HostHotness, HOTNESS: source interval cpu observe;
     HostBudgets, BUDGETS: reclaim_cpu swap_out swap_reserve watermark_distance direct_reclaim;
     HostBalancer, BALANCER: watermark low scan_interval min_age rate write_budget;

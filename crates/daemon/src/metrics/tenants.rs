@@ -1,0 +1,162 @@
+//! Under which policy each tenant is, what that allows, and the kernel's counters of harm.
+
+use std::{collections::HashMap, time::Duration};
+
+use lowtide_core::{Bytes, Mode};
+use prometheus::Error;
+
+use super::Page;
+use crate::view::View;
+
+pub(super) fn tenants(page: &Page, view: &View) -> Result<(), Error> {
+    policies(page, view)?;
+    stalls(page, view)?;
+    faults(page, view)
+}
+
+fn policies(page: &Page, view: &View) -> Result<(), Error> {
+    let info = page.gauge(
+        "lowtide_cgroup_info",
+        "1 for the policy and the mode that the cgroup is under.",
+        &["cgroup", "policy", "mode"],
+    )?;
+    let slo = page.gauge(
+        "lowtide_policy_slo_ratio",
+        "What the policy accepts: share of time stalled.",
+        &["policy", "resource"],
+    )?;
+    let modes: HashMap<&str, &str> =
+        view.policies.iter().map(|policy| (&*policy.name, word(policy.mode))).collect();
+    for policy in &view.policies {
+        slo.with_label_values(&[&*policy.name, "memory"]).set(policy.slo.memory_pressure.get());
+        slo.with_label_values(&[&*policy.name, "io"]).set(policy.slo.io_pressure.get());
+    }
+    for cgroup in &view.cgroups {
+        let policy = &*cgroup.decision.policy;
+        let mode = modes.get(policy).copied().unwrap_or_default();
+        info.with_label_values(&[&*cgroup.path, policy, mode]).set(1.0);
+    }
+    Ok(())
+}
+
+const fn word(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Observe => "observe",
+        Mode::File => "file",
+        Mode::Full => "full",
+    }
+}
+
+fn stalls(page: &Page, view: &View) -> Result<(), Error> {
+    let family = page.counter(
+        "lowtide_cgroup_stall_seconds_total",
+        "Time in which tasks stalled, since the cgroup was made.",
+        &["cgroup", "resource", "kind"],
+    )?;
+    for cgroup in &view.cgroups {
+        for (resource, stall) in [("memory", cgroup.memory_stall), ("io", cgroup.io_stall)] {
+            let Some(stall) = stall else { continue };
+            let add = |kind, time: Duration| {
+                family.with_label_values(&[&*cgroup.path, resource, kind]).inc_by(time.as_secs_f64());
+            };
+            add("some", stall.some);
+            if let Some(full) = stall.full {
+                add("full", full);
+            }
+        }
+    }
+    Ok(())
+}
+
+fn faults(page: &Page, view: &View) -> Result<(), Error> {
+    let refaulted = page.counter(
+        "lowtide_cgroup_refaulted_bytes_total",
+        "Reclaimed, by whomever, and faulted back: workingset_refault of the kernel.",
+        &["cgroup", "type"],
+    )?;
+    let swapped_in = page.counter(
+        "lowtide_cgroup_swapped_in_bytes_total",
+        "Read from swap: pswpin of the kernel, where it counts that for each cgroup.",
+        &["cgroup"],
+    )?;
+    for cgroup in &view.cgroups {
+        let (path, stat) = (&*cgroup.path, &cgroup.memory.stat);
+        let add = |kind, bytes: Option<Bytes>| {
+            if let Some(bytes) = bytes {
+                refaulted.with_label_values(&[path, kind]).inc_by(bytes.as_f64());
+            }
+        };
+        add("anon", stat.refault_anon);
+        add("file", stat.refault_file);
+        if let Some(bytes) = stat.swap_in {
+            swapped_in.with_label_values(&[path]).inc_by(bytes.as_f64());
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use lowtide_core::{
+        Action, CgroupId, CgroupObservation, Confinement, Decision, Figures, HostObservation, Memory,
+        Observation, Policy, Reason, Stall, State,
+    };
+
+    use crate::{
+        ledger::Ledger,
+        metrics::render,
+        view::{Remembered, Stalls, View},
+    };
+
+    use super::*;
+
+    #[test]
+    fn policy_mode_slo_and_counters_are_on_the_page() {
+        let mut memory = Memory::default();
+        memory.stat.refault_file = Some(Bytes::mib(2));
+        memory.stat.swap_in = Some(Bytes::mib(3));
+        let web = CgroupObservation {
+            id: CgroupId(1),
+            path: "/web".into(),
+            policy: 0,
+            populated: true,
+            memory,
+            processor_time: None,
+            reads: [].into(),
+            confined: Confinement::default(),
+            memory_pressure: Some(Stall { some: Duration::from_millis(1500), full: None }),
+            io_pressure: None,
+            alarm: false,
+            in_flight: false,
+            effects: Vec::new(),
+            reading: None,
+        };
+        let decision = Decision {
+            id: CgroupId(1),
+            path: "/web".into(),
+            policy: "careful".into(),
+            action: Action::Hold,
+            reason: Reason::NothingCold,
+            file_only: None,
+            figures: Figures::default(),
+        };
+        let remembered = Remembered { state: &State::default(), ledger: &Ledger::default() };
+        let seen = Observation { host: HostObservation::default(), cgroups: vec![web] };
+        let no_stalls = |_| Stalls::default();
+        let mut view =
+            View::new(seen, vec![decision], remembered, Bytes::ZERO, no_stalls, HashMap::new(), &[false]);
+        view.policies = vec![Policy { mode: Mode::File, ..Policy::observe("careful") }];
+        let page = render(&view).unwrap();
+        for line in [
+            r#"lowtide_cgroup_info{cgroup="/web",mode="file",policy="careful"} 1"#,
+            r#"lowtide_policy_slo_ratio{policy="careful",resource="memory"} 0.001"#,
+            r#"lowtide_cgroup_stall_seconds_total{cgroup="/web",kind="some",resource="memory"} 1.5"#,
+            r#"lowtide_cgroup_refaulted_bytes_total{cgroup="/web",type="file"} 2097152"#,
+            r#"lowtide_cgroup_swapped_in_bytes_total{cgroup="/web"} 3145728"#,
+        ] {
+            assert!(page.lines().any(|found| found == line), "{line}\n{page}");
+        }
+        assert!(page.contains(concat!("lowtide_build_info{version=\"", env!("CARGO_PKG_VERSION"))), "{page}");
+        assert!(!page.contains("resource=\"io\",kind"), "what is not known has no series");
+    }
+}
