@@ -50,8 +50,14 @@ pub struct Omission {
 /// All that was left out of one look. However many there are, it stays small: a tenant chooses how many.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize)]
 pub struct LeftOut {
+    #[serde(serialize_with = "by_name")]
     counts: [u64; Kind::ALL.len()],
     named: Vec<Omission>,
+}
+
+/// One for each kind, in the order of [`Kind::ALL`].
+fn by_name<S: serde::Serializer>(counts: &[u64; Kind::ALL.len()], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_map(Kind::ALL.iter().map(|kind| kind.name()).zip(counts))
 }
 
 impl LeftOut {
