@@ -302,11 +302,11 @@ impl Loop {
     }
 }
 
-/// The cgroups whose idle ages are wanted: a look makes the kernel age pages, and in observe mode nothing is written.
+/// The cgroups whose idle ages are wanted. In observe mode too, unless the configuration says otherwise: a look moves no memory.
 fn sampled(sight: &Sight, config: &Config, state: &State) -> Vec<Target> {
     let policies = config.policies.policies();
     let target = |cgroup: &CgroupObservation| {
-        let policy = policies.get(cgroup.policy).filter(|policy| policy.mode != Mode::Observe)?;
+        let policy = policies.get(cgroup.policy).filter(|policy| config.hotness.looks_at(policy.mode))?;
         let every = state.look_every(cgroup.id, policy);
         let slow_every = state.look_at_slow_every(cgroup.id, policy);
         let (path, cold_after) = (Arc::clone(&cgroup.path), policy.cold_after);

@@ -2,7 +2,7 @@
 
 use super::Scenario;
 use super::verdict::Verdict;
-use crate::guest::look::sleep_until;
+use crate::guest::look::{now, sleep_until};
 use crate::guest::zram::ZramOptions;
 use crate::guest::{Cgroup, Counters, Daemon, Tenant, Zram, knobs, report};
 use crate::machine::Machine;
@@ -22,6 +22,8 @@ pub(super) const SCENARIO: Scenario = Scenario {
 };
 
 const SECONDS: f64 = 120.0;
+/// From the daemon's start: cold_after, and half a minute in which all of it may go.
+const SOON: f64 = 60.0;
 /// cold_after, and a minute more.
 const DEADLINE: f64 = 90.0;
 const COLD_AFTER: f64 = 30.0;
@@ -42,10 +44,11 @@ policies:
     limits: { per_minute: 100%, floor: 16MiB }
 ";
 
-/// The tenant of one of the two runs, at the deadline and at the end.
+/// The tenant of one of the two runs, a minute after the daemon's start, at the deadline and at the end.
 #[derive(Debug, Serialize, Deserialize)]
 struct Run {
     kind: String,
+    soon: Report,
     deadline: Report,
     end: Report,
     counters: Counters,
@@ -62,7 +65,10 @@ fn run(name: &str, policy: Option<&str>) -> Result<()> {
     let cgroup = Cgroup::create(&format!("tenants/{name}"))?;
     let tenant = Tenant::start(name, &cgroup, &TENANT)?;
     let ready = tenant.reports()?.first().context("the tenant is ready")?.clock;
+    let start = now()?;
     let daemon = policy.map(|policy| Daemon::start(name, policy)).transpose()?;
+    sleep_until(start + SOON)?;
+    let soon = tenant.truth()?;
     sleep_until(ready + DEADLINE)?;
     let deadline = tenant.truth()?;
     sleep_until(ready + SECONDS)?;
@@ -72,7 +78,7 @@ fn run(name: &str, policy: Option<&str>) -> Result<()> {
         println!("{}", daemon.explain(&cgroup.name())?);
         daemon.stop()?;
     }
-    report::emit(&Run { kind: name.into(), deadline, end, counters })?;
+    report::emit(&Run { kind: name.into(), soon, deadline, end, counters })?;
     tenant.stop()?;
     cgroup.remove()
 }
@@ -96,6 +102,11 @@ fn judge(outcome: &Outcome) -> Result<()> {
     let precise = mib(moved(COLD_AFTER)) / mib(moved_by_kernel);
     let ratio = with.end.rate / without.end.rate;
     let mut verdict = Verdict::default();
+    let soon = gone(&with.soon);
+    verdict.expect(
+        soon >= 0.9,
+        format!("{:.1} % of the cold part gone {SOON:.0} s after the daemon's start", soon * 100.0),
+    );
     let at_deadline = gone(&with.deadline);
     verdict.expect(
         at_deadline >= 0.9,
