@@ -108,15 +108,13 @@ fn status_sorts_filters_and_limits() {
 }
 
 #[test]
-fn tables_fit_the_terminal() {
+fn the_table_fits_the_terminal() {
     let live = Live::new();
-    for command in ["status", "report"] {
-        let told = live.told(&[command]);
-        let table = told.lines().skip_while(|line| !line.starts_with("CGROUP"));
-        let table: Vec<_> = table.take_while(|line| !line.is_empty()).collect();
-        assert!(command == "report" || table.len() >= 4, "{told}");
-        assert!(table.iter().all(|line| line.chars().count() <= 80), "{told}");
-    }
+    let told = live.told(&["status"]);
+    let table = told.lines().skip_while(|line| !line.starts_with("CGROUP"));
+    let table: Vec<_> = table.take_while(|line| !line.is_empty()).collect();
+    assert!(table.len() >= 4, "{told}");
+    assert!(table.iter().all(|line| line.chars().count() <= 80), "{told}");
 }
 
 #[test]

@@ -267,10 +267,13 @@ impl CgroupState {
         let swap_in = turn.costs.of_swapped_out(&turn.host.tiers);
         // Where it is not known, PSI alone tells.
         let refault = self.reads.per_page().unwrap_or_default();
+        // What lowtide did not take is the tenant's own doing, as when it lives at its own limit.
+        let caused = of_pages(swap_in, back.anon.min(self.tracker.away()))
+            .saturating_add(of_pages(refault, back.file.min(self.worth.file.away())));
+        self.slowdown.observe(seen.processor_time, caused, elapsed);
         let stalls = (of_pages(swap_in, back.anon), of_pages(refault, back.file));
         self.so_far.swap_in_stall = self.so_far.swap_in_stall.saturating_add(stalls.0);
         self.so_far.refault_stall = self.so_far.refault_stall.saturating_add(stalls.1);
-        self.slowdown.observe(seen.processor_time, stalls.0.saturating_add(stalls.1), elapsed);
         let reclaim = over_pages(self.cpu, self.reclaimed);
         let all = left.all();
         let anon = Change {

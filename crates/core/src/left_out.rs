@@ -55,6 +55,17 @@ pub struct LeftOut {
     named: Vec<Omission>,
 }
 
+/// A name is as long as a tenant likes; both of its ends say most.
+fn shortened(why: String) -> String {
+    const END: usize = 256;
+    let count = why.chars().count();
+    if count <= 2 * END {
+        return why;
+    }
+    let (begin, end) = (why.chars().take(END), why.chars().skip(count - END));
+    begin.chain(" … ".chars()).chain(end).collect()
+}
+
 /// One for each kind, in the order of [`Kind::ALL`].
 fn by_name<S: serde::Serializer>(counts: &[u64; Kind::ALL.len()], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_map(Kind::ALL.iter().map(|kind| kind.name()).zip(counts))
@@ -64,7 +75,7 @@ impl LeftOut {
     /// Counts one, which `why` names.
     pub fn add(&mut self, kind: Kind, why: &str) {
         if self.count_one(kind) {
-            self.named.push(Omission { kind, why: escaped(why).into_owned() });
+            self.named.push(Omission { kind, why: shortened(escaped(why).into_owned()) });
         }
     }
 
@@ -72,7 +83,7 @@ impl LeftOut {
     pub fn add_bytes(&mut self, kind: Kind, name: &[u8], why: &str) {
         if self.count_one(kind) {
             let why = format!("{}: {}", escaped_bytes(name), escaped(why));
-            self.named.push(Omission { kind, why });
+            self.named.push(Omission { kind, why: shortened(why) });
         }
     }
 
@@ -125,6 +136,15 @@ impl LeftOut {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_takes_no_more_than_it_tells() {
+        let mut left_out = LeftOut::default();
+        left_out.add(Kind::Cgroup, &"\u{1b}".repeat(1 << 20));
+        left_out.add_bytes(Kind::Cgroup, &vec![0xff; 1 << 20], "is no UTF-8");
+        assert!(left_out.named().iter().all(|omission| omission.why.len() < 1024));
+        assert!(left_out.named()[1].why.ends_with("is no UTF-8"));
+    }
 
     #[test]
     fn all_are_counted_and_a_few_named() {

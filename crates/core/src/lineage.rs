@@ -37,6 +37,15 @@ pub struct Level {
     pub settings: Settings,
 }
 
+/// Where a target stands among the levels.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Place {
+    /// The level right above it; `None` below the root.
+    pub above: Option<usize>,
+    /// Its own, where it has children.
+    pub own: Option<usize>,
+}
+
 /// What limits along the path leave to a cgroup.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Above {
@@ -50,32 +59,26 @@ pub struct Above {
     pub stays_in_zswap: bool,
 }
 
-/// Has each cgroup's memory say what holds along its path. `parents` are the levels right above the cgroups, `own` what they have
+/// Has each cgroup's memory say what holds along its path. `places` are where the cgroups stand, `own` what they have
 /// set of zswap themselves; levels stand parents before children.
 ///
 /// `recursive`: protection that nobody below claims holds for all below (the mount option memory_recursiveprot, 5.7).
 pub fn settle(
     levels: &[Level],
     cgroups: &mut [CgroupObservation],
-    parents: &[Option<usize>],
+    places: &[Place],
     own: &[Settings],
     recursive: bool,
 ) {
     let paths = paths(levels);
-    let min = Protection { of: |one: &Settings| one.min, recursive }.of_levels(
-        levels,
-        cgroups,
-        parents,
-        |memory| memory.min,
-    );
-    let low = Protection { of: |one: &Settings| one.low, recursive }.of_levels(
-        levels,
-        cgroups,
-        parents,
-        |memory| memory.low,
-    );
+    let min =
+        Protection { of: |one: &Settings| one.min, recursive }
+            .of_levels(levels, cgroups, places, |memory| memory.min);
+    let low =
+        Protection { of: |one: &Settings| one.low, recursive }
+            .of_levels(levels, cgroups, places, |memory| memory.low);
     for (index, cgroup) in cgroups.iter_mut().enumerate() {
-        let above = parents.get(index).copied().flatten();
+        let above = places.get(index).and_then(|place| place.above);
         let path = above.and_then(|above| paths.get(above)).copied().unwrap_or_default();
         let memory = &mut cgroup.memory;
         memory.above = own.get(index).map_or(path, |own| Above {
@@ -144,7 +147,7 @@ impl<F: Fn(&Settings) -> Bytes> Protection<F> {
         &self,
         levels: &[Level],
         cgroups: &[CgroupObservation],
-        parents: &[Option<usize>],
+        places: &[Place],
         own: impl Fn(&Memory) -> Bytes,
     ) -> Shares {
         let new = |level: &Level| Share { current: level.settings.current, ..Share::default() };
@@ -152,8 +155,9 @@ impl<F: Fn(&Settings) -> Bytes> Protection<F> {
         for Level { parent, settings } in levels {
             shares.claim(*parent, settings.current.min((self.of)(settings)));
         }
-        for (cgroup, parent) in cgroups.iter().zip(parents) {
-            shares.claim(*parent, cgroup.memory.current.min(own(&cgroup.memory)));
+        // One that is a level itself has claimed already.
+        for (cgroup, place) in cgroups.iter().zip(places).filter(|(_, place)| place.own.is_none()) {
+            shares.claim(place.above, cgroup.memory.current.min(own(&cgroup.memory)));
         }
         for (index, Level { parent, settings }) in levels.iter().enumerate() {
             let set = (self.of)(settings);

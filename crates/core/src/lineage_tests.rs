@@ -29,8 +29,9 @@ fn cgroup(current: u64, min: Bytes) -> CgroupObservation {
 
 fn mins(levels: &[Level], children: &[(usize, u64, Bytes)], recursive: bool) -> Vec<Bytes> {
     let mut cgroups: Vec<_> = children.iter().map(|(_, current, min)| cgroup(*current, *min)).collect();
-    let parents: Vec<_> = children.iter().map(|(parent, ..)| Some(*parent)).collect();
-    settle(levels, &mut cgroups, &parents, &[], recursive);
+    let places: Vec<_> =
+        children.iter().map(|(parent, ..)| Place { above: Some(*parent), own: None }).collect();
+    settle(levels, &mut cgroups, &places, &[], recursive);
     cgroups.iter().map(|cgroup| cgroup.memory.min).collect()
 }
 
@@ -44,6 +45,15 @@ fn what_is_protected_above_is_shared_out_below() {
     // Two levels above, of which the nearer claims nothing.
     let levels = [level(None, 200, 100), level(Some(0), 100, 0)];
     assert_eq!(mins(&levels, &[(1, 100, Bytes::ZERO)], true), [Bytes::mib(50)]);
+}
+
+/// Kind 6: a target with children is a level too, and claims what it has set once.
+#[test]
+fn a_target_with_children_claims_once() {
+    let levels = [level(None, 300, 100), level(Some(0), 200, 100)];
+    let mut cgroups = [cgroup(200, Bytes::mib(100))];
+    settle(&levels, &mut cgroups, &[Place { above: Some(0), own: Some(1) }], &[], true);
+    assert_eq!(cgroups[0].memory.min, Bytes::mib(100));
 }
 
 /// Kind 5: what a cgroup sets for itself holds as far as what is above grants it.
@@ -97,7 +107,8 @@ fn every_limit_on_the_path_counts() {
         ..Settings::default()
     };
     let own = [Settings::default(), one.clone(), one];
-    settle(&levels, &mut cgroups, &[Some(1), Some(2), None], &own, true);
+    let places = [Some(1), Some(2), None].map(|above| Place { above, own: None });
+    settle(&levels, &mut cgroups, &places, &own, true);
     let above: Vec<_> = cgroups.iter().map(|cgroup| cgroup.memory.above).collect();
     assert_eq!(above[0], Above { swap: Some(Bytes::ZERO), no_swap: true, ..Above::default() });
     assert_eq!(

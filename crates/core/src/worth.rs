@@ -82,6 +82,11 @@ impl Worth {
         self.pace = (self.pace * (sign * doublings).exp2()).clamp(PROBE, 1.0);
     }
 
+    /// Bytes that left on request and are away, as far as that is known.
+    pub(crate) fn away(&self) -> Bytes {
+        whole(self.away)
+    }
+
     /// Of what left in the last minutes, the share that stayed away; one if nothing left.
     ///
     /// Katalyst's refault accuracy, 1 − Δworkingset_activate / Δpgsteal, over all that was faulted back, against a prior:

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use lowtide_cgroup::{Cgroup, Error};
-use lowtide_core::lineage::{Level, Settings};
+use lowtide_core::lineage::{Level, Place, Settings};
 
 /// What was read on the way, parents before children.
 #[derive(Debug, Default)]
@@ -16,7 +16,7 @@ pub(crate) struct Lineage {
 
 /// The nearest level above a cgroup.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Above {
+enum Above {
     /// None that has anything to say.
     Root,
     /// Its place among the levels.
@@ -31,21 +31,25 @@ impl Lineage {
         Self { with_zswap, ..Self::default() }
     }
 
-    /// Takes in the next cgroup of a walk in depth-first order; returns what is right above it. One that is not `needed` is not read.
-    pub(crate) fn enter(&mut self, cgroup: &Cgroup, needed: bool) -> Result<Above, Error> {
+    /// Takes in the next cgroup of a walk in depth-first order; returns where it stands, `None` if it cannot be
+    /// read what holds above it. One that is not `needed` is not read.
+    pub(crate) fn enter(&mut self, cgroup: &Cgroup, needed: bool) -> Result<Option<Place>, Error> {
         while self.path.last().is_some_and(|(last, _)| !is_below(cgroup.path(), last)) {
             self.path.pop();
         }
         let above = self.path.last().map_or(Above::Root, |(_, above)| *above);
         if !needed || !cgroup.may_have_children() || &**cgroup.path() == "/" {
-            return Ok(above);
+            return Ok(above.place(None));
         }
         let read = if above == Above::Unknown { Ok(None) } else { cgroup.settings(self.with_zswap) };
         let (own, outcome) = match read {
-            Ok(Some(settings)) => (self.push(above, settings), Ok(above)),
-            Ok(None) => (above, Ok(above)),
+            Ok(Some(settings)) => {
+                let own = self.push(above, settings);
+                (own, Ok(above.place(own.level())))
+            }
+            Ok(None) => (above, Ok(above.place(None))),
             // What lies below is gone, too.
-            Err(error) if error.is_gone() => (above, Ok(above)),
+            Err(error) if error.is_gone() => (above, Ok(above.place(None))),
             Err(error) => (Above::Unknown, Err(error)),
         };
         self.path.push((Arc::clone(cgroup.path()), own));
@@ -64,8 +68,16 @@ impl Lineage {
 }
 
 impl Above {
+    /// Where a cgroup stands that is right below, with a level of its own or without.
+    const fn place(self, own: Option<usize>) -> Option<Place> {
+        match self {
+            Self::Unknown => None,
+            Self::Root | Self::Level(_) => Some(Place { above: self.level(), own }),
+        }
+    }
+
     /// Its place among the levels, if there is one.
-    pub(crate) const fn level(self) -> Option<usize> {
+    const fn level(self) -> Option<usize> {
         match self {
             Self::Level(place) => Some(place),
             Self::Root | Self::Unknown => None,

@@ -9,7 +9,7 @@ use std::{
 use lowtide_cgroup::{Cgroup, Descend, Error, Mount};
 use lowtide_core::{
     Bytes, CgroupId, CgroupObservation, Confinement, HostObservation, LeftOut, Mode, Observation, Policy,
-    Ratio, Stall, Stored, TierKind, left_out::Kind, lineage::Level,
+    Ratio, Stall, Stored, TierKind, left_out::Kind, lineage::Level, lineage::Place,
 };
 use lowtide_kernfs::{Files, Root};
 use lowtide_mglru::LruGen;
@@ -20,7 +20,7 @@ use crate::{
     complaints::Complaints,
     eviction::Nodes,
     limits,
-    lineage::{Above, Lineage},
+    lineage::Lineage,
     targets::{self, Candidate},
     view::Stalls,
 };
@@ -48,15 +48,19 @@ pub(crate) struct Sight {
     pub(crate) handles: HashMap<CgroupId, Cgroup>,
     /// Pressure since the last look.
     pub(crate) stalls: HashMap<CgroupId, Stalls>,
+    /// Paths that could not be looked at, with all below them: whether there are targets is not known.
+    pub(crate) unseen: Vec<Arc<str>>,
     /// What could not be seen.
     pub(crate) left_out: LeftOut,
 }
 
 /// What a walk found.
 struct Found {
-    /// Each with its handle, and the place of what is right above it among the levels.
-    targets: Vec<(Candidate, Cgroup, Option<usize>)>,
+    /// Each with its handle, and where it stands among the levels.
+    targets: Vec<(Candidate, Cgroup, Place)>,
     levels: Vec<Level>,
+    /// Paths that could not be looked at, with all below them.
+    unseen: Vec<Arc<str>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -117,23 +121,24 @@ impl Observer {
         let host = self.host(&mut left_out)?;
         // Off, and without pages, it has no limit that matters.
         let with_zswap = host.tiers.iter().any(|tier| tier.kind == TierKind::Zswap);
-        let Found { targets, levels } = self.targets(policies, with_zswap, &mut left_out)?;
-        let (mut parents, mut own) = (Vec::new(), Vec::new());
+        let Found { targets, levels, unseen } = self.targets(policies, with_zswap, &mut left_out)?;
+        let (mut places, mut own) = (Vec::new(), Vec::new());
         let mut sight = Sight {
             seen: Observation { host, cgroups: Vec::with_capacity(targets.len()) },
             targets: targets.iter().map(|(target, ..)| target.id).collect(),
             handles: HashMap::with_capacity(targets.len()),
             stalls: HashMap::with_capacity(targets.len()),
+            unseen,
             left_out,
         };
         let mut before = HashMap::with_capacity(targets.len());
         let slow = slow_nodes(&sight.seen.host);
-        for (target, cgroup, above) in targets {
+        for (target, cgroup, place) in targets {
             let zswap = || if with_zswap { cgroup.settings(true) } else { Ok(None) };
             let observed = observe(&target, &cgroup, &slow).and_then(|seen| Ok((seen, zswap()?)));
             match observed.map(|(seen, settings)| Some((seen?, settings.unwrap_or_default()))) {
                 Ok(Some((seen, settings))) => {
-                    parents.push(above);
+                    places.push(place);
                     own.push(settings);
                     let pressures = Pressures { at: now, memory: seen.memory_pressure, io: seen.io_pressure };
                     let last = before.insert(target.id, pressures).or(self.before.get(&target.id).copied());
@@ -150,7 +155,7 @@ impl Observer {
         self.look_at_disks(&mut sight);
         sight.seen.bound(&mut sight.left_out);
         let recursive = self.mount.protects_recursively();
-        lowtide_core::lineage::settle(&levels, &mut sight.seen.cgroups, &parents, &own, recursive);
+        lowtide_core::lineage::settle(&levels, &mut sight.seen.cgroups, &places, &own, recursive);
         Ok(sight)
     }
 
@@ -217,7 +222,7 @@ impl Observer {
         let walked = self.mount.walk(|cgroup| {
             let entered = lineage.enter(cgroup, !policies.policies().is_empty());
             let fails = entered.as_ref().err().map(ToString::to_string);
-            let above = entered.unwrap_or(Above::Unknown);
+            let place = entered.unwrap_or_default();
             let is_told = fails.is_some();
             failed.extend(fails);
             if targets::is_protected(cgroup.path(), &self.own) {
@@ -227,16 +232,16 @@ impl Observer {
             {
                 // What cannot be told is told with its error when the cgroup is observed; one that is gone is left out.
                 let Some(populated) = cgroup.populated().unwrap_or(Some(true)) else { return Descend::Yes };
-                if above == Above::Unknown {
+                let Some(place) = place else {
                     let path = Arc::clone(cgroup.path());
                     let why = || format!("{path}: what holds above it cannot be read");
                     failed.extend((!is_told).then(why));
                     unseen.push((path, policy));
                     return Descend::Yes;
-                }
+                };
                 let (id, path) = (cgroup.id(), Arc::clone(cgroup.path()));
                 candidates.push(Candidate { id, path, policy, populated });
-                handles.insert(id, (cgroup.clone(), above.level()));
+                handles.insert(id, (cgroup.clone(), place));
             }
             Descend::Yes
         })?;
@@ -245,20 +250,29 @@ impl Observer {
         for why in &failed {
             left_out.add(Kind::Cgroup, why);
         }
+        let mut lost = Vec::new();
         for path in walked.failed {
             // It may have what must not be touched below it, or targets of other policies than the one above.
             if targets::may_hold_protected(&path) {
+                lost.push(Arc::clone(&path));
                 protected.push(path);
-            } else if let Some(policy) = policies.matching(&path) {
+            } else {
+                // Its policy does not matter: it only stands in for what may be there.
+                let policy = policies.matching(&path).unwrap_or_default();
                 unseen.push((path, policy));
             }
         }
+        let not_looked_at = unseen.iter().map(|(path, _)| Arc::clone(path)).chain(lost).collect();
         let candidates = targets::with_unseen(candidates, unseen);
         let candidates = targets::without_parents_of(&protected, candidates);
         let kept = targets::deepest(candidates).into_iter();
         let handle =
-            |target: Candidate| handles.remove(&target.id).map(|(cgroup, above)| (target, cgroup, above));
-        Ok(Found { targets: kept.filter_map(handle).collect(), levels: lineage.into_levels() })
+            |target: Candidate| handles.remove(&target.id).map(|(cgroup, place)| (target, cgroup, place));
+        Ok(Found {
+            targets: kept.filter_map(handle).collect(),
+            levels: lineage.into_levels(),
+            unseen: not_looked_at,
+        })
     }
 
     /// Asks the kernel once whether it takes `swappiness=`, through a cgroup that lowtide is told to act on: in observe

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use globset::{GlobBuilder, GlobMatcher};
+use globset::{GlobBuilder, GlobSet};
 
 use crate::view::{CgroupView, View};
 
@@ -64,11 +64,18 @@ pub(crate) fn select(view: &View, shown: &Shown) -> Result<(View, usize), String
     Ok((View { cgroups, ..view.clone() }, view.cgroups.len()))
 }
 
-fn matcher(glob: &str) -> Result<GlobMatcher, String> {
+/// No pattern needs more.
+const LONGEST_PATTERN: usize = 4096;
+
+fn matcher(glob: &str) -> Result<GlobSet, String> {
+    if glob.len() > LONGEST_PATTERN {
+        return Err(format!("a pattern of {} bytes is longer than {LONGEST_PATTERN}", glob.len()));
+    }
     let whole = if glob.starts_with('/') { glob.to_owned() } else { format!("/**/{glob}") };
     let built = GlobBuilder::new(&whole).literal_separator(true).backslash_escape(false).build();
-    let built = built.map_err(|error| format!("`{glob}` is no pattern: {}", error.kind()))?;
-    Ok(built.compile_matcher())
+    // A set says so where the pattern nests too deep for its regular expression; a single matcher panics.
+    let set = built.and_then(|built| GlobSet::builder().add(built).build());
+    set.map_err(|error| format!("`{glob}` is no pattern: {}", error.kind()))
 }
 
 fn order(sort: Sort, a: &CgroupView, b: &CgroupView) -> Ordering {
@@ -82,5 +89,19 @@ fn order(sort: Sort, a: &CgroupView, b: &CgroupView) -> Ordering {
         Sort::Pressure => share(figures(b).memory_pressure).total_cmp(&share(figures(a).memory_pressure)),
         Sort::Back => figures(b).promotion_rate.get().total_cmp(&figures(a).promotion_rate.get()),
         Sort::Price => figures(b).price.get().total_cmp(&figures(a).price.get()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pattern_that_nests_too_deep_is_an_answer_and_no_panic() {
+        let nested = format!("{}a{}", "{".repeat(300), "}".repeat(300));
+        // Either the pattern or its regular expression is refused; none panics.
+        assert!(matcher(&nested).is_err(), "too deep");
+        assert!(matcher(&"a".repeat(LONGEST_PATTERN + 1)).is_err(), "too long");
+        assert!(matcher("web-*").unwrap().is_match("/a/web-1"));
     }
 }

@@ -56,7 +56,7 @@ impl Seen {
                 accounted = missing;
             }
             let joined = joined(&before[index + 1..], &as_old);
-            let hidden = joined.min((joined + known) - still).min(piece.size);
+            let hidden = joined.min((joined + known) - still - gone).min(piece.size);
             seen.watched.push(Watched { age, size: piece.size, touched, hidden });
         }
         seen

@@ -363,6 +363,11 @@ impl Tracker {
         self.precision.measured()
     }
 
+    /// Anonymous bytes that left on request and are away.
+    pub(crate) fn away(&self) -> Bytes {
+        self.away.bytes()
+    }
+
     /// Half of the 95 % interval of so many idle bytes; `None` if the source does not say.
     pub(crate) fn error_of(&self, idle: Bytes) -> Option<Bytes> {
         self.last.and_then(|last| last.resolution.error_of(idle))

@@ -250,6 +250,9 @@ impl Case<'_> {
             other => other,
         };
         let step = self.bounded(Step { amount: BATCH, scope, bound: Reason::Ageing, file_only }, figures);
+        // No ages are known yet, so nothing that is mapped may go.
+        let unmapped = if scope.is_file() { self.unmapped() } else { Bytes::MAX };
+        let step = step.at_most(unmapped, Reason::NothingReclaimable);
         if step.amount < BATCH {
             return Err((step.bound, file_only));
         }

@@ -9,7 +9,8 @@ mod ways;
 
 use std::{
     collections::{HashMap, HashSet},
-    path::PathBuf,
+    path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use lowtide_cgroup::{Cgroup, Mount};
@@ -82,7 +83,7 @@ impl Confine {
             vec![error.to_string()]
         });
         self.sizes.retain(|id, _| sight.targets.contains(id));
-        complaints.extend(let_go(&self.root, journal, &sight.targets));
+        complaints.extend(let_go(&self.root, journal, sight));
         // Once, not at every turn.
         for new in complaints.iter().filter(|complaint| !self.complaints.contains(*complaint)) {
             tracing::warn!("{new} (tiers of a policy)");
@@ -184,9 +185,13 @@ fn carry_out(
     Ok(refused)
 }
 
-/// Puts the knobs of cgroups back that are no targets any more; returns what the kernel refused.
-fn let_go(root: &Root, journal: &mut Journal, targets: &HashSet<CgroupId>) -> Vec<String> {
-    let others = |record: &Record| record.cgroup.is_some_and(|id| !targets.contains(&id));
+/// Puts the knobs of cgroups back that are no targets any more; returns what the kernel refused. What could not be looked at may be one
+/// still: its knobs stay.
+fn let_go(root: &Root, journal: &mut Journal, sight: &Sight) -> Vec<String> {
+    let others = |record: &Record| {
+        record.cgroup.is_some_and(|id| !sight.targets.contains(&id))
+            && !may_be_unseen(&record.path, &sight.unseen)
+    };
     let refused = |(path, outcome): (PathBuf, Outcome)| match outcome {
         Outcome::Refused(error) => Some(error),
         Outcome::Gone => None,
@@ -199,6 +204,12 @@ fn let_go(root: &Root, journal: &mut Journal, targets: &HashSet<CgroupId>) -> Ve
         Ok(outcomes) => outcomes.into_iter().filter_map(refused).collect(),
         Err(error) => vec![error.to_string()],
     }
+}
+
+/// Whether a knob is of a cgroup at or below one of these. Where the hierarchy is mounted does not matter: at worst a knob stays for longer.
+fn may_be_unseen(knob: &Path, unseen: &[Arc<str>]) -> bool {
+    let knob = knob.to_string_lossy();
+    unseen.iter().any(|path| knob.contains(&format!("{}/", path.trim_end_matches('/'))))
 }
 
 /// What is not bounded as it should be gets no swap by lowtide's requests.

@@ -65,12 +65,24 @@ impl Host {
         policies: &str,
         journal: &mut Journal,
     ) -> Vec<CgroupObservation> {
+        self.turn_without(&[], cgroups, policies, journal)
+    }
+
+    /// A turn in which these paths could not be looked at.
+    fn turn_without(
+        &mut self,
+        unseen: &[&str],
+        cgroups: &[&str],
+        policies: &str,
+        journal: &mut Journal,
+    ) -> Vec<CgroupObservation> {
         let config = parse(Path::new("lowtide.yaml"), policies).unwrap().config;
         let mut sight = Sight {
             seen: Observation::default(),
             targets: HashSet::new(),
             handles: [].into(),
             stalls: [].into(),
+            unseen: unseen.iter().map(|path| Arc::from(*path)).collect(),
             left_out: LeftOut::default(),
         };
         sight.seen.host = HostObservation { tiers: vec![disk()], ..HostObservation::default() };
@@ -129,6 +141,21 @@ const NO_DISK: &str = ", tiers: [{ use: zswap }]";
 const NO_SWAP: &str = ", tiers: [{ use: node }]";
 const NO_ZSWAP: &str = ", tiers: [{ use: disk }]";
 const UNTOUCHED: [&str; 3] = ["max", "max", "1"];
+
+/// Kind 4: what is above a target could not be read for a turn, so whether it is one still is not known.
+#[test]
+fn what_could_not_be_looked_at_keeps_its_knobs() {
+    let mut host = Host::new(&["a", "b"]);
+    let policies = policy("full", NO_SWAP);
+    host.turn(&["a", "b"], &policies);
+    let held = host.knobs("b");
+    assert_ne!(held, UNTOUCHED);
+    let mut journal = host.journal();
+    host.turn_without(&["/t/b"], &["a"], &policies, &mut journal);
+    assert_eq!(host.knobs("b"), held, "it may be a target still");
+    host.turn_without(&["/t/c"], &["a"], &policies, &mut journal);
+    assert_eq!(host.knobs("b"), UNTOUCHED, "it is gone from the list");
+}
 
 #[test]
 fn each_rule_sets_its_knobs_and_nothing_else_and_all_come_back() {

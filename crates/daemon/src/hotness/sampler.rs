@@ -8,7 +8,7 @@ use std::{
 };
 
 use lowtide_cgroup::Mount;
-use lowtide_core::{CgroupId, Ratio, Reading};
+use lowtide_core::{CgroupId, LeftOut, Ratio, Reading};
 use lowtide_kernfs::Root;
 use lowtide_policy::{Hotness as HotnessConfig, SourceChoice};
 use tokio::sync::oneshot;
@@ -194,6 +194,7 @@ impl Sampler {
 
     fn choose(&mut self, wanted: &HotnessConfig, changed: bool) {
         self.end();
+        self.sampling.left_out = LeftOut::default();
         self.wanted = Some(*wanted);
         let host = Host {
             root: &self.root,
@@ -293,6 +294,7 @@ impl Sampler {
     fn failed(&mut self, problem: &str, cpu: Duration, due: &[CgroupId], wanted: &HotnessConfig) -> String {
         self.charge(cpu, (Duration::ZERO, Ratio::ZERO), wanted);
         self.schedule.forget(due);
+        self.sampling.left_out = LeftOut::default();
         format!("no idle ages this time: {problem}")
     }
 

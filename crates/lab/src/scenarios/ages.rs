@@ -2,7 +2,7 @@
 
 use super::Scenario;
 use super::verdict::Verdict;
-use crate::guest::look::now;
+use crate::guest::look::{now, seconds};
 use crate::guest::zram::ZramOptions;
 use crate::guest::{Cgroup, Daemon, Tenant, Zram, generations, knobs, report};
 use crate::machine::Machine;
@@ -128,7 +128,7 @@ fn watch(source: &str) -> Result<()> {
         source: source.into(),
         why: sampling["why"].as_str().unwrap_or_default().into(),
         looks: sampling["looks"].as_u64().unwrap_or_default(),
-        cpu: seconds(&sampling["cpu"]),
+        cpu: seconds(&sampling["cpu"]).context("no CPU of looks")?,
         seconds: now()? - started,
     })?;
     println!("{}", daemon.explain("/ages/scanning")?);
@@ -168,15 +168,9 @@ fn seen(source: &str, cgroup: &Value, at: f64) -> Result<Option<Seen>> {
         source: source.into(),
         named: hotness["source"].as_str().unwrap_or_default().into(),
         tenant: path.rsplit('/').next().unwrap_or_default().into(),
-        at: at - seconds(&hotness["data_age"]),
+        at: at - seconds(&hotness["data_age"]).context("no age of the data")?,
         classes: sums,
     }))
-}
-
-/// A duration of the daemon's JSON.
-pub(super) fn seconds(duration: &Value) -> f64 {
-    let part = |name: &str| duration[name].as_f64().unwrap_or_default();
-    part("secs") + part("nanos") / 1e9
 }
 
 fn judge(outcome: &Outcome) -> Result<()> {

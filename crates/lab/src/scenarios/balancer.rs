@@ -6,7 +6,7 @@
 use super::Scenario;
 use super::verdict::Verdict;
 use crate::guest::block::SSD_NANOSECONDS;
-use crate::guest::look::{now, sleep_until};
+use crate::guest::look::{now, seconds, sleep_until};
 use crate::guest::zram::{BackingUse, ZramOptions};
 use crate::guest::{Cgroup, Daemon, NullBlock, Tenant, Zram, knobs, report, swap};
 use crate::machine::Machine;
@@ -202,8 +202,6 @@ fn offload_more(run: &str, start: f64, zram: &Zram, cgroup: &Cgroup) -> Result<O
 fn fill(run: &str, start: f64, zram: &Zram, daemon: Option<&Daemon>) -> Result<Fill> {
     let status = daemon.map(Daemon::status).transpose()?.unwrap_or_default();
     let decision = &status["balancer"][0]["decision"];
-    let drained = &decision["figures"]["drained_in"];
-    let part = |name: &str| drained[name].as_f64();
     Ok(Fill {
         kind: "fill".into(),
         run: run.into(),
@@ -212,7 +210,7 @@ fn fill(run: &str, start: f64, zram: &Zram, daemon: Option<&Daemon>) -> Result<F
         backing: zram.backing()?,
         slots: swap::used()?,
         reason: decision["reason"].as_str().unwrap_or_default().into(),
-        drained_in: part("secs").zip(part("nanos")).map(|(secs, nanos)| secs + nanos / 1e9),
+        drained_in: seconds(&decision["figures"]["drained_in"]),
     })
 }
 

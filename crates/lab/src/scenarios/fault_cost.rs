@@ -3,6 +3,7 @@
 use super::Scenario;
 use super::verdict::Verdict;
 use crate::guest::block::{NullBlock, SSD_NANOSECONDS};
+use crate::guest::look::seconds;
 use crate::guest::zram::ZramOptions;
 use crate::guest::{Cgroup, Daemon, Tenant, Zram, knobs, report, swap};
 use crate::machine::Machine;
@@ -120,8 +121,7 @@ fn judge(outcome: &Outcome) -> Result<()> {
     verdict.finish()
 }
 
-/// A duration as serde writes it.
+/// A duration of the daemon's JSON.
 fn micros(time: &Value) -> Result<f64> {
-    let part = |name: &str| time[name].as_f64().with_context(|| format!("{time} is no duration"));
-    Ok(part("secs")? * 1e6 + part("nanos")? / 1e3)
+    Ok(seconds(time).with_context(|| format!("{time} is no duration"))? * 1e6)
 }

@@ -3,9 +3,8 @@
 //! the daemon has to say how much of that was.
 
 use super::Scenario;
-use super::ages::seconds;
 use super::verdict::Verdict;
-use crate::guest::look::{now, sleep_until};
+use crate::guest::look::{now, seconds, sleep_until};
 use crate::guest::zram::ZramOptions;
 use crate::guest::{Cgroup, Counters, Daemon, Tenant, Zram, generations, knobs, report};
 use crate::machine::Machine;
@@ -144,7 +143,7 @@ fn run((name, more): &(&str, &[&str])) -> Result<()> {
         kind: "cost".into(),
         run: (*name).into(),
         looks,
-        cpu: seconds(&sampling["cpu"]),
+        cpu: seconds(&sampling["cpu"]).context("no CPU of looks")?,
         seconds: now()? - started,
     })?;
     if *name == "dense" {
@@ -162,7 +161,7 @@ fn tell(name: &str, status: &Value, tenant: &Tenant, started: f64) -> Result<()>
     if hotness.is_null() {
         return Ok(());
     }
-    let at = now()? - seconds(&hotness["data_age"]);
+    let at = now()? - seconds(&hotness["data_age"]).context("no age of the data")?;
     let classes = hotness["histogram"]["classes"].as_array().context("no classes")?;
     let bytes = |class: &Value| class["anon"].as_f64().unwrap_or_default();
     let all: f64 = classes.iter().map(bytes).sum();

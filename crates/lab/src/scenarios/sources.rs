@@ -3,7 +3,7 @@
 
 use super::Scenario;
 use super::verdict::Verdict;
-use crate::guest::look::sleep_until;
+use crate::guest::look::{seconds, sleep_until};
 use crate::guest::zram::ZramOptions;
 use crate::guest::{Cgroup, Counters, Daemon, Tenant, Zram, generations, knobs, report};
 use crate::machine::Machine;
@@ -125,7 +125,7 @@ fn run(wanted: &str) -> Result<Row> {
         wanted: wanted.into(),
         source: text("source"),
         why: text("why"),
-        cpu: super::ages::seconds(&sampling["cpu"]) / MARKS[1],
+        cpu: seconds(&sampling["cpu"]).context("no CPU of looks")? / MARKS[1],
         looks: sampling["looks"].as_u64().unwrap_or_default(),
         marks,
         counters,

@@ -19,8 +19,11 @@ pub(in crate::hotness) fn resident(root: &Root, pid: u32) -> Result<Option<ByTyp
 fn text(root: &Root, path: &str) -> Result<Option<String>, lowtide_kernfs::Error> {
     let mut text = String::new();
     let read = root.read_lines(path, |line| {
-        text.push_str(&String::from_utf8_lossy(line));
-        text.push('\n');
+        // What is longer is of no use, and how long it is a tenant chooses.
+        if text.len() <= READ_LIMIT {
+            text.push_str(&String::from_utf8_lossy(line));
+            text.push('\n');
+        }
     });
     match read {
         // ESRCH: it ended between open and read.
