@@ -36,12 +36,22 @@ pub struct Slo {
     pub promotion_rate: Option<Ratio>,
 }
 
+impl Slo {
+    /// The bound on [`slowdown`](Self::slowdown) of who accepts so much pressure on memory and says nothing else: a tenant that is busy for a
+    /// fifteenth of the time comes to both at once. At most all.
+    #[must_use]
+    pub fn slowdown_by(memory_pressure: Ratio) -> Ratio {
+        memory_pressure.of(Ratio::new(15.0)).clamped()
+    }
+}
+
 impl Default for Slo {
     fn default() -> Self {
+        let memory_pressure = Ratio::percent(0.1);
         Self {
-            memory_pressure: Ratio::percent(0.1),
+            memory_pressure,
             io_pressure: Ratio::percent(1.0),
-            slowdown: Ratio::percent(1.5),
+            slowdown: Self::slowdown_by(memory_pressure),
             promotion_rate: None,
         }
     }

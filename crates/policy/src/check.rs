@@ -101,10 +101,11 @@ pub(crate) fn cold_after(raw: &raw::Policy) -> Duration {
 
 fn slo(raw: raw::PolicySlo) -> Slo {
     let default = Slo::default();
+    let memory_pressure = raw.memory_pressure.map_or(default.memory_pressure, |share| share.0);
     Slo {
-        memory_pressure: raw.memory_pressure.map_or(default.memory_pressure, |share| share.0),
+        memory_pressure,
         io_pressure: raw.io_pressure.map_or(default.io_pressure, |share| share.0),
-        slowdown: raw.slowdown.map_or(default.slowdown, |share| share.0),
+        slowdown: raw.slowdown.map_or_else(|| Slo::slowdown_by(memory_pressure), |share| share.0),
         promotion_rate: raw.promotion_rate.map(|share| share.0).or(default.promotion_rate),
     }
 }

@@ -158,6 +158,8 @@ fn what_is_given_is_taken() {
     assert_eq!((web.limits.floor, web.limits.per_minute), (Bytes::mib(1536), Ratio::percent(40.0)));
     assert_eq!(web.tiers, rules());
     assert!((web.slo.promotion_rate.unwrap().get() - 0.002).abs() < 1e-12);
+    // Not given: fifteen times the pressure on memory.
+    assert!((web.slo.slowdown.get() - 15.0 * web.slo.memory_pressure.get()).abs() < 1e-12, "{:?}", web.slo);
     let [hot, cold] = [1, 60].map(|minutes| Line::Age(Duration::from_mins(minutes)));
     assert_eq!(web.lines, Lines { hot, warm: Line::Share(Ratio::percent(25.0)), cold });
 }

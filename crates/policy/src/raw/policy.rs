@@ -64,7 +64,7 @@ pub(crate) struct PolicySlo {
     #[schemars(extend("default" = Slo::default().io_pressure.to_string()))]
     pub io_pressure: Option<leaf::Pressure>,
     /// By how much the cgroup's own work may take longer for what comes back: the stall of that, over the processor time of its tasks, of
-    /// the last ten minutes or so. The nearer it is, the longer has memory to be idle before it leaves.
+    /// the last ten minutes or so. Fifteen times `memory_pressure` unless given. The nearer it is, the longer has memory to be idle before it leaves.
     #[schemars(extend("default" = Slo::default().slowdown.to_string()))]
     pub slowdown: Option<leaf::Slowdown>,
     /// A bound on traffic as well: what is faulted back per minute, as a share of the working set (of the memory younger than
