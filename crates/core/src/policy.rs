@@ -38,10 +38,10 @@ pub struct Slo {
 
 impl Slo {
     /// The bound on [`slowdown`](Self::slowdown) of who accepts so much pressure on memory and says nothing else: a tenant that is busy for a
-    /// fifteenth of the time comes to both at once. At most all.
+    /// fifteenth of the time comes to both at once.
     #[must_use]
     pub fn slowdown_by(memory_pressure: Ratio) -> Ratio {
-        memory_pressure.of(Ratio::new(15.0)).clamped()
+        memory_pressure.of(Ratio::new(15.0))
     }
 }
 

@@ -89,8 +89,8 @@ leaves! {
         |text| Ok(units::some_share(text)?);
 
     /// Stall over work.
-    Slowdown(Ratio), "a share of the cgroup's own processor time above 0% and up to 100%, such as 1%", units::SHARE,
-        |text| Ok(units::some_share(text)?);
+    Slowdown(Ratio), "a share of the cgroup's own processor time above 0%, such as 1%", units::SHARE,
+        |text| Ok(units::above_nothing(text)?);
 
     /// Share faulted back per minute.
     PromotionRate(Ratio), "a share per time above 0% and up to 100%/min, such as 0.2%/min", units::SHARE_RATE,

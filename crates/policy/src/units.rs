@@ -103,6 +103,12 @@ fn not_none_not_more_than_all(text: &str, share: Ratio) -> Result<Ratio, String>
     }
 }
 
+/// A share above nothing, which may be more than all: work can take many times as long.
+pub(crate) fn above_nothing(text: &str) -> Result<Ratio, String> {
+    let share = any_share(text)?;
+    if share > Ratio::ZERO { Ok(share) } else { Err(format!("`{}` is not above 0%", short(text))) }
+}
+
 /// A share that leaves something.
 pub(crate) fn share_below_all(text: &str) -> Result<Ratio, String> {
     let share = any_share(text)?;

@@ -48,7 +48,7 @@ policies:
     match: [/tenants/*]
     mode: full
     cold_after: 10s
-    slo: { memory_pressure: 50%, io_pressure: 50%, promotion_rate: 100%/min }
+    slo: { memory_pressure: 50%, io_pressure: 50%, slowdown: 100000%, promotion_rate: 100%/min }
     limits: { per_minute: 100%, floor: 4MiB }
 ";
 
