@@ -148,16 +148,24 @@ impl Failure {
     }
 }
 
+/// What read(2) gives, nothing at the end; again after a signal.
+fn read_some(file: &OwnedFd, chunk: &mut [u8]) -> Result<usize, Failure> {
+    loop {
+        match unistd::read(file, chunk) {
+            Err(Errno::EINTR) => {}
+            read => return read.map_err(|errno| Failure::System(Operation::Read, errno)),
+        }
+    }
+}
+
 fn read_text(file: &OwnedFd, in_one_piece: bool) -> Result<String, Failure> {
     let mut bytes = Vec::new();
     let mut chunk = [0; CHUNK];
     loop {
-        let count = match unistd::read(file, &mut chunk) {
-            Ok(0) => break,
-            Ok(count) => count,
-            Err(Errno::EINTR) => continue,
-            Err(errno) => return Err(Failure::System(Operation::Read, errno)),
-        };
+        let count = read_some(file, &mut chunk)?;
+        if count == 0 {
+            break;
+        }
         bytes.extend_from_slice(&chunk[..count]);
         if bytes.len() > READ_LIMIT {
             return Err(Failure::TooLarge(READ_LIMIT));
@@ -181,12 +189,10 @@ fn lines(file: &OwnedFd, take: &mut dyn FnMut(&[u8])) -> Result<usize, Failure> 
         line.clear();
     };
     loop {
-        let count = match unistd::read(file, &mut chunk) {
-            Ok(0) => break,
-            Ok(count) => count,
-            Err(Errno::EINTR) => continue,
-            Err(errno) => return Err(Failure::System(Operation::Read, errno)),
-        };
+        let count = read_some(file, &mut chunk)?;
+        if count == 0 {
+            break;
+        }
         length += count;
         if length > LIST_LIMIT {
             return Err(Failure::TooLarge(LIST_LIMIT));

@@ -6,7 +6,7 @@
 use super::Scenario;
 use super::verdict::Verdict;
 use crate::guest::block::NullBlock;
-use crate::guest::look::{now, sleep_until};
+use crate::guest::look::{now, seconds, sleep_until};
 use crate::guest::zram::ZramOptions;
 use crate::guest::{Cgroup, Counters, Daemon, Decided, Tenant, Zram, knobs, report, swap};
 use crate::machine::Machine;
@@ -180,11 +180,6 @@ fn surprise(plan: &Surprise) -> Result<()> {
     cgroup.remove()
 }
 
-/// A duration in the daemon's JSON.
-fn seconds(duration: &Value) -> Result<f64> {
-    duration.as_f64().context("a duration that is no number of seconds")
-}
-
 /// Waits until enough is offloaded and the next request has begun to take pages; returns the samples until then.
 fn wait_for_request(plan: &Surprise, cgroup: &Cgroup) -> Result<Vec<Counters>> {
     let deadline = now()? + 150.0;
@@ -249,7 +244,7 @@ fn steps(target: &Value, offset: f64) -> Result<Vec<Step>> {
     let recent = target["account"]["recent"].as_array().context("the daemon gives no past")?;
     let step = |entry: &Value| {
         anyhow::Ok(Step {
-            since: seconds(&entry["since"])? + offset,
+            since: seconds(&entry["since"]).context("a duration that is no number of seconds")? + offset,
             ticks: entry["ticks"].as_u64().unwrap_or_default(),
             asked: entry["asked"].as_u64().unwrap_or_default(),
             decided: Decided::of(&entry["decision"]),
