@@ -324,3 +324,30 @@ fn may_only_watch(decision: &Decision, config: &Config) -> bool {
 fn policy_of<'a>(decision: &Decision, config: &'a Config) -> Option<&'a Policy> {
     config.policies.policies().iter().find(|policy| policy.name == decision.policy)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn looked_at(mode: &str, observe: bool) -> Vec<String> {
+        let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/6.12");
+        let text = format!(
+            "hotness: {{ observe: {observe} }}\npolicies: [{{ name: web, match: [/web/*], mode: {mode} }}]\n"
+        );
+        let config = lowtide_policy::parse(Path::new("lowtide.yaml"), &text).unwrap().config;
+        let mut observer = Observer::new(Root::open(&fixture).unwrap()).unwrap();
+        let sight = observer.look(&config.policies, Duration::ZERO).unwrap();
+        let targets = sampled(&sight, &config, &State::default());
+        targets.iter().map(|target| target.path.to_string()).collect()
+    }
+
+    /// The key was read and heeded by nobody.
+    #[test]
+    fn cgroups_that_are_only_observed_are_looked_at_unless_the_configuration_says_no() {
+        assert_eq!(looked_at("observe", true), ["/web/api"]);
+        assert!(looked_at("observe", false).is_empty());
+        assert_eq!(looked_at("full", false), ["/web/api"]);
+    }
+}
