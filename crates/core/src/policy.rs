@@ -27,7 +27,7 @@ pub struct Slo {
     pub memory_pressure: Ratio,
     /// Share of time in which some task of the cgroup stalls on I/O, beyond what it did before lowtide acted.
     pub io_pressure: Ratio,
-    /// By how much the cgroup's own work may take longer for what came back: the stall of that, over the processor time of its tasks.
+    /// By how much the cgroup's own work may take longer for what lowtide took and came back: the stall of that, over the processor time of its tasks.
     /// Nothing is held when it is reached: the nearer it is, the less is memory worth that leaves.
     pub slowdown: Ratio,
     /// A bound on traffic beside those on stall: bytes faulted back per minute, as a share of the working set (what is younger
