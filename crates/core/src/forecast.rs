@@ -22,7 +22,8 @@ pub struct Forecast {
     pub could_go: Bytes,
     /// DRAM that would be freed net of what the tier takes for them.
     pub net: Bytes,
-    /// Half of the 95 % interval of `net`, from the source's; `None` where the source does not say how wrong it may be.
+    /// Half of the 95 % interval of `net`, from the source's and from what is not known of its compression; `None` where the source does
+    /// not say how wrong it may be.
     pub net_error: Option<Bytes>,
     /// So much would be faulted back in a minute.
     pub refaulted_per_minute: Bytes,
@@ -42,6 +43,8 @@ pub(crate) struct Basis<'a> {
     pub(crate) left_over: Bytes,
     /// More may not go: the tier's room, or what is protected.
     pub(crate) at_most: Bytes,
+    /// Half of the interval of what the tier frees by a byte.
+    pub(crate) freed_error: Ratio,
     /// Half of the 95 % interval of a number of idle bytes.
     pub(crate) error: &'a dyn Fn(Bytes) -> Option<Bytes>,
 }
@@ -59,12 +62,18 @@ impl Forecast {
             device: Arc::clone(&offer.device),
             from,
             could_go,
-            net: could_go.scale(offer.freed),
-            net_error: (basis.error)(all).map(|error| error.scale(offer.freed)),
+            net: could_go.scale(offer.expected),
+            net_error: (basis.error)(all)
+                .map(|error| both(error.scale(offer.expected), could_go.scale(basis.freed_error))),
             refaulted_per_minute: Bytes::new(1).scale(Ratio::new(refaulted)),
             stall: Ratio::new(pages / 60.0 * offer.fault.time.as_secs_f64()),
         }
     }
+}
+
+/// Of two errors that have nothing to do with each other.
+fn both(one: Bytes, other: Bytes) -> Bytes {
+    Bytes::new(1).scale(Ratio::new(one.as_f64().hypot(other.as_f64())))
 }
 
 impl Basis<'_> {
@@ -86,11 +95,16 @@ mod tests {
 
     /// 100 MiB idle for 45 s, 60 for 10 min; touched 0.001 times a second below 5 min, and never above.
     fn forecast(at_most: Bytes) -> Forecast {
+        forecast_of_compression(at_most, Ratio::ZERO)
+    }
+
+    fn forecast_of_compression(at_most: Bytes, freed_error: Ratio) -> Forecast {
         let offer = Offer {
             kind: TierKind::Zram,
             device: "zram0".into(),
             fault: FaultCost { time: Duration::from_micros(20), basis: Known::Assumed },
-            freed: Ratio::percent(70.0),
+            freed: Ratio::percent(60.0),
+            expected: Ratio::percent(70.0),
             has_room: true,
             after: Duration::ZERO,
         };
@@ -108,6 +122,7 @@ mod tests {
             rates: Rates::of(rates),
             left_over: Bytes::mib(2),
             at_most,
+            freed_error,
             error: &|size| Some(size.scale(Ratio::percent(2.0))),
         })
     }
@@ -123,6 +138,15 @@ mod tests {
         let mib = forecast.refaulted_per_minute.as_f64() / Bytes::mib(1).as_f64();
         assert!((mib - expected).abs() < 0.01, "{mib}");
         assert!((forecast.stall.get() - expected / 60.0 * 256.0 * 20e-6).abs() < 1e-6, "{}", forecast.stall);
+    }
+
+    /// Three and four make five: the source is wrong by 1.4 MiB, compression by four thirds of that.
+    #[test]
+    fn what_is_not_known_of_compression_widens_the_interval() {
+        let of_compression = Ratio::new(1.4 * 4.0 / 3.0 / 98.0);
+        let error = forecast_of_compression(Bytes::MAX, of_compression).net_error.map(Bytes::as_f64);
+        let expected = Bytes::mib(1).as_f64() * 1.4 * 5.0 / 3.0;
+        assert!(error.is_some_and(|error| (error - expected).abs() < 4096.0), "{error:?}, {expected}");
     }
 
     #[test]

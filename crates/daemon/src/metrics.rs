@@ -320,7 +320,7 @@ fn idle(page: &Page, view: &View) -> Result<(), prometheus::Error> {
     )?;
     let forecast_error = page.gauge(
         "lowtide_cgroup_forecast_error_bytes",
-        "Half of the 95 % interval around lowtide_cgroup_forecast_net_bytes.",
+        "Half of the 95 % interval around lowtide_cgroup_forecast_net_bytes, from the source of ages and from what is not known of compression.",
         &["cgroup"],
     )?;
     let forecast_back = page.gauge(

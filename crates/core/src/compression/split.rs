@@ -1,11 +1,9 @@
-use super::{Mix, Stored};
+use super::{ASSUMED, Mix, Stored};
 use crate::{
     observation::{Tier, TierKind},
     units::{Bytes, Ratio},
 };
 
-/// What is assumed to be left of a page where nothing else is known.
-const ASSUMED: f64 = 0.4;
 /// What is deduced of pages that nobody measured is held to these bounds.
 const DEDUCED: std::ops::RangeInclusive<f64> = 0.02..=0.95;
 
@@ -163,14 +161,14 @@ fn deduced(claims: &[Claim], devices: &Devices, stored: f64, disks: f64) -> Mix 
     let unknown = stored * (1.0 - disks) - of_known;
     let in_zram = share_in_zram(devices);
     if unknown <= 0.0 || devices.compressed <= 0.0 {
-        return Mix { incompressible: Ratio::ZERO, rest: Ratio::new(ASSUMED) };
+        return Mix { incompressible: Ratio::ZERO, rest: ASSUMED };
     }
     let whole = (devices.incompressible - known().map(|part| part.whole).sum::<f64>() * in_zram).max(0.0);
     let incompressible = (whole / (unknown * in_zram)).clamp(0.0, 1.0);
     let compressed = known().map(|part| part.rest * part.share).sum::<f64>() * in_zram;
     let rest = (devices.compressed - devices.incompressible - compressed)
         / (unknown * in_zram * (1.0 - incompressible));
-    let rest = if rest.is_finite() { rest.clamp(*DEDUCED.start(), *DEDUCED.end()) } else { ASSUMED };
+    let rest = if rest.is_finite() { rest.clamp(*DEDUCED.start(), *DEDUCED.end()) } else { ASSUMED.get() };
     Mix { incompressible: Ratio::new(incompressible), rest: Ratio::new(rest) }
 }
 

@@ -11,6 +11,7 @@ fn offer(kind: TierKind, micros: u64, freed: f64) -> Offer {
         device: kind.name().into(),
         fault: FaultCost { time: Duration::from_micros(micros), basis: Basis::Measured },
         freed: Ratio::new(freed),
+        expected: Ratio::new(freed),
         has_room: true,
         after: Duration::ZERO,
     }

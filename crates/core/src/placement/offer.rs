@@ -1,13 +1,11 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
+    compression,
     cost::{Costs, FaultCost},
     observation::{HostObservation, Tier, TierKind},
     units::{Bytes, Ratio},
 };
-
-/// What is assumed to be left of a page by compression, before anything is stored.
-const ASSUMED_COMPRESSION: Ratio = Ratio::percent(40.0);
 
 /// With less than this in it, a tier's compression says little: its allocator has its own overhead, and the first pages are not like
 /// the rest.
@@ -27,6 +25,8 @@ pub(crate) struct Offer {
     pub(crate) fault: FaultCost,
     /// DRAM freed by a byte that is put there; on a slower node what that is worth less the node's own memory.
     pub(crate) freed: Ratio,
+    /// The same as it is to be expected, for a forecast. It differs where `freed` is assumed.
+    pub(crate) expected: Ratio,
     /// Whether anything more finds room there.
     pub(crate) has_room: bool,
     /// Nothing younger than this goes there.
@@ -66,20 +66,20 @@ fn lies_below(tier: &Tier, entry: &Tier) -> bool {
 
 impl Offer {
     fn of(tier: &Tier, costs: &Costs) -> Self {
-        let taken = if tier.kind == TierKind::Disk {
-            Ratio::ZERO
-        } else if tier.kind == TierKind::Node {
-            NODE_WORTH
-        } else if tier.stored < TELLING {
-            ASSUMED_COMPRESSION
-        } else {
-            tier.resident_share()
+        let (taken, expected) = match tier.kind {
+            TierKind::Disk => (Ratio::ZERO, Ratio::ZERO),
+            TierKind::Node => (NODE_WORTH, NODE_WORTH),
+            TierKind::Zram | TierKind::Zswap if tier.stored < TELLING => {
+                (compression::ASSUMED, compression::EXPECTED)
+            }
+            TierKind::Zram | TierKind::Zswap => (tier.resident_share(), tier.resident_share()),
         };
         Self {
             kind: tier.kind,
             device: Arc::clone(&tier.device),
             fault: costs.of(tier),
             freed: taken.complement(),
+            expected: expected.complement(),
             has_room: !tier.room().is_zero(),
             after: Duration::ZERO,
         }

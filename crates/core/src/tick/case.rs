@@ -173,8 +173,9 @@ impl Case<'_> {
             let least = self.policy.cold_after.max(self.after);
             let least = if offer.kind == TierKind::Node { least } else { least.max(swapped_from) };
             let taken = state.compression.taken(offer.kind, &self.cgroup.memory);
-            let freed = taken.map_or(offer.freed, Ratio::complement);
-            Some(Offer { after: wanted.max(least), freed, ..offer.clone() })
+            let or_measured = |freed: Ratio| taken.map_or(freed, Ratio::complement);
+            let (freed, expected) = (or_measured(offer.freed), or_measured(offer.expected));
+            Some(Offer { after: wanted.max(least), freed, expected, ..offer.clone() })
         };
         offers.iter().filter_map(allowed).collect()
     }
@@ -200,6 +201,7 @@ impl Case<'_> {
             rates: state.tracker.rates(memory.footprint()),
             left_over: self.least_left(),
             at_most: (memory.current - protected).min(self.host.room_of(&offer.device)),
+            freed_error: state.compression.uncertainty(offer.kind, memory),
             error: &|size| state.tracker.error_of(size),
         }))
     }

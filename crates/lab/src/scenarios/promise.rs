@@ -134,6 +134,9 @@ fn judge(outcome: &Outcome) -> Result<()> {
                 share * 100.0
             ),
         );
+        let interval = row.interval.map(mib).context("the source says how wrong it may be")?;
+        let off = (mib(row.saved) - mib(row.promised)).abs();
+        verdict.expect(off <= interval, format!("{name}: {off:.1} MiB off, ± {interval:.1} was said"));
     }
     let outside: Outside = outcome.result("outside")?;
     let truth = mib(outside.swapped) - mib(outside.zram.memory);
