@@ -157,6 +157,12 @@ impl Actuator {
         ended
     }
 
+    /// Requests that have not ended.
+    #[cfg(test)]
+    pub(crate) fn unfinished(&self) -> usize {
+        self.in_flight.len() - self.results.len()
+    }
+
     /// Waits until no request is in flight.
     pub(crate) async fn drain(&mut self) {
         while !self.in_flight.is_empty() {

@@ -2,6 +2,8 @@
 
 mod actuator;
 mod balancer;
+#[cfg(test)]
+mod cases;
 mod complaints;
 mod confine;
 pub mod control;

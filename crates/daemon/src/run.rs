@@ -314,7 +314,7 @@ impl Daemon {
         if self.trial.is_due(&self.root, &self.config) {
             self.take_trial(limits::unlocked(|| self.trial.make(&self.root)));
         }
-        match self.turns.turn(&self.config, &mut self.journal) {
+        match self.turns.turn(&self.config, &mut self.journal, self.turns.uptime()) {
             Ok(view) => {
                 self.strain = self.watch.strain(&self.root, &view, self.config.policies.policies());
                 self.balance.strained(self.strain, &self.config.balancer.unwrap_or_default());

@@ -104,10 +104,19 @@ impl Loop {
         }
     }
 
-    /// One turn. Fails only if the host itself cannot be observed; nothing was done then.
-    pub(crate) fn turn(&mut self, config: &Config, journal: &mut Journal) -> Result<View, Error> {
+    /// How long the loop has been there.
+    pub(crate) fn uptime(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    /// One turn. `now` is the loop's [uptime](Self::uptime). Fails only if the host itself cannot be observed; nothing was done then.
+    pub(crate) fn turn(
+        &mut self,
+        config: &Config,
+        journal: &mut Journal,
+        now: Duration,
+    ) -> Result<View, Error> {
         let cpu = thread_cpu().unwrap_or_default();
-        let now = self.started.elapsed();
         self.collect();
         let mut sight = self.observer.look(&config.policies, now)?;
         self.total = sight.seen.host.total;
@@ -172,6 +181,12 @@ impl Loop {
         if tokio::time::timeout(PATIENCE, self.actuator.drain()).await.is_err() {
             tracing::warn!("a reclaim request does not end: leaving it to the kernel");
         }
+    }
+
+    /// Requests that have not ended.
+    #[cfg(test)]
+    pub(crate) fn unfinished(&self) -> usize {
+        self.actuator.unfinished()
     }
 
     fn view(&mut self, sight: Sight, decisions: Vec<Decision>, config: &Config, now: Duration) -> View {

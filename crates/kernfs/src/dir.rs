@@ -11,13 +11,14 @@ use nix::{
     sys::stat::fstat,
 };
 
-use crate::{Error, Files, Operation, Result, files::open_error};
+use crate::{Error, Files, Kernel, Operation, Result, files::open_error, kernel::Answering};
 
 /// One directory, held open: it stays the same directory, whatever takes its name. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Dir {
     handle: Arc<OwnedFd>,
     path: Arc<Path>,
+    kernel: Answering,
 }
 
 /// What stands in a directory.
@@ -34,8 +35,8 @@ pub struct Entries {
 }
 
 impl Dir {
-    pub(crate) fn new(handle: OwnedFd, path: PathBuf) -> Self {
-        Self { handle: Arc::new(handle), path: path.into() }
+    pub(crate) fn new(handle: OwnedFd, path: PathBuf, kernel: Answering) -> Self {
+        Self { handle: Arc::new(handle), path: path.into(), kernel }
     }
 
     /// Where it was when it was opened.
@@ -68,7 +69,7 @@ impl Dir {
 
     fn piece(&self, name: &Path) -> Result<Self> {
         let handle = self.open(name, OFlag::O_PATH | OFlag::O_DIRECTORY)?;
-        Ok(Self::new(handle, self.shown(name)))
+        Ok(Self::new(handle, self.shown(name), self.kernel.clone()))
     }
 
     /// What stands in it.
@@ -145,6 +146,10 @@ impl Files for Dir {
             .resolve(ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_SYMLINKS);
         let relative = path.strip_prefix("/").unwrap_or(path);
         openat2(&self.handle, relative, how).map_err(|errno| open_error(self.shown(path), errno))
+    }
+
+    fn kernel(&self) -> Option<&dyn Kernel> {
+        self.kernel.as_deref()
     }
 
     fn shown(&self, path: &Path) -> PathBuf {

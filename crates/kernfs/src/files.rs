@@ -5,7 +5,7 @@ use std::{
 
 use nix::{errno::Errno, fcntl::OFlag, unistd};
 
-use crate::{Error, Fault, Operation, Result, error::Operation::Open};
+use crate::{Error, Fault, Kernel, Operation, Result, error::Operation::Open};
 
 /// No file that lowtide reads comes near this; /proc/zoneinfo of a machine with 512 CPUs is about 300 KiB.
 pub const READ_LIMIT: usize = 4 << 20;
@@ -24,6 +24,9 @@ const CHUNK: usize = 8 << 10;
 pub trait Files {
     /// Opens a file below, without ever creating it.
     fn open(&self, path: &Path, flags: OFlag) -> Result<OwnedFd>;
+
+    /// Who answers writes instead of the files.
+    fn kernel(&self) -> Option<&dyn Kernel>;
 
     /// The path as the operator would type it.
     fn shown(&self, path: &Path) -> PathBuf;
@@ -90,7 +93,7 @@ pub trait Files {
     fn write(&self, path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> Result<()> {
         let (path, bytes) = (path.as_ref(), bytes.as_ref());
         let file = self.open(path, OFlag::O_WRONLY | OFlag::O_TRUNC)?;
-        write_once(&file, bytes).map_err(|e| e.at(&self.shown(path)))
+        self.write_to(&file, path, bytes)
     }
 
     /// A descriptor to read, write and poll without blocking, for pressure triggers.
@@ -100,7 +103,10 @@ pub trait Files {
 
     /// Writes once to a descriptor of [`Files::open_rw`]; `path` is for the error only.
     fn write_to(&self, file: impl AsFd, path: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
-        write_once(file, bytes).map_err(|e| e.at(&self.shown(path.as_ref())))
+        let shown = || self.shown(path.as_ref());
+        let answer = self.kernel().and_then(|kernel| kernel.written(&shown(), bytes));
+        let answer = answer.map(|answer| answer.map_err(|errno| Failure::System(Operation::Write, errno)));
+        answer.unwrap_or_else(|| write_once(file, bytes)).map_err(|e| e.at(&shown()))
     }
 
     /// Whether there is such a file.

@@ -10,13 +10,14 @@ use nix::{
     sys::stat::Mode,
 };
 
-use crate::{Dir, Files, Result, dir::pieces, files::open_error};
+use crate::{Dir, Files, Kernel, Result, dir::pieces, files::open_error, kernel::Answering};
 
 /// The directory that stands for `/`. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Root {
     handle: Arc<OwnedFd>,
     path: Arc<Path>,
+    kernel: Answering,
 }
 
 impl Root {
@@ -25,7 +26,13 @@ impl Root {
         let path = path.as_ref();
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         let handle = open(path, flags, Mode::empty()).map_err(|errno| open_error(path.into(), errno))?;
-        Ok(Self { handle: Arc::new(handle), path: path.into() })
+        Ok(Self { handle: Arc::new(handle), path: path.into(), kernel: None })
+    }
+
+    /// The same tree, in which `kernel` answers what is written.
+    #[must_use]
+    pub fn answered_by(self, kernel: Arc<dyn Kernel>) -> Self {
+        Self { kernel: Some(kernel), ..self }
     }
 
     /// Where it is.
@@ -45,7 +52,9 @@ impl Root {
         let mut pieces = pieces(path.as_ref()).into_iter();
         let first = pieces.next().unwrap_or_default();
         let handle = Files::open(self, &first, OFlag::O_PATH | OFlag::O_DIRECTORY)?;
-        pieces.try_fold(Dir::new(handle, self.shown(&first)), |dir, piece| dir.subdir(piece))
+        pieces.try_fold(Dir::new(handle, self.shown(&first), self.kernel.clone()), |dir, piece| {
+            dir.subdir(piece)
+        })
     }
 }
 
@@ -67,6 +76,10 @@ impl Files for Root {
             result = openat2(&self.handle, path, how);
         }
         result.map_err(|errno| open_error(self.shown(path), errno))
+    }
+
+    fn kernel(&self) -> Option<&dyn Kernel> {
+        self.kernel.as_deref()
     }
 
     fn shown(&self, path: &Path) -> PathBuf {
