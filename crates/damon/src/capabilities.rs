@@ -96,12 +96,6 @@ impl Capabilities {
         self.has_file(PASSED)
     }
 
-    /// Whether the kernel can tune the intervals (6.15 and later).
-    #[must_use]
-    pub fn tunes_intervals(&self) -> bool {
-        self.has_file("contexts/N/monitoring_attrs/intervals/intervals_goal/aggrs")
-    }
-
     /// Whether each layer has its own directory of filters (6.15 and later).
     #[must_use]
     pub(crate) fn layered(&self) -> bool {

@@ -3,7 +3,7 @@ use std::{
     time::Duration,
 };
 
-use lowtide_core::{Bytes, Ratio};
+use lowtide_core::Bytes;
 
 use crate::{
     AddressRange, Result,
@@ -84,13 +84,6 @@ impl Region {
 }
 
 impl Snapshot {
-    /// The share of samples in which the region was found accessed.
-    #[must_use]
-    #[expect(clippy::cast_precision_loss, reason = "counts of samples")]
-    pub fn access_rate(&self, region: &Region) -> Ratio {
-        Ratio::new(region.accesses as f64).over(Ratio::new(self.samples as f64))
-    }
-
     /// The bytes of a scheme by how long they have been idle, youngest first; none if there is no such scheme.
     ///
     /// A region without accesses for `age` aggregations was last accessed in the one before that, or in one in which

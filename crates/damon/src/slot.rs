@@ -14,7 +14,6 @@ pub(crate) enum Command {
     UpdateStats,
     UpdateTriedBytes,
     UpdateTriedRegions,
-    ClearTriedRegions,
     UpdateEffectiveQuotas,
     UpdateTunedIntervals,
 }
@@ -29,7 +28,6 @@ impl Command {
             Self::UpdateStats => "update_schemes_stats",
             Self::UpdateTriedBytes => "update_schemes_tried_bytes",
             Self::UpdateTriedRegions => "update_schemes_tried_regions",
-            Self::ClearTriedRegions => "clear_schemes_tried_regions",
             Self::UpdateEffectiveQuotas => "update_schemes_effective_quotas",
             Self::UpdateTunedIntervals => "update_tuned_intervals",
         }

@@ -32,12 +32,6 @@ impl Switches {
     pub const fn walks(self) -> bool {
         self.0 & 0x2 != 0
     }
-
-    /// Walks also look at the accessed bits of whole page tables. Only a saving; not needed.
-    #[must_use]
-    pub const fn nonleaf(self) -> bool {
-        self.0 & 0x4 != 0
-    }
 }
 
 impl fmt::Display for Switches {

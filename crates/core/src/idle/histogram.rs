@@ -48,11 +48,6 @@ impl Histogram {
         histogram
     }
 
-    /// The same classes of several cgroups together.
-    pub fn merge(&mut self, other: &Self) {
-        self.classes.iter_mut().zip(other.classes).for_each(|(mine, theirs)| *mine += theirs);
-    }
-
     /// Bytes of each class, the youngest first, with the age at which it begins.
     pub fn classes(&self) -> impl Iterator<Item = (Duration, ByType)> + '_ {
         std::iter::once(Duration::ZERO).chain(BOUNDARIES).zip(self.classes)

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::{
     compression::{Claim, Devices, OnDevices, Stored, on_devices, split},
     observation::{Memory, Tier, TierKind},
-    units::{Bytes, Ratio},
+    units::Bytes,
 };
 
 pub use meter::{Held, Meter};
@@ -90,12 +90,6 @@ pub fn host_net(tiers: &[Tier], own: Bytes) -> i64 {
     saved.signed_sub(own)
 }
 
-/// Share of the offloaded bytes that DRAM got back.
-#[must_use]
-pub fn efficiency(placed: &[Placed]) -> Ratio {
-    net(placed).share_of(placed.iter().map(|part| part.bytes).sum())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -120,7 +114,6 @@ mod tests {
         let memory = Memory { swap_current: Some(Bytes::mib(100)), ..Memory::default() };
         let placed = even(&memory, &[tier(TierKind::Zram, 200, 50)]);
         assert_eq!(net(&placed), Bytes::mib(75));
-        assert_eq!(efficiency(&placed), Ratio::new(0.75));
     }
 
     #[test]

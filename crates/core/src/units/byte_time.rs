@@ -25,13 +25,6 @@ impl ByteTime {
         self.0 / GIB_HOUR
     }
 
-    /// How much that was on average over `time`; nothing over no time.
-    #[must_use]
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates; never negative")]
-    pub fn mean_over(self, time: Duration) -> Bytes {
-        if time.is_zero() { Bytes::ZERO } else { Bytes::new((self.0 / time.as_secs_f64()) as u64) }
-    }
-
     /// A finite time that is not negative, as one read from a file must be.
     #[must_use]
     pub fn is_sound(self) -> bool {
@@ -54,7 +47,5 @@ mod tests {
         let mut held = ByteTime::of(Bytes::mib(512), Duration::from_hours(1));
         held += ByteTime::of(Bytes::mib(512), Duration::from_hours(1));
         assert!((held.gib_hours() - 1.0).abs() < 1e-12);
-        assert_eq!(held.mean_over(Duration::from_hours(4)), Bytes::mib(256));
-        assert_eq!(held.mean_over(Duration::ZERO), Bytes::ZERO);
     }
 }

@@ -1,8 +1,8 @@
 use std::collections::HashMap;
 
 use lowtide_core::{
-    Action, CgroupId, CgroupObservation, Confinement, Decision, Figures, Forecast, HostObservation, Memory,
-    Observation, Ratio, Reason, State, Tier, TierKind,
+    Action, ByteTime, CgroupId, CgroupObservation, Confinement, Decision, Figures, Forecast, HostObservation,
+    Memory, Observation, Ratio, Reason, State, Tier, TierKind,
 };
 
 use super::*;
@@ -139,7 +139,8 @@ async fn the_next_daemon_goes_on_from_where_the_last_one_ended() {
     }
     assert_eq!(sums[1].meter.watched, Duration::from_secs(20));
     assert_eq!(sums[1].meter.promoted, Bytes::mib(2));
-    assert_eq!(sums[0].meter.held().offloaded.mean_over(Duration::from_secs(10)), Bytes::mib(400));
+    let held = ByteTime::of(Bytes::mib(400), Duration::from_secs(10));
+    assert_eq!(sums[0].meter.held().offloaded, held);
 }
 
 #[test]

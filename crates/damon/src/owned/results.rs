@@ -44,11 +44,6 @@ impl Owned {
         self.each_scheme("tried_regions/total_bytes")
     }
 
-    /// Frees the kernel's memory of the last snapshot: a few hundred bytes a region.
-    pub fn clear_snapshot(&self) -> Result<()> {
-        self.run(Command::ClearTriedRegions, None)
-    }
-
     /// What its schemes have done so far.
     pub fn stats(&self) -> Result<Vec<Stats>> {
         self.run(Command::UpdateStats, None)?;

@@ -37,7 +37,6 @@ fn cohorts_say_how_long_bytes_have_been_idle() {
     let expected = [cohort(0, Some(1), 5), cohort(30, Some(32), 18), cohort(99, None, 8)];
     assert_eq!(snapshot.cohorts(0), expected);
     assert_eq!(snapshot.cohorts(1), []);
-    assert_eq!(snapshot.access_rate(&snapshot.schemes[0].regions[2]), Ratio::percent(5.0));
 }
 
 #[test]
