@@ -61,6 +61,16 @@ fn host(page: &Page, view: &View, shown: usize) {
         view.cgroups.len().saturating_sub(shown) as f64,
     );
     page.figure(
+        "lowtide_reclaim_hanging",
+        "Reclaim requests that get no further for 5 s.",
+        view.hanging.len() as f64,
+    );
+    page.figure(
+        "lowtide_reclaim_queued",
+        "Reclaim requests that wait for others to end.",
+        view.queued as f64,
+    );
+    page.figure(
         "lowtide_config_last_reload_successful",
         "0 while a changed configuration is wrong and the one before it is in force.",
         f64::from(u8::from(!view.reload_refused)),

@@ -18,6 +18,7 @@ use tokio::{
 };
 
 use crate::{
+    actuator::Hanging,
     balancer::{Balance, Watch},
     control::Socket,
     doctor, environment,
@@ -317,6 +318,7 @@ impl Daemon {
                 self.balance.strained(self.strain, &self.config.balancer.unwrap_or_default());
                 let mut problems = self.problems.clone();
                 problems.extend(view.stuck.as_ref().map(ToString::to_string));
+                problems.extend(hanging(&view.hanging));
                 problems.extend(self.balance.problems().map(|problem| format!("balancer: {problem}")));
                 let balancer = self.balance.shown().to_vec();
                 let view = View { problems, reload_refused: self.refused, balancer, ..view };
@@ -438,6 +440,18 @@ fn promise(root: &Root, config: &Config) -> Vec<String> {
         tracing::error!("{what}");
     }
     broken
+}
+
+/// What is to be known of requests that get no further.
+fn hanging(found: &[Hanging]) -> Option<String> {
+    let first = found.first()?;
+    Some(format!(
+        "{} of the reclaim requests hang, that to {} for {} s: the kernel does not come back from the write, most likely a swap \
+         device does not answer. Requests in other subtrees go on",
+        found.len(),
+        first.path,
+        first.since.as_secs()
+    ))
 }
 
 /// Serves metrics and the control socket, each in a task that ends with the runtime. What is wrong without being a reason to end

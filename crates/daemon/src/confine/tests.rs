@@ -127,7 +127,7 @@ fn observation(handle: &Cgroup, policy: usize) -> CgroupObservation {
         memory_pressure: None,
         io_pressure: None,
         alarm: false,
-        in_flight: false,
+        pending: lowtide_core::Pending::Nothing,
         effects: Vec::new(),
         reading: None,
     }

@@ -123,7 +123,7 @@ mod tests {
             memory_pressure: Some(Stall { some: Duration::from_millis(1500), full: None }),
             io_pressure: None,
             alarm: false,
-            in_flight: false,
+            pending: lowtide_core::Pending::Nothing,
             effects: Vec::new(),
             reading: None,
         };
