@@ -207,7 +207,7 @@ impl CgroupState {
         };
         self.tracker.account(&since, policy, now);
         self.tracker.learn(seen.reading.as_deref(), policy);
-        if !seen.in_flight {
+        if !seen.pending.is_any() {
             self.promised = Bytes::ZERO;
         }
         for effect in &seen.effects {

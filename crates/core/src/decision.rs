@@ -151,6 +151,8 @@ reasons! {
     Incompressible = 33, "incompressible", "compression frees next to nothing of this cgroup's memory: anonymous memory stays, but for a little that is tried from time to time";
     /// What is idle would cost more than it frees is worth.
     NotWorthIt = 34, "not_worth_it", "what has been idle would come back too often, or at too high a cost, for what it frees at today's price";
+    /// The last request waits for others to end.
+    Queued = 35, "queued", "the last reclaim request waits for others to end";
 }
 
 /// What came of offloading one type of memory in the last minutes, as far as it is remembered: half of it for 2 min.

@@ -50,7 +50,7 @@ pub use idle::{Cohort, Histogram, Hotness, Line, Lines, Reading};
 pub use left_out::LeftOut;
 pub use observation::{
     BlockReads, CgroupId, CgroupObservation, Effect, HostObservation, IoReads, Memory, MemoryStat,
-    Observation, Stall, SwapRoom, Tier, TierKind,
+    Observation, Pending, Stall, SwapRoom, Tier, TierKind,
 };
 pub use placement::{Ladder, Rung};
 pub use policy::{Budgets, Limits, Mode, Policy, Slo};

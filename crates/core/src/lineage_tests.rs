@@ -21,7 +21,7 @@ fn cgroup(current: u64, min: Bytes) -> CgroupObservation {
         memory_pressure: None,
         io_pressure: None,
         alarm: false,
-        in_flight: false,
+        pending: crate::Pending::Nothing,
         effects: Vec::new(),
         reading: None,
     }

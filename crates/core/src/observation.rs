@@ -270,12 +270,33 @@ pub struct CgroupObservation {
     pub io_pressure: Option<Stall>,
     /// A pressure trigger fired since the last tick.
     pub alarm: bool,
-    /// A reclaim request is still being written.
-    pub in_flight: bool,
+    /// What has become of the last reclaim request.
+    pub pending: Pending,
     /// Requests that ended since the last tick.
     pub effects: Vec<Effect>,
     /// The newest look at its idle ages, where there is a source; the same again until there is a newer one.
     pub reading: Option<Arc<Reading>>,
+}
+
+/// What has become of the last reclaim request to a cgroup.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pending {
+    /// There was none, or it has ended.
+    #[default]
+    Nothing,
+    /// It waits for others to end.
+    Queued,
+    /// It is being written.
+    InFlight,
+}
+
+impl Pending {
+    /// Whether there is one that has not ended.
+    #[must_use]
+    pub const fn is_any(self) -> bool {
+        !matches!(self, Self::Nothing)
+    }
 }
 
 /// Cumulative stall time, as `total=` in a pressure file.

@@ -28,7 +28,7 @@ fn seen(memory: Memory, tiers: Vec<Tier>) -> Observation {
         memory_pressure: None,
         io_pressure: None,
         alarm: false,
-        in_flight: false,
+        pending: crate::Pending::Nothing,
         effects: Vec::new(),
         reading: None,
     };

@@ -1,31 +1,33 @@
 //! Reclaim requests, each on a thread of its own kind: one in flight per cgroup, stoppable between two chunks.
 
 use std::{
+    cmp::Reverse,
     collections::{HashMap, HashSet},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
+    time::Duration,
 };
 
 use lowtide_cgroup::{Cgroup, Request};
-use lowtide_core::{Bytes, CgroupId, Effect, Scope};
+use lowtide_core::{Bytes, CgroupId, Effect, Pending, Scope};
 use lowtide_kernfs::Root;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::{sync::mpsc, task::JoinHandle};
 
 use crate::{
     eviction::{Error, Eviction},
     measure::Measure,
     near::Near,
+    pulse::Pulse,
+    slots::{Slot, Slots},
 };
 
 /// Faulted back while a request runs, above which the rest of it is not asked for: as much as the kernel reclaims in
 /// a few batches, far less than a chunk.
 const FAULTED_BACK: Bytes = Bytes::mib(2);
 
-/// Requests to the kernel that run at once. Each holds a thread; more of them would only queue on the same swap
-/// device and compress on more of the tenants' cores.
-const REQUESTS: u32 = 4;
+/// A chunk takes a fraction of a second; a request that gets no further for so long hangs, in a device most likely.
+const HANGS: Duration = Duration::from_secs(5);
+/// How often that is looked at; and for so long others wait for a request that is to be alone.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// What is asked of the kernel.
 #[derive(Debug, Clone)]
@@ -68,30 +70,51 @@ pub(crate) struct Ended {
     pub(crate) outcome: Result<Effect, (Error, Effect)>,
 }
 
+/// A request that gets no further.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Hanging {
+    /// The cgroup that it is made to.
+    pub(crate) path: Arc<str>,
+    /// For how long.
+    pub(crate) since: Duration,
+}
+
 /// Starts and stops requests.
 #[derive(Debug)]
 pub(crate) struct Actuator {
     near: Near,
     measure: Measure,
-    in_flight: HashMap<CgroupId, Arc<AtomicBool>>,
-    slots: Arc<Semaphore>,
+    in_flight: HashMap<CgroupId, Flight>,
+    slots: Slots,
+    hangs: Duration,
     ended: mpsc::UnboundedSender<Ended>,
     results: mpsc::UnboundedReceiver<Ended>,
+}
+
+/// A request that has not ended.
+#[derive(Debug)]
+struct Flight {
+    path: Arc<str>,
+    pulse: Arc<Pulse>,
 }
 
 impl Actuator {
     /// No request yet. Whose processors are near which memory is read below `root`.
     pub(crate) fn new(root: Root) -> Self {
         let (ended, results) = mpsc::unbounded_channel();
-        let slots = Arc::new(Semaphore::new(REQUESTS as usize));
         let measure = Measure::new(root.clone());
-        Self { near: Near::new(root), measure, in_flight: HashMap::new(), slots, ended, results }
+        let (in_flight, slots) = (HashMap::new(), Slots::default());
+        Self { near: Near::new(root), measure, in_flight, slots, hangs: HANGS, ended, results }
     }
 
-    /// Whether a request to `id` is still being written.
+    /// What has become of the last request to `id`.
     #[must_use]
-    pub(crate) fn is_in_flight(&self, id: CgroupId) -> bool {
-        self.in_flight.contains_key(&id)
+    pub(crate) fn pending(&self, id: CgroupId) -> Pending {
+        match self.in_flight.get(&id) {
+            None => Pending::Nothing,
+            Some(flight) if flight.pulse.age().is_some() => Pending::InFlight,
+            Some(_) => Pending::Queued,
+        }
     }
 
     /// Whether nothing is in flight.
@@ -100,28 +123,57 @@ impl Actuator {
         self.in_flight.is_empty()
     }
 
+    /// Those that get no further, the longest first.
+    #[must_use]
+    pub(crate) fn hanging(&self) -> Vec<Hanging> {
+        let since = |flight: &Flight| flight.pulse.age().filter(|age| *age >= self.hangs);
+        let hanging =
+            |flight: &Flight| Some(Hanging { path: Arc::clone(&flight.path), since: since(flight)? });
+        let mut found: Vec<_> = self.in_flight.values().filter_map(hanging).collect();
+        found.sort_by_key(|one| Reverse(one.since));
+        found
+    }
+
+    /// How many wait for others to end.
+    #[must_use]
+    pub(crate) fn queued(&self) -> usize {
+        self.in_flight.values().filter(|flight| flight.pulse.age().is_none()).count()
+    }
+
     /// Starts a request on the blocking pool. Does nothing while another to the same cgroup is in flight. `alone` has it wait for
     /// all others, and others for it, so that it shows how its cgroup's memory compresses.
     pub(crate) fn start(&mut self, cgroup: Cgroup, job: Job, alone: bool) {
         let id = cgroup.id();
-        if self.is_in_flight(id) {
+        if self.in_flight.contains_key(&id) {
             return;
         }
-        let stop = Arc::new(AtomicBool::new(false));
-        self.in_flight.insert(id, Arc::clone(&stop));
-        let (ended, slots, near) = (self.ended.clone(), Arc::clone(&self.slots), self.near.clone());
-        let (measure, share) = (self.measure.clone(), if alone { REQUESTS } else { 1 });
+        let pulse = Arc::new(Pulse::new());
+        let path = Arc::clone(cgroup.path());
+        let slot = self.slots.ask(&path, alone);
+        self.in_flight.insert(id, Flight { path, pulse: Arc::clone(&pulse) });
+        let (ended, near, measure, hangs) =
+            (self.ended.clone(), self.near.clone(), self.measure.clone(), self.hangs);
         tokio::spawn(async move {
-            // Nobody closes the semaphore.
-            let Ok(_slots) = slots.acquire_many_owned(share).await else { return };
+            let stopped = || Effect { stopped: true, ..Effect::default() };
             let (scope, requested) = (job.scope(), job.amount());
-            let run = move || {
-                let run = || run(&cgroup, &job, &near, &stop);
-                if job.swaps() { measure.around(run) } else { run() }
+            let slot = tokio::select! {
+                slot = slot => slot.ok(),
+                () = pulse.stop.notified() => None,
             };
-            let written = tokio::task::spawn_blocking(run).await;
-            // A thread that panicked has said so itself; its cgroup is not to be in flight for ever.
-            let written = written.unwrap_or_else(|_| Ok(Effect { stopped: true, ..Effect::default() }));
+            let written = match slot {
+                None => Ok(stopped()),
+                Some(slot) => {
+                    let of_run = Arc::clone(&pulse);
+                    let run = move || {
+                        let run = || run(&cgroup, &job, &near, &of_run);
+                        if job.swaps() { measure.around(run) } else { run() }
+                    };
+                    pulse.beat();
+                    let written = watch(tokio::task::spawn_blocking(run), &slot, &pulse, hangs).await;
+                    // A thread that panicked has said so itself; its cgroup is not to be in flight for ever.
+                    written.unwrap_or_else(|_| Ok(stopped()))
+                }
+            };
             // To the core a request that the kernel refuses is one that frees nothing: it waits longer each time.
             let refused = Effect { scope, requested, partial: true, ..Effect::default() };
             let outcome = written.map(|effect| Effect { scope, ..effect }).map_err(|error| (error, refused));
@@ -132,20 +184,20 @@ impl Actuator {
 
     /// Stops the request to `id` after the chunk that is being written.
     pub(crate) fn stop(&self, id: CgroupId) {
-        if let Some(stop) = self.in_flight.get(&id) {
-            stop.store(true, Ordering::Relaxed);
+        if let Some(flight) = self.in_flight.get(&id) {
+            flight.pulse.stop();
         }
     }
 
     /// Stops the requests to cgroups that are not among `targets` any more.
     pub(crate) fn stop_others(&self, targets: &HashSet<CgroupId>) {
         let others = self.in_flight.iter().filter(|(id, _)| !targets.contains(id));
-        others.for_each(|(_, stop)| stop.store(true, Ordering::Relaxed));
+        others.for_each(|(_, flight)| flight.pulse.stop());
     }
 
     /// Stops every request.
     pub(crate) fn stop_all(&self) {
-        self.in_flight.values().for_each(|stop| stop.store(true, Ordering::Relaxed));
+        self.in_flight.values().for_each(|flight| flight.pulse.stop());
     }
 
     /// The requests that ended since the last call.
@@ -172,18 +224,35 @@ impl Actuator {
     }
 }
 
+/// Waits for a request, and has others not wait for it when it gets no further.
+async fn watch<T>(
+    mut request: JoinHandle<T>,
+    slot: &Slot,
+    pulse: &Pulse,
+    hangs: Duration,
+) -> Result<T, tokio::task::JoinError> {
+    loop {
+        if let Ok(ended) = tokio::time::timeout(LOOK.min(hangs), &mut request).await {
+            return ended;
+        }
+        slot.not_alone();
+        slot.hangs(pulse.age().is_some_and(|age| age >= hangs));
+    }
+}
+
 /// Writes the chunks; between two of them looks whether the tenant wants its memory back.
 ///
 /// The pressure trigger is the faster signal where the kernel counts the stall, but a swap-in is a memory stall only
 /// if the page was part of the working set (KERNEL.md §2): the counters are the signal that every kernel has.
-fn run(cgroup: &Cgroup, job: &Job, near: &Near, stop: &AtomicBool) -> Result<Effect, Error> {
+fn run(cgroup: &Cgroup, job: &Job, near: &Near, pulse: &Pulse) -> Result<Effect, Error> {
     let promoted = || cgroup.memory().map(|memory| memory.promoted().total()).ok();
     let before = promoted();
     let mut keep_going = || {
         let faulted_back = promoted().zip(before).map_or(Bytes::ZERO, |(now, before)| now - before);
-        !stop.load(Ordering::Relaxed) && faulted_back < FAULTED_BACK
+        pulse.beat();
+        !pulse.is_stopped() && faulted_back < FAULTED_BACK
     };
-    if stop.load(Ordering::Relaxed) {
+    if pulse.is_stopped() {
         return Ok(Effect { stopped: true, ..Effect::default() });
     }
     match job {
@@ -196,3 +265,7 @@ fn run(cgroup: &Cgroup, job: &Job, near: &Near, stop: &AtomicBool) -> Result<Eff
         Job::Evict(eviction) => eviction.run(cgroup, near, &mut keep_going),
     }
 }
+
+#[cfg(test)]
+#[path = "actuator_tests.rs"]
+mod tests;

@@ -216,6 +216,11 @@ impl Socket {
         chown(&self.path, None, Some(found.gid.as_raw())).map_err(named)
     }
 
+    /// Where connections come in.
+    pub(crate) fn listener(&self) -> &UnixListener {
+        &self.listener
+    }
+
     /// Answers until the future is dropped.
     pub(crate) async fn serve(&self, views: watch::Receiver<Option<Arc<View>>>) {
         loop {

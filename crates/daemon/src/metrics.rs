@@ -1,156 +1,150 @@
-//! The Prometheus page, drawn anew from the view at every scrape.
+//! The Prometheus page, drawn once a turn from the view.
 //!
-//! A fresh registry for each scrape: what is not in the view is not on the page, so a cgroup that is gone leaves no
-//! series behind and needs no idle timeout.
+//! What is not in the view is not on the page, so a cgroup that is gone leaves no series behind and needs no idle timeout.
 
+mod page;
 mod tenants;
 
-use std::time::UNIX_EPOCH;
+use std::{collections::BTreeMap, time::UNIX_EPOCH};
 
 use lowtide_core::{
     Bytes, Ratio, TierKind,
     idle::{BOUNDARIES, Source},
     left_out::Kind,
 };
-use prometheus::{CounterVec, Encoder, GaugeVec, Opts, Registry, TextEncoder};
 
+use self::page::{Family, Page};
 use crate::{
     balancer::StoreView,
+    share::Places,
     view::{CgroupView, View},
 };
 
 /// Idle ages with a series for each cgroup, in seconds; `status --json` has all classes.
 const EXPORTED: [u64; 7] = [30, 60, 300, 600, 1800, 3600, 86_400];
 
-/// The page in Prometheus' text format.
-pub(crate) fn render(view: &View) -> Result<String, prometheus::Error> {
-    let page = Page::default();
-    host(&page, view)?;
-    tiers(&page, view)?;
-    fills(&page, view)?;
-    balancer(&page, view)?;
-    endurance(&page, view)?;
-    sizes(&page, view)?;
-    pressure(&page, view)?;
-    accounts(&page, view)?;
-    sampling(&page, view)?;
-    idle(&page, view)?;
-    tenants::tenants(&page, view)?;
-    let mut text = Vec::new();
-    TextEncoder::new().encode(&page.registry.gather(), &mut text)?;
-    String::from_utf8(text).map_err(|error| prometheus::Error::Msg(error.to_string()))
-}
+/// Cgroups with series of their own, shared among the subtrees at the top. Each has some sixty lines, so the page has at most 40 MiB, and
+/// a scraper with its own limit is not made to drop it whole.
+const SERIES: usize = 4096;
 
-#[derive(Default)]
-struct Page {
-    registry: Registry,
-}
-
-impl Page {
-    fn gauge(&self, name: &str, help: &str, labels: &[&str]) -> Result<GaugeVec, prometheus::Error> {
-        let family = GaugeVec::new(Opts::new(name, help), labels)?;
-        self.registry.register(Box::new(family.clone()))?;
-        Ok(family)
-    }
-
-    fn counter(&self, name: &str, help: &str, labels: &[&str]) -> Result<CounterVec, prometheus::Error> {
-        let family = CounterVec::new(Opts::new(name, help), labels)?;
-        self.registry.register(Box::new(family.clone()))?;
-        Ok(family)
-    }
-
-    fn figure(&self, name: &str, help: &str, value: f64) -> Result<(), prometheus::Error> {
-        self.gauge(name, help, &[])?.with_label_values::<&str>(&[]).set(value);
-        Ok(())
-    }
+/// The page in Prometheus' text format; `expected` is about how long it will be.
+pub(crate) fn render(view: &View, expected: usize) -> String {
+    let page = Page::with_capacity(expected);
+    let mut places = Places::shared(SERIES, view.cgroups.iter().map(|cgroup| &*cgroup.path));
+    let shown: Vec<_> = view.cgroups.iter().filter(|cgroup| places.take(&cgroup.path)).collect();
+    host(&page, view, shown.len());
+    tiers(&page, view);
+    fills(&page, view);
+    balancer(&page, view);
+    endurance(&page, view);
+    sizes(&page, &shown);
+    pressure(&page, &shown);
+    accounts(&page, &shown);
+    sampling(&page, view);
+    idle(&page, &shown);
+    tenants::tenants(&page, view, &shown);
+    page.into_text()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a Prometheus sample is a float")]
-fn host(page: &Page, view: &View) -> Result<(), prometheus::Error> {
+fn host(page: &Page, view: &View, shown: usize) {
     page.figure(
         "lowtide_net_saved_bytes",
         "Offloaded bytes of the host, less what tiers and lowtide take from DRAM.",
         view.net_saved as f64,
-    )?;
-    page.figure("lowtide_memory_bytes", "DRAM that lowtide itself takes.", view.own.as_f64())?;
-    page.figure("lowtide_cgroups", "Cgroups that policies name.", view.cgroups.len() as f64)?;
+    );
+    page.figure("lowtide_memory_bytes", "DRAM that lowtide itself takes.", view.own.as_f64());
+    page.figure("lowtide_cgroups", "Cgroups that policies name.", view.cgroups.len() as f64);
+    page.figure(
+        "lowtide_cgroups_without_series",
+        "Cgroups that policies name and that are not on this page.",
+        view.cgroups.len().saturating_sub(shown) as f64,
+    );
+    page.figure(
+        "lowtide_reclaim_hanging",
+        "Reclaim requests that get no further for 5 s.",
+        view.hanging.len() as f64,
+    );
+    page.figure(
+        "lowtide_reclaim_queued",
+        "Reclaim requests that wait for others to end.",
+        view.queued as f64,
+    );
     page.figure(
         "lowtide_config_last_reload_successful",
         "0 while a changed configuration is wrong and the one before it is in force.",
         f64::from(u8::from(!view.reload_refused)),
-    )?;
+    );
     let left_out = page.gauge(
         "lowtide_left_out",
         "What could not be read in the last turn, and was left out.",
         &["what"],
-    )?;
+    );
     for kind in Kind::ALL {
-        left_out.with_label_values(&[kind.name()]).set(view.left_out.count(kind) as f64);
+        left_out.set(&[kind.name()], view.left_out.count(kind) as f64);
     }
-    page.figure("lowtide_tick_cpu_seconds", "CPU that the last tick took.", view.tick_cpu.as_secs_f64())?;
-    let build = page.gauge("lowtide_build_info", "1 for the version that runs.", &["version"])?;
-    build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1.0);
+    page.figure("lowtide_tick_cpu_seconds", "CPU that the last tick took.", view.tick_cpu.as_secs_f64());
+    let build = page.gauge("lowtide_build_info", "1 for the version that runs.", &["version"]);
+    build.set(&[env!("CARGO_PKG_VERSION")], 1.0);
     if let Some(done) = view.done.and_then(|done| done.duration_since(UNIX_EPOCH).ok()) {
         page.figure(
             "lowtide_last_tick_timestamp_seconds",
             "When the last turn was done, since 1970.",
             done.as_secs_f64(),
-        )?;
+        );
     }
-    let ticks = page.counter("lowtide_ticks_total", "Turns of the loop.", &[])?;
-    ticks.with_label_values::<&str>(&[]).inc_by(view.ticks as f64);
-    Ok(())
+    let ticks = page.counter("lowtide_ticks_total", "Turns of the loop.", &[]);
+    ticks.set(&[], view.ticks as f64);
 }
 
-fn tiers(page: &Page, view: &View) -> Result<(), prometheus::Error> {
+fn tiers(page: &Page, view: &View) {
     let family = |name, help| page.gauge(name, help, &["tier", "device"]);
-    let capacity = family("lowtide_tier_capacity_bytes", "What the tier holds when full.")?;
+    let capacity = family("lowtide_tier_capacity_bytes", "What the tier holds when full.");
     let used = family(
         "lowtide_tier_used_bytes",
         "Swap slots taken in the tier; for a backing device what lies on it, for zswap its pool, for a node what is not free.",
-    )?;
-    let stored = family("lowtide_tier_stored_bytes", "Uncompressed bytes whose data the tier holds.")?;
-    let resident = family("lowtide_tier_resident_bytes", "DRAM that the tier takes for what it stores.")?;
+    );
+    let stored = family("lowtide_tier_stored_bytes", "Uncompressed bytes whose data the tier holds.");
+    let resident = family("lowtide_tier_resident_bytes", "DRAM that the tier takes for what it stores.");
     let fault = family(
         "lowtide_tier_fault_seconds",
         "Measured cost of bringing a page back; none until enough was read.",
-    )?;
+    );
     let stuck = page.gauge(
         "lowtide_swap_stuck_bytes",
         "Memory that was sent to the device and stays in DRAM: its writes fail.",
         &["device"],
-    )?;
+    );
     if let Some(found) = &view.stuck {
-        stuck.with_label_values(&[&*found.device]).set(found.size.as_f64());
+        stuck.set(&[&*found.device], found.size.as_f64());
     }
-    let fault_age = family("lowtide_tier_fault_age_seconds", "Time since that cost was measured.")?;
+    let fault_age = family("lowtide_tier_fault_age_seconds", "Time since that cost was measured.");
     for (tier, cost) in view.host.tiers.iter().zip(&view.costs) {
         if let Some(age) = cost.age {
             let labels = [tier.kind.name(), &*tier.device];
-            fault.with_label_values(&labels).set(cost.fault.time.as_secs_f64());
-            fault_age.with_label_values(&labels).set(age.as_secs_f64());
+            fault.set(&labels, cost.fault.time.as_secs_f64());
+            fault_age.set(&labels, age.as_secs_f64());
         }
-        let set = |family: &GaugeVec, bytes: Bytes| {
-            family.with_label_values(&[tier.kind.name(), &*tier.device]).set(bytes.as_f64());
+        let set = |family: &Family<'_>, bytes: Bytes| {
+            family.set(&[tier.kind.name(), &*tier.device], bytes.as_f64());
         };
         set(&capacity, tier.capacity);
         set(&used, tier.used);
         set(&stored, tier.stored);
         set(&resident, tier.resident);
     }
-    Ok(())
 }
 
 /// What a tier's watermarks are about: the memory that it may take, and its slots.
-fn fills(page: &Page, view: &View) -> Result<(), prometheus::Error> {
+fn fills(page: &Page, view: &View) {
     let fill = page.gauge(
         "lowtide_tier_fill_ratio",
         "Share taken of what the tier may take: memory (zram with a mem_limit, zswap), slots, space (a backing device).",
         &["tier", "device", "of"],
-    )?;
+    );
     for tier in &view.host.tiers {
         let set = |of, share: Ratio| {
-            fill.with_label_values(&[tier.kind.name(), &*tier.device, of]).set(share.get());
+            fill.set(&[tier.kind.name(), &*tier.device, of], share.get());
         };
         let used = tier.used.share_of(tier.capacity);
         // The capacity of zswap and of a node is memory, and a backing device's its size: none has slots of its own.
@@ -164,107 +158,107 @@ fn fills(page: &Page, view: &View) -> Result<(), prometheus::Error> {
             set("memory", tier.resident.share_of(limit));
         }
     }
-    Ok(())
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a Prometheus sample is a float")]
-fn balancer(page: &Page, view: &View) -> Result<(), prometheus::Error> {
+fn balancer(page: &Page, view: &View) {
     let moved = page.counter(
         "lowtide_balancer_moved_bytes_total",
         "Uncompressed bytes that the balancer moved from a faster to a slower device.",
         &["from", "to"],
-    )?;
+    );
     let decisions = page.counter(
         "lowtide_balancer_decisions_total",
         "Decisions of the balancer by action and reason.",
         &["device", "action", "reason"],
-    )?;
+    );
     for StoreView { store, moved: bytes, decisions: counts, .. } in &view.balancer {
         if let Some(below) = &store.below {
-            moved.with_label_values(&[&*store.device, &*below.device]).inc_by(bytes.as_f64());
+            moved.set(&[&*store.device, &*below.device], bytes.as_f64());
         }
         for ((action, reason), count) in counts {
-            decisions.with_label_values(&[&*store.device, action, reason]).inc_by(*count as f64);
+            decisions.set(&[&*store.device, action, reason], *count as f64);
         }
     }
-    Ok(())
 }
 
-fn endurance(page: &Page, view: &View) -> Result<(), prometheus::Error> {
+fn endurance(page: &Page, view: &View) {
     let written = page.counter(
         "lowtide_tier_written_bytes_total",
         "Bytes written to a backing device for zram since that was set up, by whomever.",
         &["tier", "device"],
-    )?;
+    );
     let family = |name, help| page.gauge(name, help, &["tier", "device"]);
-    let budget = family("lowtide_tier_write_budget_bytes", "What may be written to the device in 24 h.")?;
-    let left = family("lowtide_tier_write_budget_left_bytes", "What of it has not been written.")?;
+    let budget = family("lowtide_tier_write_budget_bytes", "What may be written to the device in 24 h.");
+    let left = family("lowtide_tier_write_budget_left_bytes", "What of it has not been written.");
     for StoreView { store, budget: allowed, written: day, .. } in &view.balancer {
         let Some(below) = &store.below else { continue };
         let labels = [TierKind::Disk.name(), &*below.device];
-        written.with_label_values(&labels).inc_by(below.written.as_f64());
-        budget.with_label_values(&labels).set(allowed.as_f64());
-        left.with_label_values(&labels).set((*allowed - *day).as_f64());
+        written.set(&labels, below.written.as_f64());
+        budget.set(&labels, allowed.as_f64());
+        left.set(&labels, (*allowed - *day).as_f64());
     }
-    Ok(())
 }
 
-fn sizes(page: &Page, view: &View) -> Result<(), prometheus::Error> {
-    let memory = page.gauge("lowtide_cgroup_memory_bytes", "memory.current of the cgroup.", &["cgroup"])?;
+fn sizes(page: &Page, shown: &[&CgroupView]) {
+    let memory = page.gauge("lowtide_cgroup_memory_bytes", "memory.current of the cgroup.", &["cgroup"]);
     let saved = page.gauge(
         "lowtide_cgroup_net_saved_bytes",
         "Offloaded bytes, less what the tiers take from DRAM for them.",
         &["cgroup"],
-    )?;
+    );
     let price = page.gauge(
         "lowtide_cgroup_price_ratio",
         "Today's price, as a share of the greatest that the SLO allows.",
         &["cgroup"],
-    )?;
+    );
     let slowdown = page.gauge(
         "lowtide_cgroup_slowdown_ratio",
         "Stall of what came back to the cgroup, over the processor time of its tasks.",
         &["cgroup"],
-    )?;
+    );
     let offloaded = page.gauge(
         "lowtide_cgroup_offloaded_bytes",
         "Uncompressed bytes of the cgroup that live in the tier.",
         &["cgroup", "tier"],
-    )?;
+    );
     let compressed = page.gauge(
         "lowtide_cgroup_compressed_ratio",
         "What compression leaves of the cgroup's memory, as a share of it.",
         &["cgroup"],
-    )?;
-    for cgroup in &view.cgroups {
+    );
+    for cgroup in shown {
         let path = &*cgroup.path;
         if let Some(found) = cgroup.compressed {
-            compressed.with_label_values(&[path]).set(found.share.get());
+            compressed.set(&[path], found.share.get());
         }
-        memory.with_label_values(&[path]).set(cgroup.memory.current.as_f64());
-        saved.with_label_values(&[path]).set(cgroup.net_saved.as_f64());
-        price.with_label_values(&[path]).set(cgroup.decision.figures.price.get());
+        memory.set(&[path], cgroup.memory.current.as_f64());
+        saved.set(&[path], cgroup.net_saved.as_f64());
+        price.set(&[path], cgroup.decision.figures.price.get());
         if let Some(share) = cgroup.decision.figures.slowdown {
-            slowdown.with_label_values(&[path]).set(share.get());
+            slowdown.set(&[path], share.get());
         }
+        // Two devices of one kind add up: the label is the tier, not the device.
+        let mut by_kind: BTreeMap<&str, Bytes> = BTreeMap::new();
         for placed in &cgroup.placed {
-            // Two devices of one kind add up: the label is the tier, not the device.
-            offloaded.with_label_values(&[path, placed.kind.name()]).add(placed.bytes.as_f64());
+            *by_kind.entry(placed.kind.name()).or_default() += placed.bytes;
+        }
+        for (kind, bytes) in by_kind {
+            offloaded.set(&[path, kind], bytes.as_f64());
         }
     }
-    Ok(())
 }
 
-fn pressure(page: &Page, view: &View) -> Result<(), prometheus::Error> {
+fn pressure(page: &Page, shown: &[&CgroupView]) {
     let family = page.gauge(
         "lowtide_cgroup_pressure_ratio",
         "Share of the last interval in which tasks stalled.",
         &["cgroup", "resource", "kind"],
-    )?;
-    for CgroupView { path, stalls, .. } in &view.cgroups {
+    );
+    for CgroupView { path, stalls, .. } in shown {
         let set = |resource, kind, share: Option<Ratio>| {
             if let Some(share) = share {
-                family.with_label_values(&[&**path, resource, kind]).set(share.get());
+                family.set(&[&**path, resource, kind], share.get());
             }
         };
         set("memory", "some", stalls.memory_some);
@@ -272,115 +266,111 @@ fn pressure(page: &Page, view: &View) -> Result<(), prometheus::Error> {
         set("io", "some", stalls.io_some);
         set("io", "full", stalls.io_full);
     }
-    Ok(())
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a Prometheus sample is a float")]
-fn sampling(page: &Page, view: &View) -> Result<(), prometheus::Error> {
+fn sampling(page: &Page, view: &View) {
     let sampling = &view.sampling;
-    let source = page.gauge("lowtide_hotness_source", "1 for where idle ages come from.", &["source"])?;
-    source.with_label_values(&[sampling.source.map_or("none", Source::name)]).set(1.0);
-    let cpu = page.counter("lowtide_hotness_cpu_seconds_total", "CPU that looks at idle ages took.", &[])?;
-    cpu.with_label_values::<&str>(&[]).inc_by(sampling.cpu.as_secs_f64());
-    let looks = page.counter("lowtide_hotness_looks_total", "Looks at idle ages.", &[])?;
-    looks.with_label_values::<&str>(&[]).inc_by(sampling.looks as f64);
-    Ok(())
+    let source = page.gauge("lowtide_hotness_source", "1 for where idle ages come from.", &["source"]);
+    source.set(&[sampling.source.map_or("none", Source::name)], 1.0);
+    let cpu = page.counter("lowtide_hotness_cpu_seconds_total", "CPU that looks at idle ages took.", &[]);
+    cpu.set(&[], sampling.cpu.as_secs_f64());
+    let looks = page.counter("lowtide_hotness_looks_total", "Looks at idle ages.", &[]);
+    looks.set(&[], sampling.looks as f64);
 }
 
-fn idle(page: &Page, view: &View) -> Result<(), prometheus::Error> {
+fn idle(page: &Page, shown: &[&CgroupView]) {
     let working_set = page.gauge(
         "lowtide_cgroup_working_set_bytes",
         "Bytes in DRAM that were touched within cold_after.",
         &["cgroup"],
-    )?;
+    );
     let idle = page.gauge(
         "lowtide_cgroup_idle_bytes",
         "Bytes in DRAM that have been idle for at least so many seconds.",
         &["cgroup", "age_ge"],
-    )?;
+    );
     let error = page.gauge(
         "lowtide_cgroup_idle_error_bytes",
         "Half of the 95 % interval around the bytes that have been idle for so long.",
         &["cgroup", "age_ge"],
-    )?;
+    );
     let precision = page.gauge(
         "lowtide_cgroup_precision_ratio",
         "Share of what left DRAM lately that had been idle for cold_after, by sampled pages.",
         &["cgroup"],
-    )?;
+    );
     let sampled = page.gauge(
         "lowtide_cgroup_precision_pages",
         "Sampled pages that lowtide_cgroup_precision_ratio is of.",
         &["cgroup"],
-    )?;
+    );
     let forecast_net = page.gauge(
         "lowtide_cgroup_forecast_net_bytes",
         "DRAM that mode full would save net, beyond what is offloaded.",
         &["cgroup"],
-    )?;
+    );
     let forecast_error = page.gauge(
         "lowtide_cgroup_forecast_error_bytes",
         "Half of the 95 % interval around lowtide_cgroup_forecast_net_bytes, from the source of ages and from what is not known of compression.",
         &["cgroup"],
-    )?;
+    );
     let forecast_back = page.gauge(
         "lowtide_cgroup_forecast_refaulted_bytes",
         "Bytes that would be faulted back in a minute.",
         &["cgroup"],
-    )?;
-    for CgroupView { path, forecast, .. } in &view.cgroups {
+    );
+    for CgroupView { path, forecast, .. } in shown {
         let Some(forecast) = forecast else { continue };
-        forecast_net.with_label_values(&[&**path]).set(forecast.net.as_f64());
-        forecast_back.with_label_values(&[&**path]).set(forecast.refaulted_per_minute.as_f64());
+        forecast_net.set(&[&**path], forecast.net.as_f64());
+        forecast_back.set(&[&**path], forecast.refaulted_per_minute.as_f64());
         if let Some(error) = forecast.net_error {
-            forecast_error.with_label_values(&[&**path]).set(error.as_f64());
+            forecast_error.set(&[&**path], error.as_f64());
         }
     }
     let cut = page.gauge(
         "lowtide_cgroup_cut_seconds",
         "Idle age from which on anonymous memory may go.",
         &["cgroup"],
-    )?;
-    for CgroupView { path, hotness, .. } in &view.cgroups {
+    );
+    for CgroupView { path, hotness, .. } in shown {
         let Some(hotness) = hotness else { continue };
-        working_set.with_label_values(&[&**path]).set(hotness.working_set.as_f64());
-        cut.with_label_values(&[&**path]).set(hotness.cut.as_secs_f64());
+        working_set.set(&[&**path], hotness.working_set.as_f64());
+        cut.set(&[&**path], hotness.cut.as_secs_f64());
         for (index, boundary) in
             BOUNDARIES.iter().enumerate().filter(|(_, age)| EXPORTED.contains(&age.as_secs()))
         {
             let bytes = hotness.histogram.at_least(index).total();
             let age = boundary.as_secs().to_string();
-            idle.with_label_values(&[&**path, age.as_str()]).set(bytes.as_f64());
+            idle.set(&[&**path, age.as_str()], bytes.as_f64());
             if let Some(half) = hotness.resolution.error_of(bytes) {
-                error.with_label_values(&[&**path, age.as_str()]).set(half.as_f64());
+                error.set(&[&**path, age.as_str()], half.as_f64());
             }
         }
         if let Some(measured) = hotness.precision {
-            precision.with_label_values(&[&**path]).set(measured.share.get());
-            sampled.with_label_values(&[&**path]).set(measured.pages);
+            precision.set(&[&**path], measured.share.get());
+            sampled.set(&[&**path], measured.pages);
         }
     }
-    Ok(())
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a Prometheus sample is a float")]
-fn accounts(page: &Page, view: &View) -> Result<(), prometheus::Error> {
+fn accounts(page: &Page, shown: &[&CgroupView]) {
     let family = |name, help| page.counter(name, help, &["cgroup"]);
-    let requested = family("lowtide_reclaim_requested_bytes_total", "Asked of the kernel.")?;
-    let effective = family("lowtide_reclaim_effective_bytes_total", "What really left DRAM.")?;
-    let cpu = family("lowtide_reclaim_cpu_seconds_total", "Kernel CPU spent on reclaim for the cgroup.")?;
+    let requested = family("lowtide_reclaim_requested_bytes_total", "Asked of the kernel.");
+    let effective = family("lowtide_reclaim_effective_bytes_total", "What really left DRAM.");
+    let cpu = family("lowtide_reclaim_cpu_seconds_total", "Kernel CPU spent on reclaim for the cgroup.");
     let decisions = page.counter(
         "lowtide_decisions_total",
         "Decisions by action and reason.",
         &["cgroup", "action", "reason"],
-    )?;
-    for CgroupView { path, account, .. } in &view.cgroups {
-        requested.with_label_values(&[&**path]).inc_by(account.requested.as_f64());
-        effective.with_label_values(&[&**path]).inc_by(account.effective.as_f64());
-        cpu.with_label_values(&[&**path]).inc_by(account.reclaim_cpu.as_secs_f64());
+    );
+    for CgroupView { path, account, .. } in shown {
+        requested.set(&[&**path], account.requested.as_f64());
+        effective.set(&[&**path], account.effective.as_f64());
+        cpu.set(&[&**path], account.reclaim_cpu.as_secs_f64());
         for ((action, reason), count) in &account.decisions {
-            decisions.with_label_values(&[&**path, action, reason]).inc_by(*count as f64);
+            decisions.set(&[&**path, action, reason], *count as f64);
         }
     }
-    Ok(())
 }

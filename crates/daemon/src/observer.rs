@@ -340,7 +340,7 @@ fn observe(
         memory_pressure: cgroup.pressure(Resource::Memory)?,
         io_pressure: cgroup.pressure(Resource::Io)?,
         alarm: false,
-        in_flight: false,
+        pending: lowtide_core::Pending::Nothing,
         effects: Vec::new(),
         reading: None,
     }))

@@ -2,7 +2,6 @@
 
 use std::{
     io,
-    net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -19,6 +18,7 @@ use tokio::{
 };
 
 use crate::{
+    actuator::Hanging,
     balancer::{Balance, Watch},
     control::Socket,
     doctor, environment,
@@ -26,7 +26,7 @@ use crate::{
         Trial,
         damon::records::{Records, RecordsError, in_words as damon_in_words},
     },
-    http,
+    http::{ListenError, Listener, Pages},
     journal::{Journal, JournalError, Record},
     knobs::{self, Outcome},
     limits, notify,
@@ -77,14 +77,9 @@ pub enum RunError {
     /// The record of lowtide's kdamond.
     #[error(transparent)]
     Damon(#[from] RecordsError),
-    /// The metrics address.
-    #[error("{address}: cannot serve metrics there: {source}; change `metrics.listen`")]
-    Metrics {
-        /// The address.
-        address: SocketAddr,
-        /// What the system said.
-        source: io::Error,
-    },
+    /// Where the metrics are to be served, or to whom.
+    #[error(transparent)]
+    Metrics(#[from] ListenError),
     /// The control socket.
     #[error("{path}: cannot listen for `lowtide status` there: {source}; change `control.socket`")]
     Control {
@@ -200,6 +195,7 @@ struct Daemon {
     trial: Trial,
     alarms: mpsc::UnboundedReceiver<Alarm>,
     views: watch::Sender<Option<Arc<View>>>,
+    pages: Pages,
 }
 
 impl Daemon {
@@ -217,8 +213,9 @@ impl Daemon {
             version = env!("CARGO_PKG_VERSION"), config = %options.config.display(), own_cgroup = &*escaped(turns.own()),
             policies = loaded.config.policies.policies().len(), "lowtide starts"
         );
-        let not_given = serve(&loaded.config, &views).await?;
-        if let Some(problem) = &not_given {
+        let pages = Pages::new();
+        let not_given = serve(&loaded.config, &views, &pages).await?;
+        for problem in &not_given {
             tracing::warn!("{problem}");
         }
         let mut problems = warn(&loaded);
@@ -242,6 +239,7 @@ impl Daemon {
             trial: Trial::default(),
             alarms,
             views,
+            pages,
         })
     }
 
@@ -320,9 +318,11 @@ impl Daemon {
                 self.balance.strained(self.strain, &self.config.balancer.unwrap_or_default());
                 let mut problems = self.problems.clone();
                 problems.extend(view.stuck.as_ref().map(ToString::to_string));
+                problems.extend(hanging(&view.hanging));
                 problems.extend(self.balance.problems().map(|problem| format!("balancer: {problem}")));
                 let balancer = self.balance.shown().to_vec();
                 let view = View { problems, reload_refused: self.refused, balancer, ..view };
+                self.pages.draw(&view);
                 self.views.send_replace(Some(Arc::new(view)));
             }
             Err(error) => tracing::warn!(%error, "cannot observe the host: nothing is done in this turn"),
@@ -442,22 +442,38 @@ fn promise(root: &Root, config: &Config) -> Vec<String> {
     broken
 }
 
+/// What is to be known of requests that get no further.
+fn hanging(found: &[Hanging]) -> Option<String> {
+    let first = found.first()?;
+    Some(format!(
+        "{} of the reclaim requests hang, that to {} for {} s: the kernel does not come back from the write, most likely a swap \
+         device does not answer. Requests in other subtrees go on",
+        found.len(),
+        first.path,
+        first.since.as_secs()
+    ))
+}
+
 /// Serves metrics and the control socket, each in a task that ends with the runtime. What is wrong without being a reason to end
 /// is returned.
 async fn serve(
     config: &Config,
     views: &watch::Sender<Option<Arc<View>>>,
-) -> Result<Option<String>, RunError> {
-    if let Some(address) = config.metrics {
-        let listener = http::listen(address).await.map_err(|source| RunError::Metrics { address, source })?;
-        tokio::spawn(http::serve(listener, views.subscribe()));
+    pages: &Pages,
+) -> Result<Vec<String>, RunError> {
+    let mut problems = Vec::new();
+    if let Some(metrics) = &config.metrics {
+        let (listener, not_given) = Listener::bind(metrics).await?;
+        problems.extend(not_given);
+        tokio::spawn(listener.serve(pages.subscribe()));
     }
     let path = config.control_socket.clone();
     let socket = Socket::bind(&path).map_err(|source| RunError::Control { path, source })?;
     let not_given = config.control_group.as_deref().and_then(|group| socket.give(group).err());
     let views = views.subscribe();
     tokio::spawn(async move { socket.serve(views).await });
-    Ok(not_given.map(|error| format!("control.group: {error}: only root may ask")))
+    problems.extend(not_given.map(|error| format!("control.group: {error}: only root may ask")));
+    Ok(problems)
 }
 
 fn every(period: Duration) -> Interval {
@@ -494,7 +510,7 @@ fn warn(loaded: &Loaded) -> Vec<String> {
 
 fn needs_restart(running: &Config, new: &Config) -> Vec<String> {
     let changed = [
-        ("metrics.listen", running.metrics != new.metrics),
+        ("metrics", running.metrics != new.metrics),
         ("control.socket", running.control_socket != new.control_socket),
         ("control.group", running.control_group != new.control_group),
         ("state_dir", running.state_dir != new.state_dir),

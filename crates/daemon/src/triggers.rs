@@ -5,6 +5,7 @@
 
 use std::{
     collections::{HashMap, HashSet},
+    sync::Arc,
     time::Duration,
 };
 
@@ -13,7 +14,7 @@ use lowtide_core::{CgroupId, Ratio, Slo};
 use lowtide_psi::{ArmError, Kind, Resource, Trigger};
 use tokio::{io::Interest, sync::mpsc, task::AbortHandle};
 
-use crate::descriptor;
+use crate::{descriptor, share::subtree};
 
 /// The window of a trigger: with it, a rise is told within a second, on every kernel. Without CAP_SYS_RESOURCE the
 /// kernel takes multiples of 2 s only.
@@ -44,12 +45,23 @@ pub(crate) struct Alarm {
 /// Each trigger costs a kernel thread, with its stack: beyond so many, the interval and the counters that are read
 /// between two chunks of a request say when to stop.
 const MOST_ARMED: usize = 256;
+/// What has not been asked for anything for so long needs its trigger less than what is asked now.
+const UNUSED: Duration = Duration::from_mins(2);
 
 /// All armed triggers.
 #[derive(Debug)]
 pub(crate) struct Triggers {
-    armed: HashMap<CgroupId, (Duration, AbortHandle)>,
+    armed: HashMap<CgroupId, Armed>,
     alarms: mpsc::UnboundedSender<Alarm>,
+}
+
+#[derive(Debug)]
+struct Armed {
+    threshold: Duration,
+    subtree: Arc<str>,
+    /// When its cgroup was asked for something last.
+    asked: Duration,
+    task: AbortHandle,
 }
 
 impl Triggers {
@@ -59,14 +71,18 @@ impl Triggers {
         Self { armed: HashMap::new(), alarms }
     }
 
-    /// Arms a trigger for `cgroup`, unless one is armed with the same threshold.
-    pub(crate) fn arm(&mut self, cgroup: &Cgroup, slo: &Slo) -> Result<(), ArmError> {
+    /// Arms a trigger for `cgroup`, which is asked for something `now`, unless one is armed with the same threshold. Where there are as
+    /// many as there may be, another one gives way, if it needs its own less; else there is none.
+    pub(crate) fn arm(&mut self, cgroup: &Cgroup, slo: &Slo, now: Duration) -> Result<(), ArmError> {
         let stall = threshold(slo);
-        let known = self.armed.get(&cgroup.id());
-        if known.is_some_and(|(armed, _)| *armed == stall)
-            || (known.is_none() && self.armed.len() >= MOST_ARMED)
-        {
-            return Ok(());
+        if let Some(armed) = self.armed.get_mut(&cgroup.id()) {
+            armed.asked = now;
+            if armed.threshold == stall {
+                return Ok(());
+            }
+        } else if self.armed.len() >= MOST_ARMED {
+            let Some(other) = self.gives_way(subtree(cgroup.path()), now) else { return Ok(()) };
+            self.disarm(other);
         }
         let arm = |stall, window| {
             Trigger::arm(cgroup.dir(), Resource::Memory.cgroup_file(), Kind::Some, stall, window)
@@ -75,17 +91,39 @@ impl Triggers {
             Err(ArmError::NotPermitted { .. }) => arm(stall * 2, WINDOW * 2)?,
             other => other?,
         };
-        let task = tokio::spawn(watch(trigger, cgroup.id(), self.alarms.clone()));
-        if let Some((_, before)) = self.armed.insert(cgroup.id(), (stall, task.abort_handle())) {
-            before.abort();
+        let task = tokio::spawn(watch(trigger, cgroup.id(), self.alarms.clone())).abort_handle();
+        let armed = Armed { threshold: stall, subtree: subtree(cgroup.path()).into(), asked: now, task };
+        if let Some(before) = self.armed.insert(cgroup.id(), armed) {
+            before.task.abort();
         }
         Ok(())
     }
 
+    /// Whose trigger goes to a cgroup of `subtree`: the one that has not been used for the longest, of all that are not used any more, else
+    /// of the subtree that has the most, if that is more than its share.
+    fn gives_way(&self, subtree: &str, now: Duration) -> Option<CgroupId> {
+        let oldest = |found: &mut dyn Iterator<Item = (&CgroupId, &Armed)>| {
+            found.min_by_key(|(_, armed)| armed.asked).map(|(id, armed)| (*id, armed.asked))
+        };
+        let (unused, asked) = oldest(&mut self.armed.iter())?;
+        if now.saturating_sub(asked) >= UNUSED {
+            return Some(unused);
+        }
+        let mut counts: HashMap<&str, usize> = HashMap::new();
+        for armed in self.armed.values() {
+            *counts.entry(&armed.subtree).or_default() += 1;
+        }
+        let own = counts.get(subtree).copied().unwrap_or(0);
+        let (most, count) = counts.into_iter().max_by_key(|(_, count)| *count)?;
+        // One less of theirs is still as many as there will be here.
+        let gives = most != subtree && count > own + 1;
+        oldest(&mut self.armed.iter().filter(|(_, armed)| gives && *armed.subtree == *most)).map(|(id, _)| id)
+    }
+
     /// Disarms the trigger of a cgroup that is gone.
     pub(crate) fn disarm(&mut self, id: CgroupId) {
-        if let Some((_, task)) = self.armed.remove(&id) {
-            task.abort();
+        if let Some(armed) = self.armed.remove(&id) {
+            armed.task.abort();
         }
     }
 
@@ -100,7 +138,7 @@ impl Triggers {
 
 impl Drop for Triggers {
     fn drop(&mut self) {
-        self.armed.values().for_each(|(_, task)| task.abort());
+        self.armed.values().for_each(|armed| armed.task.abort());
     }
 }
 
@@ -137,6 +175,46 @@ async fn watch(trigger: Trigger, id: CgroupId, alarms: mpsc::UnboundedSender<Ala
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// With `count` armed triggers of `/many`, asked for something at `asked`.
+    fn triggers(count: u64, asked: u64) -> Triggers {
+        let mut triggers = Triggers::new(mpsc::unbounded_channel().0);
+        (0..count).for_each(|number| add(&mut triggers, number, "many", asked + number));
+        triggers
+    }
+
+    fn add(triggers: &mut Triggers, id: u64, subtree: &str, asked: u64) {
+        let task = tokio::spawn(std::future::pending::<()>()).abort_handle();
+        let asked = Duration::from_millis(asked);
+        let armed = Armed { threshold: LEAST, subtree: subtree.into(), asked, task };
+        triggers.armed.insert(CgroupId(id), armed);
+    }
+
+    /// Kind 2: all of them went to whoever came first, and stayed.
+    #[tokio::test]
+    async fn triggers_go_where_reclaim_is() {
+        let triggers = triggers(256, 1000);
+        let later = Duration::from_secs(1) + UNUSED;
+        assert_eq!(triggers.gives_way("many", later), Some(CgroupId(0)), "not used for long");
+        let now = Duration::from_secs(2);
+        assert_eq!(triggers.gives_way("many", now), None, "all are in use, and they are its own");
+        assert_eq!(triggers.gives_way("few", now), Some(CgroupId(0)), "beyond its share");
+    }
+
+    #[tokio::test]
+    async fn subtrees_come_to_the_same_share() {
+        let mut triggers = triggers(256, 0);
+        let now = Duration::from_secs(2);
+        let mut given = 0;
+        for number in 1000..2000 {
+            let Some(other) = triggers.gives_way("few", now) else { break };
+            triggers.disarm(other);
+            add(&mut triggers, number, "few", 2000);
+            given += 1;
+        }
+        assert_eq!(given, 128);
+        assert_eq!(triggers.gives_way("many", now), None, "nor is it taken back");
+    }
 
     #[test]
     fn the_threshold_follows_the_slo_within_bounds() {

@@ -129,7 +129,7 @@ impl Loop {
         for cgroup in &mut sight.seen.cgroups {
             cgroup.reading = self.sampler.reading(cgroup.id);
             cgroup.alarm = self.alarms.remove(&cgroup.id);
-            cgroup.in_flight = self.actuator.is_in_flight(cgroup.id);
+            cgroup.pending = self.actuator.pending(cgroup.id);
             cgroup.effects = self.effects.remove(&cgroup.id).unwrap_or_default();
         }
         let policies = config.policies.policies();
@@ -210,7 +210,20 @@ impl Loop {
         let stuck = self.stuck.look(&view.host.tiers, &view.cgroups);
         let policies = config.policies.policies().to_vec();
         let done = Some(SystemTime::now());
-        View { stuck, costs, uptime: now, ticks: self.ticks, sampling, left_out, policies, done, ..view }
+        let (hanging, queued) = (self.actuator.hanging(), self.actuator.queued());
+        View {
+            hanging,
+            queued,
+            stuck,
+            costs,
+            uptime: now,
+            ticks: self.ticks,
+            sampling,
+            left_out,
+            policies,
+            done,
+            ..view
+        }
     }
 
     /// The idle ages of every cgroup that has some.
@@ -258,13 +271,14 @@ impl Loop {
             );
             let Action::Reclaim { amount, scope } = decision.action else {
                 // What speaks against a new request speaks against the rest of the one that is being written.
-                if decision.reason != Reason::InFlight || may_only_watch(decision, config) {
+                let waits = matches!(decision.reason, Reason::InFlight | Reason::Queued);
+                if !waits || may_only_watch(decision, config) {
                     self.actuator.stop(decision.id);
                 }
                 continue;
             };
             let Some(cgroup) = sight.handles.remove(&decision.id) else { continue };
-            self.arm(&cgroup, decision, config);
+            self.arm(&cgroup, decision, config, now);
             let takes_swappiness = self.observer.takes_swappiness();
             let reclaim = |swappiness: Option<u8>| {
                 let swappiness = swappiness.filter(|_| takes_swappiness);
@@ -297,9 +311,9 @@ impl Loop {
         }
     }
 
-    fn arm(&mut self, cgroup: &Cgroup, decision: &Decision, config: &Config) {
+    fn arm(&mut self, cgroup: &Cgroup, decision: &Decision, config: &Config, now: Duration) {
         let Some(policy) = policy_of(decision, config) else { return };
-        match self.triggers.arm(cgroup, &policy.slo) {
+        match self.triggers.arm(cgroup, &policy.slo, now) {
             Ok(()) | Err(ArmError::Gone { .. }) => {}
             // The interval's own figures still stop the loop: later, but without fail.
             Err(error) => tracing::debug!(%error, "no pressure trigger: relying on the interval alone"),

@@ -13,6 +13,7 @@ use lowtide_core::{
 };
 
 use crate::{
+    actuator::Hanging,
     balancer::StoreView,
     hotness::Sampling,
     ledger::{Account, Ledger},
@@ -50,6 +51,12 @@ pub(crate) struct View {
     pub(crate) sums: Sums,
     /// Memory that does not get into swap, though it was sent there.
     pub(crate) stuck: Option<Stuck>,
+    /// Reclaim requests that get no further.
+    #[serde(skip)]
+    pub(crate) hanging: Vec<Hanging>,
+    /// How many wait for others to end.
+    #[serde(skip)]
+    pub(crate) queued: usize,
     /// Every store that the balancer looks at; none if it is not configured.
     pub(crate) balancer: Vec<StoreView>,
     /// The policies in force.
@@ -194,6 +201,8 @@ impl View {
             reload_refused: false,
             sums: Sums::default(),
             stuck: None,
+            hanging: Vec::new(),
+            queued: 0,
             balancer: Vec::new(),
             policies: Vec::new(),
             done: None,

@@ -12,6 +12,7 @@ use crate::{
     is_protected,
     leaf::Match,
     lines::lines,
+    metrics::metrics,
     pattern::Pattern,
     raw,
     read::At,
@@ -32,7 +33,7 @@ pub(crate) fn host(raw: raw::Host) -> Config {
     let control = raw.control.unwrap_or_default();
     Config {
         interval: raw.interval.map_or(default.interval, |interval| interval.0),
-        metrics: raw.metrics.and_then(|metrics| metrics.listen).map(|listen| listen.0),
+        metrics: raw.metrics.and_then(metrics),
         control_socket: control.socket.map_or(default.control_socket, |socket| socket.0),
         control_group: control.group.map(|group| group.0),
         state_dir: raw.state_dir.map_or(default.state_dir, |dir| dir.0),

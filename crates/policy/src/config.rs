@@ -1,16 +1,16 @@
-use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{fmt, path::PathBuf, time::Duration};
 
 use lowtide_core::{Budgets, Ratio, balancer::Settings};
 
-use crate::{HostTiers, PolicySet};
+use crate::{HostTiers, Metrics, PolicySet};
 
 /// Everything that was configured, with every default filled in and every range enforced.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Time between two ticks; 1 s to 10 min, 6 s unless said otherwise.
     pub interval: Duration,
-    /// Where the metrics are served, if anywhere. Port 0 takes a free one.
-    pub metrics: Option<SocketAddr>,
+    /// Where the metrics are served, if anywhere, and to whom.
+    pub metrics: Option<Metrics>,
     /// The socket on which `status` and `explain` ask the daemon. Absolute, short enough for `sun_path`.
     pub control_socket: PathBuf,
     /// The group whose members may connect to it, besides root.

@@ -1,11 +1,11 @@
 //! The single values of a configuration. Each type knows what is allowed, for messages and for the JSON Schema alike.
 
-use std::{borrow::Cow, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{borrow::Cow, path::PathBuf, sync::Arc, time::Duration};
 
 use lowtide_core::{AtMost, ByteRate, Bytes, Line, Mode, Ratio, TierUse};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-use crate::{SourceChoice, pattern::Pattern, units};
+use crate::{SourceChoice, metrics::Place, pattern::Pattern, units};
 
 /// A value that is written as one piece of text.
 pub(crate) trait Leaf: Sized {
@@ -166,13 +166,18 @@ leaves! {
     Currency(String), "a currency of 1 to 8 letters or signs, such as USD", "^\\S{1,8}$", currency;
 
     /// Where to listen.
-    Listen(SocketAddr), "an IP address and a port, such as 127.0.0.1:9464 or [::1]:9464", ".:[0-9]+$", listen;
+    Listen(Place), "an IP address and a port, such as 127.0.0.1:9464 or [::1]:9464, or a Unix socket, such as unix:/run/lowtide/metrics.sock",
+        ".:[0-9]+$|^unix:/", listen;
 
     /// An absolute path.
     Directory(PathBuf), "an absolute path, such as /var/lib/lowtide", "^/", |text| absolute(text);
 
     /// A path that a socket can be bound to.
     Socket(PathBuf), "an absolute path of at most 107 bytes, such as /run/lowtide/lowtide.sock", "^/", socket;
+
+    /// A user, by name or number.
+    User(String), "the name of a user, such as prometheus, or a number in quotes, such as \"65534\"",
+        "^([A-Za-z_][A-Za-z0-9._-]{0,31}|[0-9]{1,10})$", user;
 
     /// A group of users.
     Group(String), "the name of a group, such as adm", "^[A-Za-z_][A-Za-z0-9._-]{0,31}$", group;
@@ -303,8 +308,12 @@ fn algorithm(text: &str) -> Result<Arc<str>, Refused> {
     }
 }
 
-fn listen(text: &str) -> Result<SocketAddr, Refused> {
-    text.parse().map_err(|_| format!("`{}` is not an address with a port", units::short(text)).into())
+fn listen(text: &str) -> Result<Place, Refused> {
+    if let Some(path) = text.strip_prefix("unix:") {
+        return socket(path).map(Place::Unix);
+    }
+    let address = text.parse().map(Place::Tcp);
+    address.map_err(|_| format!("`{}` is not an address with a port", units::short(text)).into())
 }
 
 fn currency(text: &str) -> Result<String, Refused> {
@@ -339,16 +348,24 @@ fn socket(text: &str) -> Result<PathBuf, Refused> {
     absolute(text)
 }
 
-/// As groupadd(8) takes it.
-const GROUP_CHARS: usize = 32;
+/// As useradd(8) and groupadd(8) take it.
+const ACCOUNT_CHARS: usize = 32;
 
 fn group(text: &str) -> Result<String, Refused> {
+    account(text).ok_or_else(|| format!("`{}` is not the name of a group", units::short(text)).into())
+}
+
+fn user(text: &str) -> Result<String, Refused> {
+    let number = text.parse::<u32>().is_ok() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let found = if number { Some(text.to_owned()) } else { account(text) };
+    found.ok_or_else(|| format!("`{}` is no user", units::short(text)).into())
+}
+
+fn account(text: &str) -> Option<String> {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     let first = |c: char| c.is_ascii_alphabetic() || c == '_';
-    if text.starts_with(first) && text.chars().all(allowed) && text.len() <= GROUP_CHARS {
-        return Ok(text.into());
-    }
-    Err(format!("`{}` is not the name of a group", units::short(text)).into())
+    let is_one = text.starts_with(first) && text.chars().all(allowed) && text.len() <= ACCOUNT_CHARS;
+    is_one.then(|| text.to_owned())
 }
 
 const NAME_CHARS: usize = 63;

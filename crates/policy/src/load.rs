@@ -10,6 +10,7 @@ use crate::{
     check::{self, Found},
     hotness::too_slow,
     lines::out_of_order,
+    metrics::of_another_place,
     raw,
     read::{Read, Reader},
     source::Source,
@@ -126,6 +127,9 @@ fn assemble(
     );
     together.extend(host_file.zip(raw.as_ref()).and_then(|(file, host)| balancer::out_of_order(file, host)));
     together.extend(host_file.zip(raw.as_ref()).into_iter().flat_map(|(file, host)| used_twice(file, host)));
+    together.extend(
+        host_file.zip(raw.as_ref()).into_iter().flat_map(|(file, host)| of_another_place(file, host)),
+    );
     let (policies, wrong) = check::policies(found);
     problems.extend(wrong);
     let mut problems = only_warnings(problems, &files)?;

@@ -46,7 +46,7 @@ pub(crate) const POLICY_FILE: Section = Section {
 pub(crate) const METRICS: Section = Section {
     name: "`metrics`",
     home: "under `metrics`",
-    keys: &["listen"],
+    keys: &["listen", "group", "users", "token_file"],
     later: &[],
     example: "{ listen: \"127.0.0.1:9464\" }",
 };

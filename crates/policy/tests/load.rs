@@ -12,8 +12,8 @@ use lowtide_core::{
     AtMost, Budgets, ByteRate, Bytes, Line, Lines, Mode, Policy, Ratio, TierRule, TierRules, TierUse,
 };
 use lowtide_policy::{
-    Amount, Config, HostTiers, Hotness, Loaded, Price, Severity, SourceChoice, SwapSetup, ZramSetup,
-    ZswapSetup, files, load, parse,
+    Access, Amount, Config, HostTiers, Hotness, Loaded, Metrics, Price, Severity, SourceChoice, SwapSetup,
+    ZramSetup, ZswapSetup, files, load, parse,
 };
 
 /// A directory with `lowtide.yaml` and `policies.d`.
@@ -133,7 +133,8 @@ fn what_is_given_is_taken() {
     "#);
     assert!(warnings.is_empty(), "{warnings:?}");
     assert_eq!(config.interval, Duration::from_secs(2));
-    assert_eq!(config.metrics, Some("[::1]:0".parse().unwrap()));
+    let address = "[::1]:0".parse().unwrap();
+    assert_eq!(config.metrics, Some(Metrics::Tcp { address, access: Access::default() }));
     assert_eq!((config.control_socket, config.state_dir), ("/tmp/s".into(), "/tmp/state".into()));
     let hotness = Hotness {
         source: SourceChoice::Mglru,

@@ -10,7 +10,7 @@ use crate::{
     harm::{self, Harm, Usual},
     history::{MINUTE, SHORT},
     idle::ByType,
-    observation::{CgroupObservation, HostObservation, TierKind},
+    observation::{CgroupObservation, HostObservation, Pending, TierKind},
     placement::{Ladder, Offer, Price},
     policy::{Budgets, Mode, Policy},
     room::{BATCH, Room},
@@ -46,7 +46,7 @@ impl Case<'_> {
         figures.price = self.share_of_price(state);
         let waits = self.must_wait(state, harm, &figures, room);
         // A request under way ends where it began to go.
-        if !self.cgroup.in_flight {
+        if !self.cgroup.pending.is_any() {
             let may_go = waits.is_none() && figures.minute_left >= BATCH;
             state.wants_past_zswap = may_go && self.wants_past_zswap(state, room);
         }
@@ -284,7 +284,8 @@ impl Case<'_> {
             (room.only_watch.is_some(), room.only_watch.unwrap_or(Reason::Headroom)),
             (self.now < state.retry_from, Reason::Ineffective),
             (figures.reclaim_cpu >= self.budgets.reclaim_cpu, Reason::ReclaimCpu),
-            (self.cgroup.in_flight, Reason::InFlight),
+            (self.cgroup.pending == Pending::InFlight, Reason::InFlight),
+            (self.cgroup.pending == Pending::Queued, Reason::Queued),
             (self.would_demote_what_must_not(room), Reason::NodeForbidden),
             // Last, because the warm-up begins with a request: nothing above may stand against one.
             (!self.is_warm(state), Reason::WarmingUp),

@@ -201,7 +201,7 @@ pub(crate) fn tenant(id: u64) -> CgroupObservation {
         memory_pressure: Some(Stall::default()),
         io_pressure: Some(Stall::default()),
         alarm: false,
-        in_flight: false,
+        pending: lowtide_core::Pending::Nothing,
         effects: Vec::new(),
         reading: None,
     }

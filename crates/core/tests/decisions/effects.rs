@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lowtide_core::{Action, Bytes, Effect, Ratio, Reason, Stall};
+use lowtide_core::{Action, Bytes, Effect, Pending, Ratio, Reason, Stall};
 
 use crate::bench::{Bench, INTERVAL, asked};
 
@@ -50,11 +50,11 @@ fn only_the_amount_is_judged() {
 #[test]
 fn one_request_at_a_time() {
     let mut bench = Bench::warm();
-    bench.cgroup().in_flight = true;
+    bench.cgroup().pending = Pending::InFlight;
     for _ in 0..100 {
         assert_eq!(bench.decide().reason, Reason::InFlight);
     }
-    bench.cgroup().in_flight = false;
+    bench.cgroup().pending = Pending::Nothing;
     let after = bench.decide();
     // Waiting saves nothing up: the step is that of one interval.
     assert!(asked(&after) <= Bytes::mib(400).scale(Ratio::new(INTERVAL.as_secs_f64() / 60.0)));

@@ -3,8 +3,8 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use lowtide_core::{
-    Action, ByteRate, Bytes, Decision, Effect, Limit, Mode, Ratio, Reason, Scope, Stored, SwapBound, Tier,
-    TierKind, TierRule, TierRules, TierUse, ZswapBound,
+    Action, ByteRate, Bytes, Decision, Effect, Limit, Mode, Pending, Ratio, Reason, Scope, Stored, SwapBound,
+    Tier, TierKind, TierRule, TierRules, TierUse, ZswapBound,
     confine::Why,
     idle::{ByType, Cohort},
 };
@@ -120,7 +120,8 @@ const CASES: &[Case] = &[
         Holds(Reason::DirectReclaim),
     ),
     ("nothing on the lists", no_lists, Holds(Reason::NothingReclaimable)),
-    ("in flight", |b| b.cgroup().in_flight = true, Holds(Reason::InFlight)),
+    ("in flight", |b| b.cgroup().pending = Pending::InFlight, Holds(Reason::InFlight)),
+    ("queued", |b| b.cgroup().pending = Pending::Queued, Holds(Reason::Queued)),
     ("empty", |b| b.cgroup().populated = false, Holds(Reason::Unpopulated)),
     ("slow", |b| b.policy().limits.per_minute = Ratio::percent(0.1), Holds(Reason::StepTooSmall)),
     ("second look", second_look, Takes(Scope::Any, Reason::Ageing)),
@@ -257,7 +258,7 @@ fn every_reason_is_reached() {
 fn the_weightier_reason_is_the_one_given() {
     let mut bench = Bench::warm();
     stall(&mut bench.cgroup().memory_pressure);
-    bench.cgroup().in_flight = true;
+    bench.cgroup().pending = Pending::InFlight;
     bench.policy().mode = Mode::Observe;
     assert_eq!(outcome(&bench.decide()), Holds(Reason::MemoryPressure));
     bench.cgroup().alarm = true;
@@ -330,6 +331,7 @@ fn numbers_and_names_are_an_interface() {
         (32, "node_forbidden"),
         (33, "incompressible"),
         (34, "not_worth_it"),
+        (35, "queued"),
     ];
     assert_eq!(listed, pinned);
 }

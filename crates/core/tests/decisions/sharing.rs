@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use lowtide_core::{Action, ByteRate, Bytes, Decision, Reason, Scope};
+use lowtide_core::{Action, ByteRate, Bytes, Decision, Pending, Reason, Scope};
 
 use crate::bench::{Bench, asked, tenant};
 
@@ -78,10 +78,12 @@ fn what_is_in_flight_still_has_its_room() {
     let decisions = bench.tick();
     assert_eq!(anonymous(&decisions), Bytes::mib(10));
     for (cgroup, decision) in bench.seen.cgroups.iter_mut().zip(&decisions) {
-        cgroup.in_flight = decision.file_only.is_none();
+        if decision.file_only.is_none() {
+            cgroup.pending = Pending::Queued;
+        }
     }
     assert_eq!(anonymous(&bench.tick()), Bytes::ZERO);
-    bench.seen.cgroups.iter_mut().for_each(|cgroup| cgroup.in_flight = false);
+    bench.seen.cgroups.iter_mut().for_each(|cgroup| cgroup.pending = Pending::Nothing);
     assert_eq!(anonymous(&bench.tick()), Bytes::mib(10), "it ended without filling it");
 }
 
@@ -91,9 +93,9 @@ fn what_is_in_flight_spends_the_budget_once() {
     let mut bench = eager_tenants(1);
     bench.budgets.swap_out = ByteRate::per_second(Bytes::mib(2));
     let first = bench.decide();
-    bench.cgroup().in_flight = true;
+    bench.cgroup().pending = Pending::InFlight;
     (0..5).for_each(|_| drop(bench.tick()));
-    bench.cgroup().in_flight = false;
+    bench.cgroup().pending = Pending::Nothing;
     bench.confirm(&first);
     let second = bench.decide();
     assert_eq!((asked(&second), second.reason), (asked(&first), Reason::Headroom));

@@ -141,7 +141,7 @@ impl Tenant {
             memory_pressure: stall,
             io_pressure: self.psi.then_some(Stall::default()),
             alarm: self.psi && self.stalled.saturating_sub(before) >= self.trigger,
-            in_flight: false,
+            pending: lowtide_core::Pending::Nothing,
             effects: std::mem::take(&mut self.effects),
             reading: self.reading.clone(),
         }

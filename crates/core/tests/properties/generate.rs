@@ -4,8 +4,8 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use lowtide_core::{
     BlockReads, Budgets, ByteRate, Bytes, CgroupId, CgroupObservation, Effect, HostObservation, Limit,
-    Limits, Lines, Memory, MemoryStat, Mode, Policy, Ratio, Scope, Slo, Stall, Stored, SwapBound, Tier,
-    TierKind, TierRules, ZswapBound,
+    Limits, Lines, Memory, MemoryStat, Mode, Pending, Policy, Ratio, Scope, Slo, Stall, Stored, SwapBound,
+    Tier, TierKind, TierRules, ZswapBound,
     confine::{Confinement, Ways, Why},
     idle::{ByType, Cohort, Reading, Resolution, Source},
     lineage::Above,
@@ -132,7 +132,7 @@ fn confined() -> impl Strategy<Value = Confinement> {
 
 fn cgroup(id: u64) -> BoxedStrategy<CgroupObservation> {
     let rarely = || prop::bool::weighted(0.05);
-    let flags = (prop::bool::weighted(0.95), rarely(), rarely());
+    let flags = (prop::bool::weighted(0.95), rarely(), pending());
     let reading = option::weighted(0.5, reading());
     let memory = (memory(), confined());
     (memory, stall(), stall(), flags, prop::collection::vec(effect(), 0..2), reading)
@@ -141,7 +141,7 @@ fn cgroup(id: u64) -> BoxedStrategy<CgroupObservation> {
                 (memory, confined),
                 memory_pressure,
                 io_pressure,
-                (populated, alarm, in_flight),
+                (populated, alarm, pending),
                 effects,
                 reading,
             )| {
@@ -157,13 +157,17 @@ fn cgroup(id: u64) -> BoxedStrategy<CgroupObservation> {
                     memory_pressure,
                     io_pressure,
                     alarm,
-                    in_flight,
+                    pending,
                     effects,
                     reading: reading.map(Arc::new),
                 }
             },
         )
         .boxed()
+}
+
+fn pending() -> impl Strategy<Value = Pending> {
+    prop_oneof![18 => Just(Pending::Nothing), 1 => Just(Pending::Queued), 1 => Just(Pending::InFlight)]
 }
 
 /// Of any time, with cohorts in any order.

@@ -78,7 +78,7 @@ impl Asked {
     fn confirm(&mut self, cgroups: &mut [CgroupObservation]) {
         for cgroup in cgroups {
             cgroup.effects.clear();
-            if cgroup.in_flight {
+            if cgroup.pending.is_any() {
                 continue;
             }
             if let Some(requested) = self.unconfirmed.remove(&cgroup.id) {
@@ -130,7 +130,7 @@ fn allowed(
     let Action::Reclaim { amount, scope } = decision.action else { return Ok(()) };
     let memory = &cgroup.memory;
     prop_assert!(policy.mode != Mode::Observe);
-    prop_assert!(cgroup.populated && !cgroup.in_flight && !cgroup.alarm);
+    prop_assert!(cgroup.populated && !cgroup.pending.is_any() && !cgroup.alarm);
     prop_assert!(amount >= Bytes::kib(128), "{amount}");
     let protected = policy.limits.floor.max(memory.min).max(memory.low);
     prop_assert!(amount <= memory.current - protected, "{amount} of {}", memory.current);

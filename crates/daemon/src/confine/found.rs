@@ -2,11 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use lowtide_cgroup::{Cgroup, Descend, Mount};
+use lowtide_cgroup::{Cgroup, Descend};
 use lowtide_core::{Bytes, Confinement, Limit, confine::Own};
 use lowtide_kernfs::Files;
 
-use super::knob::{self, Knob, Step};
+use super::{
+    above::Bounds,
+    knob::{self, Knob, Step},
+};
 use crate::{journal::Record, knobs};
 
 /// What a cgroup's knobs hold, and what the journal has of them.
@@ -42,20 +45,18 @@ impl<'a> Found<'a> {
     }
 
     /// What the operator has set for the cgroup and above it.
-    pub(super) fn own(&self, mount: &Mount, handle: &Cgroup, footprint: Bytes) -> Own {
+    pub(super) fn own(&self, above: Bounds, footprint: Bytes) -> Own {
         let original = |knob| {
             let value = self.values.iter().find(|value| value.knob == knob)?;
             Some(knob::original(&value.text, value.record).to_owned())
         };
-        let above = |knob: Knob| ancestors(mount, handle, knob);
-        let limits = original(Knob::ZswapMax).into_iter().chain(above(Knob::ZswapMax));
-        let zswap_max = limits.map(|text| knob::parsed(&text)).min().unwrap_or(Bytes::MAX);
-        let is_on = |text: String| !knobs::same(&text, "0");
-        let writeback = original(Knob::Writeback).map(is_on);
+        let own = original(Knob::ZswapMax).map_or(Bytes::MAX, |text| knob::parsed(&text));
+        let zswap_max = own.min(above.zswap_max);
+        let writeback = original(Knob::Writeback).map(|text| !knobs::same(&text, "0"));
         Own {
             footprint,
             zswap_max: if zswap_max == Bytes::MAX { Limit::Max } else { Limit::At(zswap_max) },
-            writeback: writeback.map(|own| own && above(Knob::Writeback).all(is_on)),
+            writeback: writeback.map(|own| own && above.writeback),
         }
     }
 
@@ -83,16 +84,4 @@ pub(super) fn stays_below(handle: &Cgroup) -> bool {
         Descend::Yes
     });
     stays || walked.map_or(true, |walked| !walked.failed.is_empty())
-}
-
-/// What a knob holds in each cgroup above; both of zswap's hold for all below (`obj_cgroup_may_zswap`,
-/// `mem_cgroup_zswap_writeback_enabled`, mm/memcontrol.c).
-fn ancestors(mount: &Mount, handle: &Cgroup, knob: Knob) -> impl Iterator<Item = String> {
-    let paths = Path::new(&**handle.path()).ancestors().skip(1).filter_map(Path::to_str);
-    let open = |path: &str| mount.open(path).ok().flatten();
-    paths
-        .filter_map(open)
-        .filter_map(move |above| above.dir().read_optional(knob.file()).ok().flatten())
-        .collect::<Vec<_>>()
-        .into_iter()
 }

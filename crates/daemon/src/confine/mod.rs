@@ -1,6 +1,7 @@
 //! Holds every target to the tiers of its policy, by the cgroup's own knobs: journalled, written before anything is asked of
 //! the cgroup, looked at in every turn, put back when they are not wanted any more.
 
+mod above;
 mod found;
 mod knob;
 #[cfg(test)]
@@ -23,6 +24,7 @@ use lowtide_kernfs::{Root, shown};
 use lowtide_policy::Config;
 
 use self::{
+    above::Above,
     found::Found,
     knob::{Knob, Step},
 };
@@ -36,6 +38,9 @@ pub(crate) use ways::ways;
 
 /// By so much a cgroup may grow or shrink before its shares are taken anew: each time costs a write to the disk.
 const SLACK: Ratio = Ratio::new(1.0 / 16.0);
+
+/// So many lines of one kind in a turn: a policy with tiers may have thousands of cgroups, and a tenant may make them.
+const NAMED: usize = 8;
 
 /// Holds cgroups to their tiers.
 #[derive(Debug)]
@@ -85,8 +90,13 @@ impl Confine {
         self.sizes.retain(|id, _| sight.targets.contains(id));
         complaints.extend(let_go(&self.root, journal, sight));
         // Once, not at every turn.
-        for new in complaints.iter().filter(|complaint| !self.complaints.contains(*complaint)) {
-            tracing::warn!("{new} (tiers of a policy)");
+        let new: Vec<_> =
+            complaints.iter().filter(|complaint| !self.complaints.contains(*complaint)).collect();
+        for one in new.iter().take(NAMED) {
+            tracing::warn!("{one} (tiers of a policy)");
+        }
+        if let Some(more) = new.len().checked_sub(NAMED + 1) {
+            tracing::warn!("{} more like this (tiers of a policy)", more + 1);
         }
         self.complaints = complaints.into_iter().collect();
     }
@@ -104,7 +114,7 @@ impl Confine {
                 records.entry(id).or_default().push(record);
             }
         }
-        let mut planned = Vec::new();
+        let (mut planned, mut above) = (Vec::new(), Above::new(&self.mount));
         for (index, cgroup) in sight.seen.cgroups.iter_mut().enumerate() {
             let records = records.get(&cgroup.id).map(Vec::as_slice).unwrap_or_default();
             let (Some(policy), Some(handle)) = (policies.get(cgroup.policy), sight.handles.get(&cgroup.id))
@@ -115,12 +125,13 @@ impl Confine {
             if policy.tiers == TierRules::Any && records.is_empty() && !past {
                 continue;
             }
-            let Ok(found) = Found::read(self.root.path(), handle, records) else {
+            let found = Found::read(self.root.path(), handle, records).ok();
+            let Some((found, bounds)) = found.zip(above.of(&cgroup.path).ok()) else {
                 not_set(cgroup);
                 continue;
             };
             let size = self.size(cgroup);
-            let own = found.own(&self.mount, handle, size);
+            let own = found.own(bounds, size);
             cgroup.confined = confine(&policy.tiers, &sight.seen.host, &own);
             if past {
                 cgroup.confined = if found.has(Knob::ZswapMax) && !found::stays_below(handle) {
@@ -135,6 +146,7 @@ impl Confine {
                 |(knob, path, step)| Planned { index, handle: handle.clone(), knob, path, step, passing };
             planned.extend(found.steps(&told).map(plan));
         }
+        tracing::trace!(directories = above.read(), "what is set above targets");
         planned
     }
 
@@ -162,12 +174,15 @@ fn carry_out(
     // What lets a cgroup have more comes last, and not where something that is to hold it back was refused.
     let (loose, tight): (Vec<_>, Vec<_>) = planned.into_iter().partition(|planned| planned.loosens(seen));
     let (mut held, last) = (HashSet::new(), tight.len());
+    let mut written = 0;
     for (place, planned) in tight.into_iter().chain(loose).enumerate() {
         if place >= last && held.contains(&planned.index) {
             continue;
         }
         let cgroup = &mut seen.cgroups[planned.index];
-        match planned.write() {
+        let outcome = planned.write(written < NAMED);
+        written += usize::from(outcome == Ok(true));
+        match outcome.map(drop) {
             Ok(()) if planned.is_done_with() => drop(done.insert(planned.path)),
             Ok(()) => planned.shows_in(cgroup),
             Err(refusal) if planned.passing => {
@@ -181,6 +196,9 @@ fn carry_out(
             }
         }
     }
+    if written > NAMED {
+        tracing::info!("{written} knobs of cgroups were written in this turn (tiers of policies)");
+    }
     journal.forget(&done)?;
     Ok(refused)
 }
@@ -192,18 +210,26 @@ fn let_go(root: &Root, journal: &mut Journal, sight: &Sight) -> Vec<String> {
         record.cgroup.is_some_and(|id| !sight.targets.contains(&id))
             && !may_be_unseen(&record.path, &sight.unseen)
     };
-    let refused = |(path, outcome): (PathBuf, Outcome)| match outcome {
+    let mut let_go = 0;
+    let mut refused = |(path, outcome): (PathBuf, Outcome)| match outcome {
         Outcome::Refused(error) => Some(error),
         Outcome::Gone => None,
         outcome => {
-            tracing::info!("/{}: no target any more: {outcome:?}", shown(&path));
+            let_go += 1;
+            if let_go <= NAMED {
+                tracing::info!("/{}: no target any more: {outcome:?}", shown(&path));
+            }
             None
         }
     };
-    match knobs::restore_some(root, journal, others) {
-        Ok(outcomes) => outcomes.into_iter().filter_map(refused).collect(),
+    let refusals = match knobs::restore_some(root, journal, others) {
+        Ok(outcomes) => outcomes.into_iter().filter_map(&mut refused).collect(),
         Err(error) => vec![error.to_string()],
+    };
+    if let_go > NAMED {
+        tracing::info!("{let_go} knobs of cgroups that are no targets any more were put back");
     }
+    refusals
 }
 
 /// Whether a knob is of a cgroup at or below one of these. Where the hierarchy is mounted does not matter: at worst a knob stays for longer.
@@ -229,22 +255,20 @@ impl Planned {
         })
     }
 
-    /// A cgroup that is gone takes its knobs with it.
-    fn write(&self) -> Result<(), String> {
-        let (Step::Set { value, .. } | Step::PutBack { original: value }) = &self.step else { return Ok(()) };
-        let written = knobs::write(self.handle.dir(), self.knob.file(), value);
-        match written {
-            Err(_) if self.handle.exists() == Ok(false) => Ok(()),
-            Err(refusal) => Err(refusal),
-            Ok(()) if self.passing => {
-                tracing::debug!("/{}: `{value}` written (past zswap)", shown(&self.path));
-                Ok(())
-            }
-            Ok(()) => {
-                tracing::info!("/{}: `{value}` written (tiers of the policy)", shown(&self.path));
-                Ok(())
-            }
+    /// Whether something was written that is to be told, which it is here if `named`. A cgroup that is gone takes its knobs with it.
+    fn write(&self, named: bool) -> Result<bool, String> {
+        let (Step::Set { value, .. } | Step::PutBack { original: value }) = &self.step else {
+            return Ok(false);
+        };
+        let path = shown(&self.path);
+        match knobs::write(self.handle.dir(), self.knob.file(), value) {
+            Err(_) if self.handle.exists() == Ok(false) => return Ok(false),
+            Err(refusal) => return Err(refusal),
+            Ok(()) if self.passing => tracing::debug!("/{path}: `{value}` written (past zswap)"),
+            Ok(()) if named => tracing::info!("/{path}: `{value}` written (tiers of the policy)"),
+            Ok(()) => tracing::debug!("/{path}: `{value}` written (tiers of the policy)"),
         }
+        Ok(!self.passing)
     }
 
     fn loosens(&self, seen: &Observation) -> bool {

@@ -12,7 +12,7 @@ use lowtide_core::{
     idle::{Resolution, Source},
 };
 use lowtide_kernfs::{Root, thread_cpu};
-use lowtide_mglru::{Error, LruGen, Memcg, Place, Reading, Walk, cohorts_on, demoted_to, identify};
+use lowtide_mglru::{Error, LruGen, Memcg, MemcgId, Place, Reading, Walk, cohorts_on, demoted_to, identify};
 
 use super::{Ager, Look, Seen, Stop, Target, schedule::is_over};
 
@@ -117,8 +117,9 @@ impl Mglru {
         let found = identify(&second.memcgs, &before, &self.still_there(&targets));
         for target in targets {
             let Some(memcgs) = found.get(&target.id) else { continue };
+            let by_id = by_id(memcgs);
             match asked.get(&target.id) {
-                Some(Asked::Walks(walks)) if walks.iter().all(|walk| is_confirmed(walk, memcgs, &second)) => {
+                Some(Asked::Walks(walks)) if walks.iter().all(|walk| is_confirmed(walk, &by_id, &second)) => {
                     let slow = |node: u32| self.slow.contains(&node);
                     look.readings.push((target.id, walked(cohorts_on(*memcgs, |node| !slow(node)))));
                     if with_slow.contains(&target.id) {
@@ -171,7 +172,8 @@ impl Ager for Mglru {
         let slow = lowtide_tiers::demotion_nodes(&self.root, &mut look.left_out)
             .map_err(|error| error.to_string())?;
         self.slow = slow.into_iter().map(|node| node.node).collect();
-        self.walked_slow.retain(|id, _| all.iter().any(|target| target.id == *id));
+        let all: HashSet<_> = all.iter().map(|target| target.id).collect();
+        self.walked_slow.retain(|id, _| all.contains(id));
         if let Err(error) = self.rounds(due, &mut look) {
             if look.readings.is_empty() {
                 return Err(error.to_string());
@@ -217,9 +219,14 @@ fn ask(walks: impl Iterator<Item = Result<Walk, Error>>) -> Result<Asked, Error>
     Ok(if made.is_empty() { Asked::Nothing } else { Asked::Walks(made) })
 }
 
+/// What is left of removed cgroups may share a number: then the first one has it.
+fn by_id(memcgs: &[Memcg]) -> HashMap<MemcgId, &Memcg> {
+    memcgs.iter().rev().map(|memcg| (memcg.id, memcg)).collect()
+}
+
 /// A cgroup below the target that vanished meanwhile took its pages with it.
-fn is_confirmed(walk: &Walk, memcgs: &[Memcg], reading: &Reading) -> bool {
-    let memcg = memcgs.iter().find(|memcg| memcg.id == walk.target.memcg);
+fn is_confirmed(walk: &Walk, memcgs: &HashMap<MemcgId, &Memcg>, reading: &Reading) -> bool {
+    let memcg = memcgs.get(&walk.target.memcg);
     let node = memcg.and_then(|memcg| memcg.nodes.iter().find(|node| node.id == walk.target.node));
     match walk.confirm(node, reading.at) {
         Ok(()) | Err(Error::Gone { .. }) => true,
@@ -230,7 +237,7 @@ fn is_confirmed(walk: &Walk, memcgs: &[Memcg], reading: &Reading) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use lowtide_mglru::{MemcgId, Target as Node};
+    use lowtide_mglru::Target as Node;
 
     const MEMCG: MemcgId = MemcgId(7);
 

@@ -3,40 +3,38 @@
 use std::{collections::HashMap, time::Duration};
 
 use lowtide_core::{Bytes, Mode};
-use prometheus::Error;
 
-use super::Page;
-use crate::view::View;
+use super::page::Page;
+use crate::view::{CgroupView, View};
 
-pub(super) fn tenants(page: &Page, view: &View) -> Result<(), Error> {
-    policies(page, view)?;
-    stalls(page, view)?;
-    faults(page, view)
+pub(super) fn tenants(page: &Page, view: &View, shown: &[&CgroupView]) {
+    policies(page, view, shown);
+    stalls(page, shown);
+    faults(page, shown);
 }
 
-fn policies(page: &Page, view: &View) -> Result<(), Error> {
+fn policies(page: &Page, view: &View, shown: &[&CgroupView]) {
     let info = page.gauge(
         "lowtide_cgroup_info",
         "1 for the policy and the mode that the cgroup is under.",
         &["cgroup", "policy", "mode"],
-    )?;
+    );
     let slo = page.gauge(
         "lowtide_policy_slo_ratio",
         "What the policy accepts: share of time stalled.",
         &["policy", "resource"],
-    )?;
+    );
     let modes: HashMap<&str, &str> =
         view.policies.iter().map(|policy| (&*policy.name, word(policy.mode))).collect();
     for policy in &view.policies {
-        slo.with_label_values(&[&*policy.name, "memory"]).set(policy.slo.memory_pressure.get());
-        slo.with_label_values(&[&*policy.name, "io"]).set(policy.slo.io_pressure.get());
+        slo.set(&[&*policy.name, "memory"], policy.slo.memory_pressure.get());
+        slo.set(&[&*policy.name, "io"], policy.slo.io_pressure.get());
     }
-    for cgroup in &view.cgroups {
+    for cgroup in shown {
         let policy = &*cgroup.decision.policy;
         let mode = modes.get(policy).copied().unwrap_or_default();
-        info.with_label_values(&[&*cgroup.path, policy, mode]).set(1.0);
+        info.set(&[&*cgroup.path, policy, mode], 1.0);
     }
-    Ok(())
 }
 
 const fn word(mode: Mode) -> &'static str {
@@ -47,17 +45,17 @@ const fn word(mode: Mode) -> &'static str {
     }
 }
 
-fn stalls(page: &Page, view: &View) -> Result<(), Error> {
+fn stalls(page: &Page, shown: &[&CgroupView]) {
     let family = page.counter(
         "lowtide_cgroup_stall_seconds_total",
         "Time in which tasks stalled, since the cgroup was made.",
         &["cgroup", "resource", "kind"],
-    )?;
-    for cgroup in &view.cgroups {
+    );
+    for cgroup in shown {
         for (resource, stall) in [("memory", cgroup.memory_stall), ("io", cgroup.io_stall)] {
             let Some(stall) = stall else { continue };
             let add = |kind, time: Duration| {
-                family.with_label_values(&[&*cgroup.path, resource, kind]).inc_by(time.as_secs_f64());
+                family.set(&[&*cgroup.path, resource, kind], time.as_secs_f64());
             };
             add("some", stall.some);
             if let Some(full) = stall.full {
@@ -65,34 +63,32 @@ fn stalls(page: &Page, view: &View) -> Result<(), Error> {
             }
         }
     }
-    Ok(())
 }
 
-fn faults(page: &Page, view: &View) -> Result<(), Error> {
+fn faults(page: &Page, shown: &[&CgroupView]) {
     let refaulted = page.counter(
         "lowtide_cgroup_refaulted_bytes_total",
         "Reclaimed, by whomever, and faulted back: workingset_refault of the kernel.",
         &["cgroup", "type"],
-    )?;
+    );
     let swapped_in = page.counter(
         "lowtide_cgroup_swapped_in_bytes_total",
         "Read from swap: pswpin of the kernel, where it counts that for each cgroup.",
         &["cgroup"],
-    )?;
-    for cgroup in &view.cgroups {
+    );
+    for cgroup in shown {
         let (path, stat) = (&*cgroup.path, &cgroup.memory.stat);
         let add = |kind, bytes: Option<Bytes>| {
             if let Some(bytes) = bytes {
-                refaulted.with_label_values(&[path, kind]).inc_by(bytes.as_f64());
+                refaulted.set(&[path, kind], bytes.as_f64());
             }
         };
         add("anon", stat.refault_anon);
         add("file", stat.refault_file);
         if let Some(bytes) = stat.swap_in {
-            swapped_in.with_label_values(&[path]).inc_by(bytes.as_f64());
+            swapped_in.set(&[path], bytes.as_f64());
         }
     }
-    Ok(())
 }
 
 #[cfg(test)]
@@ -127,7 +123,7 @@ mod tests {
             memory_pressure: Some(Stall { some: Duration::from_millis(1500), full: None }),
             io_pressure: None,
             alarm: false,
-            in_flight: false,
+            pending: lowtide_core::Pending::Nothing,
             effects: Vec::new(),
             reading: None,
         };
@@ -146,7 +142,7 @@ mod tests {
         let mut view =
             View::new(seen, vec![decision], remembered, Bytes::ZERO, no_stalls, HashMap::new(), &[false]);
         view.policies = vec![Policy { mode: Mode::File, ..Policy::observe("careful") }];
-        let page = render(&view).unwrap();
+        let page = render(&view, 0);
         for line in [
             r#"lowtide_cgroup_info{cgroup="/web",mode="file",policy="careful"} 1"#,
             r#"lowtide_policy_slo_ratio{policy="careful",resource="memory"} 0.001"#,

@@ -27,7 +27,7 @@ fn cgroup(id: u64, path: &str, policy: usize, offloaded: u64) -> CgroupObservati
         memory_pressure: None,
         io_pressure: None,
         alarm: false,
-        in_flight: false,
+        pending: lowtide_core::Pending::Nothing,
         effects: Vec::new(),
         reading: None,
     }

@@ -46,8 +46,14 @@ pub(crate) struct Host {
 #[derive(Debug, Default, JsonSchema)]
 #[schemars(inline, deny_unknown_fields)]
 pub(crate) struct Metrics {
-    /// Address and port of the HTTP listener. There is no listener unless this is given.
-    pub listen: Option<leaf::Listen>,
+    /// Address and port, or Unix socket, of the HTTP listener. There is no listener unless this is given.
+    pub listen: Option<At<leaf::Listen>>,
+    /// Group whose members may read the metrics on the Unix socket, besides root.
+    pub group: Option<At<leaf::Group>>,
+    /// Users of this host that may read the metrics over loopback. Whoever can connect, unless this or `token_file` is given.
+    pub users: Option<At<Vec<leaf::User>>>,
+    /// File with a token; who sends it as `Authorization: Bearer TOKEN` may read the metrics over TCP.
+    pub token_file: Option<At<leaf::Directory>>,
 }
 
 /// The control socket.
@@ -130,7 +136,7 @@ pub(crate) struct HostBalancer {
 
 maps! {
     Host, HOST: interval metrics control state_dir hotness budgets balancer tiers price_per_gib_month policies;
-    Metrics, METRICS: listen;
+    Metrics, METRICS: listen group users token_file;
     Control, CONTROL: socket group;
     HostHotness, HOTNESS: source interval cpu observe;
     HostBudgets, BUDGETS: reclaim_cpu swap_out swap_reserve watermark_distance direct_reclaim;

@@ -1,0 +1,89 @@
+use std::{fs, path::Path, time::Instant};
+
+use lowtide_cgroup::Mount;
+use lowtide_kernfs::Root;
+use nix::{sys::stat::Mode, unistd::mkfifo};
+
+use super::*;
+
+/// A hierarchy in which a write to memory.reclaim of `hangs` does not come back: nobody reads the pipe.
+fn tree(hangs: &'static [&'static str], others: &[&str]) -> (Tree, Mount, Actuator) {
+    let directory = tempfile::tempdir().unwrap();
+    let top = directory.path().join("sys/fs/cgroup");
+    let fixture =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/6.12/sys/fs/cgroup/web/api");
+    for path in hangs.iter().chain(others) {
+        let place = top.join(path.trim_start_matches('/'));
+        fs::create_dir_all(&place).unwrap();
+        for entry in fs::read_dir(&fixture).unwrap() {
+            let entry = entry.unwrap();
+            if entry.file_type().unwrap().is_file() {
+                fs::copy(entry.path(), place.join(entry.file_name())).unwrap();
+            }
+        }
+        if hangs.contains(path) {
+            let reclaim = place.join("memory.reclaim");
+            let _ = fs::remove_file(&reclaim);
+            mkfifo(&reclaim, Mode::S_IRWXU).unwrap();
+        }
+    }
+    let root = Root::open(directory.path()).unwrap();
+    let mount = Mount::find_unchecked(&root).unwrap();
+    let actuator = Actuator { hangs: Duration::from_millis(200), ..Actuator::new(root) };
+    (Tree { directory, hangs }, mount, actuator)
+}
+
+struct Tree {
+    directory: tempfile::TempDir,
+    hangs: &'static [&'static str],
+}
+
+/// Lets those go that hang: the runtime waits for their threads, also where a test has failed.
+impl Drop for Tree {
+    fn drop(&mut self) {
+        for path in self.hangs {
+            let place = self.directory.path().join("sys/fs/cgroup").join(path.trim_start_matches('/'));
+            let _ = fs::OpenOptions::new().read(true).write(true).open(place.join("memory.reclaim"));
+        }
+    }
+}
+
+fn job() -> Job {
+    Job::Reclaim(Request { amount: Bytes::mib(1), swappiness: Some(0) }, Scope::File)
+}
+
+/// Kind 2: they held all four slots, and the others' requests were `in_flight` for ever, without a word.
+#[tokio::test]
+async fn four_hung_writes_of_one_tenant_hold_up_no_other() {
+    let hangs = &["/a/0", "/a/1", "/a/2", "/a/3"];
+    let (tree, mount, mut actuator) = tree(hangs, &["/a/4", "/b"]);
+    let mut ids = Vec::new();
+    for path in hangs.iter().chain(&["/a/4", "/b"]) {
+        let cgroup = mount.open(path).unwrap().unwrap();
+        ids.push(cgroup.id());
+        actuator.start(cgroup, job(), false);
+    }
+    let (same, other) = (ids[4], ids[5]);
+    assert_eq!(actuator.pending(other), Pending::Queued);
+    let begun = Instant::now();
+    while actuator.pending(other) != Pending::Nothing {
+        assert!(begun.elapsed() < Duration::from_secs(10), "another tenant waits for what hangs");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        actuator.collect();
+    }
+    assert_eq!((actuator.pending(ids[0]), actuator.pending(same)), (Pending::InFlight, Pending::Queued));
+    let found = actuator.hanging();
+    assert!(found.len() == 4 && found.iter().all(|one| one.path.starts_with("/a/")), "{found:?}");
+    assert_eq!(actuator.queued(), 1);
+
+    // What only waits ends at once when it is told to.
+    actuator.stop(same);
+    while actuator.pending(same) != Pending::Nothing {
+        assert!(begun.elapsed() < Duration::from_secs(10), "it is not waited for a slot");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        actuator.collect();
+    }
+    drop(tree);
+    actuator.drain().await;
+    assert!(actuator.hanging().is_empty());
+}
