@@ -1,7 +1,7 @@
 //! The .rpm, packed by `rpmbuild` from the tree of files.
 
-use super::Dist;
 use super::files::{self, Family, below, put};
+use super::{Dist, text};
 use anyhow::{Context, Result};
 use lowtide_lab::process::{output_of, say};
 use std::fs;
@@ -62,7 +62,7 @@ fn listing(tree: &Path) -> Result<String> {
         } else {
             ""
         };
-        lines.push_str(&format!("{kind}/{}\n", inside.display()));
+        lines.extend([kind, "/", text(inside)?, "\n"]);
     }
     Ok(lines)
 }
