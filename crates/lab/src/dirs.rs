@@ -45,6 +45,12 @@ impl LabDirs {
         self.root.join(name)
     }
 
+    /// Packages for scenarios that install them.
+    #[must_use]
+    pub fn packages(&self) -> PathBuf {
+        self.root.join("packages")
+    }
+
     /// A release build of one of this workspace's programs.
     #[must_use]
     pub fn release_program(&self, name: &str) -> PathBuf {

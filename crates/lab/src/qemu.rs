@@ -43,7 +43,7 @@ pub fn arguments(machine: &Machine, accel: Accel, screen: Screen, boot: &BootFil
         words("-name lowtide-lab -nodefaults -no-user-config -display none -no-reboot -monitor none");
     args.extend(processor(machine, accel));
     args.extend(memory(machine));
-    if machine.root == Root::Host {
+    if machine.root != Root::Sealed {
         args.extend(words("-fsdev local,id=root,path=/,security_model=none,readonly=on,multidevs=remap"));
         args.extend(words("-device virtio-9p-pci,fsdev=root,mount_tag=labroot"));
     }
@@ -155,7 +155,9 @@ fn kernel_command_line(machine: &Machine, boot: &BootFiles) -> String {
     }
     match machine.root {
         // Words the kernel does not know, without a dot in them, become environment variables of init.
-        Root::Host => line + &format!(" LAB_INIT={} LAB_RUN={}", text(&boot.init), text(&boot.run)),
+        Root::Host | Root::HostWithSystemd => {
+            line + &format!(" LAB_INIT={} LAB_RUN={}", text(&boot.init), text(&boot.run))
+        }
         // Nothing here may differ from run to run. ramfs, because a tmpfs can be swapped out.
         Root::Sealed => line + " rootfstype=ramfs",
     }

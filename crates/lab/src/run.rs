@@ -89,9 +89,10 @@ impl Prepared {
         let kernel = Kernel::get(dirs, &machine.kernel)?;
         let run = dirs.new_run()?;
         let busybox = tools::busybox(dirs)?;
-        let spec = guest_spec(dirs, &kernel, job)?;
+        let systemd = machine.root == Root::HostWithSystemd;
+        let spec = GuestSpec { systemd, ..guest_spec(dirs, &kernel, job)? };
         let archive = match machine.root {
-            Root::Host => initramfs::build(&kernel, &busybox)?,
+            Root::Host | Root::HostWithSystemd => initramfs::build(&kernel, &busybox)?,
             Root::Sealed => sealed::build(&kernel, &busybox, machine, &spec)?,
         };
         let initramfs = run.join("initramfs.cpio");
@@ -173,6 +174,7 @@ fn guest_spec(dirs: &LabDirs, kernel: &Kernel, job: &Job) -> Result<GuestSpec> {
         programs,
         modules: Some(kernel.modules()),
         version: kernel.version.clone(),
+        systemd: false,
     })
 }
 

@@ -50,6 +50,9 @@ pub struct GuestSpec {
     pub modules: Option<PathBuf>,
     /// The kernel's version.
     pub version: String,
+    /// Process 1 becomes systemd, and the job is one of its services.
+    #[serde(default)]
+    pub systemd: bool,
 }
 
 /// How the command ended.

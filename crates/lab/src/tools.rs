@@ -7,21 +7,36 @@ use anyhow::{Context, Result, bail};
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
-/// Program, Debian package that has it, and why the lab needs it.
-const NEEDED: [(&str, &str, &str); 7] = [
+/// Program (a name or a path), Debian package that has it, and why it is needed.
+pub type Needed = (&'static str, &'static str, &'static str);
+
+/// What the lab needs.
+const NEEDED: [Needed; 8] = [
     ("qemu-system-x86_64", "qemu-system-x86", "runs the virtual machines"),
     ("depmod", "kmod", "indexes the modules of the kernels under test"),
     ("xz", "xz-utils", "unpacks the modules of the first boot stage"),
     ("mkfs.ext4", "e2fsprogs", "makes file systems inside the virtual machines"),
     ("fincore", "util-linux-extra", "counts the pages of files that are in the page cache"),
     ("redis-check-rdb", "redis-tools", "is redis-server too, and no service starts it"),
+    ("/lib/systemd/systemd", "systemd-sysv", "is process 1 of the machine that packages are installed in"),
     ("dmsetup", "dmsetup", "makes disks inside the virtual machines that get slower or fail"),
 ];
 
-/// Installs what is missing, saying what and why.
+/// Apt's own words where another apt has its lock.
+const LOCKED: &str = "Could not get lock";
+/// How long another apt may take.
+const PATIENCE: Duration = Duration::from_mins(20);
+
+/// Installs what the lab needs and is missing, saying what and why.
 pub fn ensure() -> Result<()> {
-    let missing: Vec<_> = NEEDED.iter().filter(|(program, ..)| find_program(program).is_none()).collect();
+    install(&NEEDED)
+}
+
+/// Installs what is missing of these, saying what and why.
+pub fn install(needed: &[Needed]) -> Result<()> {
+    let missing: Vec<_> = needed.iter().filter(|(program, ..)| find_program(program).is_none()).collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -36,10 +51,21 @@ pub fn ensure() -> Result<()> {
     apt_get(&[&["install", "--no-install-recommends", "--yes"], packages.as_slice()].concat())
 }
 
+/// Waits while another apt runs, and says so.
 fn apt_get(args: &[&str]) -> Result<()> {
-    let mut command = Command::new("apt-get");
-    command.arg("-qq").args(args).env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null());
-    output_of(&mut command).map(drop)
+    let started = Instant::now();
+    loop {
+        let mut command = Command::new("apt-get");
+        command.arg("-qq").args(args).env("DEBIAN_FRONTEND", "noninteractive").env("LC_ALL", "C");
+        let done = output_of(command.stdin(Stdio::null())).map(drop);
+        match done {
+            Err(error) if format!("{error:#}").contains(LOCKED) && started.elapsed() < PATIENCE => {
+                say("another apt has the lock: waiting for it");
+                std::thread::sleep(Duration::from_secs(5));
+            }
+            done => return done,
+        }
+    }
 }
 
 /// A static busybox, the only program of the first boot stage. It is unpacked, not installed: Debian's package

@@ -1,6 +1,6 @@
 //! `cargo xtask lab`.
 
-use crate::{bench, build};
+use crate::{bench, build, dist};
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use lowtide_lab::dirs::LabDirs;
@@ -163,6 +163,9 @@ pub(crate) fn scenario(name: &str, kernel: &str) -> Result<ExitCode> {
     // `cargo xtask test` builds once for all.
     if std::env::var_os("LOWTIDE_LAB_BUILT").is_none() {
         build::release(packages)?;
+        if scenario.programs.iter().any(|program| program.ends_with(scenarios::PACKAGE)) {
+            dist::for_lab(&dirs)?;
+        }
     }
     if scenario.programs.iter().any(|program| program.starts_with(scenarios::OF_PACK)) {
         bench::pack()?;

@@ -2,6 +2,7 @@
 
 mod bench;
 mod build;
+mod dist;
 mod lab;
 mod step;
 mod test;
@@ -32,6 +33,8 @@ enum Command {
     Test(test::TestArgs),
     /// Run the benchmarks, which report and never judge; or make a pack that runs real servers on a host.
     Bench(bench::BenchArgs),
+    /// Make what operators install: packages, a static program, a container image.
+    Dist(dist::DistArgs),
     /// Real kernels in virtual machines.
     #[command(subcommand)]
     Lab(lab::LabCommand),
@@ -42,6 +45,7 @@ fn main() -> ExitCode {
         Command::Demo { kernel } => show(scenarios::SHOWS, &kernel),
         Command::Test(args) => test::run(&args),
         Command::Bench(args) => bench::run(args),
+        Command::Dist(args) => dist::run(&args),
         Command::Lab(command) => lab::run(command),
     };
     done.unwrap_or_else(|error| {

@@ -1,10 +1,11 @@
 //! `cargo xtask test`: everything that can fail.
 
-use crate::{build, step};
+use crate::{build, dist, step};
 use anyhow::{Context, Result, ensure};
 use clap::Args;
-use lowtide_lab::process::say;
-use lowtide_lab::{kernel, scenarios};
+use lowtide_lab::dirs::LabDirs;
+use lowtide_lab::process::{output_of, say};
+use lowtide_lab::{kernel, scenarios, tools};
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -42,6 +43,7 @@ pub(crate) fn run(args: &TestArgs) -> Result<ExitCode> {
         say("NOT TESTED: the scenarios on real kernels (--no-lab)");
     } else {
         build::release(&["lowtide"])?;
+        dist::for_lab(&LabDirs::locate()?)?;
         let doors = DOORS.iter().map(Doors::build).collect::<Result<Vec<_>>>()?;
         for kernel in &args.kernel {
             let (good, bad) = on_kernel(kernel, &doors)?;
@@ -68,7 +70,7 @@ struct Failure {
     lines: Vec<String>,
 }
 
-/// Formatting, lints, unit and property tests, fixtures, golden files. Returns what failed.
+/// Formatting, lints, unit and property tests, fixtures, golden files, alert rules. Returns what failed.
 fn on_this_machine() -> Result<Vec<Failure>> {
     let steps: [(&str, &[&str]); 3] = [
         ("formatting", &["fmt", "--all", "--check"]),
@@ -81,7 +83,21 @@ fn on_this_machine() -> Result<Vec<Failure>> {
             failed.push(Failure { name: name.to_owned(), lines: Vec::new() });
         }
     }
+    if let Err(error) = alert_rules() {
+        say(&format!("FAILED: alert rules ({error:#})"));
+        failed.push(Failure { name: "alert rules".to_owned(), lines: vec![format!("{error:#}")] });
+    }
     Ok(failed)
+}
+
+/// Each alert fires when it should, and is silent beside it, says Prometheus' own tool.
+fn alert_rules() -> Result<()> {
+    say("alert rules: promtool test rules");
+    let promtool = tools::guest_tool(&LabDirs::locate()?, "promtool")?.context("there is no promtool")?;
+    let rules = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../packaging/prometheus");
+    let mut command = Command::new(promtool);
+    command.args(["test", "rules", "lowtide.test.yml"]).current_dir(rules);
+    output_of(&mut command).map(drop)
 }
 
 /// A crate's test program `kernel`, whose tests need a machine.

@@ -18,6 +18,8 @@ struct Args {
 enum Action {
     /// Be process 1: mount, run the job, power off.
     Init,
+    /// Run the job of a machine whose process 1 is systemd; power off.
+    Job,
     /// Do the steps of a scenario.
     Scenario { name: String },
     #[command(flatten)]
@@ -65,6 +67,7 @@ fn main() -> Result<()> {
     );
     match action {
         Action::Init => guest::init::main().map(|never| match never {}),
+        Action::Job => guest::systemd::job().map(|never| match never {}),
         Action::Scenario { name } => (scenarios::find(&name)?.guest)(),
         Action::Helper(helper) => helper.run(),
         Action::Hold { size } => hold(size),

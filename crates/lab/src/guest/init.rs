@@ -1,6 +1,6 @@
-//! Process 1 of the guest: mounts the basics, runs the job, reports its exit status, powers off.
+//! Process 1 of the guest: mounts the basics, runs the job (or becomes systemd, which runs it), reports its exit status, powers off.
 
-use super::{knobs, modules, mounts};
+use super::{knobs, modules, mounts, systemd};
 use crate::spec::{Exit, GuestSpec, SEALED, STAGE, files, ports};
 use anyhow::{Context, Result, bail};
 use nix::errno::Errno;
@@ -17,7 +17,12 @@ const PATH: &str = "/run/lab:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/
 
 /// Does not return: the machine is off afterwards.
 pub fn main() -> Result<Infallible> {
-    if let Err(error) = prepare_and_run() {
+    finish(prepare_and_run())
+}
+
+/// Says what went wrong, and powers off.
+pub(super) fn finish(done: Result<()>) -> Result<Infallible> {
+    if let Err(error) = done {
         eprintln!("lab-guest: {error:#}");
     }
     nix::unistd::sync();
@@ -38,7 +43,19 @@ fn prepare_and_run() -> Result<()> {
         // Only for machines with virtio disks; a kernel without the module has none.
         let _ = modules::load("virtio_blk", &[]);
     }
-    let exit = execute(&spec)?;
+    if spec.systemd {
+        return systemd::become_it().map(|never| match never {});
+    }
+    report_end(&spec)
+}
+
+/// The job of a machine whose process 1 is another program.
+pub(super) fn run_job() -> Result<()> {
+    report_end(&read_spec()?)
+}
+
+fn report_end(spec: &GuestSpec) -> Result<()> {
+    let exit = execute(spec)?;
     let mut port = OpenOptions::new().write(true).open(ports::EXIT)?;
     writeln!(port, "{}", serde_json::to_string(&exit)?).context("cannot report the exit status")
 }

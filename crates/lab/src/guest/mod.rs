@@ -19,6 +19,7 @@ pub mod report;
 pub mod snapshot;
 pub mod swap;
 pub mod syscalls;
+pub mod systemd;
 pub mod tenants;
 pub mod zram;
 

@@ -17,6 +17,7 @@ mod demo;
 mod fault_cost;
 mod forbidden;
 mod hotness;
+mod install;
 mod kill;
 mod loss;
 mod no_swap;
@@ -63,7 +64,7 @@ pub struct Scenario {
     pub about: &'static str,
     /// The machine it wants; the kernel is set by the caller.
     pub machine: fn() -> Machine,
-    /// Programs it needs besides the lab's own: of this workspace (`lowtide`), or of [`tools::guest_tool`].
+    /// Programs it needs besides the lab's own: of this workspace (`lowtide`), of [`tools::guest_tool`], or packages of it.
     pub programs: &'static [&'static str],
     /// The steps inside the machine, which report with [`crate::guest::report::emit`].
     pub guest: fn() -> Result<()>,
@@ -104,6 +105,7 @@ pub static TESTS: &[Scenario] = &[
     compress::SCENARIO,
     promise::SCENARIO,
     nodes::SCENARIO,
+    install::SCENARIO,
 ];
 
 /// What `cargo xtask bench` runs: they report, and judge nothing but correctness.
@@ -163,12 +165,21 @@ pub fn execute(dirs: &LabDirs, scenario: &Scenario, kernel: &str) -> Result<Outc
     Ok(outcome)
 }
 
+/// How packages end among a scenario's programs.
+pub const PACKAGE: &str = ".deb";
+
+/// The version that scenarios upgrade from; they upgrade to the workspace's.
+pub const OLDER: &str = "0.0.9";
+
 /// How files of a pack are named among a scenario's programs.
 pub const OF_PACK: &str = "pack/";
 
 fn program(dirs: &LabDirs, name: &str) -> Result<PathBuf> {
     if name.starts_with(OF_PACK) {
         return Ok(dirs.file(name));
+    }
+    if name.ends_with(PACKAGE) {
+        return Ok(dirs.packages().join(name));
     }
     Ok(tools::guest_tool(dirs, name)?.unwrap_or_else(|| dirs.release_program(name)))
 }
