@@ -21,6 +21,8 @@ pub mod knobs;
 mod ledger;
 mod limits;
 mod lineage;
+#[cfg(test)]
+mod logged;
 mod measure;
 mod metrics;
 mod near;

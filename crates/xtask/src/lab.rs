@@ -159,11 +159,13 @@ fn kernels(dirs: &LabDirs, names: &[String]) -> Result<ExitCode> {
 pub(crate) fn scenario(name: &str, kernel: &str) -> Result<ExitCode> {
     let dirs = LabDirs::locate()?;
     let scenario = scenarios::find(name)?;
-    let packages: &[&str] = if scenario.programs.contains(&"lowtide") { &["lowtide"] } else { &[] };
+    let of_package = |program: &&str| program.ends_with(scenarios::PACKAGE);
+    let packed = scenario.programs.iter().any(of_package);
+    let packages: &[&str] = if packed || scenario.programs.contains(&"lowtide") { &["lowtide"] } else { &[] };
     // `cargo xtask test` builds once for all.
     if std::env::var_os("LOWTIDE_LAB_BUILT").is_none() {
         build::release(packages)?;
-        if scenario.programs.iter().any(|program| program.ends_with(scenarios::PACKAGE)) {
+        if packed {
             dist::for_lab(&dirs)?;
         }
     }

@@ -4,7 +4,6 @@
 //! is the number of the turn. `LOWTIDE_UPDATE=1` writes what came instead of comparing.
 
 mod kernel;
-mod log;
 mod script;
 mod stage;
 mod told;
@@ -13,7 +12,6 @@ mod tree;
 use std::{fs, path::PathBuf};
 
 use kernel::FakeKernel;
-use log::Log;
 use script::Step;
 use stage::Stage;
 use tree::Tree;

@@ -11,8 +11,8 @@ use lowtide_policy::Config;
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 
-use super::{FakeKernel, Log, Step, Tree, told::Told};
-use crate::{journal::Journal, knobs, metrics, present, triggers::Alarm, turn::Loop, view::View};
+use super::{FakeKernel, Step, Tree, told::Told};
+use crate::{journal::Journal, knobs, logged, metrics, present, triggers::Alarm, turn::Loop, view::View};
 
 /// A host of files, and the loop on it.
 pub(super) struct Stage {
@@ -26,7 +26,6 @@ pub(super) struct Stage {
     turns: u64,
     stalls: HashMap<String, u64>,
     view: Option<View>,
-    log: Log,
     told: Told,
 }
 
@@ -40,7 +39,7 @@ struct Daemon {
 
 impl Stage {
     pub(super) fn set(case: &Path) -> Self {
-        let log = Log::listen();
+        logged::listen();
         let tree = Tree::of_6_12();
         let kernel = Arc::new(FakeKernel::of(tree.root()));
         let state = tempfile::tempdir().unwrap();
@@ -56,7 +55,6 @@ impl Stage {
             turns: 0,
             stalls: HashMap::new(),
             view: None,
-            log,
             told: Told::default(),
         }
     }
@@ -115,7 +113,7 @@ impl Stage {
                 self.told.line(format_args!("turn {}: {error}", self.turns));
             }
         }
-        self.told.warned(self.turns, &self.log.take());
+        self.told.warned(self.turns, &logged::take());
         self.settle().await;
         self.told.written(self.turns, &mut self.kernel.take_writes());
     }
@@ -172,7 +170,7 @@ impl Stage {
     }
 
     fn metrics(&mut self, words: &[String]) {
-        let page = metrics::render(self.view.as_ref().unwrap()).unwrap();
+        let page = metrics::render(self.view.as_ref().unwrap(), 0);
         let wanted = |line: &&str| !line.starts_with('#') && words.iter().all(|word| line.contains(word));
         let lines: Vec<_> = page.lines().filter(wanted).collect();
         self.told.block(&format!("metrics {}", words.join(" ")), &lines.join("\n"));

@@ -23,9 +23,9 @@ impl Told {
     }
 
     /// What the log has of it.
-    pub(super) fn warned(&mut self, turn: u64, text: &str) {
-        for line in text.lines() {
-            self.line(format_args!("turn {turn}: {}", line.trim()));
+    pub(super) fn warned(&mut self, turn: u64, lines: &[String]) {
+        for line in lines.iter().filter(|line| line.starts_with("WARN") || line.starts_with("ERROR")) {
+            self.line(format_args!("turn {turn}: {line}"));
         }
     }
 

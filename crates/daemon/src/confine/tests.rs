@@ -4,6 +4,7 @@ use lowtide_core::{CgroupObservation, HostObservation, LeftOut, Memory, PastZswa
 use lowtide_policy::parse;
 
 use super::*;
+use crate::logged;
 
 const FOUND: [(&str, &str); 3] =
     [("memory.swap.max", "max\n"), ("memory.zswap.max", "max\n"), ("memory.zswap.writeback", "1\n")];
@@ -333,47 +334,16 @@ fn without_the_knob_zswap_is_not_passed() {
     assert_eq!(observed[0].confined.past_zswap, PastZswap::NotWanted);
 }
 
-thread_local! {
-    /// What this thread has logged at `info` and above.
-    static LOGGED: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
-}
-
-/// Counts it. For all threads: what another one logs without a subscriber is taken to interest nobody from then on.
-struct Lines;
-
-impl tracing::Subscriber for Lines {
-    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
-        *metadata.level() <= tracing::Level::INFO
-    }
-
-    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
-        tracing::span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
-
-    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
-
-    fn event(&self, _: &tracing::Event<'_>) {
-        LOGGED.set(LOGGED.get() + 1);
-    }
-
-    fn enter(&self, _: &tracing::span::Id) {}
-
-    fn exit(&self, _: &tracing::span::Id) {}
-}
-
 /// Kind 1: the first turn with `tiers` over 5 000 cgroups logged 10 000 lines.
 #[test]
 fn many_cgroups_are_no_more_lines_in_the_log() {
-    tracing::subscriber::set_global_default(Lines).unwrap();
+    logged::listen();
     let names: Vec<_> = (0..100).map(|number| format!("c{number}")).collect();
     let names: Vec<_> = names.iter().map(String::as_str).collect();
     let mut host = Host::new(&names);
     let lines = |turn: &mut dyn FnMut()| {
-        let before = LOGGED.get();
         turn();
-        LOGGED.get() - before
+        logged::take().len()
     };
     let first = lines(&mut || drop(host.turn(&names, &policy("full", NO_SWAP))));
     assert_eq!(first, NAMED + 1);

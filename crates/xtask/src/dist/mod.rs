@@ -71,11 +71,18 @@ pub(crate) fn run(args: &DistArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Two packages for the lab, of the same program: an older one, and the one that it is upgraded to.
+/// Two packages for the lab, of the same program: an older one, and the one that it is upgraded to. It is the program that all
+/// scenarios run: another build, for the sake of how it is linked, would show nothing of the package.
 pub(crate) fn for_lab(dirs: &LabDirs) -> Result<()> {
+    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/release/lowtide");
     for version in [scenarios::OLDER, env!("CARGO_PKG_VERSION")] {
         let into = Some(dirs.packages());
-        let args = DistArgs { binary: None, package_version: version.to_owned(), deb_only: true, into };
+        let args = DistArgs {
+            binary: Some(program.clone()),
+            package_version: version.to_owned(),
+            deb_only: true,
+            into,
+        };
         run(&args)?;
     }
     Ok(())
