@@ -16,7 +16,7 @@ use lowtide_core::{
 use self::page::{Family, Page};
 use crate::{
     balancer::StoreView,
-    share::Places,
+    share::chosen,
     view::{CgroupView, View},
 };
 
@@ -30,8 +30,8 @@ const SERIES: usize = 4096;
 /// The page in Prometheus' text format; `expected` is about how long it will be.
 pub(crate) fn render(view: &View, expected: usize) -> String {
     let page = Page::with_capacity(expected);
-    let mut places = Places::shared(SERIES, view.cgroups.iter().map(|cgroup| &*cgroup.path));
-    let shown: Vec<_> = view.cgroups.iter().filter(|cgroup| places.take(&cgroup.path)).collect();
+    let chosen = chosen(SERIES, view.cgroups.iter().map(|cgroup| &*cgroup.path));
+    let shown: Vec<_> = view.cgroups.iter().filter(|cgroup| chosen.contains(&*cgroup.path)).collect();
     host(&page, view, shown.len());
     tiers(&page, view);
     fills(&page, view);

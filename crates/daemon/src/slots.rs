@@ -1,21 +1,23 @@
-//! Who writes `memory.reclaim` next: so many at a time on the host, in turns of the subtrees at the top, and what hangs holds up
+//! Who writes `memory.reclaim` next: so many at a time on the host, in turns of the subtrees at each level, and what hangs holds up
 //! nobody else.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use tokio::sync::oneshot;
 
-use crate::share::subtree;
+use crate::share::names;
 
 /// Requests to the kernel that run at once. Each holds a thread; more of them would only queue on the same swap
 /// device and compress on more of the tenants' cores.
 const REQUESTS: usize = 4;
-/// Of those that hang, each keeps its thread, and its subtree one place less. Beyond so many the next one that hangs keeps its slot
-/// as well.
+/// Of those that hang, each keeps its thread. Beyond so many the next one that hangs keeps its slot as well.
 const HANGING: usize = 16;
+/// So many requests may be under way, those that hang among them, below a cgroup of the first level, of the second, and so on: each level
+/// leaves places to its neighbours.
+const BELOW: [usize; 8] = [12, 9, 7, 5, 4, 3, 2, 1];
 
 /// The slots, and those who wait for one. Cheap to clone.
 #[derive(Debug, Clone, Default)]
@@ -25,12 +27,12 @@ pub(crate) struct Slots(Arc<Mutex<Queue>>);
 struct Queue {
     next: u64,
     held: HashMap<u64, Held>,
-    waiting: HashMap<Arc<str>, VecDeque<Waiting>>,
+    root: Branch,
 }
 
 #[derive(Debug)]
 struct Held {
-    subtree: Arc<str>,
+    path: Arc<str>,
     alone: bool,
     hangs: bool,
 }
@@ -38,8 +40,23 @@ struct Held {
 #[derive(Debug)]
 struct Waiting {
     number: u64,
+    path: Arc<str>,
     alone: bool,
     ready: oneshot::Sender<Slot>,
+}
+
+/// A cgroup, and what is at or below it.
+#[derive(Debug, Default)]
+struct Branch {
+    /// Requests under way, those that hang among them.
+    held: usize,
+    hanging: usize,
+    waiting: usize,
+    /// When one began last, in requests.
+    served: u64,
+    /// Of the cgroup itself, and of those too deep to be told apart.
+    own: VecDeque<Waiting>,
+    below: BTreeMap<Box<str>, Self>,
 }
 
 /// Leave to write. Given back when it is dropped.
@@ -52,12 +69,12 @@ pub(crate) struct Slot {
 impl Slots {
     /// Waits for a slot to write to the cgroup at `path`. `alone` has it wait for all others, and others for it, as long as nothing
     /// hangs. Who does not want it any more drops the receiver.
-    pub(crate) fn ask(&self, path: &str, alone: bool) -> oneshot::Receiver<Slot> {
+    pub(crate) fn ask(&self, path: &Arc<str>, alone: bool) -> oneshot::Receiver<Slot> {
         let (ready, receiver) = oneshot::channel();
         let mut queue = self.queue();
         queue.next += 1;
-        let waiting = Waiting { number: queue.next, alone, ready };
-        queue.waiting.entry(subtree(path).into()).or_default().push_back(waiting);
+        let waiting = Waiting { number: queue.next, path: Arc::clone(path), alone, ready };
+        queue.root.on_the_way(path, &mut |branch| branch.waiting += 1).own.push_back(waiting);
         drop(queue);
         self.give();
         receiver
@@ -77,38 +94,83 @@ impl Slots {
 }
 
 impl Queue {
-    /// The next that may begin: of the subtree with the fewest under way, what has waited the longest.
+    /// The next that may begin, which then holds a slot.
     fn begin(&mut self) -> Option<Waiting> {
-        for waiting in self.waiting.values_mut() {
-            while waiting.front().is_some_and(|first| first.ready.is_closed()) {
-                waiting.pop_front();
-            }
-        }
-        self.waiting.retain(|_, waiting| !waiting.is_empty());
-        let busy = self.held.values().filter(|held| !held.hangs).count();
-        let hanging = self.held.len() - busy;
+        let busy = self.root.held - self.root.hanging;
         if busy >= REQUESTS || self.held.values().any(|held| held.alone) {
             return None;
         }
-        let mut held: HashMap<&str, usize> = HashMap::new();
-        for one in self.held.values() {
-            *held.entry(&one.subtree).or_default() += 1;
-        }
-        let first = |(name, waiting): (&Arc<str>, &VecDeque<Waiting>)| {
-            let count = held.get(&**name).copied().unwrap_or(0);
-            let first = waiting.front().filter(|_| count < REQUESTS)?;
-            Some((count, first.number, first.alone, Arc::clone(name)))
+        let waiting = loop {
+            let first = self.root.first(0)?;
+            if !first.ready.is_closed() {
+                // What hangs would be waited for.
+                let alone = first.alone && self.root.hanging == 0;
+                if alone && busy > 0 {
+                    return None;
+                }
+                let path = Arc::clone(&first.path);
+                break Waiting { alone, ..self.take(&path)? };
+            }
+            let path = Arc::clone(&first.path);
+            self.take(&path)?;
+            self.root.prune(&path);
         };
-        let (_, _, alone, name) =
-            self.waiting.iter().filter_map(first).min_by_key(|(count, number, ..)| (*count, *number))?;
-        // What hangs would be waited for.
-        let alone = alone && hanging == 0;
-        if alone && busy > 0 {
-            return None;
+        let number = waiting.number;
+        self.root.on_the_way(&waiting.path, &mut |branch| {
+            branch.held += 1;
+            branch.served = number;
+        });
+        let held = Held { path: Arc::clone(&waiting.path), alone: waiting.alone, hangs: false };
+        self.held.insert(number, held);
+        Some(waiting)
+    }
+
+    fn take(&mut self, path: &str) -> Option<Waiting> {
+        self.root.on_the_way(path, &mut |branch| branch.waiting -= 1).own.pop_front()
+    }
+}
+
+impl Branch {
+    /// The branch of `path`; `each` is told of all that lead there, this one and the last among them.
+    fn on_the_way(&mut self, path: &str, each: &mut dyn FnMut(&mut Self)) -> &mut Self {
+        each(self);
+        let mut branch = self;
+        for name in names(path) {
+            branch = branch.below.entry(name.into()).or_default();
+            each(branch);
         }
-        let next = self.waiting.get_mut(&name)?.pop_front()?;
-        self.held.insert(next.number, Held { subtree: name, alone, hangs: false });
-        Some(next)
+        branch
+    }
+
+    /// Whose turn it is: at each level of the branch with the fewest under way, then of the one that was served the longest ago.
+    fn first(&self, level: usize) -> Option<&Waiting> {
+        if let Some(own) = self.own.front() {
+            return Some(own);
+        }
+        let most = BELOW.get(level).or(BELOW.last()).copied().unwrap_or(HANGING);
+        let may = |branch: &&Self| branch.waiting > 0 && branch.held < most;
+        let turn = |branch: &&Self| (branch.held, branch.served);
+        let next = self.below.values().filter(may).min_by_key(turn)?;
+        next.first(level + 1).or_else(|| {
+            // All that wait there are next to what hangs.
+            let mut others: Vec<_> = self.below.values().filter(may).collect();
+            others.sort_unstable_by_key(turn);
+            others.into_iter().find_map(|branch| branch.first(level + 1))
+        })
+    }
+
+    /// Forgets what is empty on the way to `path`.
+    fn prune(&mut self, path: &str) {
+        let mut branch = self;
+        for name in names(path) {
+            let Some(below) = branch.below.get(name) else { return };
+            if below.held + below.waiting == 0 {
+                branch.below.remove(name);
+                return;
+            }
+            let Some(below) = branch.below.get_mut(name) else { return };
+            branch = below;
+        }
     }
 }
 
@@ -123,19 +185,33 @@ impl Slot {
 
     /// The kernel does not come back from the write, or has come back: who hangs needs a thread, and no slot.
     pub(crate) fn hangs(&self, hangs: bool) {
-        let mut queue = self.slots.queue();
-        let hanging = queue.held.values().filter(|held| held.hangs).count();
+        let mut guard = self.slots.queue();
+        let queue = &mut *guard;
         if let Some(held) = queue.held.get_mut(&self.number) {
-            held.hangs = hangs && (held.hangs || hanging < HANGING);
+            let hangs = hangs && (held.hangs || queue.root.hanging < HANGING);
+            if hangs != held.hangs {
+                held.hangs = hangs;
+                queue.root.on_the_way(&held.path, &mut |branch| {
+                    branch.hanging = if hangs { branch.hanging + 1 } else { branch.hanging - 1 };
+                });
+            }
         }
-        drop(queue);
+        drop(guard);
         self.slots.give();
     }
 }
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.slots.queue().held.remove(&self.number);
+        let mut queue = self.slots.queue();
+        if let Some(Held { path, hangs, .. }) = queue.held.remove(&self.number) {
+            queue.root.on_the_way(&path, &mut |branch| {
+                branch.held -= 1;
+                branch.hanging -= usize::from(hangs);
+            });
+            queue.root.prune(&path);
+        }
+        drop(queue);
         self.slots.give();
     }
 }
@@ -144,35 +220,72 @@ impl Drop for Slot {
 mod tests {
     use super::*;
 
+    fn ask(slots: &Slots, path: &str) -> oneshot::Receiver<Slot> {
+        slots.ask(&path.into(), false)
+    }
+
     fn ready(receiver: &mut oneshot::Receiver<Slot>) -> Option<Slot> {
         receiver.try_recv().ok()
+    }
+
+    /// As many as can begin below `parent`, and hang.
+    fn hang(slots: &Slots, parent: &str) -> (Vec<Slot>, Vec<oneshot::Receiver<Slot>>) {
+        let mut waiting: Vec<_> = (0..100).map(|number| ask(slots, &format!("{parent}/{number}"))).collect();
+        let mut held = Vec::new();
+        loop {
+            let new: Vec<_> = waiting.iter_mut().filter_map(ready).collect();
+            if new.is_empty() {
+                waiting.retain(|waits| !waits.is_terminated());
+                return (held, waiting);
+            }
+            for slot in &new {
+                slot.hangs(true);
+            }
+            held.extend(new);
+        }
     }
 
     /// Kind 2: four writes of one tenant that hung held all others for ever.
     #[test]
     fn what_hangs_holds_up_nobody_else() {
         let slots = Slots::default();
-        let mut first: Vec<_> = (0..6).map(|number| slots.ask(&format!("/a/{number}"), false)).collect();
+        let mut first: Vec<_> = (0..6).map(|number| ask(&slots, &format!("/a/{number}"))).collect();
         let held: Vec<_> = first.iter_mut().filter_map(ready).collect();
         assert_eq!(held.len(), 4);
-        let mut other = slots.ask("/b/0", false);
+        let mut other = ask(&slots, "/b/0");
         assert!(ready(&mut other).is_none(), "all are taken, and none hangs yet");
         for slot in &held {
             slot.hangs(true);
         }
         assert!(ready(&mut other).is_some(), "its own subtree has nothing under way");
-        assert!(first.iter_mut().skip(4).all(|waits| ready(waits).is_none()), "who hangs has its places");
-        held[0].hangs(false);
-        drop(held);
-        assert!(first.iter_mut().skip(4).all(|waits| ready(waits).is_some()));
+    }
+
+    /// Tenants may all be in one slice, or deeper: each level leaves places to its neighbours.
+    #[test]
+    fn however_deep_tenants_are_what_hangs_in_one_leaves_places_to_the_next() {
+        for parent in ["", "/system.slice", "/kubepods.slice/burstable", "/a/b/c", "/a/b/c/d/e/f"] {
+            let slots = Slots::default();
+            let (held, waiting) = hang(&slots, &format!("{parent}/bad"));
+            let level = parent.matches('/').count();
+            assert_eq!(held.len(), BELOW[level], "{parent}");
+            assert_eq!(held.len() + waiting.len(), 100);
+            let good: Vec<_> = (0..4).map(|number| ask(&slots, &format!("{parent}/good/{number}"))).collect();
+            let begun: Vec<_> = good.into_iter().filter_map(|mut waits| ready(&mut waits)).collect();
+            assert!(!begun.is_empty(), "{parent}");
+            let mut waiting = waiting;
+            held[0].hangs(false);
+            drop((held, begun));
+            let next: Vec<_> = waiting.iter_mut().filter_map(ready).collect();
+            assert_eq!(next.len(), REQUESTS.min(BELOW[level]), "{parent}");
+        }
     }
 
     /// Kind 2: three hundred small cgroups took 42 % from a neighbour.
     #[test]
     fn subtrees_take_turns_however_many_cgroups_they_have() {
         let slots = Slots::default();
-        let mut many: Vec<_> = (0..300).map(|number| slots.ask(&format!("/a/{number}"), false)).collect();
-        let mut few: Vec<_> = (0..3).map(|number| slots.ask(&format!("/b/{number}"), false)).collect();
+        let mut many: Vec<_> = (0..300).map(|number| ask(&slots, &format!("/a/{number}"))).collect();
+        let mut few: Vec<_> = (0..3).map(|number| ask(&slots, &format!("/b/{number}"))).collect();
         let mut held: VecDeque<_> = many.iter_mut().filter_map(ready).collect();
         for turn in 1..=4 {
             drop(held.pop_front());
@@ -183,10 +296,25 @@ mod tests {
     }
 
     #[test]
+    fn what_is_over_is_forgotten() {
+        let slots = Slots::default();
+        let mut asked: Vec<_> = (0..50).map(|number| ask(&slots, &format!("/a/{number}/c"))).collect();
+        while let Some(slot) = asked.iter_mut().find_map(ready) {
+            asked.retain(|waits| !waits.is_terminated());
+            drop(asked.pop());
+            drop(slot);
+        }
+        drop(asked);
+        drop(ready(&mut ask(&slots, "/b")));
+        let queue = slots.queue();
+        assert_eq!((queue.root.held, queue.root.waiting, queue.root.below.len()), (0, 0, 0));
+    }
+
+    #[test]
     fn one_alone_waits_for_all_and_all_for_it_unless_something_hangs() {
         let slots = Slots::default();
-        let (mut a, mut alone) = (slots.ask("/a", false), slots.ask("/b", true));
-        let mut behind = slots.ask("/c", false);
+        let (mut a, mut alone) = (ask(&slots, "/a"), slots.ask(&"/b".into(), true));
+        let mut behind = ask(&slots, "/c");
         let first = ready(&mut a).unwrap();
         assert!(ready(&mut alone).is_none() && ready(&mut behind).is_none());
         drop(first);
@@ -195,16 +323,16 @@ mod tests {
         only.not_alone();
         let held = ready(&mut behind).unwrap();
         held.hangs(true);
-        assert!(ready(&mut slots.ask("/d", true)).is_some());
+        assert!(ready(&mut slots.ask(&"/d".into(), true)).is_some());
     }
 
     #[test]
     fn who_does_not_want_it_any_more_takes_no_slot() {
         let slots = Slots::default();
-        let mut held: Vec<_> = (0..4).map(|_| slots.ask("/a", false)).collect();
+        let mut held: Vec<_> = (0..4).map(|_| ask(&slots, "/a")).collect();
         let held: Vec<_> = held.iter_mut().filter_map(ready).collect();
-        drop(slots.ask("/b", false));
-        let mut last = slots.ask("/c", false);
+        drop(ask(&slots, "/b"));
+        let mut last = ask(&slots, "/c");
         drop(held);
         assert!(ready(&mut last).is_some());
     }
@@ -214,7 +342,7 @@ mod tests {
         let slots = Slots::default();
         let held: Vec<_> = (0..100)
             .map_while(|number| {
-                let slot = ready(&mut slots.ask(&format!("/{number}"), false))?;
+                let slot = ready(&mut ask(&slots, &format!("/{number}")))?;
                 slot.hangs(true);
                 Some(slot)
             })

@@ -4,7 +4,7 @@
 //! lowtide first reclaims from a cgroup, and goes with the cgroup.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
     time::Duration,
 };
@@ -14,7 +14,7 @@ use lowtide_core::{CgroupId, Ratio, Slo};
 use lowtide_psi::{ArmError, Kind, Resource, Trigger};
 use tokio::{io::Interest, sync::mpsc, task::AbortHandle};
 
-use crate::{descriptor, share::subtree};
+use crate::{descriptor, share::names};
 
 /// The window of a trigger: with it, a rise is told within a second, on every kernel. Without CAP_SYS_RESOURCE the
 /// kernel takes multiples of 2 s only.
@@ -58,7 +58,7 @@ pub(crate) struct Triggers {
 #[derive(Debug)]
 struct Armed {
     threshold: Duration,
-    subtree: Arc<str>,
+    path: Arc<str>,
     /// When its cgroup was asked for something last.
     asked: Duration,
     task: AbortHandle,
@@ -81,7 +81,7 @@ impl Triggers {
                 return Ok(());
             }
         } else if self.armed.len() >= MOST_ARMED {
-            let Some(other) = self.gives_way(subtree(cgroup.path()), now) else { return Ok(()) };
+            let Some(other) = self.gives_way(cgroup.path(), now) else { return Ok(()) };
             self.disarm(other);
         }
         let arm = |stall, window| {
@@ -92,32 +92,39 @@ impl Triggers {
             other => other?,
         };
         let task = tokio::spawn(watch(trigger, cgroup.id(), self.alarms.clone())).abort_handle();
-        let armed = Armed { threshold: stall, subtree: subtree(cgroup.path()).into(), asked: now, task };
+        let armed = Armed { threshold: stall, path: Arc::clone(cgroup.path()), asked: now, task };
         if let Some(before) = self.armed.insert(cgroup.id(), armed) {
             before.task.abort();
         }
         Ok(())
     }
 
-    /// Whose trigger goes to a cgroup of `subtree`: the one that has not been used for the longest, of all that are not used any more, else
-    /// of the subtree that has the most, if that is more than its share.
-    fn gives_way(&self, subtree: &str, now: Duration) -> Option<CgroupId> {
-        let oldest = |found: &mut dyn Iterator<Item = (&CgroupId, &Armed)>| {
-            found.min_by_key(|(_, armed)| armed.asked).map(|(id, armed)| (*id, armed.asked))
-        };
-        let (unused, asked) = oldest(&mut self.armed.iter())?;
-        if now.saturating_sub(asked) >= UNUSED {
+    /// Whose trigger goes to the cgroup at `path`: the one that has not been used for the longest, if it is not used any more; else, at the
+    /// first level at which a neighbour on the way there has more than its share, one of the neighbour's.
+    fn gives_way(&self, path: &str, now: Duration) -> Option<CgroupId> {
+        let mut among: Vec<_> = self.armed.iter().map(|(id, armed)| (*id, armed)).collect();
+        let (unused, armed) = oldest(&among)?;
+        if now.saturating_sub(armed.asked) >= UNUSED {
             return Some(unused);
         }
-        let mut counts: HashMap<&str, usize> = HashMap::new();
-        for armed in self.armed.values() {
-            *counts.entry(&armed.subtree).or_default() += 1;
+        for (level, own) in names(path).enumerate() {
+            let name = |armed: &Armed| names(&armed.path).nth(level).map(str::to_owned);
+            let mut counts: BTreeMap<Option<String>, usize> = BTreeMap::new();
+            for (_, armed) in &among {
+                *counts.entry(name(armed)).or_default() += 1;
+            }
+            let own = Some(own.to_owned());
+            let here = counts.get(&own).copied().unwrap_or(0);
+            let (most, count) = counts.into_iter().max_by_key(|(_, count)| *count)?;
+            // One less of theirs is still as many as there will be here.
+            let gives = count > here + 1;
+            let wanted = if gives { most } else { own };
+            among.retain(|(_, armed)| name(armed) == wanted);
+            if gives {
+                return oldest(&among).map(|(id, _)| id);
+            }
         }
-        let own = counts.get(subtree).copied().unwrap_or(0);
-        let (most, count) = counts.into_iter().max_by_key(|(_, count)| *count)?;
-        // One less of theirs is still as many as there will be here.
-        let gives = most != subtree && count > own + 1;
-        oldest(&mut self.armed.iter().filter(|(_, armed)| gives && *armed.subtree == *most)).map(|(id, _)| id)
+        None
     }
 
     /// Disarms the trigger of a cgroup that is gone.
@@ -140,6 +147,11 @@ impl Drop for Triggers {
     fn drop(&mut self) {
         self.armed.values().for_each(|armed| armed.task.abort());
     }
+}
+
+/// The one that has not been used for the longest.
+fn oldest<'a>(armed: &[(CgroupId, &'a Armed)]) -> Option<(CgroupId, &'a Armed)> {
+    armed.iter().min_by_key(|(_, armed)| armed.asked).copied()
 }
 
 /// Sends an alarm at each event, until the cgroup is gone.
@@ -176,44 +188,53 @@ async fn watch(trigger: Trigger, id: CgroupId, alarms: mpsc::UnboundedSender<Ala
 mod tests {
     use super::*;
 
-    /// With `count` armed triggers of `/many`, asked for something at `asked`.
-    fn triggers(count: u64, asked: u64) -> Triggers {
+    /// Where tenants may be.
+    const PARENTS: [&str; 3] = ["", "/system.slice", "/kubepods.slice/burstable"];
+
+    /// With `count` armed triggers of `many`, asked for something at `asked`.
+    fn triggers(parent: &str, count: u64, asked: u64) -> Triggers {
         let mut triggers = Triggers::new(mpsc::unbounded_channel().0);
-        (0..count).for_each(|number| add(&mut triggers, number, "many", asked + number));
+        (0..count).for_each(|number| add(&mut triggers, number, &format!("{parent}/many"), asked + number));
         triggers
     }
 
-    fn add(triggers: &mut Triggers, id: u64, subtree: &str, asked: u64) {
+    fn add(triggers: &mut Triggers, id: u64, parent: &str, asked: u64) {
         let task = tokio::spawn(std::future::pending::<()>()).abort_handle();
         let asked = Duration::from_millis(asked);
-        let armed = Armed { threshold: LEAST, subtree: subtree.into(), asked, task };
+        let armed = Armed { threshold: LEAST, path: format!("{parent}/{id}").into(), asked, task };
         triggers.armed.insert(CgroupId(id), armed);
     }
 
     /// Kind 2: all of them went to whoever came first, and stayed.
     #[tokio::test]
     async fn triggers_go_where_reclaim_is() {
-        let triggers = triggers(256, 1000);
-        let later = Duration::from_secs(1) + UNUSED;
-        assert_eq!(triggers.gives_way("many", later), Some(CgroupId(0)), "not used for long");
-        let now = Duration::from_secs(2);
-        assert_eq!(triggers.gives_way("many", now), None, "all are in use, and they are its own");
-        assert_eq!(triggers.gives_way("few", now), Some(CgroupId(0)), "beyond its share");
+        for parent in PARENTS {
+            let triggers = triggers(parent, 256, 1000);
+            let (own, other) = (format!("{parent}/many/new"), format!("{parent}/few/new"));
+            let later = Duration::from_secs(1) + UNUSED;
+            assert_eq!(triggers.gives_way(&own, later), Some(CgroupId(0)), "not used for long");
+            let now = Duration::from_secs(2);
+            assert_eq!(triggers.gives_way(&own, now), None, "all are in use, and they are its own");
+            assert_eq!(triggers.gives_way(&other, now), Some(CgroupId(0)), "beyond its share");
+        }
     }
 
     #[tokio::test]
     async fn subtrees_come_to_the_same_share() {
-        let mut triggers = triggers(256, 0);
-        let now = Duration::from_secs(2);
-        let mut given = 0;
-        for number in 1000..2000 {
-            let Some(other) = triggers.gives_way("few", now) else { break };
-            triggers.disarm(other);
-            add(&mut triggers, number, "few", 2000);
-            given += 1;
+        for parent in PARENTS {
+            let mut triggers = triggers(parent, 256, 0);
+            let now = Duration::from_secs(2);
+            let mut given = 0;
+            for number in 1000..2000 {
+                let few = format!("{parent}/few");
+                let Some(other) = triggers.gives_way(&format!("{few}/{number}"), now) else { break };
+                triggers.disarm(other);
+                add(&mut triggers, number, &few, 2000);
+                given += 1;
+            }
+            assert_eq!(given, 128, "{parent}");
+            assert_eq!(triggers.gives_way(&format!("{parent}/many/x"), now), None, "nor is it taken back");
         }
-        assert_eq!(given, 128);
-        assert_eq!(triggers.gives_way("many", now), None, "nor is it taken back");
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! Prometheus' text format, written straight into one piece of text: a registry of samples took a hundred times the CPU, and several
-//! times the memory, for a page of ten thousand cgroups.
+//! Prometheus' text format, written straight into one piece of text: the page is made anew in each turn, so there is nothing that a
+//! registry would have to remember.
 
 use std::{cell::RefCell, fmt::Write};
 
