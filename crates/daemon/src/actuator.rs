@@ -137,7 +137,7 @@ impl Actuator {
     /// How many wait for others to end.
     #[must_use]
     pub(crate) fn queued(&self) -> usize {
-        self.in_flight.values().filter(|flight| flight.pulse.age().is_none()).count()
+        self.slots.waiting()
     }
 
     /// Starts a request on the blocking pool. Does nothing while another to the same cgroup is in flight. `alone` has it wait for

@@ -64,8 +64,14 @@ async fn four_hung_writes_of_one_tenant_hold_up_no_other() {
         actuator.start(cgroup, job(), false);
     }
     let (same, other) = (ids[4], ids[5]);
+    let begun = Instant::now();
+    let has_begun = |id: &CgroupId| actuator.pending(*id) == Pending::InFlight;
+    while !ids[..4].iter().all(has_begun) {
+        assert!(begun.elapsed() < Duration::from_secs(10), "there are four slots");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     assert_eq!((actuator.pending(same), actuator.pending(other)), (Pending::Queued, Pending::Queued));
-    assert!(actuator.queued() >= 2);
+    assert_eq!(actuator.queued(), 2);
     // What only waits ends when it is told to.
     actuator.stop(same);
     let begun = Instant::now();

@@ -26,7 +26,7 @@ use tokio::{
     sync::watch,
 };
 
-pub use self::access::AccessError;
+pub(crate) use self::access::AccessError;
 use self::{
     access::{Ends, Gate},
     connections::Connections,
@@ -38,7 +38,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Why the metrics cannot be served.
 #[derive(Debug, thiserror::Error)]
-pub enum ListenError {
+pub(crate) enum ListenError {
     /// The address.
     #[error("{address}: cannot serve metrics there: {source}; change `metrics.listen`")]
     Tcp {
@@ -207,8 +207,8 @@ fn text(status: StatusCode, text: impl Into<Bytes>) -> Response<Full<Bytes>> {
     response
 }
 
-/// The page of the last turn, for all who ask.
-#[derive(Debug)]
+/// The page of the last turn, for all who ask. Cheap to clone.
+#[derive(Debug, Clone)]
 pub(crate) struct Pages(watch::Sender<Option<Bytes>>);
 
 impl Pages {

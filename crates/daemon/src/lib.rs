@@ -48,7 +48,6 @@ mod watched;
 
 pub use environment::{Finding, environment};
 pub use hotness::damon::records::{RecordsError, in_words as damon_in_words};
-pub use http::{AccessError, ListenError};
 pub use json::render as render_json;
 pub use lowtide_core::escape::{escaped, escaped_lines};
 pub use run::{Options, Restored, RunError, restore, run};

@@ -23,14 +23,22 @@ use crate::{
 /// Idle ages with a series for each cgroup, in seconds; `status --json` has all classes.
 const EXPORTED: [u64; 7] = [30, 60, 300, 600, 1800, 3600, 86_400];
 
-/// Cgroups with series of their own, shared among the subtrees at the top. Each has some sixty lines, so the page has at most 40 MiB, and
-/// a scraper with its own limit is not made to drop it whole.
+/// Cgroups with series of their own, shared among the subtrees at each level.
 const SERIES: usize = 4096;
+/// A cgroup has about so many lines, each with its path and so much besides. The page is to have at most so many bytes: it is in locked
+/// memory, and a scraper with a limit of its own is not to drop it whole.
+const LINES: usize = 60;
+const BESIDES: usize = 100;
+const PAGE: usize = 40 << 20;
+/// No honest path is longer; a tenant that nests names has one of a hundred KiB.
+const LONGEST: usize = 1024;
 
 /// The page in Prometheus' text format; `expected` is about how long it will be.
 pub(crate) fn render(view: &View, expected: usize) -> String {
     let page = Page::with_capacity(expected);
-    let chosen = chosen(SERIES, view.cgroups.iter().map(|cgroup| &*cgroup.path));
+    let paths = || view.cgroups.iter().map(|cgroup| &*cgroup.path).filter(|path| path.len() <= LONGEST);
+    let longest = paths().map(str::len).max().unwrap_or(0);
+    let chosen = chosen(SERIES.min(PAGE / LINES / (longest + BESIDES)), paths());
     let shown: Vec<_> = view.cgroups.iter().filter(|cgroup| chosen.contains(&*cgroup.path)).collect();
     host(&page, view, shown.len());
     tiers(&page, view);

@@ -10,7 +10,7 @@ use std::{
 use lowtide_core::{balancer::Strain, escaped};
 use lowtide_damon::Recovered;
 use lowtide_kernfs::{Root, shown};
-use lowtide_policy::{Config, Loaded, Problems};
+use lowtide_policy::{Config, Loaded, Metrics, Problems};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::{mpsc, watch},
@@ -26,7 +26,7 @@ use crate::{
         Trial,
         damon::records::{Records, RecordsError, in_words as damon_in_words},
     },
-    http::{ListenError, Listener, Pages},
+    http::{Listener, Pages},
     journal::{Journal, JournalError, Record},
     knobs::{self, Outcome},
     limits, notify,
@@ -43,6 +43,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What stays missing is said again after as many tries.
 const REMINDED: u32 = 100;
+
+/// What keeps the metrics from being served may go away.
+const RETRY: Duration = Duration::from_secs(30);
 
 /// How the daemon is started.
 #[derive(Debug, Clone)]
@@ -77,9 +80,6 @@ pub enum RunError {
     /// The record of lowtide's kdamond.
     #[error(transparent)]
     Damon(#[from] RecordsError),
-    /// Where the metrics are to be served, or to whom.
-    #[error(transparent)]
-    Metrics(#[from] ListenError),
     /// The control socket.
     #[error("{path}: cannot listen for `lowtide status` there: {source}; change `control.socket`")]
     Control {
@@ -463,9 +463,18 @@ async fn serve(
 ) -> Result<Vec<String>, RunError> {
     let mut problems = Vec::new();
     if let Some(metrics) = &config.metrics {
-        let (listener, not_given) = Listener::bind(metrics).await?;
-        problems.extend(not_given);
-        tokio::spawn(listener.serve(pages.subscribe()));
+        match Listener::bind(metrics).await {
+            Ok((listener, not_given)) => {
+                problems.extend(not_given);
+                tokio::spawn(listener.serve(pages.subscribe()));
+            }
+            Err(error) => {
+                let again = RETRY.as_secs();
+                problems
+                    .push(format!("{error}. No metrics since the start; it is tried again every {again} s"));
+                tokio::spawn(serve_later(metrics.clone(), pages.clone()));
+            }
+        }
     }
     let path = config.control_socket.clone();
     let socket = Socket::bind(&path).map_err(|source| RunError::Control { path, source })?;
@@ -474,6 +483,17 @@ async fn serve(
     tokio::spawn(async move { socket.serve(views).await });
     problems.extend(not_given.map(|error| format!("control.group: {error}: only root may ask")));
     Ok(problems)
+}
+
+/// Whoever has the address, or has taken a user away, keeps the metrics from being read, and nothing else from being done.
+async fn serve_later(metrics: Metrics, pages: Pages) {
+    loop {
+        tokio::time::sleep(RETRY).await;
+        if let Ok((listener, _)) = Listener::bind(&metrics).await {
+            tracing::info!("the metrics are served now");
+            return listener.serve(pages.subscribe()).await;
+        }
+    }
 }
 
 fn every(period: Duration) -> Interval {

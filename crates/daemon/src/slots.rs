@@ -26,6 +26,7 @@ pub(crate) struct Slots(Arc<Mutex<Queue>>);
 #[derive(Debug, Default)]
 struct Queue {
     next: u64,
+    begun: u64,
     held: HashMap<u64, Held>,
     root: Branch,
 }
@@ -52,7 +53,7 @@ struct Branch {
     held: usize,
     hanging: usize,
     waiting: usize,
-    /// When one began last, in requests.
+    /// The number of the last one that began.
     served: u64,
     /// Of the cgroup itself, and of those too deep to be told apart.
     own: VecDeque<Waiting>,
@@ -78,6 +79,11 @@ impl Slots {
         drop(queue);
         self.give();
         receiver
+    }
+
+    /// How many wait.
+    pub(crate) fn waiting(&self) -> usize {
+        self.queue().root.waiting
     }
 
     /// Gives out what there is. Not with the queue locked: a slot that nobody wants any more comes back.
@@ -116,9 +122,11 @@ impl Queue {
             self.root.prune(&path);
         };
         let number = waiting.number;
+        self.begun += 1;
+        let begun = self.begun;
         self.root.on_the_way(&waiting.path, &mut |branch| {
             branch.held += 1;
-            branch.served = number;
+            branch.served = begun;
         });
         let held = Held { path: Arc::clone(&waiting.path), alone: waiting.alone, hangs: false };
         self.held.insert(number, held);
@@ -293,6 +301,26 @@ mod tests {
             assert_eq!(held.len(), 4, "turn {turn}");
         }
         assert!(few.iter_mut().filter(|waits| !waits.is_terminated()).count() <= 1, "two of four are theirs");
+    }
+
+    /// Those that asked first are not those that were served the longest ago.
+    #[test]
+    fn six_subtrees_take_turns() {
+        let slots = Slots::default();
+        let of = |name: char| (0..100).map(move |number| (name, format!("/{name}/{number}")));
+        let mut asked: Vec<_> =
+            ('a'..='f').flat_map(of).map(|(name, path)| (name, ask(&slots, &path))).collect();
+        let mut begun = BTreeMap::new();
+        for _ in 0..120 {
+            let (place, slot) = asked
+                .iter_mut()
+                .enumerate()
+                .find_map(|(place, (_, waits))| Some((place, ready(waits)?)))
+                .unwrap();
+            *begun.entry(asked.remove(place).0).or_insert(0_usize) += 1;
+            drop(slot);
+        }
+        assert!(begun.len() == 6 && begun.values().all(|count| (15..=25).contains(count)), "{begun:?}");
     }
 
     #[test]

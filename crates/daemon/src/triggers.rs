@@ -80,9 +80,11 @@ impl Triggers {
             if armed.threshold == stall {
                 return Ok(());
             }
-        } else if self.armed.len() >= MOST_ARMED {
-            let Some(other) = self.gives_way(cgroup.path(), now) else { return Ok(()) };
-            self.disarm(other);
+        }
+        let is_new = !self.armed.contains_key(&cgroup.id());
+        let other = (is_new && self.armed.len() >= MOST_ARMED).then(|| self.gives_way(cgroup.path(), now));
+        if other == Some(None) {
+            return Ok(());
         }
         let arm = |stall, window| {
             Trigger::arm(cgroup.dir(), Resource::Memory.cgroup_file(), Kind::Some, stall, window)
@@ -91,12 +93,22 @@ impl Triggers {
             Err(ArmError::NotPermitted { .. }) => arm(stall * 2, WINDOW * 2)?,
             other => other?,
         };
+        if let Some(other) = other.flatten() {
+            self.disarm(other);
+        }
         let task = tokio::spawn(watch(trigger, cgroup.id(), self.alarms.clone())).abort_handle();
         let armed = Armed { threshold: stall, path: Arc::clone(cgroup.path()), asked: now, task };
         if let Some(before) = self.armed.insert(cgroup.id(), armed) {
             before.task.abort();
         }
         Ok(())
+    }
+
+    /// A request to the cgroup has not ended: it needs its trigger.
+    pub(crate) fn needs(&mut self, id: CgroupId, now: Duration) {
+        if let Some(armed) = self.armed.get_mut(&id) {
+            armed.asked = now;
+        }
     }
 
     /// Whose trigger goes to the cgroup at `path`: the one that has not been used for the longest, if it is not used any more; else, at the

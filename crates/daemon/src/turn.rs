@@ -130,6 +130,9 @@ impl Loop {
             cgroup.reading = self.sampler.reading(cgroup.id);
             cgroup.alarm = self.alarms.remove(&cgroup.id);
             cgroup.pending = self.actuator.pending(cgroup.id);
+            if cgroup.pending.is_any() {
+                self.triggers.needs(cgroup.id, now);
+            }
             cgroup.effects = self.effects.remove(&cgroup.id).unwrap_or_default();
         }
         let policies = config.policies.policies();

@@ -13,16 +13,19 @@ use std::time::{Duration, Instant};
 pub type Needed = (&'static str, &'static str, &'static str);
 
 /// What the lab needs.
-const NEEDED: [Needed; 8] = [
+const NEEDED: [Needed; 7] = [
     ("qemu-system-x86_64", "qemu-system-x86", "runs the virtual machines"),
     ("depmod", "kmod", "indexes the modules of the kernels under test"),
     ("xz", "xz-utils", "unpacks the modules of the first boot stage"),
     ("mkfs.ext4", "e2fsprogs", "makes file systems inside the virtual machines"),
     ("fincore", "util-linux-extra", "counts the pages of files that are in the page cache"),
     ("redis-check-rdb", "redis-tools", "is redis-server too, and no service starts it"),
-    ("/lib/systemd/systemd", "systemd-sysv", "is process 1 of the machine that packages are installed in"),
     ("dmsetup", "dmsetup", "makes disks inside the virtual machines that get slower or fail"),
 ];
+
+/// What a machine with systemd needs besides.
+pub const SYSTEMD: Needed =
+    ("/lib/systemd/systemd", "systemd-sysv", "is process 1 of the machine that packages are installed in");
 
 /// Apt's own words where another apt has its lock.
 const LOCKED: &str = "Could not get lock";

@@ -166,6 +166,7 @@ pub(crate) fn scenario(name: &str, kernel: &str) -> Result<ExitCode> {
     if std::env::var_os("LOWTIDE_LAB_BUILT").is_none() {
         build::release(packages)?;
         if packed {
+            tools::install(&[tools::SYSTEMD])?;
             dist::for_lab(&dirs)?;
         }
     }

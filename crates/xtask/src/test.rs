@@ -1,6 +1,6 @@
 //! `cargo xtask test`: everything that can fail.
 
-use crate::{build, dist, step};
+use crate::{build, step};
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use lowtide_lab::dirs::LabDirs;
@@ -43,7 +43,6 @@ pub(crate) fn run(args: &TestArgs) -> Result<ExitCode> {
         say("NOT TESTED: the scenarios on real kernels (--no-lab)");
     } else {
         build::release(&["lowtide"])?;
-        dist::for_lab(&LabDirs::locate()?)?;
         let doors = DOORS.iter().map(Doors::build).collect::<Result<Vec<_>>>()?;
         for kernel in &args.kernel {
             let (good, bad) = on_kernel(kernel, &doors)?;

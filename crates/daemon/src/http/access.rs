@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 
 /// Why it cannot be told who may read them.
 #[derive(Debug, thiserror::Error)]
-pub enum AccessError {
+pub(crate) enum AccessError {
     /// The host has no such user.
     #[error("`metrics.users`: there is no user `{0}`")]
     NoUser(String),
@@ -74,8 +74,14 @@ impl Gate {
             return false;
         }
         // Nobody closes the semaphore.
-        let Ok(_turn) = self.list.acquire().await else { return false };
-        let found = tokio::task::spawn_blocking(move || user_of(ends)).await;
+        let Ok(turn) = Arc::clone(&self.list).acquire_owned().await else { return false };
+        // The turn is over when the list was read, also where who asked has gone meanwhile.
+        let find = move || {
+            let found = user_of(ends);
+            drop(turn);
+            found
+        };
+        let found = tokio::task::spawn_blocking(find).await;
         let found = found.unwrap_or_else(|panic| Err(io::Error::other(panic)));
         match found {
             Ok(Some(uid)) => self.users.contains(&uid),

@@ -31,6 +31,7 @@ impl Connections {
     pub(super) fn open(&self, start: impl FnOnce(u64) -> AbortHandle) {
         let mut table = self.table();
         if table.open.len() >= MOST {
+            // Who asks and does not read would else hold all of them for ten seconds at a time.
             let place = table.open.iter().position(|open| open.idle).unwrap_or(0);
             table.open.remove(place).task.abort();
         }

@@ -85,21 +85,6 @@ async fn a_scrape_works_beside_200_idle_connections() {
     assert!(text.starts_with("HTTP/1.1 200 OK") && text.ends_with("the page\n"), "{text}");
 }
 
-/// Kind 3: every GET drew a page, on the loop's thread.
-#[tokio::test]
-async fn all_are_given_the_page_of_the_turn() {
-    let page = Bytes::from_static(b"the page\n");
-    let (_sender, pages) = watch::channel(Some(page.clone()));
-    for _ in 0..3 {
-        let given = pages.borrow().clone().unwrap();
-        assert!(std::ptr::eq(given.as_ptr(), page.as_ptr()), "a copy was made");
-        let response = respond(&Method::GET, "/metrics", Some(given));
-        assert_eq!(response.status(), StatusCode::OK);
-    }
-    let pages = Pages::new();
-    assert_eq!(pages.0.receiver_count(), 0, "without a listener nothing is drawn");
-}
-
 #[tokio::test]
 async fn the_unix_socket_is_for_its_group() {
     use std::os::unix::fs::PermissionsExt;
