@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use crate::{Problem, raw, source::Source};
+use crate::{Config, Problem, raw, source::Source};
 
 /// Where the metrics are served, and who may read them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,5 +98,18 @@ pub(crate) fn of_another_place(source: &Source, host: &raw::Host) -> Vec<Problem
     let problem = |(key, at): (&str, &crate::source::Span)| {
         source.problem(at.clone(), format!("`metrics.{key}` would hold nobody off: {why}"), help)
     };
-    wrong.into_iter().flatten().map(problem).chain(empty).collect()
+    wrong.into_iter().flatten().map(problem).chain(empty).chain(of_control(source, host)).collect()
+}
+
+/// One socket cannot be for both.
+fn of_control(source: &Source, host: &raw::Host) -> Option<Problem> {
+    let listen = host.metrics.as_ref()?.listen.as_ref()?;
+    let Place::Unix(path) = &listen.value.0 else { return None };
+    let given = host.control.as_ref().and_then(|control| control.socket.as_ref());
+    let taken = given.map_or_else(|| Config::default().control_socket, |socket| socket.0.clone());
+    (*path == taken).then(|| {
+        let wrong = "`metrics.listen` is the control socket, that of `lowtide status`";
+        let help = "give it a path of its own, such as \"unix:/run/lowtide/metrics.sock\"";
+        source.problem(listen.span.clone(), wrong, help)
+    })
 }
