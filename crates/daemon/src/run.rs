@@ -318,7 +318,12 @@ impl Daemon {
                 self.balance.strained(self.strain, &self.config.balancer.unwrap_or_default());
                 let mut problems = self.problems.clone();
                 problems.extend(view.stuck.as_ref().map(ToString::to_string));
-                problems.extend(hanging(&view.hanging));
+                let hangs = hanging(&view.hanging);
+                let hung = self.views.borrow().as_ref().is_some_and(|before| !before.hanging.is_empty());
+                if let Some(problem) = hangs.as_ref().filter(|_| !hung) {
+                    tracing::warn!("{problem}");
+                }
+                problems.extend(hangs);
                 problems.extend(self.balance.problems().map(|problem| format!("balancer: {problem}")));
                 let balancer = self.balance.shown().to_vec();
                 let view = View { problems, reload_refused: self.refused, balancer, ..view };
