@@ -9,6 +9,7 @@ mod build;
 mod cgroups;
 mod damon;
 mod finding;
+mod hygiene;
 mod pressure;
 mod running;
 mod sight;
@@ -25,6 +26,7 @@ use running::Running;
 use sight::Sight;
 
 pub use finding::{Evidence, Feature, Finding, Group, Verdict};
+pub use hygiene::Waste;
 
 /// What was found out about a host.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -37,6 +39,8 @@ pub struct Report {
     pub source: Auto,
     /// Every feature, in groups.
     pub findings: Vec<Finding>,
+    /// What this host loses memory to; empty on a healthy one.
+    pub hygiene: Vec<Waste>,
 }
 
 /// The source of idle ages that `hotness.source: auto` takes.
@@ -83,6 +87,7 @@ pub fn examine(root: &Path) -> Result<Report> {
         can_run: !findings.iter().any(Finding::is_lacking),
         source: Auto::choose(&sight),
         findings,
+        hygiene: hygiene::wastes(&sight),
     })
 }
 
@@ -123,6 +128,10 @@ impl fmt::Display for Report {
             if group == Group::IdleAges {
                 write!(f, "{}", self.source)?;
             }
+        }
+        if !self.hygiene.is_empty() {
+            writeln!(f, "\nmemory that is lost here")?;
+            self.hygiene.iter().try_for_each(|waste| write!(f, "{waste}"))?;
         }
         let verdict =
             if self.can_run { "can run here." } else { "cannot run here: see above what it lacks." };

@@ -6,5 +6,6 @@ mod ages;
 mod cgroups;
 mod docs;
 mod golden;
+mod hygiene;
 mod tiers;
 mod tree;
