@@ -17,6 +17,7 @@ mod demo;
 mod fault_cost;
 mod forbidden;
 mod hotness;
+mod hygiene;
 mod install;
 mod kill;
 mod loss;
@@ -105,6 +106,7 @@ pub static TESTS: &[Scenario] = &[
     compress::SCENARIO,
     promise::SCENARIO,
     nodes::SCENARIO,
+    hygiene::SCENARIO,
 ];
 
 /// What is run by its name alone. Emulated, systemd and dpkg take a quarter of an hour, which `cargo xtask test` does not have.
