@@ -31,6 +31,9 @@ pub(super) const SCENARIO: Scenario = Scenario {
 const METRICS: &str = "127.0.0.1:9464";
 const PROMETHEUS: &str = "127.0.0.1:9090";
 
+/// Slow clients; 64 are served at once.
+const MANY: usize = 200;
+
 const TENANT: [&str; 6] = ["--hot", "4M", "--warm", "4M", "--cold", "60M"];
 
 const CONFIG: &str = "
@@ -77,7 +80,7 @@ struct Clients {
     query: u16,
     /// A scrape beside one client that does not finish its request.
     beside_one: Duration,
-    /// A scrape beside as many as are served at once.
+    /// A scrape beside many more than are served at once.
     beside_many: Duration,
     ticks_meanwhile: u64,
 }
@@ -157,8 +160,9 @@ fn clients(daemon: &Daemon) -> Result<Clients> {
     let one = slow_clients(1)?;
     let beside_one = time_of_a_scrape()?;
     drop(one);
-    let many = slow_clients(16)?;
+    let many = slow_clients(MANY)?;
     let beside_many = time_of_a_scrape()?;
+    sleep(Duration::from_secs(10));
     drop(many);
     Ok(Clients {
         kind: "clients".into(),
@@ -284,9 +288,9 @@ fn judge(outcome: &Outcome) -> Result<()> {
         clients.wrong_path, clients.post, clients.head, clients.head_body, clients.query
     );
     println!(
-        "slow ones    a scrape takes {:.1} ms beside one, {:.1} s beside sixteen; {} ticks meanwhile",
+        "slow ones    a scrape takes {:.1} ms beside one, {:.1} ms beside {MANY}; {} ticks meanwhile",
         clients.beside_one.as_secs_f64() * 1e3,
-        clients.beside_many.as_secs_f64(),
+        clients.beside_many.as_secs_f64() * 1e3,
         clients.ticks_meanwhile
     );
     println!(
@@ -324,8 +328,8 @@ fn verdict(page: &Page, clients: &Clients, scraped: &Scraped) -> Result<()> {
     verdict.expect(clients.head == 200 && clients.head_body == 0, "HEAD has a head and no body");
     verdict.expect(clients.query == 200, "a query string changes nothing");
     verdict.expect(clients.beside_one < Duration::from_secs(1), "one slow client holds no scrape up");
-    verdict.expect(clients.beside_many < Duration::from_secs(15), "sixteen are let go after ten seconds");
-    verdict.expect(clients.ticks_meanwhile >= 5, "the loop turns meanwhile");
+    verdict.expect(clients.beside_many < Duration::from_secs(1), "nor do many, of which some make room");
+    verdict.expect(clients.ticks_meanwhile >= 4, "the loop turns meanwhile");
     verdict.expect(scraped.up == 1.0, "Prometheus scrapes it");
     verdict.expect(scraped.memory == scraped.memory_in_status, "and has the very figure of `lowtide status`");
     verdict.expect(scraped.offloaded > 0.0, "memory was offloaded");
