@@ -1,7 +1,7 @@
 //! `GET /metrics`, `/healthz` and `/readyz`, and nothing else.
 //!
-//! Anybody may be at the other end, so nothing that is asked costs work: the page was drawn when the turn was done, and all are given the
-//! same.
+//! Anybody may be at the other end, so nothing that is asked costs the loop work: the page was drawn when the turn was done, and all are
+//! given the same. Where `metrics.users` is set, who asks costs a look at the kernel's list of connections, one at a time, on another thread.
 
 mod access;
 mod connections;

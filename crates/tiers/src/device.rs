@@ -80,8 +80,8 @@ fn choice(text: &str) -> Result<(String, Vec<String>), Fault> {
     Ok((bare(chosen), words().map(bare).collect()))
 }
 
-/// All zram devices, by number.
-pub fn zram_devices(root: &Root) -> Result<Vec<ZramDevice>> {
+/// The names of all zram devices, by number.
+pub fn zram_names(root: &Root) -> Result<Vec<String>> {
     let entries = match root.dir("sys/block").and_then(|dir| dir.entries()) {
         Err(error) if error.is_missing() => return Ok(Vec::new()),
         other => other?,
@@ -90,8 +90,13 @@ pub fn zram_devices(root: &Root) -> Result<Vec<ZramDevice>> {
     let names = entries.files.iter().chain(&entries.directories);
     let mut numbers: Vec<u32> = names.filter_map(|name| name.strip_prefix("zram")?.parse().ok()).collect();
     numbers.sort_unstable();
-    let devices = numbers.into_iter().map(|number| ZramDevice::read(root, &format!("zram{number}")));
-    devices.filter_map(Result::transpose).collect()
+    Ok(numbers.into_iter().map(|number| format!("zram{number}")).collect())
+}
+
+/// All zram devices, by number.
+pub fn zram_devices(root: &Root) -> Result<Vec<ZramDevice>> {
+    let names = zram_names(root)?;
+    names.iter().filter_map(|name| ZramDevice::read(root, name).transpose()).collect()
 }
 
 /// Whether the module zram is there, with or without devices.

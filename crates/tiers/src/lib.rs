@@ -16,7 +16,7 @@ mod zswap;
 pub use backing::Backing;
 pub use block::{parse_stat, reads, reads_of_number};
 pub use content::{Content, MARK, START, content};
-pub use device::{ZramDevice, add_zram, remove_zram, zram_devices, zram_is_there};
+pub use device::{ZramDevice, add_zram, remove_zram, zram_devices, zram_is_there, zram_names};
 pub use header::swap_header;
 pub use inventory::read;
 pub use slow_node::{SlowNode, added_latency, demotes, demotion_nodes, slow_nodes};

@@ -56,16 +56,6 @@ impl FakeKernel {
         self.state.lock().unwrap().waiting
     }
 
-    /// Faulted back from swap.
-    pub(super) fn fault(&self, cgroup: &str, bytes: u64) {
-        let back = bytes.min(self.number(cgroup, "memory.swap.current"));
-        let pages = i64::try_from(back / PAGE).unwrap();
-        self.move_anonymous(cgroup, -i64::try_from(back).unwrap());
-        for key in ["workingset_refault_anon", "workingset_activate_anon", "pgmajfault"] {
-            self.add(cgroup, key, pages);
-        }
-    }
-
     /// Adds to a value of a cgroup's memory.stat.
     pub(super) fn add(&self, cgroup: &str, key: &str, delta: i64) {
         let file = self.file(cgroup, "memory.stat");
@@ -81,10 +71,6 @@ impl FakeKernel {
         self.root.join(CGROUPS).join(cgroup.trim_start_matches('/')).join(file)
     }
 
-    fn number(&self, cgroup: &str, file: &str) -> u64 {
-        fs::read_to_string(self.file(cgroup, file)).unwrap().trim().parse().unwrap()
-    }
-
     fn stat(&self, cgroup: &str, key: &str) -> u64 {
         let text = fs::read_to_string(self.file(cgroup, "memory.stat")).unwrap();
         let value = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(' ')).unwrap();
@@ -96,7 +82,7 @@ impl FakeKernel {
         fs::write(self.file(cgroup, file), format!("{}\n", plus(&text, delta))).unwrap();
     }
 
-    /// Out of DRAM, or back where it is negative.
+    /// Out of DRAM.
     fn move_anonymous(&self, cgroup: &str, bytes: i64) {
         self.add(cgroup, "anon", -bytes);
         self.add(cgroup, "inactive_anon", -bytes);

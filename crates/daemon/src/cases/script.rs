@@ -9,8 +9,6 @@ pub(super) enum Step {
     Add(String, String, i64),
     /// `copy FROM TO`: a directory of the tree.
     Copy(String, String),
-    /// `remove PATH`: with all below.
-    Remove(String),
     /// `unreadable PATH`: reading the file fails.
     Unreadable(String),
     /// `refuse PATH ERRNO`: every write to the file fails from now on.
@@ -19,8 +17,6 @@ pub(super) enum Step {
     Vanish(String),
     /// `stall CGROUP PERCENT`: of the time its tasks wait for memory, from now on.
     Stall(String, u64),
-    /// `fault CGROUP MIB`: so much is faulted back from swap.
-    Fault(String, u64),
     /// `hold` and `release`: what is written to memory.reclaim meanwhile does not return.
     Hold,
     Release,
@@ -59,12 +55,10 @@ fn step(line: &str) -> Option<Step> {
         }
         "add" => Step::Add(word()?, word()?, word()?.parse().ok()?),
         "copy" => Step::Copy(word()?, word()?),
-        "remove" => Step::Remove(word()?),
         "unreadable" => Step::Unreadable(word()?),
         "refuse" => Step::Refuse(word()?, word()?.parse().ok()?),
         "vanish" => Step::Vanish(word()?),
         "stall" => Step::Stall(word()?, word()?.parse().ok()?),
-        "fault" => Step::Fault(word()?, word()?.parse().ok()?),
         "hold" => Step::Hold,
         "release" => Step::Release,
         "alarm" => Step::Alarm(word()?),

@@ -69,14 +69,12 @@ impl Stage {
             Step::Write(path, text) => self.tree.write(path, text),
             Step::Add(cgroup, key, bytes) => self.kernel.add(cgroup, key, *bytes),
             Step::Copy(from, to) => self.tree.copy(from, to),
-            Step::Remove(path) => self.tree.remove(path),
             Step::Unreadable(path) => self.tree.make_unreadable(path),
             Step::Refuse(path, errno) => self.kernel.refuse(path, *errno),
             Step::Vanish(cgroup) => self.kernel.vanish(cgroup),
             Step::Stall(cgroup, percent) => {
                 self.stalls.insert(cgroup.clone(), *percent);
             }
-            Step::Fault(cgroup, mib) => self.kernel.fault(cgroup, *mib << 20),
             Step::Hold => self.kernel.hold(true),
             Step::Release => self.release().await,
             Step::Alarm(cgroup) => self.daemon.turns.alarm(Alarm { id: self.id(cgroup), fired: true }),

@@ -41,14 +41,9 @@ impl Tree {
         copy(&self.file(from), &self.file(to));
     }
 
-    pub(super) fn remove(&self, path: &str) {
-        let file = self.file(path);
-        if file.is_dir() { fs::remove_dir_all(file).unwrap() } else { fs::remove_file(file).unwrap() }
-    }
-
     /// A directory in its place: opened it can be, read it cannot.
     pub(super) fn make_unreadable(&self, path: &str) {
-        self.remove(path);
+        fs::remove_file(self.file(path)).unwrap();
         fs::create_dir(self.file(path)).unwrap();
     }
 }

@@ -2,9 +2,14 @@
 
 use std::fmt;
 
-use lowtide_core::{Bytes, Ratio};
+use lowtide_core::{Bytes, LeftOut, Ratio};
+use lowtide_kernfs::parse::{Keyed, keyed};
+use lowtide_tiers::{Zram, Zswap, swaps, zram_names};
 
-use super::{finding::Evidence, sight::Sight};
+use super::{
+    finding::Evidence,
+    sight::{Look, Sight},
+};
 
 /// Something that costs memory or time, and that somebody can mend.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -71,7 +76,7 @@ fn negative_dentries(sight: &Sight) -> Option<Waste> {
 /// Cgroups that were removed and still own pages. Their counters are kept for each processor, and reclaim walks over them.
 fn dying_cgroups(sight: &Sight) -> Option<Waste> {
     let look = sight.look(sight.cgroup_file("cgroup.stat"));
-    let count = |key| value(look.text()?, key);
+    let count = |key| line(&look, key)?.number().ok();
     let (dying, living) = (count("nr_dying_descendants")?, count("nr_descendants")?);
     let percpu = sight.look(MEMINFO);
     (dying >= DYING && dying > living).then(|| Waste {
@@ -122,7 +127,8 @@ fn unowned(sight: &Sight) -> Option<Waste> {
     ];
     let look = sight.look(MEMINFO);
     let parts: Bytes = PARTS.iter().filter_map(|part| of(&look, part)).sum();
-    let zram: Bytes = zram(sight).sum();
+    let resident = |name: &String| Some(Zram::read(&sight.root, name).ok()??.resident);
+    let zram: Bytes = zram_names(&sight.root).ok()?.iter().filter_map(resident).sum();
     let total = total(sight)?;
     let bytes = total - parts - zram;
     (bytes >= total.scale(UNOWNED)).then(|| Waste {
@@ -136,32 +142,23 @@ fn unowned(sight: &Sight) -> Option<Waste> {
     })
 }
 
-/// What zram devices take.
-fn zram(sight: &Sight) -> impl Iterator<Item = Bytes> {
-    let used = |number: u32| {
-        let look = sight.look(format!("sys/block/zram{number}/mm_stat"));
-        look.text()?.split_ascii_whitespace().nth(2)?.parse().ok().map(Bytes::new)
-    };
-    (0..16).filter_map(used)
-}
-
 /// A page that zswap writes back to zram is decompressed and compressed anew, and was in DRAM both times.
 fn zswap_over_zram(sight: &Sight) -> Option<Waste> {
-    let enabled = sight.look("sys/module/zswap/parameters/enabled");
-    let swaps = sight.look("proc/swaps");
-    let text = swaps.text()?;
-    let first = text.lines().skip(1).max_by_key(|line| {
-        line.split_ascii_whitespace().last().and_then(|priority| priority.parse::<i32>().ok())
-    })?;
-    let device = first.split_ascii_whitespace().next()?;
-    (enabled.text()? == "Y" && device.starts_with("/dev/zram")).then(|| Waste {
+    let devices = swaps(&sight.root, &mut LeftOut::default()).ok()?;
+    let first = devices.iter().max_by_key(|device| device.priority)?;
+    let enabled = Zswap::read(&sight.root).ok()??.enabled;
+    let device = first.shown();
+    (enabled && first.zram().is_some()).then(|| Waste {
         name: "zswap_over_zram",
         bytes: None,
         why: format!(
             "zswap stands in front of {device}: what it writes back is compressed twice and leaves no DRAM"
         ),
         remedy: "echo N > /sys/module/zswap/parameters/enabled, or give swap on a disk the higher priority",
-        evidence: vec![enabled.evidence(), swaps.says(first)],
+        evidence: vec![
+            sight.look("sys/module/zswap/parameters/enabled").evidence(),
+            Evidence::new("proc/swaps", format!("{device}, priority {}", first.priority)),
+        ],
     })
 }
 
@@ -169,13 +166,10 @@ fn total(sight: &Sight) -> Option<Bytes> {
     of(&sight.look(MEMINFO), "MemTotal")
 }
 
-/// A value of /proc/meminfo, which has KiB.
-fn of(meminfo: &super::sight::Look, key: &str) -> Option<Bytes> {
-    let line = meminfo.text()?.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'))?;
-    let kibibytes: u64 = line.split_ascii_whitespace().next()?.parse().ok()?;
-    Some(Bytes::kib(kibibytes))
+fn of(meminfo: &Look, key: &str) -> Option<Bytes> {
+    line(meminfo, key)?.kib().ok()
 }
 
-fn value(text: &str, key: &str) -> Option<u64> {
-    text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(' ')?.trim().parse().ok())
+fn line<'a>(look: &'a Look, key: &str) -> Option<Keyed<'a>> {
+    keyed(look.text()?).find(|line| line.key == key)
 }
