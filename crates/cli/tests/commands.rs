@@ -8,7 +8,7 @@ use std::{
     process::{Command, Output},
 };
 
-use lowtide_daemon::journal::{FILE_NAME, Journal};
+use lowtide_journal::{FILE_NAME, Journal};
 use lowtide_kernfs::Root;
 
 /// `--help` and mistakes on the command line. `TRYCMD=overwrite cargo test -p lowtide` writes them anew.

@@ -13,10 +13,9 @@ use lowtide_policy::{Config, PolicySet};
 use lowtide_psi::Resource;
 
 use crate::{
-    confine, doctor,
+    confine,
     observer::{Observer, Sight},
     run::RunError,
-    setup,
 };
 
 /// One thing that was looked at.
@@ -52,7 +51,7 @@ impl fmt::Display for Finding {
 /// Looks at the host with the configuration's eyes.
 pub fn environment(root: &Path, config: &Config) -> Result<Vec<Finding>, RunError> {
     let root = Root::open(root)?;
-    let lacking = doctor::lacking(&root);
+    let lacking = lowtide_doctor::lacking(&root);
     if !lacking.is_empty() {
         return Ok(lacking.into_iter().map(Finding::Error).collect());
     }
@@ -180,7 +179,7 @@ fn version(release: &str) -> Option<(u32, u32)> {
 
 /// What `lowtide tiers apply`, or the daemon, cannot do here.
 fn impossible_tiers(root: &Path, config: &Config) -> Vec<Finding> {
-    match setup::plan(root, config) {
+    match lowtide_setup::plan(root, config) {
         Ok(plan) => {
             plan.impossible().map(|(action, why)| Finding::Error(format!("{action}: {why}"))).collect()
         }

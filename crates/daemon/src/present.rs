@@ -4,6 +4,7 @@ pub(crate) mod table;
 
 use std::{collections::VecDeque, fmt::Write, time::Duration};
 
+use lowtide_ages::Sampling;
 use lowtide_core::{
     Action, Basis, Bytes, Compressed, Confinement, Decision, FaultCost, Figures, Forecast, Gain, Hotness,
     Ladder, LeftOut, Lines, PastZswap, Ratio, Reason, Rung, Scope, SwapBound, ZswapBound,
@@ -15,7 +16,6 @@ use lowtide_core::{
 
 use crate::{
     balancer::StoreView,
-    hotness::Sampling,
     ledger::{Entry, WorkingSet},
     promise::Promise,
     view::{CgroupView, TierCost, View},

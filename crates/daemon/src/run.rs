@@ -7,10 +7,19 @@ use std::{
     time::Duration,
 };
 
+use lowtide_ages::{
+    Trial,
+    damon::records::{Records, RecordsError, in_words as damon_in_words},
+};
 use lowtide_core::{balancer::Strain, escaped};
 use lowtide_damon::Recovered;
+use lowtide_journal::{
+    Journal, JournalError, Record, StateDir, StateDirError,
+    knobs::{self, Outcome},
+};
 use lowtide_kernfs::{Root, shown};
 use lowtide_policy::{Config, Loaded, Metrics, Problems};
+use lowtide_setup::{Deed, SetupError, Undone};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::{mpsc, watch},
@@ -21,17 +30,9 @@ use crate::{
     actuator::Hanging,
     balancer::{Balance, Watch},
     control::Socket,
-    doctor, environment,
-    hotness::{
-        Trial,
-        damon::records::{Records, RecordsError, in_words as damon_in_words},
-    },
+    environment,
     http::{Listener, Pages},
-    journal::{Journal, JournalError, Record},
-    knobs::{self, Outcome},
     limits, notify,
-    setup::{self, Deed, SetupError, Undone},
-    state_dir::{StateDir, StateDirError},
     triggers::Alarm,
     turn::Loop,
     view::View,
@@ -171,7 +172,7 @@ pub fn restore(root: &Path, state_dir: &Path, keep_tiers: bool) -> Result<Restor
     // The journal before the tiers: what the daemon wrote came after what was set up.
     let knobs =
         Journal::open(state_dir.path(), &root).and_then(|mut journal| knobs::restore(&root, &mut journal));
-    let tiers = if keep_tiers { Ok(Vec::new()) } else { setup::undo(&root, state_dir.path()) };
+    let tiers = if keep_tiers { Ok(Vec::new()) } else { lowtide_setup::undo(&root, state_dir.path()) };
     Ok(Restored { knobs: knobs?, tiers: tiers?, damon: damon? })
 }
 
@@ -417,7 +418,7 @@ async fn until_possible(root: &Root, period: Duration, signals: &mut Signals) ->
             _ = signals.interrupt.recv() => return false,
             _ = tries.tick() => {}
         }
-        let lacking = doctor::lacking(root);
+        let lacking = lowtide_doctor::lacking(root);
         if lacking.is_empty() {
             return true;
         }
@@ -583,7 +584,7 @@ fn set(root: &Root, journal: &mut Journal, config: &Config) -> Result<(), Journa
         // They were set up, to stay.
         return Ok(());
     }
-    let wanted = knobs::wanted(&config.tiers);
+    let wanted = lowtide_setup::wanted(&config.tiers);
     let outcomes = knobs::apply(root, journal, &wanted)?;
     for (knob, outcome) in wanted.iter().zip(outcomes) {
         report(&knob.path, &outcome, knob.key);
@@ -593,7 +594,7 @@ fn set(root: &Root, journal: &mut Journal, config: &Config) -> Result<(), Journa
 
 /// Sets the tiers up. What fails is said, and the daemon works with what there is.
 fn set_up(root: &Root, state_dir: &Path, config: &Config) -> Result<(), SetupError> {
-    let applied = setup::apply_in(root, state_dir, config)?;
+    let applied = lowtide_setup::apply_in(root, state_dir, config)?;
     let as_asked = applied.failed.is_none() && applied.plan.is_done();
     for line in applied.to_string().lines() {
         if as_asked {

@@ -7,11 +7,13 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
+use lowtide_ages::{Sampler, Target};
 use lowtide_cgroup::{Cgroup, Error, Request};
 use lowtide_core::{
     Action, Bytes, CgroupId, CgroupObservation, Decision, Effect, Hotness, Mode, Observation, Policy, Reason,
     Scope, State, Tier, escaped,
 };
+use lowtide_journal::Journal;
 use lowtide_kernfs::{Root, thread_cpu};
 use lowtide_policy::Config;
 use lowtide_psi::ArmError;
@@ -22,8 +24,6 @@ use crate::{
     confine::Confine,
     devices::Devices,
     eviction::{self, Eviction},
-    hotness::{Sampler, Target},
-    journal::Journal,
     ledger::Ledger,
     observer::{Observer, Sight},
     report::Books,

@@ -6,6 +6,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use lowtide_ages::Sampling;
 use lowtide_core::{
     Bytes, CgroupId, Compressed, Confinement, Decision, FaultCost, Forecast, HostObservation, Hotness,
     Ladder, LeftOut, Memory, Observation, Policy, Ratio, Stall, State,
@@ -15,7 +16,6 @@ use lowtide_core::{
 use crate::{
     actuator::Hanging,
     balancer::StoreView,
-    hotness::Sampling,
     ledger::{Account, Ledger},
     report::Sums,
     stuck::Stuck,

@@ -7,13 +7,14 @@ use std::{
 };
 
 use anyhow::Context;
+use lowtide_ages::damon::records::in_words as damon_in_words;
 use lowtide_cli::options::{ConfigFile, DaemonAddress, SortBy};
 use lowtide_daemon::{
     Options, Restored, RunError, Shown, Sort,
     control::{self, Request},
-    damon_in_words, escaped,
-    knobs::Outcome,
+    escaped,
 };
+use lowtide_journal::knobs::Outcome;
 use lowtide_policy::{Config, Problems};
 
 use super::BAD_CONFIG;

@@ -3,7 +3,6 @@
 use std::{fmt::Display, path::Path, process::ExitCode};
 
 use lowtide_cli::options::TiersCommand;
-use lowtide_daemon::setup;
 use serde::Serialize;
 
 use crate::output;
@@ -13,12 +12,12 @@ pub(crate) fn run(root: &Path, command: &TiersCommand) -> anyhow::Result<ExitCod
     let config = lowtide_policy::load(&options.config.config)?.config;
     let as_asked = match command {
         TiersCommand::Plan(_) => {
-            let plan = setup::plan(root, &config)?;
+            let plan = lowtide_setup::plan(root, &config)?;
             print(&plan, options.json)?;
             plan.is_possible()
         }
         TiersCommand::Apply(_) => {
-            let applied = setup::apply(root, &config)?;
+            let applied = lowtide_setup::apply(root, &config)?;
             print(&applied, options.json)?;
             applied.failed.is_none() && applied.plan.is_done()
         }

@@ -10,8 +10,10 @@ use lowtide_core::{
     Bytes,
     balancer::{Endurance, Moment},
 };
-
-use crate::durable::{self, Failure};
+use lowtide_journal::{
+    durable::{self, Failure},
+    sealed,
+};
 
 /// The file's name in the state directory.
 const FILE_NAME: &str = "endurance";
@@ -52,9 +54,9 @@ impl Books {
     pub(crate) fn open(state_dir: &Path) -> Result<Self, BooksError> {
         let path = state_dir.join(FILE_NAME);
         let text = durable::read(&path).map_err(|failure| at(&path, failure))?;
-        match parse(&text) {
-            Some(accounts) => Ok(Self { path, accounts }),
-            None => Err(BooksError::Damaged { path }),
+        match sealed::parse::<BTreeMap<String, Endurance>>(&text) {
+            Ok(lines) => Ok(Self { path, accounts: lines.into_iter().flatten().collect() }),
+            Err(_line) => Err(BooksError::Damaged { path }),
         }
     }
 
@@ -91,30 +93,13 @@ impl Books {
     }
 
     fn save(&self) -> Result<(), BooksError> {
-        durable::replace(&self.path, line(&self.accounts).as_bytes())
+        durable::replace(&self.path, sealed::line(&self.accounts).as_bytes())
             .map_err(|failure| at(&self.path, failure))
     }
 }
 
 fn at(path: &Path, (operation, source): Failure) -> BooksError {
     BooksError::Io { path: path.to_owned(), operation, source }
-}
-
-/// A checksum and JSON, as in the journal.
-fn line(accounts: &BTreeMap<String, Endurance>) -> String {
-    // Strings and numbers only, so it has a JSON form.
-    let json = serde_json::to_string(accounts).unwrap_or_default();
-    format!("{:08x} {json}\n", crc32fast::hash(json.as_bytes()))
-}
-
-/// `None` if it is damaged.
-fn parse(text: &[u8]) -> Option<BTreeMap<String, Endurance>> {
-    if text.is_empty() {
-        return Some(BTreeMap::new());
-    }
-    let (sum, json) = std::str::from_utf8(text).ok()?.strip_suffix('\n')?.split_once(' ')?;
-    let sum = u32::from_str_radix(sum, 16).ok()?;
-    (sum == crc32fast::hash(json.as_bytes())).then(|| serde_json::from_str(json).ok())?
 }
 
 #[cfg(test)]

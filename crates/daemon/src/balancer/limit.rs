@@ -1,13 +1,13 @@
 //! The kernel's limit of what may be written back, made ours.
 
+use lowtide_journal::{
+    Journal, JournalError,
+    knobs::{self, Knob},
+};
 use lowtide_kernfs::Root;
 use lowtide_tiers::Writeback;
 
 use super::books::BooksError;
-use crate::{
-    journal::{Journal, JournalError},
-    knobs::{self, Knob},
-};
 
 /// Why nothing can be moved.
 #[derive(Debug, thiserror::Error)]

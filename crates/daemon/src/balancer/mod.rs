@@ -19,6 +19,7 @@ use lowtide_core::{
     Bytes,
     balancer::{Balancer, End, Now, Reason, Run, Settings, Settle, Sinking, Store, Strain},
 };
+use lowtide_journal::{Journal, JournalError, Record, knobs};
 use lowtide_kernfs::Root;
 use lowtide_tiers::Writeback;
 
@@ -27,10 +28,6 @@ use self::{
     flights::{Ended, Flights, Outcome, Task},
     limit::{Problem, hold},
     mover::Job,
-};
-use crate::{
-    journal::{Journal, JournalError, Record},
-    knobs,
 };
 
 pub(crate) use strain::Watch;

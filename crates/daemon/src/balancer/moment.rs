@@ -3,10 +3,9 @@
 use std::time::{Duration, SystemTime};
 
 use lowtide_core::balancer::Moment;
+use lowtide_journal::boot_id;
 use lowtide_kernfs::Root;
 use nix::time::{ClockId, clock_gettime};
-
-use crate::journal::boot_id;
 
 /// Now. What cannot be told is the earliest that it could be, with which the account's day is longer, not shorter.
 pub(super) fn now(root: &Root) -> Moment {

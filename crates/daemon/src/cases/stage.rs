@@ -6,13 +6,14 @@ use std::{
 };
 
 use lowtide_core::CgroupId;
+use lowtide_journal::{Journal, knobs};
 use lowtide_kernfs::Root;
 use lowtide_policy::Config;
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 
 use super::{FakeKernel, Step, Tree, told::Told};
-use crate::{journal::Journal, knobs, logged, metrics, present, triggers::Alarm, turn::Loop, view::View};
+use crate::{logged, metrics, present, triggers::Alarm, turn::Loop, view::View};
 
 /// A host of files, and the loop on it.
 pub(super) struct Stage {

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use lowtide_cgroup::Mount;
 use lowtide_core::Bytes;
+use lowtide_journal::knobs;
 use lowtide_kernfs::{Dir, Error, Files};
 
 use super::knob::{self, Knob};
-use crate::knobs;
 
 /// The smallest memory.zswap.max of all above, and whether all of them let pages go on from zswap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 
 use lowtide_cgroup::{Cgroup, Descend};
 use lowtide_core::{Bytes, Confinement, Limit, confine::Own};
+use lowtide_journal::{Record, knobs};
 use lowtide_kernfs::Files;
 
 use super::{
     above::Bounds,
     knob::{self, Knob, Step},
 };
-use crate::{journal::Record, knobs};
 
 /// What a cgroup's knobs hold, and what the journal has of them.
 pub(super) struct Found<'a> {

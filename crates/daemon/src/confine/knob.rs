@@ -3,9 +3,8 @@
 use std::path::Path;
 
 use lowtide_core::{Bytes, Confinement, Limit, ZswapBound};
+use lowtide_journal::{Record, knobs::same};
 use lowtide_kernfs::{page_size, parse::limit};
-
-use crate::{journal::Record, knobs::same};
 
 /// One of a cgroup's files that bound its swap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -20,6 +20,10 @@ use lowtide_core::{
     SwapBound, TierRules,
     confine::{Why, confine},
 };
+use lowtide_journal::{
+    CgroupKnob, Journal, JournalError, Record,
+    knobs::{self, Outcome},
+};
 use lowtide_kernfs::{Root, shown};
 use lowtide_policy::Config;
 
@@ -28,11 +32,7 @@ use self::{
     found::Found,
     knob::{Knob, Step},
 };
-use crate::{
-    journal::{CgroupKnob, Journal, JournalError, Record},
-    knobs::{self, Outcome},
-    observer::Sight,
-};
+use crate::observer::Sight;
 
 pub(crate) use ways::ways;
 

@@ -7,8 +7,7 @@ use std::{
 };
 
 use lowtide_core::savings::Meter;
-
-use crate::durable::{self, Failure};
+use lowtide_journal::durable::{self, Failure};
 
 const FILE_NAME: &str = "savings";
 const VERSION: u32 = 1;

@@ -1,5 +1,6 @@
 use std::collections::HashMap;
 
+use lowtide_ages::Sampling;
 use lowtide_core::{
     Action, ByteTime, CgroupId, CgroupObservation, Confinement, Decision, Figures, Forecast, HostObservation,
     Memory, Observation, Ratio, Reason, State, Tier, TierKind,
@@ -7,7 +8,6 @@ use lowtide_core::{
 
 use super::*;
 use crate::{
-    hotness::Sampling,
     ledger::Ledger,
     view::{Remembered, Stalls},
 };

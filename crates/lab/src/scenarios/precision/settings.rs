@@ -21,7 +21,7 @@ pub(super) struct Setting {
     mark: &'static str,
 }
 
-/// Marks what the daemon does (`ADDRESSES` and `PHYSICAL` in crates/daemon/src/hotness/damon/pace.rs).
+/// Marks what the daemon does (`ADDRESSES` and `PHYSICAL` in crates/ages/src/damon/pace.rs).
 pub(super) const DAEMON: &str = "<";
 
 const fn of(operations: Operations, sample: u64, samples: u32, regions: (u32, u32)) -> Setting {

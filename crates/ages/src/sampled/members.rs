@@ -1,0 +1,54 @@
+//! The processes of a target, and how much memory each has in DRAM.
+
+use lowtide_cgroup::{Cgroup, Mount};
+use lowtide_core::{Bytes, LeftOut, idle::ByType, left_out::Kind};
+use lowtide_damon::Thread;
+use lowtide_kernfs::{Files, Root};
+
+use crate::{
+    Target,
+    damon::{
+        memcgs::subtree,
+        process::{parse_pids, resident},
+    },
+};
+
+/// A process with less is not drawn from.
+const LEAST: Bytes = Bytes::kib(256);
+
+/// A process of a target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Member {
+    pub(super) process: Thread,
+    pub(super) resident: ByType,
+}
+
+/// Those at or below a cgroup; `None` if it is gone. A process that cannot be looked at says nothing about the others.
+pub(super) fn members(
+    root: &Root,
+    mount: &Mount,
+    target: &Target,
+    left_out: &mut LeftOut,
+) -> Result<Option<Vec<Member>>, String> {
+    let cgroup = match mount.open_as(&target.path, target.id) {
+        Ok(Some(cgroup)) => cgroup,
+        Ok(None) | Err(lowtide_cgroup::Error::Replaced { .. }) => return Ok(None),
+        Err(error) if error.is_gone() => return Ok(None),
+        Err(error) => return Err(error.to_string()),
+    };
+    // In a threaded cgroup the file cannot be read; its processes are listed in the one above.
+    let pids = |cgroup: &Cgroup| cgroup.dir().parse_optional("cgroup.procs", parse_pids).ok().flatten();
+    let all = subtree(&cgroup, pids).map_err(|error| error.to_string())?;
+    let mut members = Vec::new();
+    for pid in all.into_iter().flat_map(|(_, pids)| pids) {
+        members.extend(left_out.unless(Kind::Process, member(root, pid)).flatten());
+    }
+    Ok(Some(members))
+}
+
+fn member(root: &Root, pid: u32) -> Result<Option<Member>, String> {
+    let resident = resident(root, pid).map_err(|error| error.to_string())?;
+    let Some(resident) = resident.filter(|resident| resident.total() >= LEAST) else { return Ok(None) };
+    let process = Thread::find(root, pid).map_err(|error| error.to_string())?;
+    Ok(process.map(|process| Member { process, resident }))
+}

@@ -1,0 +1,281 @@
+//! The journal of knobs: what each kernel file held before lowtide wrote it.
+//!
+//! A record is on the disk before the knob is written, so that whatever ends the daemon, the next start or
+//! `lowtide restore` finds the way back. The file is replaced as a whole, by rename: after a crash it is the old one or
+//! the new one. Each record has a checksum, so that what a failing disk made of it is not written into the kernel.
+
+use std::{
+    collections::HashSet,
+    io,
+    path::{Path, PathBuf},
+};
+
+use lowtide_core::CgroupId;
+use lowtide_kernfs::{Files, Root};
+
+use crate::{
+    durable::{self, Failure},
+    sealed,
+    spelling::same,
+};
+
+/// The journal's name in the state directory.
+pub const FILE_NAME: &str = "journal";
+
+/// A knob that lowtide set.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+pub struct Record {
+    /// The kernel's boot id: after a reboot the kernel has its own values again, and there is nothing to restore.
+    pub boot_id: String,
+    /// The file, from the root directory.
+    pub path: PathBuf,
+    /// What it held.
+    pub original: String,
+    /// What lowtide wrote, or is about to.
+    pub written: String,
+    /// What lowtide had written before that, which a knob still holds if the daemon is ended between journal and knob.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<String>,
+    /// Whose file it is: the path may be another cgroup's by now. `None` for a file of the host.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cgroup: Option<CgroupId>,
+}
+
+impl Record {
+    /// Whether what the knob holds is lowtide's.
+    #[must_use]
+    pub fn is_ours(&self, found: &str) -> bool {
+        std::iter::once(&self.written).chain(&self.before).any(|written| same(written, found))
+    }
+}
+
+/// A knob of a cgroup that is about to be set.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CgroupKnob {
+    /// Its inode.
+    pub cgroup: CgroupId,
+    /// From the root directory.
+    pub path: PathBuf,
+    /// What it was found with.
+    pub original: String,
+    /// What is about to be written.
+    pub written: String,
+    /// What it holds, if lowtide wrote that.
+    pub before: Option<String>,
+}
+
+/// What went wrong with the journal itself.
+#[derive(Debug, thiserror::Error)]
+pub enum JournalError {
+    /// The state directory or the journal cannot be used.
+    #[error("{path}: cannot {operation} the journal of knobs: {source}")]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// What was tried.
+        operation: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// Which boot this is cannot be told.
+    #[error(transparent)]
+    Boot(#[from] lowtide_kernfs::Error),
+    /// A record is damaged: nothing was written or restored.
+    #[error(
+        "{path}:{line}: the record is damaged, so the original value of a knob may be lost; \
+         look at the file, put the knobs back by hand and remove it"
+    )]
+    Damaged {
+        /// The journal.
+        path: PathBuf,
+        /// Counted from one.
+        line: usize,
+    },
+}
+
+/// An open journal.
+#[derive(Debug)]
+pub struct Journal {
+    path: PathBuf,
+    boot_id: String,
+    records: Vec<Record>,
+}
+
+impl Journal {
+    /// Opens the journal in `state_dir`; a missing file is an empty journal. Records of earlier boots are dropped.
+    pub fn open(state_dir: &Path, root: &Root) -> Result<Self, JournalError> {
+        let path = state_dir.join(FILE_NAME);
+        let text = durable::read(&path).map_err(|failure| at(&path, failure))?;
+        let boot_id = boot_id(root)?;
+        let mut records: Vec<Record> =
+            sealed::parse(&text).map_err(|line| JournalError::Damaged { path: path.clone(), line })?;
+        records.retain(|record| record.boot_id == boot_id);
+        Ok(Self { path, boot_id, records })
+    }
+
+    /// What is to be restored, oldest first.
+    #[must_use]
+    pub fn records(&self) -> &[Record] {
+        &self.records
+    }
+
+    /// The record of a knob, if lowtide has set it.
+    #[must_use]
+    pub fn record(&self, path: &Path) -> Option<&Record> {
+        self.records.iter().find(|record| record.path == path)
+    }
+
+    /// Puts a knob's original value on the disk. Call it before writing the knob.
+    ///
+    /// A knob that is already there keeps its first original: that is what the host was found with.
+    pub fn note(&mut self, path: &Path, original: &str, written: &str) -> Result<(), JournalError> {
+        let known = self.record(path);
+        let before = known.map(|record| record.written.clone()).filter(|before| before != written);
+        let original = known.map_or(original, |record| &record.original).to_owned();
+        let record = Record {
+            boot_id: self.boot_id.clone(),
+            path: path.to_owned(),
+            original,
+            written: written.to_owned(),
+            before,
+            cgroup: None,
+        };
+        let others = self.records.iter().filter(|known| known.path != path).cloned();
+        self.save(others.chain([record]).collect())
+    }
+
+    /// Puts the original values of many cgroups' knobs on the disk at once. Call it before writing the knobs.
+    ///
+    /// What is recorded of the same paths is replaced: the caller knows what was found.
+    pub fn note_cgroups(&mut self, knobs: &[CgroupKnob]) -> Result<(), JournalError> {
+        let record = |knob: &CgroupKnob| Record {
+            boot_id: self.boot_id.clone(),
+            path: knob.path.clone(),
+            original: knob.original.clone(),
+            written: knob.written.clone(),
+            before: knob.before.clone(),
+            cgroup: Some(knob.cgroup),
+        };
+        let known: HashSet<_> = self.records.iter().collect();
+        let new: Vec<_> = knobs.iter().map(record).filter(|new| !known.contains(new)).collect();
+        if new.is_empty() {
+            return Ok(());
+        }
+        let paths: HashSet<&Path> = new.iter().map(|record| &*record.path).collect();
+        let others = self.records.iter().filter(|known| !paths.contains(&*known.path)).cloned();
+        self.save(others.chain(new.iter().cloned()).collect())
+    }
+
+    /// Forgets knobs that have their original value again.
+    pub fn forget(&mut self, paths: &HashSet<PathBuf>) -> Result<(), JournalError> {
+        if paths.is_empty() {
+            return Ok(());
+        }
+        self.save(self.records.iter().filter(|record| !paths.contains(&record.path)).cloned().collect())
+    }
+
+    /// What is not on the disk is not known either.
+    fn save(&mut self, records: Vec<Record>) -> Result<(), JournalError> {
+        let saved = if records.is_empty() {
+            durable::remove(&self.path)
+        } else {
+            let text: String = records.iter().map(sealed::line).collect();
+            durable::replace(&self.path, text.as_bytes())
+        };
+        saved.map_err(|failure| at(&self.path, failure))?;
+        self.records = records;
+        Ok(())
+    }
+}
+
+fn at(path: &Path, (operation, source): Failure) -> JournalError {
+    JournalError::Io { path: path.to_owned(), operation, source }
+}
+
+/// Empty where there is none, which is in a fixture tree. One that cannot be read is an error: with another id the
+/// records of this boot would count as those of an earlier one, and the originals be lost.
+pub fn boot_id(root: &Root) -> Result<String, lowtide_kernfs::Error> {
+    let text = root.read_optional("proc/sys/kernel/random/boot_id")?;
+    Ok(text.unwrap_or_default().trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn root(boot_id: &str) -> (tempfile::TempDir, Root) {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("proc/sys/kernel/random/boot_id");
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, boot_id).unwrap();
+        let root = Root::open(directory.path()).unwrap();
+        (directory, root)
+    }
+
+    #[test]
+    fn what_was_noted_is_found_again_and_forgotten_when_told() {
+        let (_keep, root) = root("one\n");
+        let state = tempfile::tempdir().unwrap();
+        let knob = Path::new("sys/a knob");
+        let mut journal = Journal::open(state.path(), &root).unwrap();
+        journal.note(knob, "N", "Y").unwrap();
+        journal.note(knob, "Y", "Z").unwrap();
+        let mut again = Journal::open(state.path(), &root).unwrap();
+        assert_eq!(again.records().len(), 1);
+        assert_eq!(again.records()[0].original, "N", "the first original is the host's own");
+        assert_eq!(again.records()[0].written, "Z");
+        again.forget(&[knob.to_owned()].into()).unwrap();
+        assert!(!state.path().join(FILE_NAME).exists());
+    }
+
+    #[test]
+    fn knobs_of_cgroups_are_known_by_their_inode_and_those_of_older_journals_by_their_path() {
+        let (_keep, root) = root("one\n");
+        let state = tempfile::tempdir().unwrap();
+        let mut journal = Journal::open(state.path(), &root).unwrap();
+        journal.note(Path::new("a"), "1", "2").unwrap();
+        let knob = |id, path: &str| CgroupKnob {
+            cgroup: CgroupId(id),
+            path: path.into(),
+            original: "max".into(),
+            written: "0".into(),
+            before: None,
+        };
+        journal.note_cgroups(&[knob(7, "b"), knob(8, "c")]).unwrap();
+        journal.note_cgroups(&[knob(9, "c")]).unwrap();
+        let text = std::fs::read_to_string(state.path().join(FILE_NAME)).unwrap();
+        assert!(!text.lines().next().unwrap().contains("cgroup"), "as before there were any: {text}");
+        let mut again = Journal::open(state.path(), &root).unwrap();
+        let known: Vec<_> = again.records().iter().map(|record| record.cgroup.map(|id| id.0)).collect();
+        assert_eq!(known, [None, Some(7), Some(9)]);
+        again.forget(&["a", "b"].map(PathBuf::from).into()).unwrap();
+        assert_eq!(Journal::open(state.path(), &root).unwrap().records().len(), 1);
+    }
+
+    #[test]
+    fn another_boot_has_nothing_to_restore() {
+        let state = tempfile::tempdir().unwrap();
+        let (_keep, first) = root("one\n");
+        Journal::open(state.path(), &first).unwrap().note(Path::new("k"), "1", "2").unwrap();
+        let (_keep, second) = root("two\n");
+        assert!(Journal::open(state.path(), &second).unwrap().records().is_empty());
+    }
+
+    #[test]
+    fn damage_is_named_and_nothing_is_lost() {
+        let (_keep, root) = root("one\n");
+        let state = tempfile::tempdir().unwrap();
+        let mut journal = Journal::open(state.path(), &root).unwrap();
+        journal.note(Path::new("a"), "1", "2").unwrap();
+        journal.note(Path::new("b"), "1", "2").unwrap();
+        let file = state.path().join(FILE_NAME);
+        let whole = std::fs::read(&file).unwrap();
+        for (position, _) in whole.iter().enumerate().filter(|(_, byte)| **byte != b'\n') {
+            let mut damaged = whole.clone();
+            damaged[position] ^= 1;
+            std::fs::write(&file, &damaged).unwrap();
+            let error = Journal::open(state.path(), &root).unwrap_err().to_string();
+            assert!(error.contains("damaged"), "byte {position}: {error}");
+        }
+    }
+}

@@ -1,0 +1,15 @@
+//! What outlives the daemon: the state directory, and the journal of kernel settings (knobs) in it.
+//!
+//! ```text
+//! knob ──journalled first──► written ──read back──► held ... restored: by the daemon's end, its next start, or `lowtide restore`
+//! ```
+
+pub mod durable;
+mod journal;
+pub mod knobs;
+pub mod sealed;
+mod spelling;
+mod state_dir;
+
+pub use journal::{CgroupKnob, FILE_NAME, Journal, JournalError, Record, boot_id};
+pub use state_dir::{StateDir, StateDirError};
