@@ -9,13 +9,14 @@ use std::{
 
 use lowtide_ages::{
     Trial,
-    damon::records::{Records, RecordsError, in_words as damon_in_words},
+    damon::records::{Records, in_words as damon_in_words},
 };
 use lowtide_core::{balancer::Strain, escaped};
 use lowtide_damon::Recovered;
 use lowtide_journal::{
     Journal, JournalError, Record, StateDir, StateDirError,
     knobs::{self, Outcome},
+    sealed::SealedError,
 };
 use lowtide_kernfs::{Root, shown};
 use lowtide_policy::{Config, Loaded, Metrics, Problems};
@@ -80,7 +81,7 @@ pub enum RunError {
     Setup(#[from] SetupError),
     /// The record of lowtide's kdamond.
     #[error(transparent)]
-    Damon(#[from] RecordsError),
+    Damon(#[from] SealedError),
     /// The control socket.
     #[error("{path}: cannot listen for `lowtide status` there: {source}; change `control.socket`")]
     Control {

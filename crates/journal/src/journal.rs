@@ -6,7 +6,6 @@
 
 use std::{
     collections::HashSet,
-    io,
     path::{Path, PathBuf},
 };
 
@@ -14,13 +13,15 @@ use lowtide_core::CgroupId;
 use lowtide_kernfs::{Files, Root};
 
 use crate::{
-    durable::{self, Failure},
-    sealed,
+    sealed::{SealedError, SealedFile},
     spelling::same,
 };
 
 /// The journal's name in the state directory.
 pub const FILE_NAME: &str = "journal";
+
+const REMEDY: &str =
+    "the original value of a knob may be lost; look at the file, put the knobs back by hand and remove it";
 
 /// A knob that lowtide set.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -67,36 +68,18 @@ pub struct CgroupKnob {
 /// What went wrong with the journal itself.
 #[derive(Debug, thiserror::Error)]
 pub enum JournalError {
-    /// The state directory or the journal cannot be used.
-    #[error("{path}: cannot {operation} the journal of knobs: {source}")]
-    Io {
-        /// The file or directory.
-        path: PathBuf,
-        /// What was tried.
-        operation: &'static str,
-        /// What the system said.
-        source: io::Error,
-    },
+    /// The file: nothing was written or restored.
+    #[error(transparent)]
+    File(#[from] SealedError),
     /// Which boot this is cannot be told.
     #[error(transparent)]
     Boot(#[from] lowtide_kernfs::Error),
-    /// A record is damaged: nothing was written or restored.
-    #[error(
-        "{path}:{line}: the record is damaged, so the original value of a knob may be lost; \
-         look at the file, put the knobs back by hand and remove it"
-    )]
-    Damaged {
-        /// The journal.
-        path: PathBuf,
-        /// Counted from one.
-        line: usize,
-    },
 }
 
 /// An open journal.
 #[derive(Debug)]
 pub struct Journal {
-    path: PathBuf,
+    file: SealedFile,
     boot_id: String,
     records: Vec<Record>,
 }
@@ -104,13 +87,11 @@ pub struct Journal {
 impl Journal {
     /// Opens the journal in `state_dir`; a missing file is an empty journal. Records of earlier boots are dropped.
     pub fn open(state_dir: &Path, root: &Root) -> Result<Self, JournalError> {
-        let path = state_dir.join(FILE_NAME);
-        let text = durable::read(&path).map_err(|failure| at(&path, failure))?;
+        let file = SealedFile::new(state_dir, FILE_NAME, "the journal of knobs", REMEDY);
         let boot_id = boot_id(root)?;
-        let mut records: Vec<Record> =
-            sealed::parse(&text).map_err(|line| JournalError::Damaged { path: path.clone(), line })?;
+        let mut records: Vec<Record> = file.read()?;
         records.retain(|record| record.boot_id == boot_id);
-        Ok(Self { path, boot_id, records })
+        Ok(Self { file, boot_id, records })
     }
 
     /// What is to be restored, oldest first.
@@ -176,20 +157,10 @@ impl Journal {
 
     /// What is not on the disk is not known either.
     fn save(&mut self, records: Vec<Record>) -> Result<(), JournalError> {
-        let saved = if records.is_empty() {
-            durable::remove(&self.path)
-        } else {
-            let text: String = records.iter().map(sealed::line).collect();
-            durable::replace(&self.path, text.as_bytes())
-        };
-        saved.map_err(|failure| at(&self.path, failure))?;
+        self.file.write(&records)?;
         self.records = records;
         Ok(())
     }
-}
-
-fn at(path: &Path, (operation, source): Failure) -> JournalError {
-    JournalError::Io { path: path.to_owned(), operation, source }
 }
 
 /// Empty where there is none, which is in a fixture tree. One that cannot be read is an error: with another id the

@@ -1,21 +1,19 @@
 //! What was set up on the host: on the disk before it is done, so that whatever ends the process, `lowtide restore` finds it.
 
-use std::{
-    io,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use lowtide_core::Bytes;
 use lowtide_journal::{
     boot_id,
-    durable::{self, Failure},
-    sealed,
+    sealed::{SealedError, SealedFile},
 };
 use lowtide_kernfs::Root;
 use serde::{Deserialize, Serialize};
 
 /// The file's name in the state directory.
 const FILE_NAME: &str = "tiers";
+
+const REMEDY: &str = "see in /proc/swaps and /sys/block/zram* what there is, undo by hand what is not wanted, and remove the file";
 
 /// One thing that was done, or is about to be.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,39 +52,21 @@ impl Deed {
     }
 }
 
-/// What went wrong with the records.
+/// What went wrong with the records: nothing was set up or undone.
 #[derive(Debug, thiserror::Error)]
 pub enum DeedsError {
-    /// The file cannot be read or written.
-    #[error("{path}: cannot {operation} the record of the tiers that were set up: {source}")]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What was tried.
-        operation: &'static str,
-        /// What the system said.
-        source: io::Error,
-    },
+    /// The file.
+    #[error(transparent)]
+    File(#[from] SealedError),
     /// Which boot this is cannot be told.
     #[error(transparent)]
     Boot(#[from] lowtide_kernfs::Error),
-    /// It is damaged: nothing was set up or undone.
-    #[error(
-        "{path}:{line}: the record of the tiers that were set up is damaged: see /proc/swaps and /sys/block/zram* what \
-         there is, undo by hand what is not wanted, and remove the file"
-    )]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-        /// Counted from one.
-        line: usize,
-    },
 }
 
 /// The records of this boot. What was set up before is gone with that boot.
 #[derive(Debug)]
 pub(crate) struct Deeds {
-    path: PathBuf,
+    file: SealedFile,
     boot_id: String,
     list: Vec<Deed>,
 }
@@ -101,13 +81,11 @@ struct Line {
 impl Deeds {
     /// Those in a state directory; none if there is no file, or no directory.
     pub(crate) fn open(state_dir: &Path, root: &Root) -> Result<Self, DeedsError> {
-        let path = state_dir.join(FILE_NAME);
-        let text = durable::read(&path).map_err(|failure| at(&path, failure))?;
+        let file = SealedFile::new(state_dir, FILE_NAME, "the record of the tiers that were set up", REMEDY);
         let boot_id = boot_id(root)?;
-        let lines: Vec<Line> =
-            sealed::parse(&text).map_err(|line| DeedsError::Damaged { path: path.clone(), line })?;
+        let lines: Vec<Line> = file.read()?;
         let list = lines.into_iter().filter(|line| line.boot_id == boot_id).map(|line| line.deed).collect();
-        Ok(Self { path, boot_id, list })
+        Ok(Self { file, boot_id, list })
     }
 
     /// All of them, oldest first.
@@ -148,19 +126,9 @@ impl Deeds {
     }
 
     fn save(&self) -> Result<(), DeedsError> {
-        let saved = if self.list.is_empty() {
-            durable::remove(&self.path)
-        } else {
-            let line =
-                |deed: &Deed| sealed::line(&Line { boot_id: self.boot_id.clone(), deed: deed.clone() });
-            durable::replace(&self.path, self.list.iter().map(line).collect::<String>().as_bytes())
-        };
-        saved.map_err(|failure| at(&self.path, failure))
+        let line = |deed: &Deed| Line { boot_id: self.boot_id.clone(), deed: deed.clone() };
+        Ok(self.file.write(&self.list.iter().map(line).collect::<Vec<_>>())?)
     }
-}
-
-fn at(path: &Path, (operation, source): Failure) -> DeedsError {
-    DeedsError::Io { path: path.to_owned(), operation, source }
 }
 
 #[cfg(test)]
@@ -213,7 +181,10 @@ mod tests {
         let file = state.path().join(FILE_NAME);
         let text = std::fs::read_to_string(&file).unwrap().replace("zram0", "zram1");
         std::fs::write(&file, text).unwrap();
-        assert!(matches!(Deeds::open(state.path(), &first), Err(DeedsError::Damaged { line: 1, .. })));
+        assert!(matches!(
+            Deeds::open(state.path(), &first),
+            Err(DeedsError::File(SealedError::Damaged { line: 1, .. }))
+        ));
     }
 
     #[test]

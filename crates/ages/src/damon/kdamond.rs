@@ -10,12 +10,10 @@ use std::{
 };
 
 use lowtide_damon::{Admin, Capabilities, Context, Error, IdleRegions, Owned, Process, Snapshot, Space};
+use lowtide_journal::sealed::SealedError;
 use lowtide_kernfs::Root;
 
-use super::{
-    records::{Records, RecordsError},
-    slots::NOBODY,
-};
+use super::{records::Records, slots::NOBODY};
 
 /// Processes may end while others are found to have ended.
 const COMMITS: usize = 4;
@@ -28,7 +26,7 @@ pub(crate) enum Failure {
     Damon(#[from] Error),
     /// It may not run unrecorded.
     #[error(transparent)]
-    Records(#[from] RecordsError),
+    Records(#[from] SealedError),
 }
 
 impl Failure {

@@ -1,70 +1,41 @@
 //! What has to be known of our kdamond if this process is killed: on the disk before anything is written into DAMON's tree.
 
-use std::{
-    io,
-    path::{Path, PathBuf},
-};
+use std::path::Path;
 
 use lowtide_damon::{Record, Recovered, teardown_recorded};
-use lowtide_journal::{
-    durable::{self, Failure},
-    sealed,
-};
+use lowtide_journal::sealed::{SealedError, SealedFile};
 use lowtide_kernfs::Root;
 
 /// The file's name in the state directory.
 const FILE_NAME: &str = "damon";
 
-/// What went wrong with the records of DAMON.
-#[derive(Debug, thiserror::Error)]
-pub enum RecordsError {
-    /// The file cannot be read or written.
-    #[error("{path}: cannot {operation} the record of lowtide's kdamond: {source}")]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What was tried.
-        operation: &'static str,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// It is damaged: nothing was written or removed.
-    #[error(
-        "{path}: the record of lowtide's kdamond is damaged: see below /sys/kernel/mm/damon/admin/kdamonds whether one \
-         runs, write `off` into its `state`, and remove the file"
-    )]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-    },
-}
+const REMEDY: &str = "see below /sys/kernel/mm/damon/admin/kdamonds whether one of lowtide's runs, write `off` into its `state`, and \
+     remove the file";
 
 /// The records in a state directory.
 #[derive(Debug)]
 pub struct Records {
-    path: PathBuf,
+    file: SealedFile,
     records: Vec<Record>,
 }
 
 impl Records {
     /// Those of an earlier process, or none.
-    pub fn open(state_dir: &Path) -> Result<Self, RecordsError> {
-        let path = state_dir.join(FILE_NAME);
-        let text = durable::read(&path).map_err(|failure| at(&path, failure))?;
-        match sealed::parse::<Vec<Record>>(&text) {
-            Ok(lines) => Ok(Self { path, records: lines.into_iter().flatten().collect() }),
-            Err(_line) => Err(RecordsError::Damaged { path }),
-        }
+    pub fn open(state_dir: &Path) -> Result<Self, SealedError> {
+        let file = SealedFile::new(state_dir, FILE_NAME, "the record of lowtide's kdamond", REMEDY);
+        // One line with all of them.
+        let lines: Vec<Vec<Record>> = file.read()?;
+        Ok(Self { file, records: lines.into_iter().flatten().collect() })
     }
 
     /// Adds one. Call it before what it is of is written.
-    pub(crate) fn note(&mut self, record: Record) -> Result<(), RecordsError> {
+    pub(crate) fn note(&mut self, record: Record) -> Result<(), SealedError> {
         self.records.push(record);
         self.save()
     }
 
     /// The last one has changed.
-    pub(crate) fn update(&mut self, record: Record) -> Result<(), RecordsError> {
+    pub(crate) fn update(&mut self, record: Record) -> Result<(), SealedError> {
         self.records.pop();
         self.note(record)
     }
@@ -73,7 +44,7 @@ impl Records {
     pub fn clear(
         &mut self,
         root: &Root,
-    ) -> Result<Vec<Result<Recovered, lowtide_damon::Error>>, RecordsError> {
+    ) -> Result<Vec<Result<Recovered, lowtide_damon::Error>>, SealedError> {
         if self.records.is_empty() {
             return Ok(Vec::new());
         }
@@ -85,18 +56,10 @@ impl Records {
         Ok(results)
     }
 
-    fn save(&self) -> Result<(), RecordsError> {
-        let saved = if self.records.is_empty() {
-            durable::remove(&self.path)
-        } else {
-            durable::replace(&self.path, sealed::line(&self.records).as_bytes())
-        };
-        saved.map_err(|failure| at(&self.path, failure))
+    fn save(&self) -> Result<(), SealedError> {
+        let lines = if self.records.is_empty() { &[][..] } else { &[&self.records] };
+        self.file.write(lines)
     }
-}
-
-fn at(path: &Path, (operation, source): Failure) -> RecordsError {
-    RecordsError::Io { path: path.to_owned(), operation, source }
 }
 
 /// What became of a record, in words.

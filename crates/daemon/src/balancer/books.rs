@@ -1,63 +1,33 @@
 //! The account of bytes written to each slower device, on the disk before the kernel is told to write.
 
-use std::{
-    collections::BTreeMap,
-    io,
-    path::{Path, PathBuf},
-};
+use std::{collections::BTreeMap, path::Path};
 
 use lowtide_core::{
     Bytes,
     balancer::{Endurance, Moment},
 };
-use lowtide_journal::{
-    durable::{self, Failure},
-    sealed,
-};
+use lowtide_journal::sealed::{SealedError, SealedFile};
 
 /// The file's name in the state directory.
 const FILE_NAME: &str = "endurance";
 
-/// What went wrong with the account.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum BooksError {
-    /// The file cannot be read or written.
-    #[error("{path}: cannot {operation} the account of written bytes: {source}")]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What was tried.
-        operation: &'static str,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// It is damaged.
-    #[error(
-        "{path}: the account of written bytes is damaged, so nobody knows what may still be written: \
-         remove the file when a day has passed since the last write"
-    )]
-    Damaged {
-        /// The file.
-        path: PathBuf,
-    },
-}
+const REMEDY: &str =
+    "nobody knows what may still be written; remove the file when a day has passed since the last write";
 
 /// The accounts of all devices.
 #[derive(Debug)]
 pub(crate) struct Books {
-    path: PathBuf,
+    file: SealedFile,
     accounts: BTreeMap<String, Endurance>,
 }
 
 impl Books {
     /// Those of an earlier process, or empty ones.
-    pub(crate) fn open(state_dir: &Path) -> Result<Self, BooksError> {
-        let path = state_dir.join(FILE_NAME);
-        let text = durable::read(&path).map_err(|failure| at(&path, failure))?;
-        match sealed::parse::<BTreeMap<String, Endurance>>(&text) {
-            Ok(lines) => Ok(Self { path, accounts: lines.into_iter().flatten().collect() }),
-            Err(_line) => Err(BooksError::Damaged { path }),
-        }
+    pub(crate) fn open(state_dir: &Path) -> Result<Self, SealedError> {
+        let file = SealedFile::new(state_dir, FILE_NAME, "the account of written bytes", REMEDY);
+        // One line with all of them.
+        let lines: Vec<BTreeMap<String, Endurance>> = file.read()?;
+        Ok(Self { file, accounts: lines.into_iter().flatten().collect() })
     }
 
     /// Brings the account of `device` up to date with the kernel's counter. Call it before [`Books::reserve`].
@@ -70,7 +40,7 @@ impl Books {
         now: &Moment,
         counter: Bytes,
         in_flight: bool,
-    ) -> Result<&Endurance, BooksError> {
+    ) -> Result<&Endurance, SealedError> {
         let account =
             self.accounts.entry(device.to_owned()).or_insert_with(|| Endurance::new(now.clone(), counter));
         account.advance(now.clone());
@@ -85,21 +55,16 @@ impl Books {
     }
 
     /// Promises bytes, on the disk when this returns.
-    pub(crate) fn reserve(&mut self, device: &str, amount: Bytes) -> Result<(), BooksError> {
+    pub(crate) fn reserve(&mut self, device: &str, amount: Bytes) -> Result<(), SealedError> {
         if let Some(account) = self.accounts.get_mut(device) {
             account.reserve(amount);
         }
         self.save()
     }
 
-    fn save(&self) -> Result<(), BooksError> {
-        durable::replace(&self.path, sealed::line(&self.accounts).as_bytes())
-            .map_err(|failure| at(&self.path, failure))
+    fn save(&self) -> Result<(), SealedError> {
+        self.file.write(&[&self.accounts])
     }
-}
-
-fn at(path: &Path, (operation, source): Failure) -> BooksError {
-    BooksError::Io { path: path.to_owned(), operation, source }
 }
 
 #[cfg(test)]
@@ -155,7 +120,13 @@ mod tests {
             let mut damaged = whole.clone();
             damaged[position] ^= 1;
             std::fs::write(&file, &damaged).unwrap();
-            assert!(matches!(Books::open(state.path()), Err(BooksError::Damaged { .. })), "byte {position}");
+            assert!(
+                matches!(
+                    Books::open(state.path()),
+                    Err(SealedError::Damaged { .. } | SealedError::Miscounted { .. })
+                ),
+                "byte {position}"
+            );
             std::fs::write(&file, &whole[..position]).unwrap();
             let cut = Books::open(state.path());
             assert_eq!(cut.is_ok(), position == 0, "cut at {position}");

@@ -3,11 +3,10 @@
 use lowtide_journal::{
     Journal, JournalError,
     knobs::{self, Knob},
+    sealed::SealedError,
 };
 use lowtide_kernfs::Root;
 use lowtide_tiers::Writeback;
-
-use super::books::BooksError;
 
 /// Why nothing can be moved.
 #[derive(Debug, thiserror::Error)]
@@ -15,7 +14,7 @@ pub(super) enum Problem {
     #[error(transparent)]
     Kernel(#[from] lowtide_kernfs::Error),
     #[error(transparent)]
-    Books(#[from] BooksError),
+    Books(#[from] SealedError),
     #[error(transparent)]
     Journal(#[from] JournalError),
     #[error("{0}")]
