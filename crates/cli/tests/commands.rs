@@ -123,7 +123,11 @@ fn restore_does_not_trust_a_damaged_journal() {
     fs::write(&journal, damaged).unwrap();
     let output = host.lowtide(&["restore"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(text(&output.stderr).contains("journal:1: the record is damaged"), "{}", text(&output.stderr));
+    assert!(
+        text(&output.stderr).contains("journal:2: the journal of knobs is damaged"),
+        "{}",
+        text(&output.stderr)
+    );
     assert_eq!(host.knob(), "Y\n");
     assert!(journal.exists());
 }

@@ -29,6 +29,7 @@ mod pulse;
 mod report;
 mod run;
 mod running;
+mod settings;
 mod share;
 mod shown;
 mod slots;

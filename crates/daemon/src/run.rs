@@ -14,11 +14,11 @@ use lowtide_ages::{
 use lowtide_core::{balancer::Strain, escaped};
 use lowtide_damon::Recovered;
 use lowtide_journal::{
-    Journal, JournalError, Record, StateDir, StateDirError,
+    HostError, HostLock, Journal, JournalError, Record, StateDir, StateDirError,
     knobs::{self, Outcome},
     sealed::SealedError,
 };
-use lowtide_kernfs::{Root, shown};
+use lowtide_kernfs::Root;
 use lowtide_policy::{Config, Loaded, Metrics, Problems};
 use lowtide_setup::{Deed, SetupError, Undone};
 use tokio::{
@@ -34,6 +34,7 @@ use crate::{
     environment,
     http::{Listener, Pages},
     limits, notify,
+    settings::{Settings, put_back},
     triggers::Alarm,
     turn::Loop,
     view::View,
@@ -73,6 +74,9 @@ pub enum RunError {
     /// The state directory.
     #[error(transparent)]
     State(#[from] StateDirError),
+    /// Another daemon.
+    #[error(transparent)]
+    Host(#[from] HostError),
     /// The journal of knobs.
     #[error(transparent)]
     Journal(#[from] JournalError),
@@ -106,6 +110,7 @@ pub async fn run(options: &Options) -> Result<(), RunError> {
     if !until_possible(&root, loaded.config.interval, &mut signals).await {
         return Ok(());
     }
+    let _host = HostLock::take(&root)?;
     limits::raise_descriptors();
     let trial = Trial::default();
     // Before memory is locked: a walk leaves out what is.
@@ -113,19 +118,12 @@ pub async fn run(options: &Options) -> Result<(), RunError> {
     if root.is_host() {
         limits::lock_memory();
     }
-    let mut journal = Journal::open(state_dir.path(), &root)?;
-    // What cgroups are held to is looked at in the first turn: in between they are to stay out of what is forbidden.
-    put_back(&root, &mut journal, |record| record.cgroup.is_none())?;
-    end_damon(&root, state_dir.path())?;
-    if loaded.config.tiers.apply {
-        set_up(&root, state_dir.path(), &loaded.config)?;
-    }
+    let journal = Journal::open_or_closed(state_dir.path(), &root);
+    let left = end_damon(&root, state_dir.path());
     let mut daemon = Daemon::start(options, root, journal, loaded, watched).await?;
+    daemon.lasting.extend(left);
     daemon.take_trial(trial);
-    let outcome = match set(&daemon.root, &mut daemon.journal, &daemon.config) {
-        Ok(()) => daemon.turn_until_stopped(signals).await,
-        Err(error) => Err(error.into()),
-    };
+    daemon.turn_until_stopped(signals).await;
     notify::stopping();
     daemon.turns.stop();
     daemon.balance.stop();
@@ -147,7 +145,6 @@ pub async fn run(options: &Options) -> Result<(), RunError> {
     daemon.turns.close_books().await;
     // A journal that cannot be written, on a full disk say, keeps nothing of the above from being done.
     let put_back = knobs?;
-    outcome?;
     daemon.say_goodbye(put_back);
     Ok(())
 }
@@ -167,6 +164,7 @@ pub struct Restored {
 /// tiers that were set up, with the daemon stopped.
 pub fn restore(root: &Path, state_dir: &Path, keep_tiers: bool) -> Result<Restored, RunError> {
     let root = Root::open(root)?;
+    let _host = HostLock::take(&root)?;
     let state_dir = StateDir::take_existing(state_dir)?;
     // Each is done whatever comes of the other.
     let damon = Records::open(state_dir.path()).and_then(|mut records| records.clear(&root));
@@ -185,6 +183,10 @@ struct Daemon {
     /// The configuration that addresses and directories were taken from.
     started: Config,
     watched: Watched,
+    settings: Settings,
+    /// Problems that stay until the daemon is started anew.
+    lasting: Vec<String>,
+    /// Those of the configuration.
     problems: Vec<String>,
     /// The last reload was refused.
     refused: bool,
@@ -223,6 +225,10 @@ impl Daemon {
         let mut problems = warn(&loaded);
         problems.extend(not_given);
         problems.extend(promise(&root, &loaded.config));
+        let closed: Vec<_> = journal.closed().map(str::to_owned).into_iter().collect();
+        for problem in &closed {
+            tracing::error!("no kernel setting is changed: {problem}");
+        }
         let options = options.clone();
         let balance = Balance::new(root.clone(), loaded.config.state_dir.clone());
         Ok(Self {
@@ -232,9 +238,11 @@ impl Daemon {
             strain: Strain::None,
             root,
             journal,
+            settings: Settings::new(loaded.config.state_dir.clone()),
             started: loaded.config.clone(),
             config: loaded.config,
             watched,
+            lasting: closed,
             problems,
             refused: false,
             turns,
@@ -250,7 +258,7 @@ impl Daemon {
         self.turns.tried_mglru(trial.shown());
     }
 
-    async fn turn_until_stopped(&mut self, mut signals: Signals) -> Result<(), RunError> {
+    async fn turn_until_stopped(&mut self, mut signals: Signals) {
         let mut ticks = every(self.config.interval);
         let mut scans = self.scans();
         // Half of what systemd allows: one late turn is not the end.
@@ -259,20 +267,20 @@ impl Daemon {
         loop {
             tokio::select! {
                 biased;
-                _ = signals.terminate.recv() => return Ok(()),
-                _ = signals.interrupt.recv() => return Ok(()),
+                _ = signals.terminate.recv() => return,
+                _ = signals.interrupt.recv() => return,
                 Some(alarm) = self.alarms.recv() => self.alarm(alarm),
-                _ = signals.hangup.recv() => self.reload(&mut ticks, &mut scans)?,
+                _ = signals.hangup.recv() => self.reload(&mut ticks, &mut scans),
                 _ = watchdog.tick() => notify::alive(&self.summary()),
                 Some(ended) = self.balance.ended() => {
                     if self.balance.take(&ended, self.config.balancer.as_ref()) {
-                        self.scan()?;
+                        self.scan();
                     }
                 }
-                _ = scans.tick() => self.scan()?,
+                _ = scans.tick() => self.scan(),
                 _ = ticks.tick() => {
                     if self.watched.changed() {
-                        self.reload(&mut ticks, &mut scans)?;
+                        self.reload(&mut ticks, &mut scans);
                     }
                     self.turn();
                     if first && self.views.borrow().is_some() {
@@ -289,15 +297,14 @@ impl Daemon {
     }
 
     /// Without a balancer in the configuration, what an earlier one had set is put back.
-    fn scan(&mut self) -> Result<(), RunError> {
+    fn scan(&mut self) {
         match &self.config.balancer {
             Some(settings) => {
                 let belong_from = |device: &str| self.turns.belong_from(device);
                 self.balance.scan(&mut self.journal, settings, self.strain, &belong_from);
             }
-            None => self.balance.let_go(&mut self.journal)?,
+            None => self.balance.let_go(&mut self.journal),
         }
-        Ok(())
     }
 
     fn alarm(&mut self, alarm: Alarm) {
@@ -310,6 +317,8 @@ impl Daemon {
 
     /// A turn that fails is said and done again at the next tick: the host may be out of memory just now.
     fn turn(&mut self) {
+        let (held, now) = (self.balance.held(), self.turns.uptime());
+        self.settings.turn(&self.root, &mut self.journal, &self.config, &held, now);
         // After a reload that allows it, or with debugfs mounted meanwhile.
         if self.trial.is_due(&self.root, &self.config) {
             self.take_trial(limits::unlocked(|| self.trial.make(&self.root)));
@@ -318,7 +327,8 @@ impl Daemon {
             Ok(view) => {
                 self.strain = self.watch.strain(&self.root, &view, self.config.policies.policies());
                 self.balance.strained(self.strain, &self.config.balancer.unwrap_or_default());
-                let mut problems = self.problems.clone();
+                let mut problems = [&self.lasting[..], &self.problems].concat();
+                problems.extend(self.settings.problem().cloned());
                 problems.extend(view.stuck.as_ref().map(ToString::to_string));
                 let hangs = hanging(&view.hanging);
                 let hung = self.views.borrow().as_ref().is_some_and(|before| !before.hanging.is_empty());
@@ -355,7 +365,7 @@ impl Daemon {
     }
 
     /// Takes over a new configuration; a bad one leaves the running one in force.
-    fn reload(&mut self, ticks: &mut Interval, scans: &mut Interval) -> Result<(), RunError> {
+    fn reload(&mut self, ticks: &mut Interval, scans: &mut Interval) {
         notify::reloading();
         // Before it is read, so that what is written meanwhile is seen the next time; and a file that was refused is
         // watched too, for when it is mended.
@@ -363,7 +373,7 @@ impl Daemon {
         match lowtide_policy::load(&self.options.config) {
             Ok(loaded) => {
                 let balancer = self.config.balancer;
-                self.take_over(loaded, ticks)?;
+                self.take_over(loaded, ticks);
                 if self.config.balancer != balancer {
                     *scans = self.scans();
                 }
@@ -377,10 +387,9 @@ impl Daemon {
             }
         }
         notify::ready(&self.summary());
-        Ok(())
     }
 
-    fn take_over(&mut self, loaded: Loaded, ticks: &mut Interval) -> Result<(), RunError> {
+    fn take_over(&mut self, loaded: Loaded, ticks: &mut Interval) {
         self.refused = false;
         self.problems = warn(&loaded);
         self.problems.extend(needs_restart(&self.started, &loaded.config));
@@ -394,15 +403,10 @@ impl Daemon {
             self.balance.stop();
         }
         if self.config.tiers != loaded.config.tiers {
-            let held = self.balance.held();
-            put_back(&self.root, &mut self.journal, |record| {
-                record.cgroup.is_none() && !held.contains(&record.path)
-            })?;
-            set(&self.root, &mut self.journal, &loaded.config)?;
+            self.settings.changed();
         }
         self.config = loaded.config;
         tracing::info!(policies = self.config.policies.policies().len(), "the configuration was reloaded");
-        Ok(())
     }
 }
 
@@ -552,24 +556,17 @@ fn needs_restart(running: &Config, new: &Config) -> Vec<String> {
     messages
 }
 
-/// Puts those knobs back that `which` says; how many were not as they had been.
-fn put_back(
-    root: &Root,
-    journal: &mut Journal,
-    which: impl Fn(&Record) -> bool,
-) -> Result<usize, JournalError> {
-    let mut count = 0;
-    for (path, outcome) in knobs::restore_some(root, journal, which)? {
-        report(&path, &outcome, "put back");
-        count += usize::from(matches!(outcome, Outcome::Written { .. }));
-    }
-    Ok(count)
-}
-
 /// Ends the kdamond of a daemon that was killed. One that cannot be ended stays recorded, and is tried again before another
-/// is begun.
-fn end_damon(root: &Root, state_dir: &Path) -> Result<(), RunError> {
-    for outcome in Records::open(state_dir)?.clear(root)? {
+/// is begun. What keeps the record from being read or written is returned: without it no kdamond is begun either.
+fn end_damon(root: &Root, state_dir: &Path) -> Option<String> {
+    let outcomes = match Records::open(state_dir).and_then(|mut records| records.clear(root)) {
+        Ok(outcomes) => outcomes,
+        Err(error) => {
+            tracing::error!("DAMON is not used: {error}");
+            return Some(format!("DAMON is not used: {error}"));
+        }
+    };
+    for outcome in outcomes {
         let words = damon_in_words(&outcome);
         if outcome.is_ok() {
             tracing::info!("an earlier daemon's DAMON: {words}");
@@ -577,48 +574,5 @@ fn end_damon(root: &Root, state_dir: &Path) -> Result<(), RunError> {
             tracing::warn!("an earlier daemon's DAMON: {words}");
         }
     }
-    Ok(())
-}
-
-fn set(root: &Root, journal: &mut Journal, config: &Config) -> Result<(), JournalError> {
-    if config.tiers.apply {
-        // They were set up, to stay.
-        return Ok(());
-    }
-    let wanted = lowtide_setup::wanted(&config.tiers);
-    let outcomes = knobs::apply(root, journal, &wanted)?;
-    for (knob, outcome) in wanted.iter().zip(outcomes) {
-        report(&knob.path, &outcome, knob.key);
-    }
-    Ok(())
-}
-
-/// Sets the tiers up. What fails is said, and the daemon works with what there is.
-fn set_up(root: &Root, state_dir: &Path, config: &Config) -> Result<(), SetupError> {
-    let applied = lowtide_setup::apply_in(root, state_dir, config)?;
-    let as_asked = applied.failed.is_none() && applied.plan.is_done();
-    for line in applied.to_string().lines() {
-        if as_asked {
-            tracing::info!("tiers: {line}");
-        } else {
-            tracing::warn!("tiers: {line}");
-        }
-    }
-    Ok(())
-}
-
-fn report(path: &Path, outcome: &Outcome, why: &str) {
-    let path = shown(path);
-    match outcome {
-        Outcome::Unchanged => tracing::debug!("/{path}: holds the value already ({why})"),
-        Outcome::Written { from } => tracing::info!("/{path}: was `{from}`, written ({why})"),
-        Outcome::Gone => tracing::debug!("/{path}: the cgroup is gone ({why})"),
-        Outcome::Missing => tracing::warn!("/{path}: this kernel has no such file ({why})"),
-        Outcome::Drifted { found, written } => {
-            tracing::warn!(
-                "/{path}: lowtide wrote `{written}`, somebody else `{found}`: left as it is ({why})"
-            );
-        }
-        Outcome::Refused(error) => tracing::warn!("{error} ({why})"),
-    }
+    None
 }

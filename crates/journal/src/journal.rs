@@ -20,6 +20,7 @@ use crate::{
 /// The journal's name in the state directory.
 pub const FILE_NAME: &str = "journal";
 
+const WHAT: &str = "the journal of knobs";
 const REMEDY: &str =
     "the original value of a knob may be lost; look at the file, put the knobs back by hand and remove it";
 
@@ -71,6 +72,9 @@ pub enum JournalError {
     /// The file: nothing was written or restored.
     #[error(transparent)]
     File(#[from] SealedError),
+    /// It could not be read when the daemon started, so nothing is written over it.
+    #[error("no kernel setting is changed before that is mended and lowtide restarted: {0}")]
+    Closed(String),
     /// Which boot this is cannot be told.
     #[error(transparent)]
     Boot(#[from] lowtide_kernfs::Error),
@@ -82,16 +86,35 @@ pub struct Journal {
     file: SealedFile,
     boot_id: String,
     records: Vec<Record>,
+    /// Why nothing may be recorded.
+    closed: Option<String>,
 }
 
 impl Journal {
     /// Opens the journal in `state_dir`; a missing file is an empty journal. Records of earlier boots are dropped.
     pub fn open(state_dir: &Path, root: &Root) -> Result<Self, JournalError> {
-        let file = SealedFile::new(state_dir, FILE_NAME, "the journal of knobs", REMEDY);
+        let file = SealedFile::new(state_dir, FILE_NAME, WHAT, REMEDY);
         let boot_id = boot_id(root)?;
         let mut records: Vec<Record> = file.read()?;
         records.retain(|record| record.boot_id == boot_id);
-        Ok(Self { file, boot_id, records })
+        Ok(Self { file, boot_id, records, closed: None })
+    }
+
+    /// As [`Journal::open`]. One that cannot be read is closed: it has no records, takes none, and what it holds is left for people.
+    #[must_use]
+    pub fn open_or_closed(state_dir: &Path, root: &Root) -> Self {
+        Self::open(state_dir, root).unwrap_or_else(|error| Self {
+            file: SealedFile::new(state_dir, FILE_NAME, WHAT, REMEDY),
+            boot_id: String::new(),
+            records: Vec::new(),
+            closed: Some(error.to_string()),
+        })
+    }
+
+    /// Why it is closed.
+    #[must_use]
+    pub fn closed(&self) -> Option<&str> {
+        self.closed.as_deref()
     }
 
     /// What is to be restored, oldest first.
@@ -157,6 +180,9 @@ impl Journal {
 
     /// What is not on the disk is not known either.
     fn save(&mut self, records: Vec<Record>) -> Result<(), JournalError> {
+        if let Some(why) = &self.closed {
+            return Err(JournalError::Closed(why.clone()));
+        }
         self.file.write(&records)?;
         self.records = records;
         Ok(())
@@ -230,6 +256,22 @@ mod tests {
         Journal::open(state.path(), &first).unwrap().note(Path::new("k"), "1", "2").unwrap();
         let (_keep, second) = root("two\n");
         assert!(Journal::open(state.path(), &second).unwrap().records().is_empty());
+    }
+
+    /// Kind 8: a daemon that cannot read it goes on, and changes nothing.
+    #[test]
+    fn a_damaged_journal_is_closed_and_stays_as_it_is() {
+        let (_keep, root) = root("one\n");
+        let state = tempfile::tempdir().unwrap();
+        Journal::open(state.path(), &root).unwrap().note(Path::new("a"), "1", "2").unwrap();
+        assert_eq!(Journal::open_or_closed(state.path(), &root).closed(), None);
+        let file = state.path().join(FILE_NAME);
+        std::fs::write(&file, "damaged").unwrap();
+        let mut journal = Journal::open_or_closed(state.path(), &root);
+        assert!(journal.closed().unwrap().contains("is damaged"));
+        assert!(matches!(journal.note(Path::new("b"), "1", "2"), Err(JournalError::Closed(_))));
+        journal.forget(&HashSet::new()).unwrap();
+        assert_eq!(std::fs::read(&file).unwrap(), b"damaged");
     }
 
     #[test]

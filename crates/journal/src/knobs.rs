@@ -7,7 +7,10 @@ use lowtide_kernfs::{Dir, Files, Root, shown};
 
 pub use crate::spelling::same;
 
-use crate::journal::{Journal, JournalError, Record};
+use crate::{
+    journal::{Journal, JournalError, Record},
+    restorable,
+};
 
 /// zram's limit and its switch begin with this.
 const WRITEBACK_LIMIT: &str = "writeback_limit";
@@ -105,6 +108,14 @@ pub fn restore_some(
 
 fn put_record_back(root: &Root, record: &Record) -> Outcome {
     let Record { path, cgroup, .. } = record;
+    let is_known = if cgroup.is_some() { restorable::is_of_a_cgroup } else { restorable::is_of_the_host };
+    if !is_known(path) {
+        return Outcome::Refused(format!(
+            "/{}: the journal names it, and lowtide never writes such a file: left as it is, still recorded; see who wrote the \
+             journal, and remove it",
+            shown(path)
+        ));
+    }
     let Some(id) = cgroup else { return put_back(root, path, record) };
     match cgroup_of(root, path, *id) {
         Ok(Some((dir, file))) => match put_back(&dir, file, record) {

@@ -150,3 +150,31 @@ fn a_knob_very_deep_down_is_put_back() {
     assert!(matches!(&outcomes[..], [(_, Outcome::Written { .. })]), "{outcomes:?}");
     assert_eq!(read(&dir, file).unwrap().as_deref(), Some("max"));
 }
+
+/// Kind 8: whoever can write the journal is not to say what is written as root.
+#[test]
+fn what_lowtide_never_writes_is_not_put_back() {
+    let host = Host::new("N\n");
+    host.put("etc/passwd", "root\n");
+    host.put("sys/fs/cgroup/a/cgroup.procs", "1\n");
+    host.journal().note(Path::new("etc/passwd"), "mallory", "root").unwrap();
+    host.journal().note(Path::new("sys/../etc/passwd"), "mallory", "root").unwrap();
+    let cgroup = CgroupId(host.root.dir("sys/fs/cgroup/a").unwrap().inode().unwrap());
+    let knob = CgroupKnob {
+        cgroup,
+        path: "sys/fs/cgroup/a/cgroup.procs".into(),
+        original: "2".to_owned(),
+        written: "1".to_owned(),
+        before: None,
+    };
+    host.journal().note_cgroups(&[knob]).unwrap();
+    let outcomes = restore(&host.root, &mut host.journal()).unwrap();
+    assert_eq!(outcomes.len(), 3);
+    for (path, outcome) in outcomes {
+        let Outcome::Refused(why) = outcome else { panic!("{path:?}: {outcome:?}") };
+        assert!(why.contains("never writes such a file"), "{why}");
+    }
+    assert_eq!(host.root.read("etc/passwd").unwrap(), "root\n");
+    assert_eq!(host.root.read("sys/fs/cgroup/a/cgroup.procs").unwrap(), "1\n");
+    assert_eq!(host.journal().records().len(), 3, "still recorded");
+}

@@ -5,11 +5,16 @@
 //! ```
 
 pub mod durable;
+mod host;
 mod journal;
 pub mod knobs;
+mod lock;
+pub mod restorable;
 pub mod sealed;
 mod spelling;
 mod state_dir;
 
+pub use host::{HostError, HostLock};
 pub use journal::{CgroupKnob, FILE_NAME, Journal, JournalError, Record, boot_id};
+pub use lock::Lock;
 pub use state_dir::{StateDir, StateDirError};

@@ -183,7 +183,7 @@ mod tests {
         std::fs::write(&file, text).unwrap();
         assert!(matches!(
             Deeds::open(state.path(), &first),
-            Err(DeedsError::File(SealedError::Damaged { line: 1, .. }))
+            Err(DeedsError::File(SealedError::Damaged { line: 2, .. }))
         ));
     }
 

@@ -23,7 +23,7 @@ mod zram;
 
 use std::path::Path;
 
-use lowtide_journal::{Journal, JournalError, StateDir, StateDirError, knobs};
+use lowtide_journal::{HostError, HostLock, Journal, JournalError, StateDir, StateDirError, knobs};
 use lowtide_kernfs::Root;
 use lowtide_policy::Config;
 
@@ -49,6 +49,9 @@ pub enum SetupError {
     /// The state directory.
     #[error(transparent)]
     State(#[from] StateDirError),
+    /// Another daemon.
+    #[error(transparent)]
+    Host(#[from] HostError),
     /// The journal of knobs.
     #[error(transparent)]
     Journal(#[from] JournalError),
@@ -67,6 +70,7 @@ pub fn plan(root: &Path, config: &Config) -> Result<Plan, SetupError> {
 /// What a daemon that was killed left set is put back first: the next one would put it back, and it would be gone.
 pub fn apply(root: &Path, config: &Config) -> Result<Applied, SetupError> {
     let root = Root::open(root)?;
+    let _host = HostLock::take(&root)?;
     let state_dir = StateDir::take(&config.state_dir)?;
     knobs::restore(&root, &mut Journal::open(state_dir.path(), &root)?)?;
     apply_in(&root, state_dir.path(), config)

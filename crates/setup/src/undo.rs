@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use lowtide_core::{Bytes, LeftOut};
-use lowtide_journal::knobs;
-use lowtide_kernfs::{Files, page_size, parse::list};
+use lowtide_journal::{knobs, restorable};
+use lowtide_kernfs::{Files, page_size, parse::list, shown};
 use lowtide_tiers::{SwapDevice, ZramDevice, swaps};
 
 use crate::{
@@ -41,16 +41,22 @@ impl Undone {
 /// Undoes everything that can be undone. One result for each deed.
 pub(crate) fn undo(kernel: &mut impl Kernel, deeds: &mut Deeds) -> Result<Vec<(Deed, Undone)>, SetupError> {
     let mut results: Vec<(Deed, Undone)> = Vec::new();
+    let mut not_recorded = None;
     // Undoing one can leave another: the device that empties caches, if it cannot be removed at once.
     while let Some(deed) = last_not_in(deeds, &results) {
         let undone = undo_one(kernel, deeds, &deed)?;
-        if undone.is_settled() {
-            deeds.forget(&deed)?;
+        if undone.is_settled()
+            && let Err(error) = deeds.forget(&deed)
+        {
+            // A disk that is full or read-only keeps nothing from being undone.
+            not_recorded.get_or_insert(error);
         }
         results.push((deed, undone));
     }
-    deeds.tidy()?;
-    Ok(results)
+    match not_recorded {
+        Some(error) => Err(error.into()),
+        None => Ok(deeds.tidy().map(|()| results)?),
+    }
 }
 
 fn last_not_in(deeds: &Deeds, results: &[(Deed, Undone)]) -> Option<Deed> {
@@ -82,10 +88,24 @@ pub(super) fn remove_new(kernel: &mut impl Kernel, deeds: &mut Deeds, new: &str)
 
 fn undo_one(kernel: &mut impl Kernel, deeds: &mut Deeds, deed: &Deed) -> Result<Undone, SetupError> {
     match deed {
+        Deed::Setting { path, .. } if !restorable::is_of_the_host(path) => Ok(foreign(path)),
+        Deed::Zram { name, .. } if !is_zram(name) => Ok(foreign(name.as_ref())),
         Deed::Setting { path, original, written } => Ok(put_back(kernel, path, original, written)),
         Deed::Swap { device, priority } => switch_off(kernel, deeds, device, *priority),
         Deed::Zram { name, sequence, .. } => remove(kernel, deeds, name, *sequence),
     }
+}
+
+/// Whoever can write the record is not to say what is written as root.
+fn foreign(what: &Path) -> Undone {
+    Undone::Refused(format!(
+        "lowtide never sets `{}` up: see who wrote the record, and remove it",
+        shown(what)
+    ))
+}
+
+fn is_zram(name: &str) -> bool {
+    name.strip_prefix("zram").is_some_and(|number| number.parse::<u32>().is_ok())
 }
 
 fn put_back(kernel: &mut impl Kernel, path: &Path, original: &str, written: &str) -> Undone {
@@ -257,6 +277,30 @@ mod tests {
         let facts = Facts::read(kernel, &wanted, &[]).unwrap();
         assert_eq!(facts.active(Path::new(path)).is_some(), found, "apply and restore agree on {path}");
         found
+    }
+
+    /// Kind 8: a record is no reason to write any file.
+    #[test]
+    fn what_lowtide_never_sets_up_is_not_undone() {
+        let (tree, mut kernel) = host("");
+        fs::create_dir(tree.path().join("etc")).unwrap();
+        fs::write(tree.path().join("etc/passwd"), "root").unwrap();
+        let state = tempfile::tempdir().unwrap();
+        let mut deeds = Deeds::open(state.path(), kernel.root()).unwrap();
+        let setting =
+            Deed::Setting { path: "etc/passwd".into(), original: "mallory".into(), written: "root".into() };
+        let zram = Deed::Zram { name: "../../etc".into(), sequence: None, size: Bytes::mib(1) };
+        for deed in [setting, zram] {
+            deeds.note(deed).unwrap();
+        }
+        let undone = undo(&mut kernel, &mut deeds).unwrap();
+        assert_eq!(undone.len(), 2);
+        assert!(
+            undone
+                .iter()
+                .all(|(_, undone)| matches!(undone, Undone::Refused(why) if why.contains("never sets")))
+        );
+        assert_eq!(fs::read_to_string(tree.path().join("etc/passwd")).unwrap(), "root");
     }
 
     /// Kind 7.

@@ -43,7 +43,27 @@ fn mib_per_second(rate: ByteRate) -> String {
 
 #[cfg(test)]
 mod tests {
+    use lowtide_journal::restorable;
+    use lowtide_policy::ZswapSetup;
+
     use super::*;
+
+    /// `lowtide restore` puts nothing else back.
+    #[test]
+    fn all_of_it_can_be_restored() {
+        let zswap = ZswapSetup {
+            enabled: Some(true),
+            compressor: Some("zstd".into()),
+            max_pool_percent: Some(20),
+            shrinker: Some(true),
+        };
+        let promotion = Some(ByteRate::per_second(Bytes::mib(1)));
+        let all = wanted(&HostTiers { zswap, demotion: Some(true), promotion, ..HostTiers::default() });
+        assert_eq!(all.len(), 7);
+        for knob in all {
+            assert!(restorable::is_of_the_host(&knob.path), "{}", knob.path.display());
+        }
+    }
 
     #[test]
     fn nothing_is_written_that_was_not_asked_for() {

@@ -49,6 +49,8 @@ pub(super) fn hold(root: &Root, journal: &mut Journal, device: &str) -> Result<(
 
 #[cfg(test)]
 mod tests {
+    use lowtide_journal::restorable;
+
     use super::*;
     use std::fs;
 
@@ -70,6 +72,8 @@ mod tests {
         put("7\n", "0\n");
         hold(&root, &mut journal, "zram0").unwrap();
         assert_eq!(switch(), "1");
+        let all = journal.records();
+        assert!(all.len() == 2 && all.iter().all(|record| restorable::is_of_the_host(&record.path)));
         // As zram_add leaves them.
         put("0\n", "0\n");
         hold(&root, &mut journal, "zram0").unwrap();

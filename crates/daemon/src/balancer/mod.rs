@@ -19,7 +19,7 @@ use lowtide_core::{
     Bytes,
     balancer::{Balancer, End, Now, Reason, Run, Settings, Settle, Sinking, Store, Strain},
 };
-use lowtide_journal::{Journal, JournalError, Record, knobs};
+use lowtide_journal::{Journal, Record, knobs};
 use lowtide_kernfs::Root;
 use lowtide_tiers::Writeback;
 
@@ -215,16 +215,18 @@ impl Balance {
     }
 
     /// Forgets what was shown, and puts back the knobs of stores that no run is in flight for.
-    pub(crate) fn let_go(&mut self, journal: &mut Journal) -> Result<(), JournalError> {
+    pub(crate) fn let_go(&mut self, journal: &mut Journal) {
         self.shown.clear();
         self.problem = None;
         self.troubles.clear();
         let held = self.held();
         let ours = |record: &Record| knobs::is_counted(&record.path) && !held.contains(&record.path);
-        if journal.records().iter().any(ours) {
-            knobs::restore_some(&self.root, journal, ours)?;
+        if journal.records().iter().any(ours)
+            && let Err(error) = knobs::restore_some(&self.root, journal, ours)
+        {
+            // They hold their own values again, and are put back once more at the end.
+            self.problem = Some(error.to_string());
         }
-        Ok(())
     }
 
     /// The knobs that must stay as they are: without them a run in flight has no limit.

@@ -92,6 +92,15 @@ pub(super) fn step(knob: Knob, found: &str, record: Option<&Record>, wanted: Opt
 mod tests {
     use super::*;
 
+    /// `lowtide restore` puts nothing else back.
+    #[test]
+    fn all_of_them_can_be_restored() {
+        for knob in Knob::ALL {
+            let path = Path::new("sys/fs/cgroup/a").join(knob.file());
+            assert!(lowtide_journal::restorable::is_of_a_cgroup(&path), "{knob:?}");
+        }
+    }
+
     fn record(original: &str, written: &str) -> Record {
         Record {
             boot_id: String::new(),
