@@ -6,8 +6,9 @@
 //! exactly what the policy asks, they are set so that not one byte goes where it must not, though less goes where it may.
 
 use crate::{
-    observation::{HostObservation, TierKind},
-    tier_rules::{TierRules, TierUse},
+    observation::HostObservation,
+    tier::TierKind,
+    tier_rules::TierRules,
     units::{Bytes, Limit},
 };
 
@@ -171,15 +172,15 @@ impl Case<'_> {
     }
 
     /// The tiers in which a page may come to lie that the kernel gives a slot.
-    fn devices(&self) -> impl Iterator<Item = TierUse> {
+    fn devices(&self) -> impl Iterator<Item = TierKind> {
         let sinks = self.has(TierKind::Zram) && self.host.ways.zram_sinks;
         let disk = self.has(TierKind::Disk) || sinks;
-        let zram = self.has(TierKind::Zram).then_some(TierUse::Zram);
-        zram.into_iter().chain(disk.then_some(TierUse::Disk))
+        let zram = self.has(TierKind::Zram).then_some(TierKind::Zram);
+        zram.into_iter().chain(disk.then_some(TierKind::Disk))
     }
 
     fn allows_no_swap(&self) -> bool {
-        [TierUse::Zram, TierUse::Zswap, TierUse::Disk].into_iter().all(|tier| !self.rules.allows(tier))
+        [TierKind::Zram, TierKind::Zswap, TierKind::Disk].into_iter().all(|tier| !self.rules.allows(tier))
     }
 
     /// Without any device too where no swap is allowed: one that is switched on later finds the knob set.
@@ -187,7 +188,7 @@ impl Case<'_> {
         self.allows_no_swap() || self.devices().any(|tier| !self.rules.allows(tier))
     }
 
-    fn at_most(&self, tier: TierUse) -> Option<Bytes> {
+    fn at_most(&self, tier: TierKind) -> Option<Bytes> {
         Some(self.rules.rule(tier)?.at_most?.of(self.own.footprint))
     }
 
@@ -196,10 +197,10 @@ impl Case<'_> {
         let can_stay = self.own.writeback.is_some() && self.own.zswap_max != Limit::At(Bytes::ZERO);
         // Without zswap for what it had stored before.
         let zswap = if can_stay { ZswapBound::Stays } else { ZswapBound::Free };
-        let in_zswap = self.host.ways.zswap && self.rules.allows(TierUse::Zswap);
+        let in_zswap = self.host.ways.zswap && self.rules.allows(TierKind::Zswap);
         let swap = if in_zswap && can_stay {
             let operators = Some(self.own.zswap_max.bytes()).filter(|limit| *limit != Bytes::MAX);
-            let least = self.at_most(TierUse::Zswap).into_iter().chain(operators).min();
+            let least = self.at_most(TierKind::Zswap).into_iter().chain(operators).min();
             least.map(|limit| SwapBound { limit, why: Why::ZswapAtMost })
         } else {
             Some(SwapBound { limit: Bytes::ZERO, why: self.why_nowhere(in_zswap) })
@@ -221,9 +222,9 @@ impl Case<'_> {
     fn bounded(&self) -> Confinement {
         let least = self.devices().filter_map(|tier| self.at_most(tier)).min();
         let swap = least.map(|limit| SwapBound { limit, why: Why::AtMost });
-        let most = match self.rules.rule(TierUse::Zswap) {
+        let most = match self.rules.rule(TierKind::Zswap) {
             None => Some(Bytes::ZERO),
-            Some(_) => self.at_most(TierUse::Zswap),
+            Some(_) => self.at_most(TierKind::Zswap),
         };
         match most {
             None => Confinement { swap, ..Confinement::default() },

@@ -1,6 +1,6 @@
 use super::*;
 use crate::{
-    observation::Tier,
+    tier::Tier,
     tier_rules::{AtMost, TierRule},
     units::Ratio,
 };
@@ -25,8 +25,8 @@ fn host(kinds: &[TierKind], ways: Ways) -> HostObservation {
     HostObservation { tiers: kinds.iter().map(tier).collect(), ways, ..HostObservation::default() }
 }
 
-fn only(tiers: &[(TierUse, Option<u64>)]) -> TierRules {
-    let rule = |(tier, mib): &(TierUse, Option<u64>)| {
+fn only(tiers: &[(TierKind, Option<u64>)]) -> TierRules {
+    let rule = |(tier, mib): &(TierKind, Option<u64>)| {
         let at_most = mib.map(|mib| AtMost::Bytes(Bytes::mib(mib)));
         (*tier, TierRule { after: None, at_most })
     };
@@ -37,9 +37,9 @@ fn bound(mib: u64, why: Why) -> SwapBound {
     SwapBound { limit: Bytes::mib(mib), why }
 }
 
-const ZRAM: (TierUse, Option<u64>) = (TierUse::Zram, None);
-const ZSWAP: (TierUse, Option<u64>) = (TierUse::Zswap, None);
-const DISK: (TierUse, Option<u64>) = (TierUse::Disk, None);
+const ZRAM: (TierKind, Option<u64>) = (TierKind::Zram, None);
+const ZSWAP: (TierKind, Option<u64>) = (TierKind::Zswap, None);
+const DISK: (TierKind, Option<u64>) = (TierKind::Disk, None);
 
 #[test]
 fn each_rule_on_each_host() {
@@ -61,18 +61,12 @@ fn each_rule_on_each_host() {
         (only(&[ZRAM]), &[Zram], sinks, nothing(Why::ZramSinks), Stays),
         (only(&[ZRAM, DISK]), &[Zram], sinks, None, zero),
         (only(&[ZRAM]), &[Disk], NO_ZSWAP, nothing(Why::Forbidden), Stays),
-        (only(&[(TierUse::Node, None)]), &[], NO_ZSWAP, nothing(Why::Forbidden), Stays),
+        (only(&[(TierKind::Node, None)]), &[], NO_ZSWAP, nothing(Why::Forbidden), Stays),
         (only(&[ZRAM]), &[], NO_ZSWAP, None, zero),
-        (only(&[(TierUse::Disk, Some(30)), ZSWAP]), &[Disk], ALL, Some(bound(30, Why::AtMost)), Free),
-        (
-            only(&[(TierUse::Disk, Some(30)), (TierUse::Zram, Some(40))]),
-            &[Zram, Disk],
-            ALL,
-            Some(bound(30, Why::AtMost)),
-            zero,
-        ),
-        (only(&[(TierUse::Zswap, Some(5)), DISK]), &[Disk], ALL, None, ZswapBound::AtMost(Bytes::mib(5))),
-        (only(&[(TierUse::Zswap, Some(5))]), &[Disk], ALL, Some(bound(5, Why::ZswapAtMost)), Stays),
+        (only(&[(Disk, Some(30)), ZSWAP]), &[Disk], ALL, Some(bound(30, Why::AtMost)), Free),
+        (only(&[(Disk, Some(30)), (Zram, Some(40))]), &[Zram, Disk], ALL, Some(bound(30, Why::AtMost)), zero),
+        (only(&[(TierKind::Zswap, Some(5)), DISK]), &[Disk], ALL, None, ZswapBound::AtMost(Bytes::mib(5))),
+        (only(&[(TierKind::Zswap, Some(5))]), &[Disk], ALL, Some(bound(5, Why::ZswapAtMost)), Stays),
         (TierRules::Any, &[Zram, Disk], ALL, None, Free),
     ] {
         let told = confine(&rules, &host(kinds, ways), &UNSET);
@@ -118,7 +112,7 @@ fn a_backing_device_is_no_swap_device() {
 #[test]
 fn a_share_grows_with_the_cgroup() {
     let rule = TierRule { after: None, at_most: Some(AtMost::OfMemory(Ratio::percent(25.0))) };
-    let rules = TierRules::Only([(TierUse::Disk, rule), (TierUse::Zswap, TierRule::default())].into());
+    let rules = TierRules::Only([(TierKind::Disk, rule), (TierKind::Zswap, TierRule::default())].into());
     let told = confine(&rules, &host(&[TierKind::Disk], ALL), &UNSET);
     assert_eq!(told.swap, Some(bound(25, Why::AtMost)));
 }
@@ -126,7 +120,7 @@ fn a_share_grows_with_the_cgroup() {
 fn rules() -> impl Strategy<Value = TierRules> {
     let rule = option::of(0_u64..50)
         .prop_map(|mib| TierRule { after: None, at_most: mib.map(|mib| AtMost::Bytes(Bytes::mib(mib))) });
-    (subsequence(TierUse::ALL.to_vec(), 0..=4), prop::collection::vec(rule, 4))
+    (subsequence(TierKind::ALL.to_vec(), 0..=4), prop::collection::vec(rule, 4))
         .prop_map(|(tiers, rules)| TierRules::Only(tiers.into_iter().zip(rules).collect()))
 }
 
@@ -154,11 +148,11 @@ proptest! {
         let into_zswap = swaps && host.ways.zswap && own.zswap_max != Limit::At(Bytes::ZERO)
             && zswap != ZswapBound::AtMost(Bytes::ZERO);
         let past_zswap = swaps && own.writeback != Some(false) && zswap != ZswapBound::Stays;
-        prop_assert!(!into_zswap || rules.allows(TierUse::Zswap));
+        prop_assert!(!into_zswap || rules.allows(TierKind::Zswap));
         for tier in &host.tiers {
             prop_assert!(!past_zswap || rules.allows(tier.kind));
             prop_assert!(!past_zswap || tier.kind != TierKind::Zram || !host.ways.zram_sinks
-                || rules.allows(TierUse::Disk));
+                || rules.allows(TierKind::Disk));
             let most = rules.rule(tier.kind).and_then(|rule| rule.at_most).map(|most| most.of(own.footprint));
             let total = swap.map_or(Bytes::MAX, |bound| bound.limit);
             prop_assert!(!past_zswap || most.is_none_or(|most| total <= most));

@@ -4,7 +4,8 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use crate::{
-    observation::{BlockReads, HostObservation, Tier, TierKind},
+    observation::{BlockReads, HostObservation},
+    tier::{Tier, TierKind},
     units::Bytes,
 };
 
@@ -139,7 +140,7 @@ impl Costs {
 
     /// Of a page that is swapped out, wherever among `tiers` it is: the kernel does not tell of a cgroup's pages.
     pub(crate) fn of_swapped_out(&self, tiers: &[Tier]) -> Duration {
-        let swap = || tiers.iter().filter(|tier| tier.kind != TierKind::Node);
+        let swap = || tiers.iter().filter(|tier| tier.kind.is_swap());
         let stored: Bytes = swap().map(|tier| tier.stored).sum();
         if stored.is_zero() {
             return swap().next().map_or(Duration::ZERO, |first| self.of(first).time);

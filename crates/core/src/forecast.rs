@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    observation::TierKind,
     placement::{Offer, Rates},
+    tier::TierKind,
     units::{Bytes, Ratio},
 };
 

@@ -34,6 +34,7 @@ mod slowdown;
 mod state;
 mod swapoff;
 mod tick;
+pub mod tier;
 mod tier_rules;
 pub mod units;
 mod usual;
@@ -50,11 +51,12 @@ pub use idle::{Cohort, Histogram, Hotness, Line, Lines, Reading};
 pub use left_out::LeftOut;
 pub use observation::{
     BlockReads, CgroupId, CgroupObservation, Effect, HostObservation, IoReads, Memory, MemoryStat,
-    Observation, Pending, Stall, SwapRoom, Tier, TierKind,
+    Observation, Pending, Stall,
 };
 pub use placement::{Ladder, Rung};
 pub use policy::{Budgets, Limits, Mode, Policy, Slo};
 pub use state::State;
 pub use tick::tick;
-pub use tier_rules::{AtMost, TierRule, TierRules, TierUse};
+pub use tier::{SwapRoom, Tier, TierKind};
+pub use tier_rules::{AtMost, TierRule, TierRules};
 pub use units::{ByteRate, ByteTime, Bytes, Limit, Ratio};

@@ -16,6 +16,7 @@ use crate::{
     decision::Scope,
     idle::{ByType, Reading},
     lineage::Above,
+    tier::{SwapRoom, Tier},
     units::{Bytes, Limit, Ratio},
 };
 
@@ -86,121 +87,6 @@ pub struct BlockReads {
     pub time: Duration,
 }
 
-/// What kind of place a tier is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum TierKind {
-    /// A NUMA node of memory that is slower than DRAM, such as CXL.
-    Node,
-    /// Compressed RAM in front of a swap device.
-    Zswap,
-    /// A compressed RAM disk used as swap.
-    Zram,
-    /// A swap partition or file on a block device.
-    Disk,
-}
-
-impl TierKind {
-    /// The label in metrics.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Node => "node",
-            Self::Zswap => "zswap",
-            Self::Zram => "zram",
-            Self::Disk => "disk",
-        }
-    }
-
-    /// Whether swapped-out pages lie on a device of this kind.
-    #[must_use]
-    pub const fn is_swap_device(self) -> bool {
-        matches!(self, Self::Zram | Self::Disk)
-    }
-}
-
-/// One tier as it is now.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub struct Tier {
-    /// What kind of place it is.
-    pub kind: TierKind,
-    /// The swap device or file as /proc/swaps names it (`/dev/zram0`), the path of a backing device; `zswap` for zswap,
-    /// `node1` for a node.
-    pub device: Arc<str>,
-    /// Swap priority; higher is used first. `None` for zswap and nodes, which are in front of all devices, and for a backing
-    /// device.
-    pub priority: Option<i32>,
-    /// What it holds when full, uncompressed: swap slots, or a backing device's size. For zswap the DRAM that its pool may
-    /// take, for a node its memory.
-    pub capacity: Bytes,
-    /// Swap slots taken. For zswap the DRAM that its pool takes: a tier's fill is what runs out first. For a node what is
-    /// not free.
-    pub used: Bytes,
-    /// Uncompressed bytes whose data this tier holds now: for zram less than `used` after writeback to a backing
-    /// device, for a disk under zswap less than `used` by what zswap still holds where that is known, for a node
-    /// anonymous memory and page cache.
-    pub stored: Bytes,
-    /// DRAM that it takes for what it stores; zero for a disk and a node.
-    pub resident: Bytes,
-    /// zram's mem_limit, if one is set.
-    pub resident_limit: Option<Bytes>,
-    /// The tier that it takes pages from and that has the swap slots for them: the zram device of a backing device.
-    pub above: Option<Arc<str>>,
-}
-
-/// Room in swap, or on slower nodes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
-pub struct SwapRoom {
-    /// What the devices hold when full.
-    pub total: Bytes,
-    /// What they can still take.
-    pub free: Bytes,
-}
-
-impl Tier {
-    /// Share of its DRAM cost in what it stores: 0 for a disk, the compressed share for zram and zswap.
-    #[must_use]
-    pub fn resident_share(&self) -> Ratio {
-        self.resident.share_of(self.stored).clamped()
-    }
-
-    /// Whether it is a swap device. zswap needs a slot on one for each page it stores, a backing device one on its zram.
-    #[must_use]
-    pub fn has_slots(&self) -> bool {
-        self.kind.is_swap_device() && self.above.is_none()
-    }
-
-    /// Uncompressed bytes that it can still take: free slots, or what fits below the memory limit at today's
-    /// compression, if that is less.
-    #[must_use]
-    pub fn room(&self) -> Bytes {
-        let slots = self.capacity - self.used;
-        let Some(limit) = self.resident_limit else { return slots };
-        self.compressed_into(limit - self.resident).map_or(slots, |below_limit| slots.min(below_limit))
-    }
-
-    /// As [`room`](Self::room), for zswap too, whose capacity is the DRAM of its pool.
-    #[must_use]
-    pub fn uncompressed_room(&self) -> Bytes {
-        match self.kind {
-            TierKind::Zswap => self.compressed_into(self.room()).unwrap_or(Bytes::MAX),
-            TierKind::Node | TierKind::Zram | TierKind::Disk => self.room(),
-        }
-    }
-
-    /// Uncompressed bytes that fit into so much DRAM at today's compression; all there are if it takes none.
-    #[must_use]
-    pub fn uncompressed(&self, dram: Bytes) -> Bytes {
-        self.compressed_into(dram).unwrap_or(Bytes::MAX)
-    }
-
-    /// Uncompressed bytes that fit into so much DRAM at today's compression; `None` if it takes none.
-    fn compressed_into(&self, dram: Bytes) -> Option<Bytes> {
-        let share = if self.stored.is_zero() { Ratio::ONE } else { self.resident_share() };
-        (share != Ratio::ZERO).then(|| dram.scale(Ratio::ONE.over(share)))
-    }
-}
-
 impl HostObservation {
     /// Free slots of devices that are being switched off: /proc/swaps still has them, and SwapTotal has not
     /// (`si_swapinfo`, mm/swapfile.c). Nothing unless that is the case.
@@ -239,7 +125,7 @@ impl HostObservation {
     /// All slower nodes together; `None` if there is none, or if nothing is demoted to them.
     #[must_use]
     pub fn slow_nodes(&self) -> Option<SwapRoom> {
-        let nodes = || self.tiers.iter().filter(|tier| tier.kind == TierKind::Node);
+        let nodes = || self.tiers.iter().filter(|tier| !tier.kind.is_swap());
         nodes().next().filter(|_| self.demotes)?;
         Some(SwapRoom { total: nodes().map(|tier| tier.capacity).sum(), free: nodes().map(Tier::room).sum() })
     }

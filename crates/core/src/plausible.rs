@@ -2,9 +2,8 @@
 
 use crate::{
     left_out::{Kind, LeftOut},
-    observation::{
-        CgroupObservation, Effect, HostObservation, Memory, MemoryStat, Observation, Tier, TierKind,
-    },
+    observation::{CgroupObservation, Effect, HostObservation, Memory, MemoryStat, Observation},
+    tier::{Tier, TierKind},
     units::Bytes,
 };
 

@@ -139,7 +139,7 @@ impl Room {
 mod tests {
     use super::*;
     use crate::{
-        observation::{Tier, TierKind},
+        tier::{Tier, TierKind},
         units::{ByteRate, Ratio},
     };
 

@@ -3,12 +3,8 @@
 use std::time::Duration;
 
 use crate::{
-    cgroup_state::CgroupState,
-    idle::sinks_at_least,
-    observation::{CgroupObservation, TierKind},
-    placement::Rung,
-    policy::Policy,
-    units::Bytes,
+    cgroup_state::CgroupState, idle::sinks_at_least, observation::CgroupObservation, placement::Rung,
+    policy::Policy, tier::TierKind, units::Bytes,
 };
 
 /// With more than this of a cgroup in zswap it is not passed: a store that meets the limit would write out what is there instead,
@@ -40,7 +36,7 @@ impl Sinking {
             return None;
         }
         let rungs = state.ladder.iter().flat_map(|ladder| &ladder.rungs);
-        let swap: Vec<&Rung> = rungs.filter(|rung| rung.kind != TierKind::Node).collect();
+        let swap: Vec<&Rung> = rungs.filter(|rung| rung.kind.is_swap()).collect();
         let past = past_zswap(&swap, seen).filter(|_| now >= state.passes_from);
         let worth = past.or_else(|| swap.iter().find_map(|rung| rung.from));
         let after = swap.first().and_then(|rung| policy.tiers.rule(rung.kind)?.after).unwrap_or_default();

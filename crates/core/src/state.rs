@@ -8,12 +8,13 @@ use crate::{
     cost::{Costs, FaultCost},
     forecast::Forecast,
     idle::{Hotness, Measured, Tracker},
-    observation::{CgroupId, Memory, Tier},
+    observation::{CgroupId, Memory},
     placement::Ladder,
     policy::{Mode, Policy},
     room::HostHistory,
     savings::{self, Placed},
     swapoff::SwapDevices,
+    tier::Tier,
     units::{Bytes, Ratio},
 };
 

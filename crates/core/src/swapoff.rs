@@ -41,7 +41,7 @@ impl SwapDevices {
 mod tests {
     use super::*;
     use crate::{
-        observation::{Tier, TierKind},
+        tier::{Tier, TierKind},
         units::Bytes,
     };
 

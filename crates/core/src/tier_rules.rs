@@ -1,58 +1,11 @@
 //! Which tiers a policy allows to a cgroup, from which idle age on, and how much of it they may hold.
 
-use std::{collections::BTreeMap, fmt, time::Duration};
+use std::{collections::BTreeMap, time::Duration};
 
 use crate::{
-    observation::TierKind,
+    tier::TierKind,
     units::{Bytes, Ratio},
 };
-
-/// A tier as policies name it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum TierUse {
-    /// A slower NUMA node, such as CXL.
-    Node,
-    /// A compressed RAM disk used as swap.
-    Zram,
-    /// Compressed RAM in front of a swap device.
-    Zswap,
-    /// A swap partition or file on a block device.
-    Disk,
-}
-
-impl TierUse {
-    /// Every tier, the fastest first.
-    pub const ALL: [Self; 4] = [Self::Node, Self::Zram, Self::Zswap, Self::Disk];
-
-    /// The name in the configuration.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Node => "node",
-            Self::Zram => "zram",
-            Self::Zswap => "zswap",
-            Self::Disk => "disk",
-        }
-    }
-}
-
-impl fmt::Display for TierUse {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
-impl From<TierKind> for TierUse {
-    fn from(kind: TierKind) -> Self {
-        match kind {
-            TierKind::Node => Self::Node,
-            TierKind::Zswap => Self::Zswap,
-            TierKind::Zram => Self::Zram,
-            TierKind::Disk => Self::Disk,
-        }
-    }
-}
 
 /// How much of a cgroup a tier may hold.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
@@ -92,22 +45,22 @@ pub enum TierRules {
     #[default]
     Any,
     /// These; all others are forbidden.
-    Only(BTreeMap<TierUse, TierRule>),
+    Only(BTreeMap<TierKind, TierRule>),
 }
 
 impl TierRules {
     /// What is said of a tier; `None` if it is forbidden.
     #[must_use]
-    pub fn rule(&self, tier: impl Into<TierUse>) -> Option<TierRule> {
+    pub fn rule(&self, tier: TierKind) -> Option<TierRule> {
         match self {
             Self::Any => Some(TierRule::default()),
-            Self::Only(rules) => rules.get(&tier.into()).copied(),
+            Self::Only(rules) => rules.get(&tier).copied(),
         }
     }
 
     /// Whether memory may go there at all.
     #[must_use]
-    pub fn allows(&self, tier: impl Into<TierUse>) -> bool {
+    pub fn allows(&self, tier: TierKind) -> bool {
         self.rule(tier).is_some()
     }
 }
@@ -119,12 +72,12 @@ mod tests {
     #[test]
     fn what_is_not_listed_is_forbidden_and_no_list_allows_everything() {
         let after = Some(Duration::from_secs(1));
-        let rules = TierRules::Only([(TierUse::Zram, TierRule { after, at_most: None })].into());
+        let rules = TierRules::Only([(TierKind::Zram, TierRule { after, at_most: None })].into());
         assert_eq!(rules.rule(TierKind::Zram).and_then(|rule| rule.after), after);
         for kind in [TierKind::Zswap, TierKind::Disk] {
             assert!(!rules.allows(kind) && TierRules::Any.allows(kind), "{kind:?}");
         }
-        assert_eq!(TierUse::ALL.map(|tier| rules.allows(tier)), [false, true, false, false]);
+        assert_eq!(TierKind::ALL.map(|tier| rules.allows(tier)), [false, true, false, false]);
     }
 
     #[test]

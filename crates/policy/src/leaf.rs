@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, path::PathBuf, sync::Arc, time::Duration};
 
-use lowtide_core::{AtMost, ByteRate, Bytes, Line, Mode, Ratio, TierUse};
+use lowtide_core::{AtMost, ByteRate, Bytes, Line, Mode, Ratio, TierKind};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use crate::{SourceChoice, metrics::Place, pattern::Pattern, units};
@@ -237,7 +237,7 @@ pub(crate) enum SourceName {
     None,
 }
 
-impl Leaf for TierUse {
+impl Leaf for TierKind {
     const ALLOWED: &'static str = "one of `zram`, `zswap`, `disk` (a swap partition or file), `node` (a slower NUMA \
                                    node, such as CXL)";
 
@@ -247,15 +247,22 @@ impl Leaf for TierUse {
     }
 }
 
-/// [`TierUse`] for the JSON Schema.
-#[derive(JsonSchema)]
-#[schemars(inline, rename_all = "lowercase", extend("x-allowed" = TierUse::ALLOWED))]
-#[expect(dead_code, reason = "only its schema is wanted")]
-pub(crate) enum TierName {
-    Zram,
-    Zswap,
-    Disk,
-    Node,
+/// [`TierKind`] for the JSON Schema.
+pub(crate) struct TierName;
+
+impl JsonSchema for TierName {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "TierName".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let names = TierKind::ALL.map(TierKind::name);
+        json_schema!({ "type": "string", "enum": names, "x-allowed": TierKind::ALLOWED })
+    }
 }
 
 /// A whole number within bounds, written as a number.
@@ -390,4 +397,17 @@ fn name(text: &str) -> Result<Arc<str>, Refused> {
 
 fn pattern(text: &str) -> Result<Vec<Pattern>, Refused> {
     Pattern::parse(text).map_err(|(message, help)| Refused { message, help: Some(help) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_tier_is_allowed_and_said_to_be() {
+        for tier in TierKind::ALL {
+            assert_eq!(TierKind::parse(tier.name()).ok(), Some(tier));
+            assert!(TierKind::ALLOWED.contains(&format!("`{tier}`")), "{tier}");
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lowtide_core::{TierRule, TierRules, TierUse};
+use lowtide_core::{TierRule, TierRules};
 
 use crate::{Problem, raw, read::At, source::Source};
 
@@ -33,7 +33,7 @@ pub(crate) fn descending(source: &Source, list: &[At<raw::TierRule>]) -> Option<
     let aged = || list.iter().filter_map(|at| Some((at.value.tier?, at.value.after.as_ref()?.0, &at.span)));
     aged().find_map(|(slower, early, span)| {
         let (faster, late, first) =
-            aged().find(|(tier, after, _)| speed(*tier) < speed(slower) && *after > early)?;
+            aged().find(|(tier, after, _)| tier.speed() < slower.speed() && *after > early)?;
         let message = format!(
             "memory would go to `{slower}`, after {}, before it goes to the faster `{faster}`, after {}",
             written(early),
@@ -46,15 +46,6 @@ pub(crate) fn descending(source: &Source, list: &[At<raw::TierRule>]) -> Option<
                 .related(source.related(first.clone(), "the faster one is here")),
         )
     })
-}
-
-/// Ranks the tiers, the fastest first. zram and zswap are both compressed RAM.
-fn speed(tier: TierUse) -> u8 {
-    match tier {
-        TierUse::Node => 0,
-        TierUse::Zram | TierUse::Zswap => 1,
-        TierUse::Disk => 2,
-    }
 }
 
 fn written(age: Duration) -> String {

@@ -9,7 +9,7 @@ use std::{
 };
 
 use lowtide_core::{
-    AtMost, Budgets, ByteRate, Bytes, Line, Lines, Mode, Policy, Ratio, TierRule, TierRules, TierUse,
+    AtMost, Budgets, ByteRate, Bytes, Line, Lines, Mode, Policy, Ratio, TierKind, TierRule, TierRules,
 };
 use lowtide_policy::{
     Access, Amount, Config, HostTiers, Hotness, Loaded, Metrics, Price, Severity, SourceChoice, SwapSetup,
@@ -170,7 +170,7 @@ fn rules() -> TierRules {
     let after = Some(Duration::from_hours(6));
     let disk = TierRule { after, at_most: Some(AtMost::Bytes(Bytes::mib(1024))) };
     let node = TierRule::default();
-    TierRules::Only([(TierUse::Zswap, zswap), (TierUse::Disk, disk), (TierUse::Node, node)].into())
+    TierRules::Only([(TierKind::Zswap, zswap), (TierKind::Disk, disk), (TierKind::Node, node)].into())
 }
 
 #[test]

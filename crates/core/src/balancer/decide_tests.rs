@@ -1,7 +1,7 @@
 use super::*;
 use crate::{
     balancer::{Below, End},
-    observation::TierKind,
+    tier::TierKind,
 };
 use proptest::prelude::*;
 

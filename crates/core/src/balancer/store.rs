@@ -2,7 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::Reason;
 use crate::{
-    observation::TierKind,
+    tier::TierKind,
     units::{Bytes, Ratio},
 };
 

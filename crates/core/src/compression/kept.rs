@@ -1,5 +1,6 @@
 use crate::{
-    observation::{HostObservation, Tier, TierKind},
+    observation::HostObservation,
+    tier::{Tier, TierKind},
     units::{Bytes, Ratio},
 };
 
@@ -15,7 +16,7 @@ const LEAST_WAITING: Bytes = Bytes::mib(8);
 /// does not show in the cgroup's counters.
 pub(crate) fn is_kept(host: &HostObservation) -> bool {
     let sinks_from = |tier: &Tier| host.tiers.iter().find(|below| below.above.as_ref() == Some(&tier.device));
-    let takes = |tier: &&Tier| tier.kind != TierKind::Node && tier.above.is_none();
+    let takes = |tier: &&Tier| tier.kind.is_swap() && tier.above.is_none();
     let enters = |tier: &&Tier| takes(tier) && (sinks_from(tier).is_some() || !tier.room().is_zero());
     let Some(entry) = host.tiers.iter().find(enters) else { return false };
     match entry.kind {

@@ -17,7 +17,8 @@ use self::{
     trial::Trial,
 };
 use crate::{
-    observation::{Effect, Memory, TierKind},
+    observation::{Effect, Memory},
+    tier::TierKind,
     units::{Bytes, Ratio},
 };
 
@@ -150,10 +151,7 @@ impl Compression {
 
     /// Half of the interval around what a tier of this kind frees by a byte of this cgroup, where that is not measured of it.
     pub(crate) fn uncertainty(&self, kind: TierKind, memory: &Memory) -> Ratio {
-        match kind {
-            TierKind::Zram | TierKind::Zswap if self.taken(kind, memory).is_none() => SPREAD,
-            TierKind::Zram | TierKind::Zswap | TierKind::Node | TierKind::Disk => Ratio::ZERO,
-        }
+        if kind.compresses() && self.taken(kind, memory).is_none() { SPREAD } else { Ratio::ZERO }
     }
 
     /// What compression leaves of its memory, by zswap's counters or from what zram took in.

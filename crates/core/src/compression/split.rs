@@ -1,6 +1,6 @@
 use super::{ASSUMED, Mix, Stored};
 use crate::{
-    observation::{Tier, TierKind},
+    tier::{Tier, TierKind},
     units::{Bytes, Ratio},
 };
 

@@ -3,7 +3,7 @@ use std::{ops::Range, sync::Arc, time::Duration};
 use super::{Offer, Rates};
 use crate::{
     cost::FaultCost,
-    observation::TierKind,
+    tier::TierKind,
     units::{Bytes, Ratio},
 };
 

@@ -3,7 +3,8 @@ use std::{sync::Arc, time::Duration};
 use crate::{
     compression,
     cost::{Costs, FaultCost},
-    observation::{HostObservation, Tier, TierKind},
+    observation::HostObservation,
+    tier::{Tier, TierKind},
     units::{Bytes, Ratio},
 };
 
@@ -40,7 +41,7 @@ pub(crate) struct Offer {
 /// lower priority is not on the ladder, it takes what finds no room above. On a host that demotes, slower nodes come before
 /// all swap.
 pub(crate) fn offers(host: &HostObservation, costs: &Costs) -> Vec<Offer> {
-    let nodes = host.tiers.iter().filter(|tier| tier.kind == TierKind::Node && host.demotes);
+    let nodes = host.tiers.iter().filter(|tier| !tier.kind.is_swap() && host.demotes);
     nodes.map(|tier| Offer::of(tier, costs)).chain(swap(&host.tiers, costs)).collect()
 }
 
@@ -48,7 +49,7 @@ pub(crate) fn offers(host: &HostObservation, costs: &Costs) -> Vec<Offer> {
 fn swap(tiers: &[Tier], costs: &Costs) -> Vec<Offer> {
     // What is in a full tier can still sink from it.
     let sinks = |tier: &Tier| tiers.iter().any(|below| below.above.as_ref() == Some(&tier.device));
-    let takes = |tier: &Tier| tier.kind != TierKind::Node && tier.above.is_none();
+    let takes = |tier: &Tier| tier.kind.is_swap() && tier.above.is_none();
     let enters = |tier: &&Tier| takes(tier) && (sinks(tier) || !tier.room().is_zero());
     let Some(entry) = tiers.iter().find(enters) else { return Vec::new() };
     let below = tiers.iter().find(|tier| lies_below(tier, entry)).map(|tier| Offer::of(tier, costs));

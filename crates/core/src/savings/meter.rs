@@ -100,7 +100,7 @@ fn entry<'a>(parts: &'a mut BTreeMap<String, Held>, name: &str) -> &'a mut Held 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::observation::TierKind;
+    use crate::tier::TierKind;
 
     fn placed(kind: TierKind, bytes: u64, resident: u64) -> Placed {
         Placed { kind, device: kind.name().into(), bytes: Bytes::mib(bytes), resident: Bytes::mib(resident) }

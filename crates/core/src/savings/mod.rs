@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use crate::{
     compression::{Claim, Devices, OnDevices, Stored, on_devices, split},
-    observation::{Memory, Tier, TierKind},
+    observation::Memory,
+    tier::{Tier, TierKind},
     units::Bytes,
 };
 

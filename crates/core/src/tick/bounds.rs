@@ -4,9 +4,10 @@ use super::{Case, Step};
 use crate::{
     confine::ZswapBound,
     decision::{Figures, Reason, Scope},
-    observation::{Memory, Tier, TierKind},
+    observation::Memory,
     policy::Mode,
     room::{BATCH, Room},
+    tier::{Tier, TierKind},
     units::Bytes,
 };
 

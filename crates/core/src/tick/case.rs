@@ -10,11 +10,11 @@ use crate::{
     harm::{self, Harm, Usual},
     history::{MINUTE, SHORT},
     idle::ByType,
-    observation::{CgroupObservation, HostObservation, Pending, TierKind},
+    observation::{CgroupObservation, HostObservation, Pending},
     placement::{Ladder, Offer, Price},
     policy::{Budgets, Mode, Policy},
     room::{BATCH, Room},
-    tier_rules::TierUse,
+    tier::TierKind,
     units::{Bytes, Ratio},
 };
 
@@ -135,8 +135,7 @@ impl Case<'_> {
 
     /// What a byte that is away is worth, in seconds of stall a second: of anonymous memory what its first tier frees of it.
     fn worth_of_a_byte(&self, state: &CgroupState, scope: Scope) -> f64 {
-        let first =
-            state.ladder.iter().flat_map(|ladder| &ladder.rungs).find(|rung| rung.kind != TierKind::Node);
+        let first = state.ladder.iter().flat_map(|ladder| &ladder.rungs).find(|rung| rung.kind.is_swap());
         let freed = first.filter(|_| !scope.is_file()).map_or(Ratio::ONE, |rung| rung.freed);
         self.price(state).per_page() * freed.get() / Bytes::pages(1).as_f64()
     }
@@ -155,7 +154,7 @@ impl Case<'_> {
         state.ladder = self.ladder(state, &offers, self.price(state));
         state.forecast = self.forecast(state, &offers);
         let swap = |ladder: &Ladder| {
-            let rungs = ladder.rungs.iter().filter(|rung| rung.kind != TierKind::Node);
+            let rungs = ladder.rungs.iter().filter(|rung| rung.kind.is_swap());
             let begins: Vec<_> = rungs.map(|rung| rung.from).collect();
             (!begins.is_empty()).then(|| begins.into_iter().flatten().min())
         };
@@ -171,7 +170,7 @@ impl Case<'_> {
         let allowed = |offer: &Offer| {
             let wanted = self.policy.tiers.rule(offer.kind)?.after.unwrap_or_default();
             let least = self.policy.cold_after.max(self.after);
-            let least = if offer.kind == TierKind::Node { least } else { least.max(swapped_from) };
+            let least = if offer.kind.is_swap() { least.max(swapped_from) } else { least };
             let taken = state.compression.taken(offer.kind, &self.cgroup.memory);
             let or_measured = |freed: Ratio| taken.map_or(freed, Ratio::complement);
             let (freed, expected) = (or_measured(offer.freed), or_measured(offer.expected));
@@ -295,6 +294,6 @@ impl Case<'_> {
 
     /// Where the kernel demotes it does so with page cache too, whatever it is asked for.
     fn would_demote_what_must_not(&self, room: &Room) -> bool {
-        room.for_demotion().is_some() && !self.policy.tiers.allows(TierUse::Node)
+        room.for_demotion().is_some() && !self.policy.tiers.allows(TierKind::Node)
     }
 }

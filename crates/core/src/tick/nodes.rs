@@ -5,9 +5,9 @@ use crate::{
     cgroup_state::CgroupState,
     confine::PastZswap,
     decision::{Reason, Scope},
-    observation::{SwapRoom, TierKind},
     policy::Mode,
     room::{BATCH, Room},
+    tier::{SwapRoom, TierKind},
     units::{Bytes, Ratio},
 };
 

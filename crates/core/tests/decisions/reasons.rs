@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use lowtide_core::{
     Action, ByteRate, Bytes, Decision, Effect, Limit, Mode, Pending, Ratio, Reason, Scope, Stored, SwapBound,
-    Tier, TierKind, TierRule, TierRules, TierUse, ZswapBound,
+    Tier, TierKind, TierRule, TierRules, ZswapBound,
     confine::Why,
     idle::{ByType, Cohort},
 };
@@ -214,7 +214,7 @@ fn not_worth_it(bench: &mut Bench) {
 
 fn slow_node_forbidden(bench: &mut Bench) {
     bench.slow_node(Bytes::mib(1_000));
-    bench.policy().tiers = TierRules::Only([(TierUse::Zram, TierRule::default())].into());
+    bench.policy().tiers = TierRules::Only([(TierKind::Zram, TierRule::default())].into());
 }
 
 fn slow_node_full(bench: &mut Bench) {

@@ -45,7 +45,7 @@ pub(crate) struct Policy {
 pub(crate) struct TierRule {
     /// Which tier.
     #[schemars(rename = "use", required, with = "TierName")]
-    pub tier: Option<lowtide_core::TierUse>,
+    pub tier: Option<lowtide_core::TierKind>,
     /// Idle age from which on memory may go there. Placement finds it unless given.
     pub after: Option<leaf::After>,
     /// How much of a cgroup it may hold: uncompressed, but for zswap compressed. As much as there is room unless given.

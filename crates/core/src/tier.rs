@@ -1,0 +1,161 @@
+//! The places that memory can lie in beside DRAM.
+
+use std::{fmt, sync::Arc};
+
+use crate::units::{Bytes, Ratio};
+
+/// What kind of place a tier is, the fastest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TierKind {
+    /// A NUMA node of memory that is slower than DRAM, such as CXL.
+    Node,
+    /// A compressed RAM disk used as swap.
+    Zram,
+    /// Compressed RAM in front of a swap device.
+    Zswap,
+    /// A swap partition or file on a block device.
+    Disk,
+}
+
+/// What can be said of every tier of a kind. Each answer names all kinds, so that a new one does not compile before it has its own.
+impl TierKind {
+    /// Every kind, the fastest first.
+    pub const ALL: [Self; 4] = [Self::Node, Self::Zram, Self::Zswap, Self::Disk];
+
+    /// The name in the configuration, and the label in metrics.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Node => "node",
+            Self::Zram => "zram",
+            Self::Zswap => "zswap",
+            Self::Disk => "disk",
+        }
+    }
+
+    /// Its place among the kinds, by what a fault costs: less is faster. zram and zswap are both compressed RAM.
+    #[must_use]
+    pub const fn speed(self) -> u8 {
+        match self {
+            Self::Node => 0,
+            Self::Zram | Self::Zswap => 1,
+            Self::Disk => 2,
+        }
+    }
+
+    /// Whether memory gets there by swapping out; a node's pages stay mapped, and are demoted.
+    #[must_use]
+    pub const fn is_swap(self) -> bool {
+        match self {
+            Self::Node => false,
+            Self::Zram | Self::Zswap | Self::Disk => true,
+        }
+    }
+
+    /// Whether swapped-out pages lie on a device of this kind.
+    #[must_use]
+    pub const fn is_swap_device(self) -> bool {
+        match self {
+            Self::Node | Self::Zswap => false,
+            Self::Zram | Self::Disk => true,
+        }
+    }
+
+    /// Whether it keeps pages compressed in DRAM, so that what it saves depends on what they hold.
+    #[must_use]
+    pub const fn compresses(self) -> bool {
+        match self {
+            Self::Node | Self::Disk => false,
+            Self::Zram | Self::Zswap => true,
+        }
+    }
+}
+
+impl fmt::Display for TierKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// One tier as it is now.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Tier {
+    /// What kind of place it is.
+    pub kind: TierKind,
+    /// The swap device or file as /proc/swaps names it (`/dev/zram0`), the path of a backing device; `zswap` for zswap,
+    /// `node1` for a node.
+    pub device: Arc<str>,
+    /// Swap priority; higher is used first. `None` for zswap and nodes, which are in front of all devices, and for a backing
+    /// device.
+    pub priority: Option<i32>,
+    /// What it holds when full, uncompressed: swap slots, or a backing device's size. For zswap the DRAM that its pool may
+    /// take, for a node its memory.
+    pub capacity: Bytes,
+    /// Swap slots taken. For zswap the DRAM that its pool takes: a tier's fill is what runs out first. For a node what is
+    /// not free.
+    pub used: Bytes,
+    /// Uncompressed bytes whose data this tier holds now: for zram less than `used` after writeback to a backing
+    /// device, for a disk under zswap less than `used` by what zswap still holds where that is known, for a node
+    /// anonymous memory and page cache.
+    pub stored: Bytes,
+    /// DRAM that it takes for what it stores; zero for a disk and a node.
+    pub resident: Bytes,
+    /// zram's mem_limit, if one is set.
+    pub resident_limit: Option<Bytes>,
+    /// The tier that it takes pages from and that has the swap slots for them: the zram device of a backing device.
+    pub above: Option<Arc<str>>,
+}
+
+/// Room in swap, or on slower nodes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct SwapRoom {
+    /// What the devices hold when full.
+    pub total: Bytes,
+    /// What they can still take.
+    pub free: Bytes,
+}
+
+impl Tier {
+    /// Share of its DRAM cost in what it stores: 0 for a disk, the compressed share for zram and zswap.
+    #[must_use]
+    pub fn resident_share(&self) -> Ratio {
+        self.resident.share_of(self.stored).clamped()
+    }
+
+    /// Whether it is a swap device. zswap needs a slot on one for each page it stores, a backing device one on its zram.
+    #[must_use]
+    pub fn has_slots(&self) -> bool {
+        self.kind.is_swap_device() && self.above.is_none()
+    }
+
+    /// Uncompressed bytes that it can still take: free slots, or what fits below the memory limit at today's
+    /// compression, if that is less.
+    #[must_use]
+    pub fn room(&self) -> Bytes {
+        let slots = self.capacity - self.used;
+        let Some(limit) = self.resident_limit else { return slots };
+        self.compressed_into(limit - self.resident).map_or(slots, |below_limit| slots.min(below_limit))
+    }
+
+    /// As [`room`](Self::room), for zswap too, whose capacity is the DRAM of its pool.
+    #[must_use]
+    pub fn uncompressed_room(&self) -> Bytes {
+        match self.kind {
+            TierKind::Zswap => self.compressed_into(self.room()).unwrap_or(Bytes::MAX),
+            TierKind::Node | TierKind::Zram | TierKind::Disk => self.room(),
+        }
+    }
+
+    /// Uncompressed bytes that fit into so much DRAM at today's compression; all there are if it takes none.
+    #[must_use]
+    pub fn uncompressed(&self, dram: Bytes) -> Bytes {
+        self.compressed_into(dram).unwrap_or(Bytes::MAX)
+    }
+
+    /// Uncompressed bytes that fit into so much DRAM at today's compression; `None` if it takes none.
+    fn compressed_into(&self, dram: Bytes) -> Option<Bytes> {
+        let share = if self.stored.is_zero() { Ratio::ONE } else { self.resident_share() };
+        (share != Ratio::ZERO).then(|| dram.scale(Ratio::ONE.over(share)))
+    }
+}
