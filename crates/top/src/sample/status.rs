@@ -1,0 +1,336 @@
+//! The daemon's answer: of what docs/output.schema.json calls `status` the fields that are shown.
+
+use std::time::Duration;
+
+use lowtide_core::{Bytes, Ratio, TierKind};
+use serde::Deserialize;
+
+/// The version of the answer that is understood.
+const VERSION: u32 = 1;
+
+/// Why an answer cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum StatusError {
+    /// It is no JSON, or lacks something.
+    #[error("its answer is not understood: {0}")]
+    Garbled(#[from] serde_json::Error),
+    /// It comes from another release.
+    #[error(
+        "its answer has version {0}, this program knows {VERSION}: daemon and program are of different releases"
+    )]
+    OtherVersion(u32),
+}
+
+/// What the daemon knows after one turn of its loop.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Status {
+    /// Since its start.
+    #[serde(deserialize_with = "seconds")]
+    pub uptime: Duration,
+    /// Turns so far.
+    pub ticks: u64,
+    /// Offloaded, less what the tiers take for it, less the daemon itself; of the host, may be negative.
+    pub net_saved: i64,
+    /// Memory of the daemon itself.
+    pub own: Bytes,
+    /// How idle ages are got.
+    pub sampling: Sampling,
+    /// What is wrong without stopping it.
+    pub problems: Vec<String>,
+    /// Its tiers, for their order.
+    host: Tiers,
+    /// What a fault costs, in the order of its tiers.
+    costs: Vec<Cost>,
+    /// Stores that the balancer looks at.
+    pub balancer: Vec<Store>,
+    /// The targets.
+    pub cgroups: Vec<Tenant>,
+}
+
+/// How idle ages are got.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Sampling {
+    /// The source, if there is one.
+    pub source: Option<String>,
+    /// What is wrong with it.
+    pub problem: Option<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Tiers {
+    tiers: Vec<Named>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Named {
+    device: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Cost {
+    fault: Fault,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Fault {
+    #[serde(deserialize_with = "seconds")]
+    time: Duration,
+    basis: String,
+}
+
+/// A fast tier that pages sink from.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Store {
+    #[serde(rename = "store")]
+    names: StoreNames,
+    /// Moved to the slower device since the daemon's start.
+    pub moved: Bytes,
+    /// Written there in the last 24 hours.
+    pub written: Bytes,
+    /// What may be written there in 24 hours.
+    pub budget: Bytes,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct StoreNames {
+    below: Option<Named>,
+}
+
+/// One target.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Tenant {
+    /// Inode of its cgroup.
+    pub id: u64,
+    /// Path from the root of the cgroup tree.
+    pub path: String,
+    /// Its memory.
+    pub memory: Memory,
+    /// Pressure over the daemon's last interval.
+    pub stalls: Stalls,
+    /// How long its memory has been idle; `None` without a source.
+    pub hotness: Option<Hotness>,
+    /// Where its offloaded bytes live.
+    pub placed: Vec<Placed>,
+    /// Offloaded, less what the tiers take for it.
+    pub net_saved: Bytes,
+    /// What was decided last.
+    pub decision: Decided,
+    /// What was done so far.
+    pub account: Account,
+}
+
+/// Counters and sizes of the kernel.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Memory {
+    stat: Stat,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Stat {
+    refault_anon: Option<Bytes>,
+    refault_file: Option<Bytes>,
+    zswap_writeback: Option<Bytes>,
+}
+
+/// Shares of an interval; `None` without PSI.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Stalls {
+    /// Some task stalled on memory.
+    pub memory_some: Option<Ratio>,
+    /// Some task stalled on I/O.
+    pub io_some: Option<Ratio>,
+}
+
+/// Idle ages.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Hotness {
+    /// Touched within the policy's `cold_after`.
+    pub working_set: Bytes,
+    /// Half of the 95 % interval around it; `None` if the source cannot say.
+    pub working_set_error: Option<Bytes>,
+    histogram: Histogram,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct Histogram {
+    classes: Vec<ByType>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+struct ByType {
+    anon: Bytes,
+    file: Bytes,
+}
+
+/// A part of what is offloaded.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Placed {
+    /// The kind of the tier.
+    pub kind: TierKind,
+    /// Uncompressed.
+    pub bytes: Bytes,
+}
+
+/// A decision.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Decided {
+    /// Name of the policy.
+    pub policy: String,
+    /// What was to be done.
+    pub action: Action,
+    /// Name of the reason.
+    pub reason: String,
+    /// Why page cache alone might go.
+    pub file_only: Option<String>,
+    /// What it was made from.
+    pub figures: Figures,
+}
+
+/// What was to be done.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "kind")]
+pub enum Action {
+    /// Nothing.
+    Hold,
+    /// Ask the kernel for so much.
+    Reclaim {
+        /// How much.
+        amount: Bytes,
+        /// Of what.
+        scope: String,
+    },
+}
+
+/// What a decision was made from.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Figures {
+    /// In DRAM.
+    pub current: Bytes,
+    /// Uncompressed bytes offloaded.
+    pub offloaded: Bytes,
+    /// Faulted back in the last minute, as a share of the working set.
+    pub promotion_rate: Ratio,
+    /// Today's price, a share of the fastest pace.
+    pub price: Ratio,
+}
+
+/// What was done so far.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Account {
+    /// The last decisions, newest last.
+    pub recent: Vec<Entry>,
+    /// The working set of the last hour, newest last.
+    pub working_sets: Vec<WorkingSet>,
+    /// What really left DRAM.
+    pub effective: Bytes,
+    /// Kernel CPU that it took.
+    #[serde(deserialize_with = "seconds")]
+    pub reclaim_cpu: Duration,
+}
+
+/// A decision and how often it was repeated.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Entry {
+    /// Of the first of them, since the daemon's start.
+    #[serde(deserialize_with = "seconds")]
+    pub since: Duration,
+    /// Turns in a row.
+    pub ticks: u64,
+    /// Asked for in all of them.
+    pub asked: Bytes,
+    /// The last of them.
+    pub decision: Decided,
+}
+
+/// A working set at one moment.
+#[derive(Debug, Clone, Deserialize)]
+pub struct WorkingSet {
+    /// Bytes.
+    pub size: Bytes,
+}
+
+impl Status {
+    /// Understands what the daemon answers to `status` as JSON.
+    pub fn parse(text: &str) -> Result<Self, StatusError> {
+        #[derive(Deserialize)]
+        struct Versioned {
+            version: u32,
+        }
+        match serde_json::from_str::<Versioned>(text)?.version {
+            VERSION => Ok(serde_json::from_str(text)?),
+            other => Err(StatusError::OtherVersion(other)),
+        }
+    }
+
+    /// What a fault on the tier `device` costs, and on what that rests (`measured`, `told`, `assumed`).
+    #[must_use]
+    pub fn fault_cost(&self, device: &str) -> Option<(Duration, &str)> {
+        let mut costs = self.host.tiers.iter().zip(&self.costs);
+        costs.find(|(tier, _)| tier.device == device).map(|(_, cost)| (cost.fault.time, &*cost.fault.basis))
+    }
+
+    /// The store whose pages sink to `device`.
+    #[must_use]
+    pub fn store_above(&self, device: &str) -> Option<&Store> {
+        let below = |store: &Store| store.names.below.as_ref().is_some_and(|below| below.device == device);
+        self.balancer.iter().find(|store| below(store))
+    }
+}
+
+impl Memory {
+    /// Counter: bytes that came back after they had been reclaimed. Without what zswap reads in order to write it back, which
+    /// `workingset_refault_anon` counts.
+    #[must_use]
+    pub fn refaulted(&self) -> Option<Bytes> {
+        let Stat { refault_anon, refault_file, zswap_writeback } = self.stat;
+        Some(refault_anon? - zswap_writeback.unwrap_or_default() + refault_file?)
+    }
+}
+
+impl Hotness {
+    /// In DRAM and not touched within `cold_after`.
+    #[must_use]
+    pub fn cold(&self) -> Bytes {
+        let all: Bytes = self.histogram.classes.iter().map(|class| class.anon + class.file).sum();
+        all - self.working_set
+    }
+}
+
+/// A time that is written as a number of seconds.
+fn seconds<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    Duration::try_from_secs_f64(f64::deserialize(deserializer)?).map_err(serde::de::Error::custom)
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("", "not understood")]
+    #[case("{}", "missing field `version`")]
+    #[case(r#"{"version":1}"#, "missing field")]
+    #[case(r#"{"version":2}"#, "version 2")]
+    #[case(r#"{"version":-1}"#, "not understood")]
+    fn what_is_no_status_is_told(#[case] text: &str, #[case] expected: &str) {
+        let error = Status::parse(text).unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+
+    #[rstest]
+    #[case("1.5", Some(Duration::from_millis(1500)))]
+    #[case("0", Some(Duration::ZERO))]
+    #[case("-1", None)]
+    #[case("1e300", None)]
+    #[case("null", None)]
+    fn times(#[case] text: &str, #[case] expected: Option<Duration>) {
+        #[derive(Deserialize)]
+        struct Time {
+            #[serde(deserialize_with = "seconds")]
+            time: Duration,
+        }
+        let read = serde_json::from_str::<Time>(&format!("{{\"time\":{text}}}"));
+        assert_eq!(read.ok().map(|read| read.time), expected);
+    }
+}
