@@ -7,8 +7,8 @@ use super::{
 
 /// Between two columns.
 const GAP: usize = 2;
-/// A shorter rest of a name, or of a remark, tells nothing.
-const LEAST: usize = 18;
+/// A name, or a remark, is not made shorter than this as long as there is a column that can go.
+const LEAST: usize = 24;
 
 /// A column of figures, set right.
 pub(super) struct Column {
@@ -113,12 +113,12 @@ impl Table {
         loop {
             let figures: usize = shown.iter().map(|index| self.width(*index) + GAP).sum();
             let room = columns.saturating_sub(figures);
-            let least = names.min(LEAST) + remarks.min(LEAST);
+            let least = names.min(LEAST) + remarks.min(LEAST + GAP);
             let first = shown.iter().copied().max_by_key(|index| self.columns[*index].dispensable);
             match first.filter(|index| self.columns[*index].dispensable > 0) {
                 Some(index) if room < least => shown.retain(|kept| *kept != index),
                 _ => {
-                    let name = names.min(room.saturating_sub(remarks.min(LEAST)));
+                    let name = names.min(room.saturating_sub(remarks.min(LEAST + GAP)).max(room / 2));
                     return Fit { shown, name, remark: remarks.min(room - name) };
                 }
             }
@@ -161,7 +161,7 @@ mod tests {
         let table =
             table("/kubepods.slice/kubepods-burstable.slice/pod0123.slice/web.scope", "hold (nothing_cold)");
         assert!(drawn(&table, 80)[0].contains("WORKING SET"));
-        let narrow = drawn(&table, 60);
+        let narrow = drawn(&table, 75);
         assert!(narrow[0].contains("PRICE") && !narrow[0].contains("WORKING SET"), "{narrow:?}");
         assert!(narrow[1].contains('…') && narrow[1].contains("web.scope"), "{narrow:?}");
         assert!(drawn(&table, 150)[1].contains("burstable"), "wide ones have the whole name");

@@ -55,8 +55,10 @@ fn row(tier: &Tier) -> Row {
         sunk.map_or_else(unknown, |sunk| sunk.moved.to_string()).into(),
         sunk.map_or_else(unknown, |sunk| format!("{} of {}", sunk.written, sunk.budget)).into(),
     ];
+    let kind = tier.kind.name();
+    let device = if tier.device == kind { String::new() } else { format!(" {}", name(&tier.device)) };
     Row {
-        name: format!("{} {}{}", tier.kind.name(), name(&tier.device), above.unwrap_or_default()),
+        name: format!("{kind}{device}{}", above.unwrap_or_default()),
         cells,
         remark: String::new(),
         mood: Mood::Usual,

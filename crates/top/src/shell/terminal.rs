@@ -1,6 +1,6 @@
 use std::io;
 
-use ratatui::{Frame, prelude::CrosstermBackend};
+use ratatui::{Frame, crossterm::terminal::is_raw_mode_enabled, prelude::CrosstermBackend};
 
 /// The terminal, raw and on its alternate screen, until this is dropped.
 ///
@@ -33,6 +33,9 @@ impl Drop for Terminal {
     fn drop(&mut self) {
         // One that is gone needs nothing back.
         let _ = self.terminal.show_cursor();
-        let _ = ratatui::try_restore();
+        // Nor does one that a panic gave back: to leave the alternate screen twice puts the cursor where it was before, over the message.
+        if is_raw_mode_enabled().unwrap_or(true) {
+            let _ = ratatui::try_restore();
+        }
     }
 }
