@@ -1,6 +1,6 @@
 //! A real terminal: a shell in a tmux of its own, which keys are sent to and whose screen is read.
 
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]
 
 use std::{
     path::Path,
