@@ -302,6 +302,28 @@ fn seconds<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Duration
 }
 
 #[cfg(test)]
+impl Status {
+    /// After so many turns, without any tenant.
+    pub(crate) fn of_turn(ticks: u64, uptime: Duration) -> Self {
+        let sampling = Sampling { source: None, problem: None };
+        let host = Tiers { tiers: Vec::new() };
+        let (problems, costs, balancer, cgroups) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self {
+            uptime,
+            ticks,
+            net_saved: 0,
+            own: Bytes::ZERO,
+            sampling,
+            problems,
+            host,
+            costs,
+            balancer,
+            cgroups,
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use rstest::rstest;
 

@@ -8,6 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use super::rhythm::Rhythm;
 use crate::sample::{Daemon, Silence, Status};
 
 /// How the daemon is asked for its status as JSON: the text, or why there is none.
@@ -21,6 +22,8 @@ pub(super) struct Inquiry {
     socket: PathBuf,
     ask: Ask,
     open: Option<Open>,
+    rhythm: Rhythm,
+    last: Option<Box<Status>>,
 }
 
 /// A question without an answer so far.
@@ -32,7 +35,26 @@ struct Open {
 impl Inquiry {
     /// Of the daemon at `socket`.
     pub(super) fn new(socket: PathBuf, ask: Ask) -> Self {
-        Self { socket, ask, open: None }
+        Self { socket, ask, open: None, rhythm: Rhythm::default(), last: None }
+    }
+
+    /// What it answers, or what it answered last if it can hardly have anything new to tell.
+    pub(super) fn answer_in_turn(&mut self, now: Duration) -> Daemon {
+        if let Some(last) = self.last.clone().filter(|_| !self.rhythm.is_due(now)) {
+            return Daemon::Answers(last);
+        }
+        let answer = self.answer();
+        self.last = match &answer {
+            Daemon::Answers(status) => {
+                self.rhythm.answered(status, now);
+                Some(status.clone())
+            }
+            Daemon::Silent(_) => {
+                self.rhythm.silent();
+                None
+            }
+        };
+        answer
     }
 
     /// What it answers now.

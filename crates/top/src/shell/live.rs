@@ -127,7 +127,7 @@ fn spawn(
 fn look(mut source: Source, interval: Duration, to: &Sender<Message>) -> Result<(), LiveError> {
     loop {
         let begun = Instant::now();
-        let sample = Box::new(source.look()?);
+        let sample = Box::new(source.look_in_turn()?);
         if to.send(Message::Looked(sample)).is_err() {
             return Ok(());
         }

@@ -2,6 +2,7 @@
 
 mod inquiry;
 mod live;
+mod rhythm;
 mod source;
 mod terminal;
 

@@ -9,7 +9,7 @@ use lowtide_kernfs::{Result, Root};
 use super::{Ask, inquiry::Inquiry};
 use crate::{
     model::{Model, Past},
-    sample::{Kernel, Sample},
+    sample::{Daemon, Kernel, Sample},
 };
 
 /// Where samples come from: the kernel's files and the daemon's socket.
@@ -30,6 +30,16 @@ impl Source {
     /// Everything now. Fails where /proc/meminfo cannot be read.
     pub fn look(&mut self) -> Result<Sample> {
         let daemon = self.daemon.answer();
+        self.with(daemon)
+    }
+
+    /// As [`look`](Self::look), for one who looks again and again: the daemon is asked about once in each of its turns.
+    pub fn look_in_turn(&mut self) -> Result<Sample> {
+        let daemon = self.daemon.answer_in_turn(self.began.elapsed());
+        self.with(daemon)
+    }
+
+    fn with(&mut self, daemon: Daemon) -> Result<Sample> {
         // The time of the kernel's counters, which rates are made of.
         let (at, clock) = (SystemTime::now(), self.began.elapsed());
         let mut host = self.kernel.look()?;
