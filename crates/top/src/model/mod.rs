@@ -1,6 +1,7 @@
 //! What two samples say: sizes as they are, counters as rates.
 
 mod host;
+mod looks;
 mod rate;
 mod tenants;
 mod tiers;

@@ -2,6 +2,7 @@
 
 mod kernel;
 mod status;
+mod tenant;
 
 use std::{
     path::PathBuf,
@@ -13,7 +14,10 @@ use lowtide_host::{Counters, Kswapd, Meminfo, Zone};
 use lowtide_tiers::Traffic;
 
 pub use kernel::Kernel;
-pub use status::{Account, Action, Decided, Figures, Hotness, Placed, Status, StatusError, Store, Tenant};
+pub use status::{Sampling, Status, StatusError, Store};
+pub use tenant::{
+    Account, Action, Decided, Entry, Figures, Hotness, Memory, Placed, Stalls, Tenant, WorkingSet,
+};
 
 /// Everything at one moment.
 #[derive(Debug, Clone)]
