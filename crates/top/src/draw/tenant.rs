@@ -1,9 +1,9 @@
-use lowtide_core::{Bytes, Ratio};
+use lowtide_core::{Bytes, Ratio, TierKind};
 use ratatui::text::Line;
 
 use super::{
     Mood, Paper,
-    tenants::{decision, working_set},
+    tenants::{KINDS, decision, working_set},
     words::{UNKNOWN, age, name, pad, percent, rate, share, size, wrap},
 };
 use crate::model::{Entry, Moment, Tenant};
@@ -31,7 +31,8 @@ pub(super) fn lines(tenant: Option<&Tenant>, paper: Paper) -> Vec<Line<'static>>
 }
 
 fn figures(tenant: &Tenant) -> Vec<String> {
-    let by_tier = tenant.by_tier.iter().map(|(kind, bytes)| format!("{} {bytes}", kind.name()));
+    let on = |kind: TierKind| Some(format!("{} {}", kind.name(), tenant.by_tier.get(&kind)?));
+    let by_tier = KINDS.into_iter().filter_map(on);
     let by_tier = by_tier.collect::<Vec<_>>().join(", ");
     let by_tier = if by_tier.is_empty() { String::new() } else { format!(" ({by_tier})") };
     vec![

@@ -52,11 +52,13 @@ fn none(model: &Model, screen: &Screen, paper: Paper) -> Vec<Line<'static>> {
     wrap(&told, paper.width).into_iter().map(Line::raw).collect()
 }
 
-/// The columns of the tiers that something lies on.
+/// The fastest first.
+pub(super) const KINDS: [TierKind; 4] = [TierKind::Node, TierKind::Zram, TierKind::Zswap, TierKind::Disk];
+
+/// The columns of the kinds that this host has.
 fn kinds(model: &Model) -> Vec<TierKind> {
-    let all = [TierKind::Node, TierKind::Zswap, TierKind::Zram, TierKind::Disk];
     let holds = |kind: &TierKind| model.tiers.iter().any(|tier| tier.kind == *kind);
-    all.into_iter().filter(holds).collect()
+    KINDS.into_iter().filter(holds).collect()
 }
 
 const fn heading(kind: TierKind) -> &'static str {
