@@ -40,6 +40,9 @@ _lowtide() {
             lowtide,tiers)
                 cmd="lowtide__subcmd__tiers"
                 ;;
+            lowtide,top)
+                cmd="lowtide__subcmd__top"
+                ;;
             lowtide__subcmd__tiers,apply)
                 cmd="lowtide__subcmd__tiers__subcmd__apply"
                 ;;
@@ -53,7 +56,7 @@ _lowtide() {
 
     case "${cmd}" in
         lowtide)
-            opts="-h -V --root --help --version run check doctor status explain report tiers restore"
+            opts="-h -V --root --help --version run check doctor status top explain report tiers restore"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -292,6 +295,44 @@ _lowtide() {
             fi
             case "${prev}" in
                 --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --root)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        lowtide__subcmd__top)
+            opts="-h --sort --view --interval --once --config --socket --json --root --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                --sort)
+                    COMPREPLY=($(compgen -W "cgroup dram working-set cold offloaded saved pressure refaults back" -- "${cur}"))
+                    return 0
+                    ;;
+                --view)
+                    COMPREPLY=($(compgen -W "tenants tiers host" -- "${cur}"))
+                    return 0
+                    ;;
+                --interval)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --config)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --socket)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -31,6 +31,7 @@ complete -c lowtide -n "__fish_lowtide_needs_command" -f -a "run" -d 'Run the da
 complete -c lowtide -n "__fish_lowtide_needs_command" -f -a "check" -d 'Validate the configuration. Exits 0, or 78 with file, line and column of every problem'
 complete -c lowtide -n "__fish_lowtide_needs_command" -f -a "doctor" -d 'Say what this host can do, what is missing and how to enable it. Exits 0, or 1 if lowtide cannot run here'
 complete -c lowtide -n "__fish_lowtide_needs_command" -f -a "status" -d 'Show what the daemon sees: the host, its tiers, every target and the last decision about it'
+complete -c lowtide -n "__fish_lowtide_needs_command" -f -a "top" -d 'Show the host, its tiers and every target as they are now, again and again; q ends it, ? has the keys'
 complete -c lowtide -n "__fish_lowtide_needs_command" -f -a "explain" -d 'Say why the daemon last did, or did not, act on a cgroup'
 complete -c lowtide -n "__fish_lowtide_needs_command" -f -a "report" -d 'Show what was saved, net, since when, what it cost, and what it is worth'
 complete -c lowtide -n "__fish_lowtide_needs_command" -f -a "tiers" -d 'Set up zram, swap devices, zswap and demotion as the configuration asks'
@@ -59,6 +60,25 @@ complete -c lowtide -n "__fish_lowtide_using_subcommand status" -l socket -d 'Th
 complete -c lowtide -n "__fish_lowtide_using_subcommand status" -l root -d 'Read and write the kernel\'s files under this directory instead of / (for tests and fixtures)' -r -F
 complete -c lowtide -n "__fish_lowtide_using_subcommand status" -l json -d 'As JSON'
 complete -c lowtide -n "__fish_lowtide_using_subcommand status" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c lowtide -n "__fish_lowtide_using_subcommand top" -l sort -d 'What is most first; paths from A to Z' -r -f -a "cgroup\t'The path'
+dram\t'Memory in DRAM'
+working-set\t'What of it was touched lately'
+cold\t'What of it was not'
+offloaded\t'Offloaded bytes'
+saved\t'Net savings'
+pressure\t'Memory pressure of the last turn'
+refaults\t'What came back since the last turn'
+back\t'Faulted back in the last minute'"
+complete -c lowtide -n "__fish_lowtide_using_subcommand top" -l view -d 'What is on the screen; with --once nothing else is' -r -f -a "tenants\t'A row for each target'
+tiers\t'Where offloaded pages can live'
+host\t'Memory, reclaim, zones'"
+complete -c lowtide -n "__fish_lowtide_using_subcommand top" -l interval -d 'From one look to the next, and what rates are over: 500ms, 2s, 1m; from 100ms to 1h' -r
+complete -c lowtide -n "__fish_lowtide_using_subcommand top" -l config -d 'The host\'s configuration; policies are read from policies.d/*.yaml beside it too' -r -F
+complete -c lowtide -n "__fish_lowtide_using_subcommand top" -l socket -d 'The daemon\'s control socket, if it is not the one in the configuration' -r -F
+complete -c lowtide -n "__fish_lowtide_using_subcommand top" -l root -d 'Read and write the kernel\'s files under this directory instead of / (for tests and fixtures)' -r -F
+complete -c lowtide -n "__fish_lowtide_using_subcommand top" -l once -d 'Print one screen as plain text, after two looks an interval apart, and exit'
+complete -c lowtide -n "__fish_lowtide_using_subcommand top" -l json -d 'As JSON, once'
+complete -c lowtide -n "__fish_lowtide_using_subcommand top" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c lowtide -n "__fish_lowtide_using_subcommand explain" -l config -d 'The host\'s configuration; policies are read from policies.d/*.yaml beside it too' -r -F
 complete -c lowtide -n "__fish_lowtide_using_subcommand explain" -l socket -d 'The daemon\'s control socket, if it is not the one in the configuration' -r -F
 complete -c lowtide -n "__fish_lowtide_using_subcommand explain" -l root -d 'Read and write the kernel\'s files under this directory instead of / (for tests and fixtures)' -r -F

@@ -4,6 +4,7 @@ mod check;
 mod daemon;
 mod doctor;
 mod tiers;
+mod top;
 
 use std::process::ExitCode;
 
@@ -33,6 +34,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             };
             daemon::status(daemon, *json, shown)
         }
+        Command::Top(options) => top::run(root, options),
         Command::Explain { cgroup, daemon, json } => daemon::explain(cgroup, daemon, *json),
         Command::Report { daemon, json } => daemon::report(daemon, *json),
         Command::Tiers { command } => tiers::run(root, command),

@@ -25,7 +25,7 @@ const ENVIRONMENT: &Terms = &[
         "LOWTIDE_LOG",
         "What the daemon logs: error, warn, info (the default), debug or trace, or one of them for a module, as in lowtide_daemon=debug.",
     ),
-    ("NO_COLOR", "Set and not empty: no colours in the log."),
+    ("NO_COLOR", "Set and not empty: no colours in the log and in top."),
     ("COLUMNS", "How many characters fit a line, where the terminal does not say it."),
 ];
 
@@ -59,6 +59,14 @@ fn examples(page: &str) -> &'static Terms {
         "lowtide-explain" => {
             &[("lowtide explain /system.slice/nginx.service", "Why the last step was, or was not, taken.")]
         }
+        "lowtide-top" => &[
+            ("lowtide top", "What the host and its tenants do now."),
+            ("lowtide top --once --view host --interval 10s", "Ten seconds of the host's reclaim, as text."),
+            (
+                "lowtide top --json | jq -r '.tenants[] | select(.refaulted_per_second > 1e6) | .path'",
+                "Tenants that read back more than a megabyte a second.",
+            ),
+        ],
         "lowtide-report" => &[("lowtide report --json | jq .now.net", "Bytes saved net at this moment.")],
         "lowtide-tiers" | "lowtide-tiers-plan" | "lowtide-tiers-apply" => {
             &[("lowtide tiers plan && lowtide tiers apply", "Look first, then set up.")]

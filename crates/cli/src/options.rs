@@ -1,6 +1,6 @@
 //! What can be typed.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -57,6 +57,8 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Show the host, its tiers and every target as they are now, again and again; q ends it, ? has the keys.
+    Top(TopOptions),
     /// Say why the daemon last did, or did not, act on a cgroup.
     Explain {
         /// The cgroup's path, as in `status`: /system.slice/web.service.
@@ -112,6 +114,71 @@ pub enum SortBy {
     Back,
     /// The price.
     Price,
+}
+
+/// What `top` looks at, and how it shows that.
+#[derive(Debug, Args)]
+pub struct TopOptions {
+    /// Only targets whose path contains this.
+    pub cgroups: Option<String>,
+    /// What is most first; paths from A to Z.
+    #[arg(long, value_name = "COLUMN")]
+    pub sort: Option<TopSortBy>,
+    /// What is on the screen; with --once nothing else is.
+    #[arg(long)]
+    pub view: Option<TopView>,
+    /// From one look to the next, and what rates are over: 500ms, 2s, 1m; from 100ms to 1h.
+    #[arg(long, value_name = "TIME", default_value = "2s", value_parser = look_interval)]
+    pub interval: Duration,
+    /// Print one screen as plain text, after two looks an interval apart, and exit.
+    #[arg(long)]
+    pub once: bool,
+    #[command(flatten)]
+    pub daemon: DaemonAddress,
+    /// As JSON, once.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What `top` shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TopView {
+    /// A row for each target.
+    Tenants,
+    /// Where offloaded pages can live.
+    Tiers,
+    /// Memory, reclaim, zones.
+    Host,
+}
+
+/// A column of `top`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TopSortBy {
+    /// The path.
+    Cgroup,
+    /// Memory in DRAM.
+    Dram,
+    /// What of it was touched lately.
+    WorkingSet,
+    /// What of it was not.
+    Cold,
+    /// Offloaded bytes.
+    Offloaded,
+    /// Net savings.
+    Saved,
+    /// Memory pressure of the last turn.
+    Pressure,
+    /// What came back since the last turn.
+    Refaults,
+    /// Faulted back in the last minute.
+    Back,
+}
+
+/// Shorter ones cost more than they show, longer ones are a mistake.
+fn look_interval(text: &str) -> Result<Duration, String> {
+    let interval = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    let allowed = Duration::from_millis(100)..=Duration::from_hours(1);
+    allowed.contains(&interval).then_some(interval).ok_or_else(|| "not from 100ms to 1h".to_owned())
 }
 
 /// What to do about the tiers.

@@ -2,97 +2,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::{Child, Command, Output, Stdio},
-    time::{Duration, Instant},
-};
+mod support;
 
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
-use serde_json::Value;
+use std::fs;
 
-/// A daemon with a tree of its own, with three cgroups: `/web/api` as captured, and two with less memory.
-struct Live {
-    directory: tempfile::TempDir,
-    daemon: Child,
-}
-
-impl Live {
-    fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let root = directory.path().join("root");
-        let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/6.12");
-        copy(&fixture, &root);
-        let web = root.join("sys/fs/cgroup/web");
-        for (name, current) in [("b", "3145728\n"), ("c", "2097152\n")] {
-            copy(&web.join("api"), &web.join(name));
-            fs::write(web.join(name).join("memory.current"), current).unwrap();
-        }
-        let place = directory.path().display();
-        let config = format!(
-            "interval: 1s\nstate_dir: {place}/state\ncontrol: {{ socket: {place}/socket }}\nhotness: {{ source: none }}\n\
-             policies: [{{ name: web, match: ['/web/*'], mode: observe }}]\n"
-        );
-        fs::write(directory.path().join("lowtide.yaml"), config).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_lowtide"));
-        command.arg("run").arg("--root").arg(root).arg("--config").arg(directory.path().join("lowtide.yaml"));
-        let daemon = command.stderr(Stdio::null()).spawn().unwrap();
-        let live = Self { directory, daemon };
-        let begin = Instant::now();
-        while !live.lowtide(&["status"]).status.success() {
-            assert!(begin.elapsed() < Duration::from_secs(30), "the daemon does not answer");
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        live
-    }
-
-    fn config(&self) -> PathBuf {
-        self.directory.path().join("lowtide.yaml")
-    }
-
-    fn lowtide(&self, arguments: &[&str]) -> Output {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_lowtide"));
-        command.args(arguments).arg("--config").arg(self.config());
-        command.env("COLUMNS", "80").output().unwrap()
-    }
-
-    fn told(&self, arguments: &[&str]) -> String {
-        let output = self.lowtide(arguments);
-        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
-    }
-
-    fn json(&self, arguments: &[&str]) -> Value {
-        serde_json::from_str(&self.told(arguments)).unwrap()
-    }
-
-    fn paths(&self, arguments: &[&str]) -> Vec<String> {
-        let status = self.json(&[&["status", "--json"], arguments].concat());
-        let cgroups = status["cgroups"].as_array().unwrap();
-        cgroups.iter().map(|cgroup| cgroup["path"].as_str().unwrap().to_owned()).collect()
-    }
-}
-
-impl Drop for Live {
-    fn drop(&mut self) {
-        let _ = kill(Pid::from_raw(self.daemon.id().try_into().unwrap()), Signal::SIGTERM);
-        let _ = self.daemon.wait();
-    }
-}
-
-fn copy(from: &Path, to: &Path) {
-    assert!(Command::new("cp").arg("-r").arg(from).arg(to).status().unwrap().success());
-}
+use support::{Live, against_schema};
 
 #[test]
 fn status_sorts_filters_and_limits() {
     let live = Live::new();
-    let current =
-        |path: &str| fs::read_to_string(live.directory.path().join("root/sys/fs/cgroup").join(path));
+    let current = |path: &str| fs::read_to_string(live.root().join("sys/fs/cgroup").join(path));
     let captured: u64 = current("web/api/memory.current").unwrap().trim().parse().unwrap();
     assert!(captured > 3 << 20, "the captured cgroup is the largest");
     assert_eq!(live.paths(&["--sort", "dram"]), ["/web/api", "/web/b", "/web/c"]);
@@ -131,44 +50,9 @@ fn json_has_a_version_and_seconds() {
 #[test]
 fn json_is_what_the_schema_says() {
     let live = Live::new();
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/output.schema.json");
-    let schema: Value = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
     for arguments in [&["status", "--json"][..], &["report", "--json"], &["explain", "/web/api", "--json"]] {
-        let mut wrong = Vec::new();
-        compare(arguments[0], &schema["$defs"][arguments[0]], &live.json(arguments), &mut wrong);
-        assert_eq!(wrong, Vec::<String>::new(), "docs/output.schema.json");
+        against_schema(arguments[0], &live.json(arguments));
     }
-}
-
-/// What of `value` is not as `schema` says.
-fn compare(path: &str, schema: &Value, value: &Value, wrong: &mut Vec<String>) {
-    let kind = match value {
-        Value::Null => "null",
-        Value::Bool(_) => "boolean",
-        Value::Number(number) if number.is_f64() => "number",
-        Value::Number(_) => "integer",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    };
-    let types = schema["type"].as_array().cloned().unwrap_or_else(|| vec![schema["type"].clone()]);
-    if !types.iter().any(|known| known == kind || (known == "number" && kind == "integer")) {
-        wrong.push(format!("{path} is {kind}"));
-    }
-    for item in value.as_array().into_iter().flatten() {
-        compare(&format!("{path}[]"), &schema["items"], item, wrong);
-    }
-    let (Some(known), Some(found)) = (schema["properties"].as_object(), value.as_object()) else { return };
-    for (key, value) in found {
-        match known.get(key) {
-            Some(schema) => compare(&format!("{path}.{key}"), schema, value, wrong),
-            None => wrong.push(format!("{path}.{key} is not described")),
-        }
-    }
-    let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
-    wrong.extend(
-        required.filter(|key| !found.contains_key(*key)).map(|key| format!("{path}.{key} is missing")),
-    );
 }
 
 #[test]

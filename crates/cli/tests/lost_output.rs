@@ -39,6 +39,8 @@ fn commands(state: &Path) -> Vec<Vec<String>> {
         format!("doctor --json --root {root}"),
         format!("check --config {config}"),
         format!("check --environment --root {root} --config {config}"),
+        format!("top --once --interval 100ms --root {root} --config {config}"),
+        format!("top --json --interval 100ms --root {root} --config {config}"),
         format!("tiers plan --root {root} --config {config}"),
         // A host of its own: one restore at a time, and tests run side by side.
         format!("restore --root {state} --state-dir {state}"),

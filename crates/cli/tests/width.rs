@@ -6,7 +6,7 @@ use std::process::Command;
 
 #[test]
 fn help_is_no_wider_than_the_terminal() {
-    for command in ["run", "check", "doctor", "status", "explain", "report", "tiers", "restore"] {
+    for command in ["run", "check", "doctor", "status", "explain", "report", "top", "tiers", "restore"] {
         for help in ["-h", "--help"] {
             let mut lowtide = Command::new(env!("CARGO_BIN_EXE_lowtide"));
             let output = lowtide.args([command, help]).env("COLUMNS", "80").output().unwrap();

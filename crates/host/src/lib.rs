@@ -1,5 +1,7 @@
-//! The host: free memory, watermarks, direct reclaim, processors by NUMA node.
+//! The host: free memory, watermarks, reclaim, kswapd, processors by NUMA node.
 
+mod counters;
+mod kswapd;
 mod meminfo;
 mod processors;
 mod vmstat;
@@ -10,10 +12,12 @@ use std::{collections::HashMap, sync::Arc};
 use lowtide_core::{BlockReads, Bytes, HostObservation, Stored, Tier, confine::Ways};
 use lowtide_kernfs::{Files, Result, Root};
 
+pub use counters::{Counter, Counters, Unit};
+pub use kswapd::{Kswapd, Kswapds};
 pub use meminfo::Meminfo;
 pub use processors::Processors;
 pub use vmstat::Vmstat;
-pub use zoneinfo::low_watermark;
+pub use zoneinfo::{Zone, low_watermark, zones};
 
 /// The host's memory at one moment.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

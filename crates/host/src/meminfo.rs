@@ -13,8 +13,24 @@ pub struct Meminfo {
     pub free: Bytes,
     /// MemAvailable: the kernel's estimate of what can be had without swapping.
     pub available: Option<Bytes>,
+    /// Active(anon), and the three others: the least recently used lists. Under MGLRU the two youngest generations are active.
+    pub active_anon: Option<Bytes>,
+    /// See `active_anon`.
+    pub inactive_anon: Option<Bytes>,
+    /// See `active_anon`.
+    pub active_file: Option<Bytes>,
+    /// See `active_anon`.
+    pub inactive_file: Option<Bytes>,
+    /// Unevictable: locked, or pinned otherwise.
+    pub unevictable: Option<Bytes>,
+    /// SReclaimable: slab that shrinkers can free.
+    pub slab_reclaimable: Option<Bytes>,
+    /// SUnreclaim: slab that none frees.
+    pub slab_unreclaimable: Option<Bytes>,
     /// SwapTotal: all swap that may be used.
     pub swap_total: Option<Bytes>,
+    /// SwapFree: what of it is free.
+    pub swap_free: Option<Bytes>,
     /// Zswap: DRAM that zswap's pool takes; absent without CONFIG_ZSWAP.
     pub zswap: Option<Bytes>,
     /// Zswapped: uncompressed bytes stored there.
@@ -30,7 +46,15 @@ impl Meminfo {
                 "MemTotal" => total = Some(line.kib()?),
                 "MemFree" => free = Some(line.kib()?),
                 "MemAvailable" => rest.available = Some(line.kib()?),
+                "Active(anon)" => rest.active_anon = Some(line.kib()?),
+                "Inactive(anon)" => rest.inactive_anon = Some(line.kib()?),
+                "Active(file)" => rest.active_file = Some(line.kib()?),
+                "Inactive(file)" => rest.inactive_file = Some(line.kib()?),
+                "Unevictable" => rest.unevictable = Some(line.kib()?),
+                "SReclaimable" => rest.slab_reclaimable = Some(line.kib()?),
+                "SUnreclaim" => rest.slab_unreclaimable = Some(line.kib()?),
                 "SwapTotal" => rest.swap_total = Some(line.kib()?),
+                "SwapFree" => rest.swap_free = Some(line.kib()?),
                 "Zswap" => rest.zswap = Some(line.kib()?),
                 "Zswapped" => rest.zswapped = Some(line.kib()?),
                 _ => {}

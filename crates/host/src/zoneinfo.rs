@@ -1,43 +1,83 @@
 use lowtide_core::Bytes;
-use lowtide_kernfs::{Fault, parse::keyed};
+use lowtide_kernfs::{
+    Fault,
+    parse::{Keyed, keyed},
+};
 
-/// The sum of the low watermarks in /proc/zoneinfo, over the zones of all nodes that manage any pages.
+/// A zone of a node in /proc/zoneinfo; what the text does not have is `None`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Zone {
+    /// The number of its node.
+    pub node: u32,
+    /// `DMA`, `DMA32`, `Normal`, `Movable` or `Device`.
+    pub name: String,
+    /// Free pages.
+    pub free: Option<Bytes>,
+    /// Below it everybody but who may use the reserves reclaims before getting a page.
+    pub min: Option<Bytes>,
+    /// Below it kswapd wakes up.
+    pub low: Option<Bytes>,
+    /// Up to it kswapd goes on.
+    pub high: Option<Bytes>,
+    /// What the zone gives out; nothing for one that is there by name alone, such as Movable without hot-plugged memory.
+    pub managed: Bytes,
+}
+
+/// The zones of /proc/zoneinfo, node by node.
 ///
-/// Below it kswapd wakes up. The first lines of a node are the node's own and have no watermark; the per-CPU lists
-/// of a zone have a `high:`, with a colon, and from 6.7 `high_min:`, but no `low`. Pages as everywhere.
-pub fn low_watermark(text: &str) -> Result<Bytes, Fault> {
-    let mut zones = Zones::default();
+/// The first lines of a node are the node's own and have no watermark; the per-CPU lists of a zone have a `high:`, with a
+/// colon, and from 6.7 `high_min:`: of each name the first line counts. Pages as everywhere.
+pub fn zones(text: &str) -> Result<Vec<Zone>, Fault> {
+    let mut zones: Vec<Zone> = Vec::new();
     for line in keyed(text) {
-        match line.key {
-            "Node" => zones.next(),
-            "low" if zones.low.is_none() => zones.low = Some(line.pages()?),
-            "managed" => zones.managed = line.number()? > 0,
-            _ => {}
+        if line.key == "Node" {
+            zones.push(begin(&line)?);
+        } else if let Some(zone) = zones.last_mut() {
+            zone.take(&line)?;
         }
     }
-    zones.next();
-    if zones.any {
-        Ok(zones.sum)
-    } else {
-        Err(Fault::whole(text, "zoneinfo with a zone's `low` and `managed`"))
+    Ok(zones)
+}
+
+/// `Node 0, zone   Normal`.
+fn begin(line: &Keyed<'_>) -> Result<Zone, Fault> {
+    let fault = || Fault::new(line.line, line.value, "`N, zone NAME`");
+    let (node, name) = line.value.split_once(", zone").ok_or_else(fault)?;
+    let node = node.parse().map_err(|_| fault())?;
+    Ok(Zone { node, name: name.trim_ascii().to_owned(), ..Zone::default() })
+}
+
+impl Zone {
+    fn take(&mut self, line: &Keyed<'_>) -> Result<(), Fault> {
+        let (into, line) = match line.key {
+            "pages" => match line.value.strip_prefix("free") {
+                Some(rest) => (&mut self.free, Keyed { value: rest.trim_ascii(), ..*line }),
+                None => return Ok(()),
+            },
+            "min" => (&mut self.min, *line),
+            "low" => (&mut self.low, *line),
+            "high" => (&mut self.high, *line),
+            "managed" => {
+                self.managed = line.pages()?;
+                return Ok(());
+            }
+            _ => return Ok(()),
+        };
+        if into.is_none() {
+            *into = Some(line.pages()?);
+        }
+        Ok(())
     }
 }
 
-#[derive(Default)]
-struct Zones {
-    sum: Bytes,
-    any: bool,
-    low: Option<Bytes>,
-    managed: bool,
+/// The sum of the low watermarks in /proc/zoneinfo, over the zones of all nodes that manage any pages: below it kswapd wakes up.
+pub fn low_watermark(text: &str) -> Result<Bytes, Fault> {
+    let zones = zones(text)?;
+    let lows = zones.iter().filter(|zone| !zone.managed.is_zero()).filter_map(|zone| zone.low);
+    let sum = lows.reduce(|sum, low| sum + low);
+    sum.ok_or_else(|| Fault::whole(text, "zoneinfo with a zone's `low` and `managed`"))
 }
 
-impl Zones {
-    /// Closes the zone that was read.
-    fn next(&mut self) {
-        if let (Some(low), true) = (self.low.take(), self.managed) {
-            self.sum += low;
-            self.any = true;
-        }
-        self.managed = false;
-    }
-}
+#[cfg(test)]
+#[path = "zoneinfo_tests.rs"]
+mod tests;

@@ -27,6 +27,9 @@ const NEEDED: [Needed; 7] = [
 pub const SYSTEMD: Needed =
     ("/lib/systemd/systemd", "systemd-sysv", "is process 1 of the machine that packages are installed in");
 
+/// What tests need that run on this machine.
+pub const TMUX: Needed = ("tmux", "tmux", "is the terminal that `lowtide top` is driven in");
+
 /// Apt's own words where another apt has its lock.
 const LOCKED: &str = "Could not get lock";
 /// How long another apt may take.

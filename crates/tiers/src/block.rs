@@ -4,8 +4,11 @@ use std::{
     time::Duration,
 };
 
-use lowtide_core::BlockReads;
-use lowtide_kernfs::{Fault, Files, Result, Root, parse::number};
+use lowtide_core::{BlockReads, Bytes};
+use lowtide_kernfs::{
+    Fault, Files, Result, Root,
+    parse::{columns, number},
+};
 
 const BLOCK: &str = "sys/class/block";
 const BY_NUMBER: &str = "sys/dev/block";
@@ -15,6 +18,21 @@ const BY_NUMBER: &str = "sys/dev/block";
 pub fn reads(root: &Root, path: &str) -> Result<Option<BlockReads>> {
     let Some(directory) = directory(root, path)? else { return Ok(None) };
     root.parse_record(directory.join("stat"), parse_stat)
+}
+
+/// What was read from and written to a block device since it is there.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// Read, by whomever and for whatever.
+    pub read: Bytes,
+    /// Written.
+    pub written: Bytes,
+}
+
+/// Reads from and writes to the block device at `path` (`/dev/sda2`); `None` for what is no block device, such as a swap file.
+pub fn traffic(root: &Root, path: &str) -> Result<Option<Traffic>> {
+    let Some(directory) = directory(root, path)? else { return Ok(None) };
+    root.parse_record(directory.join("stat"), parse_traffic)
 }
 
 /// Reads of the block device of that number (`8:16`), as io.stat of a cgroup names it; `None` if it is gone.
@@ -76,6 +94,14 @@ pub fn parse_stat(text: &str) -> Result<BlockReads, Fault> {
     Ok(BlockReads { count, time: Duration::from_millis(number(1, word()?)?) })
 }
 
+/// As [`parse_stat`]: the third number is sectors read, the seventh sectors written, 512 bytes each whatever the device.
+fn parse_traffic(text: &str) -> Result<Traffic, Fault> {
+    const SECTOR: u64 = 512;
+    let [_, _, read, _, _, _, written] = columns(text)?;
+    let bytes = |sectors: u64| Bytes::new(sectors.saturating_mul(SECTOR));
+    Ok(Traffic { read: bytes(read), written: bytes(written) })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -96,6 +122,22 @@ mod tests {
     fn matrix(#[case] text: &str, #[case] expected: Option<(u64, u64)>) {
         let expected = expected.map(|(count, ms)| BlockReads { count, time: Duration::from_millis(ms) });
         assert_eq!(parse_stat(text).ok(), expected);
+    }
+
+    #[rstest]
+    #[case::zram_on_6_12(STAT, Some((4400, 264)))]
+    #[case::shortest("1 2 3 4 5 6 7", Some((3, 7)))]
+    #[case::empty("", None)]
+    #[case::truncated("1 2 3 4 5 6", None)]
+    #[case::max("1 2 max 4 5 6 7", None)]
+    #[case::negative("1 2 3 4 5 6 -7", None)]
+    #[case::overflow("1 2 18446744073709551616 4 5 6 7", None)]
+    fn sectors_of_512_bytes(#[case] text: &str, #[case] expected: Option<(u64, u64)>) {
+        let expected = expected.map(|(read, written)| Traffic {
+            read: Bytes::new(read * 512),
+            written: Bytes::new(written * 512),
+        });
+        assert_eq!(parse_traffic(text).ok(), expected);
     }
 
     #[rstest]
@@ -146,7 +188,7 @@ mod tests {
     proptest! {
         #[test]
         fn no_text_panics(text in any::<String>()) {
-            let _ = parse_stat(&text);
+            let _ = (parse_stat(&text), parse_traffic(&text));
         }
     }
 }

@@ -14,7 +14,7 @@ mod zram;
 mod zswap;
 
 pub use backing::Backing;
-pub use block::{parse_stat, reads, reads_of_number};
+pub use block::{Traffic, parse_stat, reads, reads_of_number, traffic};
 pub use content::{Content, MARK, START, content};
 pub use device::{ZramDevice, add_zram, remove_zram, zram_devices, zram_is_there, zram_names};
 pub use header::swap_header;

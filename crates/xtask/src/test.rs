@@ -76,6 +76,7 @@ fn on_this_machine() -> Result<Vec<Failure>> {
         ("lints", &["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]),
         ("unit, property and fixture tests", &["test", "--workspace"]),
     ];
+    tools::install(&[tools::TMUX])?;
     let mut failed = Vec::new();
     for (name, arguments) in steps {
         if !step::cargo(name, arguments)? {

@@ -172,16 +172,16 @@ fn ask(daemon: &DaemonAddress, request: &Request) -> anyhow::Result<ExitCode> {
 }
 
 /// Where the daemon is asked.
-struct Place {
-    socket: PathBuf,
+pub(super) struct Place {
+    pub(super) socket: PathBuf,
     /// What is wrong with the configuration. The daemon runs on with the one before.
-    wrong: Option<Problems>,
+    pub(super) wrong: Option<Problems>,
 }
 
 impl Place {
     /// The socket that was given, or the configured one; if the configuration is wrong, what it says all the same of the socket,
     /// or the default.
-    fn of(daemon: &DaemonAddress) -> Self {
+    pub(super) fn of(daemon: &DaemonAddress) -> Self {
         if let Some(socket) = &daemon.socket {
             return Self { socket: socket.clone(), wrong: None };
         }
