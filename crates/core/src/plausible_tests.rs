@@ -1,5 +1,5 @@
 use super::*;
-use crate::{CgroupId, confine::Confinement, savings};
+use crate::{CgroupId, confine::Confinement};
 
 fn tier(kind: TierKind, used: u64, stored: u64) -> Tier {
     Tier {

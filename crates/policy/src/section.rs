@@ -24,6 +24,7 @@ pub(crate) const HOST: Section = Section {
         "control",
         "state_dir",
         "hotness",
+        "history",
         "budgets",
         "balancer",
         "tiers",
@@ -65,6 +66,14 @@ pub(crate) const HOTNESS: Section = Section {
     keys: &["source", "interval", "cpu", "observe"],
     later: &[],
     example: "{ interval: 30s }",
+};
+
+pub(crate) const HISTORY: Section = Section {
+    name: "`history`",
+    home: "under `history`",
+    keys: &["enabled", "keep", "max_size"],
+    later: &[],
+    example: "{ keep: 7d, max_size: 64MiB }",
 };
 
 pub(crate) const BUDGETS: Section = Section {
@@ -173,8 +182,8 @@ pub(crate) const LINES: Section = Section {
 
 /// All of them; where two have the same key, the likelier home first.
 pub(crate) const ALL: &[&Section] = &[
-    &HOST, &METRICS, &CONTROL, &HOTNESS, &BUDGETS, &BALANCER, &TIERS, &ZRAM, &SWAP, &ZSWAP, &PRICE, &POLICY,
-    &TIER_RULE, &SLO, &LIMITS, &LINES,
+    &HOST, &METRICS, &CONTROL, &HOTNESS, &HISTORY, &BUDGETS, &BALANCER, &TIERS, &ZRAM, &SWAP, &ZSWAP, &PRICE,
+    &POLICY, &TIER_RULE, &SLO, &LIMITS, &LINES,
 ];
 
 /// Longer text is no misspelt key, and comparing it costs time.

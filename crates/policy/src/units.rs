@@ -160,6 +160,18 @@ pub(crate) fn size(text: &str) -> Result<Bytes, String> {
     })
 }
 
+/// A size from `least` to `most`.
+pub(crate) fn size_within(text: &str, least: Bytes, most: Bytes) -> Result<Bytes, String> {
+    let size = size(text)?;
+    if size < least {
+        return Err(format!("`{}` is less than {least}", short(text)));
+    }
+    if size > most {
+        return Err(format!("`{}` is more than {most}", short(text)));
+    }
+    Ok(size)
+}
+
 /// Whether `text`, which is not taken for a size, would be one with another number.
 fn is_overflow(text: &str) -> bool {
     let text = text.trim();
