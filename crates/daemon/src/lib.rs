@@ -28,11 +28,14 @@ mod metrics;
 mod near;
 mod notify;
 mod observer;
+mod past;
 mod present;
 mod promise;
 mod pulse;
 mod report;
 mod run;
+#[cfg(test)]
+mod samples;
 mod sealed;
 pub mod setup;
 mod share;

@@ -30,6 +30,7 @@ use crate::{
     journal::{Journal, JournalError, Record},
     knobs::{self, Outcome},
     limits, notify,
+    past::Recorder,
     setup::{self, Deed, SetupError, Undone},
     state_dir::{StateDir, StateDirError},
     triggers::Alarm,
@@ -143,6 +144,8 @@ pub async fn run(options: &Options) -> Result<(), RunError> {
     let rest = put_back(&daemon.root, &mut daemon.journal, is_ours);
     let knobs = knobs.and_then(|first| Ok(first + rest?));
     daemon.turns.close_books().await;
+    let last = daemon.views.borrow().clone();
+    daemon.recorder.close(last.as_deref()).await;
     // A journal that cannot be written, on a full disk say, keeps nothing of the above from being done.
     let put_back = knobs?;
     outcome?;
@@ -189,6 +192,7 @@ struct Daemon {
     turns: Loop,
     balance: Balance,
     watch: Watch,
+    recorder: Recorder,
     /// What the last turn saw that speaks against moving pages.
     strain: Strain,
     /// Of MGLRU.
@@ -227,6 +231,7 @@ impl Daemon {
             options,
             balance,
             watch: Watch::default(),
+            recorder: Recorder::new(&loaded.config.state_dir, loaded.config.history),
             strain: Strain::None,
             root,
             journal,
@@ -326,6 +331,8 @@ impl Daemon {
                 problems.extend(hangs);
                 problems.extend(self.balance.problems().map(|problem| format!("balancer: {problem}")));
                 let balancer = self.balance.shown().to_vec();
+                self.recorder.turn(&view);
+                problems.extend(self.recorder.problem().map(str::to_owned));
                 let view = View { problems, reload_refused: self.refused, balancer, ..view };
                 self.pages.draw(&view);
                 self.views.send_replace(Some(Arc::new(view)));
@@ -398,6 +405,7 @@ impl Daemon {
             })?;
             set(&self.root, &mut self.journal, &loaded.config)?;
         }
+        self.recorder.set(loaded.config.history);
         self.config = loaded.config;
         tracing::info!(policies = self.config.policies.policies().len(), "the configuration was reloaded");
         Ok(())

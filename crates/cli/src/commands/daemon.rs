@@ -19,9 +19,9 @@ use lowtide_policy::{Config, Problems};
 use super::BAD_CONFIG;
 use crate::{logging, output};
 
-/// Four for reclaim requests and sixteen for those that hang, one for a look at idle ages, one for what is kept on the disk, one for
-/// whose a connection is, and two for the balancer, whose runs on further zram devices wait: nothing else blocks.
-const BLOCKING_THREADS: usize = 25;
+/// Four for reclaim requests and sixteen for those that hang, one for a look at idle ages, one for the savings and one for the history
+/// that are kept on the disk, one for whose a connection is, and two for the balancer, whose runs on further zram devices wait: nothing else blocks.
+const BLOCKING_THREADS: usize = 26;
 /// Work goes round among the threads that wait for some: with tokio's ten seconds none of them would ever end.
 const KEEP_ALIVE: Duration = Duration::from_secs(1);
 /// Reclaim requests need little stack, and all of it is locked in memory.
