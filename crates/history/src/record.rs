@@ -151,6 +151,7 @@ pub struct Change<N = Arc<str>> {
 
 /// What was to be done with a cgroup. Numbered on the disk in this order: what is new goes to the end.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Did {
     /// Nothing.
     #[default]

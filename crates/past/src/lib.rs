@@ -1,0 +1,18 @@
+//! What happened then, from the history alone: [`explain`](then::Then) of a cgroup at a time, and the [report](Period) of a period, as
+//! text, as data, and as a page with plots.
+
+mod chart;
+mod html;
+mod markup;
+mod period;
+mod series;
+mod sums;
+mod text;
+pub mod then;
+pub mod time;
+
+pub use chart::ChartError;
+pub use html::html;
+pub use period::{CgroupPart, Cost, GibHours, Part, Period, PeriodError, Worth};
+pub use series::{Curve, Series};
+pub use text::text;
