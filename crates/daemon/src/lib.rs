@@ -53,6 +53,7 @@ pub use environment::{Finding, environment};
 pub use hotness::damon::records::{RecordsError, in_words as damon_in_words};
 pub use json::render as render_json;
 pub use lowtide_core::escape::{escaped, escaped_lines};
+pub use past::DIRECTORY as HISTORY;
 pub use run::{Options, Restored, RunError, restore, run};
 pub use shown::{Shown, Sort};
 pub use state_dir::StateDirError;

@@ -100,8 +100,8 @@ fn options(root: &Path, config: &ConfigFile) -> Options {
     Options { config: config.config.clone(), root: root.to_owned() }
 }
 
-/// The configuration, for where the journal is.
-fn configured(config: &ConfigFile) -> anyhow::Result<Config> {
+/// The configuration, for where the journal and the history are.
+pub(super) fn configured(config: &ConfigFile) -> anyhow::Result<Config> {
     let loaded = lowtide_policy::load(&config.config)
         .context("cannot take the path from the configuration; mend it, or give --state-dir")?;
     Ok(loaded.config)
@@ -140,10 +140,13 @@ pub(crate) fn report(daemon: &DaemonAddress, json: bool) -> anyhow::Result<ExitC
 }
 
 pub(crate) fn explain(cgroup: &str, daemon: &DaemonAddress, json: bool) -> anyhow::Result<ExitCode> {
-    // As it is typed with completion on the file system, too.
+    ask(daemon, &Request::Explain { cgroup: path(cgroup).to_owned(), json })
+}
+
+/// The cgroup's path, as it is typed with completion on the file system, too.
+pub(super) fn path(cgroup: &str) -> &str {
     let path = cgroup.strip_prefix("/sys/fs/cgroup").filter(|rest| rest.starts_with('/')).unwrap_or(cgroup);
-    let path = if path.len() > 1 { path.trim_end_matches('/') } else { path };
-    ask(daemon, &Request::Explain { cgroup: path.to_owned(), json })
+    if path.len() > 1 { path.trim_end_matches('/') } else { path }
 }
 
 fn ask(daemon: &DaemonAddress, request: &Request) -> anyhow::Result<ExitCode> {

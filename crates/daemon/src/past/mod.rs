@@ -19,8 +19,8 @@ use tokio::sync::oneshot::{self, error::TryRecvError};
 use crate::view::View;
 use minute::Gathering;
 
-/// Where it is, in the state directory.
-const DIRECTORY: &str = "history";
+/// Where the history is, in the state directory.
+pub const DIRECTORY: &str = "history";
 /// So many minutes wait for a disk that takes none.
 const PATIENT: usize = 15;
 /// At the daemon's end.
