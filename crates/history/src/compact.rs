@@ -1,4 +1,53 @@
-//! How times and shares are written: as whole numbers, which take as many bytes as they need.
+//! How sizes, times and shares are written: as whole numbers, which take as many bytes as they need.
+
+/// A size in whole pages of 4 KiB.
+pub(crate) mod pages {
+    use lowtide_core::Bytes;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) const PAGE: u64 = Bytes::pages(1).get();
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde gives it so")]
+    pub(crate) fn serialize<S: Serializer>(size: &Bytes, to: S) -> Result<S::Ok, S::Error> {
+        (size.get() / PAGE).serialize(to)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Bytes, D::Error> {
+        u64::deserialize(from).map(Bytes::pages)
+    }
+}
+
+/// As [`pages`], where there may be none.
+pub(crate) mod some_pages {
+    use lowtide_core::Bytes;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    use super::pages::PAGE;
+
+    #[expect(clippy::ref_option, reason = "serde gives it so")]
+    pub(crate) fn serialize<S: Serializer>(size: &Option<Bytes>, to: S) -> Result<S::Ok, S::Error> {
+        size.map(|size| size.get() / PAGE).serialize(to)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Bytes>, D::Error> {
+        Ok(Option::<u64>::deserialize(from)?.map(Bytes::pages))
+    }
+}
+
+/// A time in whole seconds.
+pub(crate) mod seconds {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(crate) fn serialize<S: Serializer>(time: &Duration, to: S) -> Result<S::Ok, S::Error> {
+        time.as_secs().serialize(to)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Duration, D::Error> {
+        u64::deserialize(from).map(Duration::from_secs)
+    }
+}
 
 /// A time in whole microseconds.
 pub(crate) mod micros {

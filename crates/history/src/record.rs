@@ -1,5 +1,7 @@
 //! One minute: what was seen of the host and of each tenant, and what was decided.
 //!
+//! Sizes are kept in whole pages of 4 KiB, times in whole microseconds unless they say otherwise, shares in millionths.
+//!
 //! Every type has its names as a parameter: text for whoever reads, numbers on the disk. Numbers of actions and reasons are those
 //! of docs/how-it-decides.md.
 
@@ -7,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 
 use lowtide_core::{Bytes, Ratio};
 
-use crate::compact::{micros, millionths, some_micros, some_millionths};
+use crate::compact::{micros, millionths, pages, seconds, some_micros, some_millionths, some_pages};
 
 /// What happened in about a minute.
 #[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -31,10 +33,13 @@ pub struct Minute<N = Arc<str>> {
 #[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Host<N = Arc<str>> {
     /// All memory (MemTotal).
+    #[serde(with = "pages")]
     pub total: Bytes,
     /// The least that was free (MemFree).
+    #[serde(with = "pages")]
     pub least_free: Bytes,
     /// The daemon's own memory, on average.
+    #[serde(with = "pages")]
     pub own: Bytes,
     /// CPU of looking, deciding, and idle ages.
     #[serde(with = "micros")]
@@ -52,12 +57,16 @@ pub struct TierFill<N = Arc<str>> {
     /// Kind and device: `zram /dev/zram0`.
     pub name: N,
     /// What it holds when full.
+    #[serde(with = "pages")]
     pub capacity: Bytes,
     /// What of that is taken.
+    #[serde(with = "pages")]
     pub used: Bytes,
     /// Uncompressed bytes in it, whoever put them there.
+    #[serde(with = "pages")]
     pub stored: Bytes,
     /// DRAM that it takes for them.
+    #[serde(with = "pages")]
     pub resident: Bytes,
 }
 
@@ -71,10 +80,13 @@ pub struct Tenant<N = Arc<str>> {
     /// Turns in which it was there.
     pub turns: u32,
     /// In DRAM.
+    #[serde(with = "pages")]
     pub dram: Bytes,
     /// The most of it.
+    #[serde(with = "pages")]
     pub dram_peak: Bytes,
     /// What was touched within `cold_after`, at the end of the minute; `None` without a source of idle ages.
+    #[serde(with = "some_pages")]
     pub working_set: Option<Bytes>,
     /// Time in which some task stalled on memory; `None` without PSI.
     #[serde(with = "some_micros")]
@@ -98,15 +110,19 @@ pub struct Tenant<N = Arc<str>> {
     #[serde(with = "millionths")]
     pub price: Ratio,
     /// Faulted back in the minute.
+    #[serde(with = "pages")]
     pub refaulted: Bytes,
     /// Asked of the kernel in the minute.
+    #[serde(with = "pages")]
     pub requested: Bytes,
     /// Seen to leave DRAM for that.
+    #[serde(with = "pages")]
     pub effective: Bytes,
     /// Kernel CPU that it took.
     #[serde(with = "micros")]
     pub reclaim_cpu: Duration,
     /// What came to lie on disks through lowtide in the minute, at the least: what went and came back within a turn is not in it.
+    #[serde(with = "pages")]
     pub written: Bytes,
     /// What was decided last.
     pub did: Did,
@@ -124,24 +140,28 @@ pub struct Part<N = Arc<str>> {
     /// Kind and device: `zram /dev/zram0`.
     pub tier: N,
     /// Uncompressed bytes that lowtide sent there.
+    #[serde(with = "pages")]
     pub offloaded: Bytes,
     /// DRAM that the tier takes for those.
+    #[serde(with = "pages")]
     pub resident: Bytes,
     /// Uncompressed bytes that somebody else sent there: the kernel by itself, or another program.
+    #[serde(with = "pages")]
     pub others: Bytes,
 }
 
 /// A decision that was not like the one before.
 #[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Change<N = Arc<str>> {
-    /// How long before the end of the minute.
-    #[serde(with = "micros")]
+    /// How long before the end of the minute, in whole seconds.
+    #[serde(with = "seconds")]
     pub before_end: Duration,
     /// Whom it was about.
     pub path: N,
     /// What was to be done.
     pub did: Did,
     /// How much was asked for; nothing for [`Did::Hold`].
+    #[serde(with = "pages")]
     pub amount: Bytes,
     /// Why: the number of the reason.
     pub reason: u8,

@@ -33,7 +33,7 @@ fn name() -> impl Strategy<Value = Arc<str>> {
 }
 
 fn bytes() -> impl Strategy<Value = Bytes> {
-    any::<u64>().prop_map(Bytes::new)
+    (0..u64::MAX / 4096).prop_map(Bytes::pages)
 }
 
 fn did() -> impl Strategy<Value = Did> {
@@ -90,7 +90,7 @@ prop_compose! {
 
 prop_compose! {
     fn change()(
-        before_end in time(),
+        before_end in any::<u64>().prop_map(Duration::from_secs),
         path in name(),
         did in did(),
         amount in bytes(),

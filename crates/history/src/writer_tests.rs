@@ -135,6 +135,63 @@ fn what_a_kill_left_is_passed_over_and_the_next_daemon_goes_on() {
     assert_eq!(passed_over, PassedOver { cut: 1, ..PassedOver::default() });
 }
 
+/// Figures as large as those of a busy host; a decision that changes every other turn.
+#[test]
+fn a_week_of_sixty_busy_tenants_fits_into_the_default() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut writer = Writer::open(directory.path(), bounds(Bytes::mib(64))).unwrap();
+    let mut busy = minute(1_800_000_000, 60);
+    for tenant in &mut busy.tenants {
+        let part = crate::Part {
+            tier: "zram /dev/zram0".into(),
+            offloaded: Bytes::mib(5000),
+            resident: Bytes::mib(1500),
+            others: Bytes::mib(10),
+        };
+        let sizes = Bytes::new(7_123_456_789);
+        *tenant = crate::Tenant {
+            path: tenant.path.clone(),
+            policy: tenant.policy.clone(),
+            turns: 10,
+            dram: sizes,
+            dram_peak: sizes,
+            working_set: Some(sizes),
+            memory_stall: Some(Duration::from_micros(123_456)),
+            memory_pressure_peak: Some(lowtide_core::Ratio::new(0.012_345)),
+            io_stall: Some(Duration::from_micros(1_234_567)),
+            io_pressure_peak: Some(lowtide_core::Ratio::new(0.123_456)),
+            slowdown: Some(lowtide_core::Ratio::new(0.001_234)),
+            headroom: lowtide_core::Ratio::new(0.912_345),
+            price: lowtide_core::Ratio::new(0.5),
+            refaulted: Bytes::mib(30),
+            requested: Bytes::mib(90),
+            effective: Bytes::mib(80),
+            reclaim_cpu: Duration::from_micros(45_678),
+            written: Bytes::mib(20),
+            did: crate::Did::Reclaim,
+            reason: 1,
+            file_only: Some(15),
+            parts: vec![part.clone(), crate::Part { tier: "disk /dev/vdb".into(), ..part }],
+        };
+        busy.changes.extend((0..5).map(|turn| crate::Change {
+            before_end: Duration::from_secs(turn * 12),
+            path: tenant.path.clone(),
+            did: crate::Did::Reclaim,
+            amount: Bytes::mib(9),
+            reason: 1,
+            file_only: None,
+        }));
+    }
+    writer.append(&busy).unwrap();
+    let first = writer.current.as_ref().unwrap().segment.size;
+    for turn in 1..=10 {
+        writer.append(&Minute { end: busy.end + turn * 60, ..busy.clone() }).unwrap();
+    }
+    let each = (writer.current.as_ref().unwrap().segment.size - first) / 10;
+    println!("{each} bytes a minute, {} of them names at first", first - each);
+    assert!(Bytes::new(each * 7 * 24 * 60) < Bytes::mib(64), "{each}");
+}
+
 /// /dev/full answers every write as a full disk does.
 #[test]
 fn a_full_disk_is_said_and_the_next_minute_brings_its_names_again() {

@@ -69,7 +69,7 @@ pub struct Seen {
     pub dram: Bytes,
     pub dram_peak: Bytes,
     pub working_set: Option<Bytes>,
-    pub parts: Vec<Part>,
+    pub parts: Vec<SeenPart>,
     pub memory_stall: Option<Duration>,
     pub memory_pressure_peak: Option<Ratio>,
     pub io_stall: Option<Duration>,
@@ -84,13 +84,32 @@ pub struct Seen {
     pub written: Bytes,
 }
 
+/// Memory of a cgroup in one tier, on average.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct SeenPart {
+    /// Kind and device.
+    pub tier: String,
+    /// Uncompressed bytes that lowtide sent there.
+    pub offloaded: Bytes,
+    /// DRAM that the tier takes for those.
+    pub resident: Bytes,
+    /// Uncompressed bytes that somebody else sent there.
+    pub others: Bytes,
+}
+
+impl From<&Part> for SeenPart {
+    fn from(Part { tier, offloaded, resident, others }: &Part) -> Self {
+        Self { tier: tier.to_string(), offloaded: *offloaded, resident: *resident, others: *others }
+    }
+}
+
 impl From<&Tenant> for Seen {
     fn from(tenant: &Tenant) -> Self {
         Self {
             dram: tenant.dram,
             dram_peak: tenant.dram_peak,
             working_set: tenant.working_set,
-            parts: tenant.parts.clone(),
+            parts: tenant.parts.iter().map(SeenPart::from).collect(),
             memory_stall: tenant.memory_stall,
             memory_pressure_peak: tenant.memory_pressure_peak,
             io_stall: tenant.io_stall,

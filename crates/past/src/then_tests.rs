@@ -10,6 +10,7 @@ fn minute(end: u64, reason: Reason) -> Minute {
         turns: 10,
         dram: Bytes::mib(90),
         dram_peak: Bytes::mib(100),
+        parts: vec![Part { tier: "zram z".into(), offloaded: Bytes::mib(5), ..Part::default() }],
         memory_stall: Some(Duration::from_millis(1500)),
         reason: reason.number(),
         ..Tenant::default()
@@ -51,6 +52,9 @@ fn the_minute_that_has_the_moment_is_told_with_the_decisions_before_it() {
         told,
         [(160, Some(Reason::Trigger)), (100, Some(Reason::Headroom)), (40, Some(Reason::Floor))]
     );
+    let json = serde_json::to_value(&then).unwrap();
+    assert_eq!(json["seen"]["parts"][0]["offloaded"], 5 << 20, "bytes, whatever the unit on the disk");
+    assert_eq!(json["decisions"][0]["amount"], 3 << 20);
     let text = text(&then);
     for expected in [
         "/web (policy batch), ",

@@ -38,6 +38,7 @@ impl Place {
 }
 
 /// How a report is told.
+#[derive(Clone, Copy)]
 pub(crate) enum Form<'a> {
     Text,
     Json,
