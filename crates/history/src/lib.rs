@@ -14,5 +14,5 @@ mod segment;
 mod writer;
 
 pub use reader::{PassedOver, ReadError, read};
-pub use record::{Change, Did, Host, Minute, Part, Tenant, TierFill};
+pub use record::{Change, Did, Group, Host, Minute, Part, Tenant, TierFill};
 pub use writer::{Bounds, WriteError, Writer};

@@ -77,6 +77,8 @@ pub struct Tenant<N = Arc<str>> {
     pub path: N,
     /// Its policy.
     pub policy: N,
+    /// With whom it is compared.
+    pub group: Group,
     /// Turns in which it was there.
     pub turns: u32,
     /// In DRAM.
@@ -148,6 +150,9 @@ pub struct Part<N = Arc<str>> {
     /// Uncompressed bytes that somebody else sent there: the kernel by itself, or another program.
     #[serde(with = "pages")]
     pub others: Bytes,
+    /// DRAM that the tier takes for those.
+    #[serde(with = "pages")]
+    pub others_resident: Bytes,
 }
 
 /// A decision that was not like the one before.
@@ -167,6 +172,19 @@ pub struct Change<N = Arc<str>> {
     pub reason: u8,
     /// Why anonymous memory was left out.
     pub file_only: Option<u8>,
+}
+
+/// With whom a tenant is compared. Numbered on the disk in this order: what is new goes to the end.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Group {
+    /// With nobody: its policy only observes, or it is a sum.
+    #[default]
+    None,
+    /// Its policy acts.
+    Acted,
+    /// Its policy would act, and it is left alone (`holdout`).
+    HeldOut,
 }
 
 /// What was to be done with a cgroup. Numbered on the disk in this order: what is new goes to the end.
@@ -229,12 +247,13 @@ impl<N> Host<N> {
 impl<N> Tenant<N> {
     fn renamed<M, E>(self, named: &mut impl FnMut(N) -> Result<M, E>) -> Result<Tenant<M>, E> {
         let (path, policy) = (named(self.path)?, named(self.policy)?);
-        let part = |Part { tier, offloaded, resident, others }| {
-            Ok(Part { tier: named(tier)?, offloaded, resident, others })
+        let part = |Part { tier, offloaded, resident, others, others_resident }| {
+            Ok(Part { tier: named(tier)?, offloaded, resident, others, others_resident })
         };
         Ok(Tenant {
             path,
             policy,
+            group: self.group,
             parts: self.parts.into_iter().map(part).collect::<Result<_, E>>()?,
             turns: self.turns,
             dram: self.dram,

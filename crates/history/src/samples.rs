@@ -5,7 +5,7 @@ use std::{sync::Arc, time::Duration};
 use lowtide_core::{Bytes, Ratio};
 use proptest::prelude::*;
 
-use crate::record::{Change, Did, Host, Minute, Part, Tenant, TierFill};
+use crate::record::{Change, Did, Group, Host, Minute, Part, Tenant, TierFill};
 
 /// A minute that ended at `end`, with `tenants` tenants.
 pub(crate) fn minute(end: u64, tenants: usize) -> Minute {
@@ -59,9 +59,9 @@ prop_compose! {
 }
 
 prop_compose! {
-    fn part()(tier in name(), sizes in [bytes(), bytes(), bytes()]) -> Part {
-        let [offloaded, resident, others] = sizes;
-        Part { tier, offloaded, resident, others }
+    fn part()(tier in name(), sizes in [bytes(), bytes(), bytes(), bytes()]) -> Part {
+        let [offloaded, resident, others, others_resident] = sizes;
+        Part { tier, offloaded, resident, others, others_resident }
     }
 }
 
@@ -76,11 +76,12 @@ prop_compose! {
         (headroom, price) in (share(), share()),
         reclaim_cpu in time(),
         did in did(),
+        group in prop::sample::select(vec![Group::None, Group::Acted, Group::HeldOut]),
         (reason, file_only) in (any::<u8>(), any::<Option<u8>>()),
         parts in prop::collection::vec(part(), 0..3),
     ) -> Tenant {
         Tenant {
-            path, policy, turns, working_set, headroom, price, reclaim_cpu, did, reason, file_only, parts,
+            path, policy, group, turns, working_set, headroom, price, reclaim_cpu, did, reason, file_only, parts,
             dram: sizes[0], dram_peak: sizes[1], refaulted: sizes[2], requested: sizes[3], effective: sizes[4],
             written: sizes[5], memory_stall: stalls[0], io_stall: stalls[1],
             memory_pressure_peak: peaks[0], io_pressure_peak: peaks[1], slowdown: peaks[2],

@@ -137,21 +137,23 @@ fn what_a_kill_left_is_passed_over_and_the_next_daemon_goes_on() {
 
 /// Figures as large as those of a busy host; a decision that changes every other turn.
 #[test]
-fn a_week_of_sixty_busy_tenants_fits_into_the_default() {
+fn a_week_of_fifty_busy_tenants_fits_into_the_default() {
     let directory = tempfile::tempdir().unwrap();
     let mut writer = Writer::open(directory.path(), bounds(Bytes::mib(64))).unwrap();
-    let mut busy = minute(1_800_000_000, 60);
+    let mut busy = minute(1_800_000_000, 50);
     for tenant in &mut busy.tenants {
         let part = crate::Part {
             tier: "zram /dev/zram0".into(),
             offloaded: Bytes::mib(5000),
             resident: Bytes::mib(1500),
             others: Bytes::mib(10),
+            others_resident: Bytes::mib(3),
         };
         let sizes = Bytes::new(7_123_456_789);
         *tenant = crate::Tenant {
             path: tenant.path.clone(),
             policy: tenant.policy.clone(),
+            group: crate::Group::Acted,
             turns: 10,
             dram: sizes,
             dram_peak: sizes,

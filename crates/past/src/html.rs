@@ -4,7 +4,7 @@ use crate::{
     chart::{ChartError, chart},
     markup::{name, table, text, visible},
     period::{CgroupPart, Part, Period},
-    text::{COUNTED, cost, duration, gib_hours, passed_over, worth},
+    text::{COUNTED, against, cost, duration, gib_hours, passed_over, worth},
     time,
 };
 
@@ -27,14 +27,9 @@ fn head(period: &Period, title: &str) -> String {
     let (since, until) = (time::shown(period.since), time::shown(period.until));
     let span = format!("{since} to {until}; watched for {}", duration(period.watched));
     let sums = table(&["", "GiB·h"], &sums(period));
-    [
-        format!("<h1>{title}</h1>\n"),
-        paragraph(&span),
-        sums,
-        paragraph(&worth(period)),
-        paragraph(&cost(period)),
-    ]
-    .concat()
+    let against = against(period).map(|against| paragraph(&against)).unwrap_or_default();
+    let told = [paragraph(&span), sums, paragraph(&worth(period)), paragraph(&cost(period)), against];
+    format!("<h1>{title}</h1>\n{}", told.concat())
 }
 
 fn paragraph(of: &str) -> String {

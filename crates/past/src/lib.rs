@@ -1,6 +1,7 @@
 //! What happened then, from the history alone: [`explain`](then::Then) of a cgroup at a time, and the [report](Period) of a period, as
 //! text, as data, and as a page with plots.
 
+mod against;
 mod chart;
 mod html;
 mod markup;
@@ -11,6 +12,7 @@ mod text;
 pub mod then;
 pub mod time;
 
+pub use against::{Against, Difference};
 pub use chart::ChartError;
 pub use html::html;
 pub use period::{CgroupPart, Cost, GibHours, Part, Period, PeriodError, Worth};

@@ -7,6 +7,7 @@ use lowtide_history::{PassedOver, ReadError, read};
 use lowtide_policy::Price;
 
 use crate::{
+    against::Against,
     series::{Series, Steps},
     sums::{Held, Sums, TenantSums, add},
     time,
@@ -32,6 +33,8 @@ pub struct Period {
     pub worth: Option<Worth>,
     /// What it cost.
     pub cost: Cost,
+    /// What lowtide did, against the cgroups that it left alone; `None` without enough of them.
+    pub against: Option<Against>,
     /// By tier.
     pub tiers: Vec<Part>,
     /// By policy.
@@ -210,6 +213,7 @@ impl Period {
             money: gib_hours.net / HOURS_A_MONTH * price.dram,
         });
         let cost = Cost::of(sums);
+        let against = Against::of(&sums.tenants.values().collect::<Vec<_>>());
         Self {
             since,
             until,
@@ -217,6 +221,7 @@ impl Period {
             gib_hours,
             worth,
             cost,
+            against,
             tiers,
             policies,
             cgroups,

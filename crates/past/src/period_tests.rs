@@ -1,4 +1,4 @@
-use lowtide_history::{Bounds, Host, Minute, Part as Placed, Tenant, TierFill, Writer};
+use lowtide_history::{Bounds, Group, Host, Minute, Part as Placed, Tenant, TierFill, Writer};
 
 use super::*;
 use crate::{html, text};
@@ -11,6 +11,7 @@ fn tenant(path: &str, offloaded: u64, others: u64) -> Tenant {
         offloaded: Bytes::mib(offloaded),
         resident: Bytes::mib(offloaded / 4),
         others: Bytes::mib(others),
+        others_resident: Bytes::mib(others / 4),
     };
     Tenant {
         path: path.into(),
@@ -128,6 +129,28 @@ fn curves_come_to_what_the_report_says() {
     let net: f64 = series.host[0].values.iter().flatten().sum::<f64>()
         * (Duration::from_secs(series.step).as_secs_f64() / 3600.0);
     assert!((net / period.gib_hours.net - 1.0).abs() < 0.01, "{net} {}", period.gib_hours.net);
+}
+
+/// Four of twenty are left alone: of those the kernel swaps out a tenth by itself.
+#[test]
+fn what_lowtide_did_is_told_against_those_that_it_left_alone() {
+    let one = |index: u64| {
+        let (group, offloaded, others) =
+            if index < 4 { (Group::HeldOut, 0, 51 + index) } else { (Group::Acted, 200 + index, 0) };
+        Tenant { group, ..tenant(&format!("/pod-{index}"), offloaded, others) }
+    };
+    let history = history((1..=60).map(|at| minute(T + at * 60, (0..20).map(one).collect(), 4000)));
+    let period = Period::read(history.path(), 0..=u64::MAX, None).unwrap();
+    let against = period.against.unwrap();
+    assert_eq!((against.acted, against.held_out), (16, 4));
+    // By hand: 211.5 of 723.5 MiB, less a quarter that the tier takes; 52.5 of 564.5 MiB, likewise.
+    let expected = 0.75 * (211.5 / 723.5 - 52.5 / 564.5);
+    let found = against.out_of_dram.difference;
+    assert!((found - expected).abs() < 0.002 && against.out_of_dram.error < 0.02, "{against:?} {expected}");
+    let told = text(&period, None);
+    assert!(told.contains("against 4 cgroups that are left alone, the 16 others have +"), "{told}");
+    assert!(html(&period, "host").unwrap().contains("against 4 cgroups"));
+    assert!(Period::read(two_hours().path(), 0..=u64::MAX, None).unwrap().against.is_none());
 }
 
 /// Every figure of the page is the one of the JSON.

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use lowtide_core::{ByteTime, Bytes, Ratio};
-use lowtide_history::{Minute, Part, Tenant};
+use lowtide_history::{Group, Minute, Part, Tenant};
 
 /// Memory held over time, by who sent it out of DRAM.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
@@ -11,6 +11,7 @@ pub(crate) struct Held {
     pub(crate) offloaded: ByteTime,
     pub(crate) resident: ByteTime,
     pub(crate) others: ByteTime,
+    pub(crate) others_resident: ByteTime,
 }
 
 impl Held {
@@ -18,6 +19,7 @@ impl Held {
         self.offloaded += ByteTime::of(part.offloaded, time);
         self.resident += ByteTime::of(part.resident, time);
         self.others += ByteTime::of(part.others, time);
+        self.others_resident += ByteTime::of(part.others_resident, time);
     }
 
     /// GiB·h.
@@ -30,6 +32,7 @@ impl Held {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct TenantSums {
     pub(crate) policy: Arc<str>,
+    pub(crate) group: Group,
     pub(crate) present: Duration,
     pub(crate) dram: ByteTime,
     pub(crate) dram_peak: Bytes,
@@ -45,6 +48,7 @@ pub(crate) struct TenantSums {
 impl TenantSums {
     fn add(&mut self, tenant: &Tenant, time: Duration) {
         self.policy = Arc::clone(&tenant.policy);
+        self.group = tenant.group;
         self.present += time;
         self.dram += ByteTime::of(tenant.dram, time);
         self.dram_peak = self.dram_peak.max(tenant.dram_peak);
@@ -58,6 +62,18 @@ impl TenantSums {
         for part in &tenant.parts {
             self.held.add(part, time);
         }
+    }
+}
+
+impl TenantSums {
+    /// GiB·h that were out of DRAM, less the DRAM that tiers took for them, whoever sent them there.
+    pub(crate) fn out_of_dram(&self) -> f64 {
+        self.held.net() + self.held.others.gib_hours() - self.held.others_resident.gib_hours()
+    }
+
+    /// GiB·h of all that it had, in DRAM and out of it.
+    pub(crate) fn footprint(&self) -> f64 {
+        self.dram.gib_hours() + self.held.offloaded.gib_hours() + self.held.others.gib_hours()
     }
 }
 

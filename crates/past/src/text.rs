@@ -3,6 +3,7 @@
 use std::{fmt::Write, time::Duration};
 
 use crate::{
+    against::{Against, Difference},
     markup::visible,
     period::{CgroupPart, Part, Period},
     time,
@@ -42,7 +43,26 @@ fn write_sums(text: &mut String, period: &Period) -> std::fmt::Result {
         writeln!(text, "{name:<16} {:>12}", gib_hours(value))?;
     }
     writeln!(text, "not counted: {} GiB·h in swap that others put there", gib_hours(sums.by_others))?;
-    writeln!(text, "{}\n{}", worth(period), cost(period))
+    writeln!(text, "{}\n{}", worth(period), cost(period))?;
+    against(period).map_or(Ok(()), |against| writeln!(text, "{against}"))
+}
+
+/// A sentence, where some cgroups were left alone: with the 95 % intervals.
+pub(crate) fn against(period: &Period) -> Option<String> {
+    let Against { acted, held_out, out_of_dram, saved, saved_error, memory_stall, io_stall } =
+        period.against?;
+    let percent = |of: Difference, digits: usize| {
+        let Difference { difference, error, .. } = of;
+        format!("{:+.digits$} ± {:.digits$} %", difference * 100.0, error * 100.0)
+    };
+    let stall = |of: Option<Difference>| of.map_or_else(|| "unknown".to_owned(), |of| percent(of, 3));
+    Some(format!(
+        "against {held_out} cgroups that are left alone, the {acted} others have {} of their memory out of DRAM net, {saved:+.3} ± {saved_error:.3} GiB·h, and \
+         stall on memory {}, on I/O {} of the time (95 % intervals)",
+        percent(out_of_dram, 1),
+        stall(memory_stall),
+        stall(io_stall)
+    ))
 }
 
 /// In three digits after the point; what rounds to nothing has no sign.

@@ -98,7 +98,7 @@ pub struct SeenPart {
 }
 
 impl From<&Part> for SeenPart {
-    fn from(Part { tier, offloaded, resident, others }: &Part) -> Self {
+    fn from(Part { tier, offloaded, resident, others, .. }: &Part) -> Self {
         Self { tier: tier.to_string(), offloaded: *offloaded, resident: *resident, others: *others }
     }
 }

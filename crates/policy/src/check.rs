@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use lowtide_core::{Budgets, Limits, Policy, Slo};
+use lowtide_core::{Budgets, Holdout, Limits, Policy, Slo};
 
 use crate::{
     Config, PolicySet, Price, Problem,
@@ -40,7 +40,7 @@ pub(crate) fn host(raw: raw::Host) -> Config {
         state_dir: raw.state_dir.map_or(default.state_dir, |dir| dir.0),
         hotness: hotness(raw.hotness.as_ref()),
         history: history(&raw.history.unwrap_or_default()),
-        budgets: budgets(raw.budgets.unwrap_or_default()),
+        budgets: budgets(raw.budgets.unwrap_or_default(), raw.holdout.unwrap_or_default()),
         balancer: raw.balancer.as_ref().map(balancer),
         tiers: tiers(raw.tiers.unwrap_or_default()),
         price: raw.price_per_gib_month.and_then(price),
@@ -54,7 +54,7 @@ fn price(raw: raw::Price) -> Option<Price> {
     Some(Price { dram: raw.dram?.0, currency })
 }
 
-fn budgets(raw: raw::HostBudgets) -> Budgets {
+fn budgets(raw: raw::HostBudgets, held_out: raw::HostHoldout) -> Budgets {
     let default = Budgets::default();
     Budgets {
         reclaim_cpu: raw.reclaim_cpu.map_or(default.reclaim_cpu, |share| share.0),
@@ -62,6 +62,15 @@ fn budgets(raw: raw::HostBudgets) -> Budgets {
         swap_reserve: raw.swap_reserve.map_or(default.swap_reserve, |share| share.0),
         watermark_distance: raw.watermark_distance.map_or(default.watermark_distance, |share| share.0),
         direct_reclaim: raw.direct_reclaim.map_or(default.direct_reclaim, |rate| rate.0),
+        holdout: holdout(held_out),
+    }
+}
+
+fn holdout(raw: raw::HostHoldout) -> Holdout {
+    let default = Holdout::default();
+    Holdout {
+        share: raw.share.map_or(default.share, |share| share.0),
+        seed: raw.seed.map_or(default.seed, |seed| seed.0),
     }
 }
 

@@ -113,6 +113,10 @@ leaves! {
     Reserve(Ratio), "a share from 0% to below 100%, such as 10%", units::SHARE,
         |text| Ok(units::share_below_all(text)?);
 
+    /// Share of the cgroups that is left alone.
+    HeldOut(Ratio), "a share from 0% to 50%, such as 5%", units::SHARE,
+        |text| Ok(units::up_to_half(text)?);
+
     /// How full a tier is.
     FillMark(Ratio), "a share above 0% and below 100%, such as 80%", units::SHARE,
         |text| Ok(units::some_share(text).and_then(|_| units::share_below_all(text))?);
@@ -270,6 +274,9 @@ pub(crate) enum TierName {
 /// A whole number within bounds, written as a number.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Whole<const LEAST: u16, const MOST: u16>(pub u16);
+
+/// What a draw at random begins with.
+pub(crate) type Seed = Whole<0, { u16::MAX }>;
 
 /// What swapon(2) takes.
 pub(crate) type Priority = Whole<0, 32_767>;

@@ -26,6 +26,7 @@ pub(crate) const HOST: Section = Section {
         "hotness",
         "history",
         "budgets",
+        "holdout",
         "balancer",
         "tiers",
         "price_per_gib_month",
@@ -82,6 +83,14 @@ pub(crate) const BUDGETS: Section = Section {
     keys: &["reclaim_cpu", "swap_out", "swap_reserve", "watermark_distance", "direct_reclaim"],
     later: &[],
     example: "{ swap_out: 64MiB/s }",
+};
+
+pub(crate) const HOLDOUT: Section = Section {
+    name: "`holdout`",
+    home: "under `holdout`",
+    keys: &["share", "seed"],
+    later: &[],
+    example: "{ share: 5% }",
 };
 
 pub(crate) const BALANCER: Section = Section {
@@ -182,8 +191,8 @@ pub(crate) const LINES: Section = Section {
 
 /// All of them; where two have the same key, the likelier home first.
 pub(crate) const ALL: &[&Section] = &[
-    &HOST, &METRICS, &CONTROL, &HOTNESS, &HISTORY, &BUDGETS, &BALANCER, &TIERS, &ZRAM, &SWAP, &ZSWAP, &PRICE,
-    &POLICY, &TIER_RULE, &SLO, &LIMITS, &LINES,
+    &HOST, &METRICS, &CONTROL, &HOTNESS, &HISTORY, &BUDGETS, &HOLDOUT, &BALANCER, &TIERS, &ZRAM, &SWAP,
+    &ZSWAP, &PRICE, &POLICY, &TIER_RULE, &SLO, &LIMITS, &LINES,
 ];
 
 /// Longer text is no misspelt key, and comparing it costs time.

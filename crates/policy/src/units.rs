@@ -115,6 +115,12 @@ pub(crate) fn share_below_all(text: &str) -> Result<Ratio, String> {
     if share < Ratio::ONE { Ok(share) } else { Err(format!("`{}` leaves nothing", short(text))) }
 }
 
+/// A share from nothing to a half.
+pub(crate) fn up_to_half(text: &str) -> Result<Ratio, String> {
+    let share = any_share(text)?;
+    if share > Ratio::new(0.5) { Err(format!("`{}` is more than 50%", short(text))) } else { Ok(share) }
+}
+
 /// A share from nothing to all.
 pub(crate) fn share_up_to_all(text: &str) -> Result<Ratio, String> {
     let share = any_share(text)?;

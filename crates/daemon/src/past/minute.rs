@@ -6,8 +6,10 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use lowtide_core::{Action, Bytes, CgroupId, Decision, Ratio, Reason, Scope, TierKind, savings::Placed};
-use lowtide_history::{Change, Did, Host, Minute, Part, Tenant, TierFill};
+use lowtide_core::{
+    Action, Bytes, CgroupId, Decision, Mode, Policy, Ratio, Reason, Scope, TierKind, savings::Placed,
+};
+use lowtide_history::{Change, Did, Group, Host, Minute, Part, Tenant, TierFill};
 
 use super::sums::{Sums, sum};
 use crate::view::{CgroupView, View};
@@ -112,6 +114,7 @@ impl Gathering {
             }
             let sums = self.tenants.entry(cgroup.id).or_default();
             sums.take_in(cgroup, before, &at);
+            sums.is_in(group(cgroup, view));
             self.host.reclaim_cpu +=
                 before.map_or(Duration::ZERO, |before| at.reclaim_cpu.saturating_sub(before.reclaim_cpu));
             now.insert(cgroup.id, at);
@@ -175,6 +178,16 @@ impl HostSums {
     }
 }
 
+fn group(cgroup: &CgroupView, view: &View) -> Group {
+    let decision = &cgroup.decision;
+    let acts = |policy: &Policy| policy.name == decision.policy && policy.mode != Mode::Observe;
+    match decision.reason {
+        Reason::HeldOut => Group::HeldOut,
+        _ if view.policies.iter().any(acts) => Group::Acted,
+        _ => Group::None,
+    }
+}
+
 fn change(cgroup: &CgroupView) -> Change {
     let Decision { action, reason, file_only, .. } = cgroup.decision;
     let amount = match action {
@@ -212,6 +225,7 @@ pub(super) struct PartSums {
     pub(super) offloaded: Sum,
     pub(super) resident: Sum,
     pub(super) others: Sum,
+    pub(super) others_resident: Sum,
 }
 
 impl PartSums {
@@ -219,11 +233,17 @@ impl PartSums {
         self.offloaded.add(sent.bytes);
         self.resident.add(sent.resident);
         self.others.add(placed.bytes - sent.bytes);
+        self.others_resident.add(placed.resident - sent.resident);
     }
 
     pub(super) fn told(self, tier: &str, turns: u32) -> Part {
-        let (offloaded, resident) = (self.offloaded.mean(turns), self.resident.mean(turns));
-        Part { tier: tier.into(), offloaded, resident, others: self.others.mean(turns) }
+        Part {
+            tier: tier.into(),
+            offloaded: self.offloaded.mean(turns),
+            resident: self.resident.mean(turns),
+            others: self.others.mean(turns),
+            others_resident: self.others_resident.mean(turns),
+        }
     }
 }
 

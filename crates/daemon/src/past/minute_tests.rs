@@ -48,6 +48,7 @@ fn a_minute_has_means_peaks_and_what_counters_rose_by() {
         offloaded: Bytes::mib(offloaded),
         resident: Bytes::mib(resident),
         others: Bytes::mib(others),
+        others_resident: Bytes::mib(others / 4),
     };
     assert_eq!(web.parts, [zram(400, 100, 0)]);
     assert_eq!(tenant(first, "/db").parts, [zram(0, 0, 100)]);
@@ -74,6 +75,20 @@ fn decisions_are_told_when_they_change() {
     assert_eq!(changes[0], [(web, cold, 60), (db.clone(), cold, 60)], "as it begins");
     assert_eq!(changes[1], [(db.clone(), floor, 40), (db, cold, 30)]);
     assert!(changes[2].is_empty());
+}
+
+#[test]
+fn who_is_compared_with_whom() {
+    let policies = |view: &mut View| {
+        let policy = |name: &str, mode| Policy { mode, ..Policy::observe(name) };
+        view.policies = vec![policy("batch", Mode::File), policy("careful", Mode::Observe)];
+        let held_out = CgroupView { id: CgroupId(3), path: "/alone".into(), ..view.cgroups[0].clone() };
+        view.cgroups.push(held_out);
+        view.cgroups[2].decision.reason = Reason::HeldOut;
+    };
+    let found = minutes((1..=7).map(|turn| after(turn * 10, policies)));
+    let groups = ["/web", "/db", "/alone"].map(|path| tenant(&found[0], path).group);
+    assert_eq!(groups, [Group::Acted, Group::None, Group::HeldOut]);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use lowtide_core::{Bytes, Ratio, Reason};
-use lowtide_history::{Part, Tenant};
+use lowtide_history::{Group, Part, Tenant};
 
 use super::minute::{Before, PartSums, Sum, did, greater};
 use crate::view::CgroupView;
@@ -34,6 +34,11 @@ impl Sums {
             rise(tenant, before, now);
         }
         end(tenant, view);
+    }
+
+    /// With whom it is compared, from the last turn.
+    pub(super) fn is_in(&mut self, group: Group) {
+        self.so_far.group = group;
     }
 
     /// Means over the turns in which it was there.
@@ -98,6 +103,7 @@ pub(super) fn sum(tenants: &[Tenant], turns: u32) -> Tenant {
             sum.offloaded += part.offloaded.scale(weight);
             sum.resident += part.resident.scale(weight);
             sum.others += part.others.scale(weight);
+            sum.others_resident += part.others_resident.scale(weight);
         }
     }
     all.parts = parts.into_values().collect();

@@ -1,6 +1,6 @@
 //! The host's settings, as a file says them.
 
-use lowtide_core::{Budgets, balancer::Settings};
+use lowtide_core::{Budgets, Holdout, balancer::Settings};
 use schemars::JsonSchema;
 
 use super::{Policy, Price, Tiers, maps, time};
@@ -32,6 +32,8 @@ pub(crate) struct Host {
     pub history: Option<HostHistory>,
     /// Limits that hold for the host, whatever a policy says.
     pub budgets: Option<HostBudgets>,
+    /// Cgroups that are left alone, so that `lowtide report` can say what the others would have been. None unless given.
+    pub holdout: Option<HostHoldout>,
     /// The swap balancer: moves the coldest pages of zram to its backing device before zram is full. Off unless given;
     /// `{}` takes every default.
     pub balancer: Option<HostBalancer>,
@@ -126,6 +128,18 @@ pub(crate) struct HostBudgets {
     pub direct_reclaim: Option<leaf::Rate>,
 }
 
+/// Cgroups that are left alone.
+#[derive(Debug, Default, JsonSchema)]
+#[schemars(inline, deny_unknown_fields)]
+pub(crate) struct HostHoldout {
+    /// The share of them, of those whose policy acts.
+    #[schemars(extend("default" = Holdout::default().share.to_string()))]
+    pub share: Option<leaf::HeldOut>,
+    /// Another number chooses other cgroups.
+    #[schemars(extend("default" = Holdout::default().seed))]
+    pub seed: Option<leaf::Seed>,
+}
+
 /// The swap balancer. Given, it writes writeback_limit, writeback_limit_enable, idle and writeback of every zram device
 /// that is swapped on and has a backing device.
 #[derive(Debug, Default, JsonSchema)]
@@ -152,11 +166,12 @@ pub(crate) struct HostBalancer {
 }
 
 maps! {
-    Host, HOST: interval metrics control state_dir hotness history budgets balancer tiers price_per_gib_month policies;
+    Host, HOST: interval metrics control state_dir hotness history budgets holdout balancer tiers price_per_gib_month policies;
     Metrics, METRICS: listen group users token_file;
     Control, CONTROL: socket group;
     HostHotness, HOTNESS: source interval cpu observe;
     HostHistory, HISTORY: enabled keep max_size;
     HostBudgets, BUDGETS: reclaim_cpu swap_out swap_reserve watermark_distance direct_reclaim;
+    HostHoldout, HOLDOUT: share seed;
     HostBalancer, BALANCER: watermark low scan_interval min_age rate write_budget;
 }
