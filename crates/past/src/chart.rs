@@ -21,6 +21,8 @@ const COLOURS: [RGBColor; 8] = [
     RGBColor(0, 0, 0),
     RGBColor(150, 150, 150),
 ];
+/// A line of the legend, as a share of the plot's height.
+const LEGEND_LINE: f64 = 0.09;
 const DAY: u64 = 24 * 60 * 60;
 
 /// A plot could not be drawn.
@@ -52,15 +54,18 @@ fn draw(svg: &mut String, series: &Series, curves: &[Curve]) -> Drawn {
     chart
         .configure_mesh()
         .x_labels(8)
+        .max_light_lines(1)
         .y_desc("GiB")
         .label_style(FONT)
         .x_label_formatter(&|at| label(*at, is_long))
         .draw()?;
     for (curve, colour) in curves.iter().zip(COLOURS.iter().cycle()) {
         for (index, run) in runs(&curve.values).enumerate() {
-            // In the middle of its step, and as wide as one where it is alone.
+            // In the middle of its step; one that is alone is a point.
             let points: Vec<_> = run.map(|(step, value)| (at(step) + series.step / 2, value)).collect();
-            let drawn = chart.draw_series(LineSeries::new(points, colour.stroke_width(2)).point_size(1))?;
+            let size = u32::from(points.len() == 1);
+            let drawn =
+                chart.draw_series(LineSeries::new(points, colour.stroke_width(2)).point_size(size))?;
             if index == 0 {
                 let colour = *colour;
                 drawn.label(visible(&curve.name)).legend(move |(x, y)| {
@@ -80,13 +85,14 @@ fn draw(svg: &mut String, series: &Series, curves: &[Curve]) -> Drawn {
     area.present()
 }
 
-/// From nought, or below, to a little above the highest.
+/// From nought, or below, to so much above the highest that the legend hides nothing.
 fn values(curves: &[Curve]) -> std::ops::Range<f64> {
     let all = || curves.iter().flat_map(|curve| &curve.values).flatten().copied();
     let (low, high) = (all().fold(0.0, f64::min), all().fold(0.0, f64::max));
     let span = if high > low { high - low } else { 1.0 };
     let below = if low < 0.0 { low - span * 0.05 } else { 0.0 };
-    below..high + span * 0.05
+    let lines = curves.iter().fold(1.0, |lines, _| lines + 1.0);
+    below..high + span * LEGEND_LINE * lines
 }
 
 /// The stretches without a gap, each value with its step.
