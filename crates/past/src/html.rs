@@ -3,7 +3,8 @@
 use crate::{
     chart::{ChartError, chart},
     markup::{name, table, text, visible},
-    period::{CgroupPart, Part, Period},
+    parts::{CgroupPart, Part},
+    period::Period,
     text::{COUNTED, against, cost, duration, gib_hours, passed_over, worth},
     time,
 };

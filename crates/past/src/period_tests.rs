@@ -1,3 +1,4 @@
+use lowtide_core::Bytes;
 use lowtide_history::{Bounds, Group, Host, Minute, Part as Placed, Tenant, TierFill, Writer};
 
 use super::*;

@@ -5,7 +5,8 @@ use std::{fmt::Write, time::Duration};
 use crate::{
     against::{Against, Difference},
     markup::visible,
-    period::{CgroupPart, Part, Period},
+    parts::{CgroupPart, Part},
+    period::Period,
     time,
 };
 
