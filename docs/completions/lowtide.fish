@@ -33,7 +33,7 @@ complete -c lowtide -n "__fish_lowtide_needs_command" -f -a "doctor" -d 'Say wha
 complete -c lowtide -n "__fish_lowtide_needs_command" -f -a "status" -d 'Show what the daemon sees: the host, its tiers, every target and the last decision about it'
 complete -c lowtide -n "__fish_lowtide_needs_command" -f -a "top" -d 'Show the host, its tiers and every target as they are now, again and again; q ends it, ? has the keys'
 complete -c lowtide -n "__fish_lowtide_needs_command" -f -a "explain" -d 'Say why the daemon last did, or did not, act on a cgroup'
-complete -c lowtide -n "__fish_lowtide_needs_command" -f -a "report" -d 'Show what was saved, net, since when, what it cost, and what it is worth'
+complete -c lowtide -n "__fish_lowtide_needs_command" -f -a "report" -d 'Show what was saved, net, since when, what it cost, and what it is worth: as the daemon knows it, or of a period, from the history, without the daemon'
 complete -c lowtide -n "__fish_lowtide_needs_command" -f -a "tiers" -d 'Set up zram, swap devices, zswap and demotion as the configuration asks'
 complete -c lowtide -n "__fish_lowtide_needs_command" -f -a "restore" -d 'Put every kernel setting back that lowtide changed, and undo what `tiers apply` set up, except what holds pages. Only with the daemon stopped; safe to run twice. Exits 1 if something is left'
 complete -c lowtide -n "__fish_lowtide_using_subcommand run" -l config -d 'The host\'s configuration; policies are read from policies.d/*.yaml beside it too' -r -F
@@ -81,11 +81,16 @@ complete -c lowtide -n "__fish_lowtide_using_subcommand top" -l json -d 'As JSON
 complete -c lowtide -n "__fish_lowtide_using_subcommand top" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c lowtide -n "__fish_lowtide_using_subcommand explain" -l config -d 'The host\'s configuration; policies are read from policies.d/*.yaml beside it too' -r -F
 complete -c lowtide -n "__fish_lowtide_using_subcommand explain" -l socket -d 'The daemon\'s control socket, if it is not the one in the configuration' -r -F
+complete -c lowtide -n "__fish_lowtide_using_subcommand explain" -l state-dir -d 'Where the history is, if the configuration cannot be read' -r -F
 complete -c lowtide -n "__fish_lowtide_using_subcommand explain" -l root -d 'Read and write the kernel\'s files under this directory instead of / (for tests and fixtures)' -r -F
 complete -c lowtide -n "__fish_lowtide_using_subcommand explain" -l json -d 'As JSON'
 complete -c lowtide -n "__fish_lowtide_using_subcommand explain" -s h -l help -d 'Print help'
+complete -c lowtide -n "__fish_lowtide_using_subcommand report" -l since -d 'From then on: 03:00 for the last three o\'clock, "2h ago", 2026-11-27, 2026-11-27T03:00, or RFC 3339' -r
+complete -c lowtide -n "__fish_lowtide_using_subcommand report" -l until -d 'Until then; until now without' -r
+complete -c lowtide -n "__fish_lowtide_using_subcommand report" -l html -d 'One page with plots, from the history: of all of it without `--since`. `-` is standard output' -r -F
 complete -c lowtide -n "__fish_lowtide_using_subcommand report" -l config -d 'The host\'s configuration; policies are read from policies.d/*.yaml beside it too' -r -F
 complete -c lowtide -n "__fish_lowtide_using_subcommand report" -l socket -d 'The daemon\'s control socket, if it is not the one in the configuration' -r -F
+complete -c lowtide -n "__fish_lowtide_using_subcommand report" -l state-dir -d 'Where the history is, if the configuration cannot be read' -r -F
 complete -c lowtide -n "__fish_lowtide_using_subcommand report" -l root -d 'Read and write the kernel\'s files under this directory instead of / (for tests and fixtures)' -r -F
 complete -c lowtide -n "__fish_lowtide_using_subcommand report" -l json -d 'As JSON'
 complete -c lowtide -n "__fish_lowtide_using_subcommand report" -s h -l help -d 'Print help'

@@ -3,6 +3,7 @@
 mod check;
 mod daemon;
 mod doctor;
+mod past;
 mod tiers;
 mod top;
 
@@ -12,6 +13,7 @@ use lowtide_cli::options::{Arguments, Command};
 use lowtide_daemon::Shown;
 
 use crate::output;
+use past::{Form, Place};
 
 /// `EX_CONFIG` of sysexits.h: systemd's `RestartPreventExitStatus=` and scripts tell it from a crash.
 pub(crate) const BAD_CONFIG: u8 = 78;
@@ -35,8 +37,17 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
             daemon::status(daemon, *json, shown)
         }
         Command::Top(options) => top::run(root, options),
-        Command::Explain { cgroup, daemon, json } => daemon::explain(cgroup, daemon, *json),
-        Command::Report { daemon, json } => daemon::report(daemon, *json),
+        Command::Explain { cgroup, at: Some(at), daemon, history, json } => {
+            past::explain(cgroup, at, &Place::of(daemon, history)?, *json)
+        }
+        Command::Explain { cgroup, at: None, daemon, json, .. } => daemon::explain(cgroup, daemon, *json),
+        Command::Report { since: None, until: None, html: None, daemon, json, .. } => {
+            daemon::report(daemon, *json)
+        }
+        Command::Report { since, until, html, daemon, history, json } => {
+            let form = Form::new(html.as_deref(), *json);
+            past::report(root, since.as_deref(), until.as_deref(), &Place::of(daemon, history)?, form)
+        }
         Command::Tiers { command } => tiers::run(root, command),
         Command::Restore { config, keep_tiers, state_dir } => {
             daemon::restore(root, config, *keep_tiers, state_dir.as_deref())

@@ -63,16 +63,34 @@ pub enum Command {
     Explain {
         /// The cgroup's path, as in `status`: /system.slice/web.service.
         cgroup: String,
+        /// What was so then, from the history, without the daemon: 03:00 for the last three o'clock, "2h ago", 2026-11-27T03:00, or
+        /// RFC 3339.
+        #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+        at: Option<String>,
         #[command(flatten)]
         daemon: DaemonAddress,
+        #[command(flatten)]
+        history: HistoryPlace,
         /// As JSON.
         #[arg(long)]
         json: bool,
     },
-    /// Show what was saved, net, since when, what it cost, and what it is worth.
+    /// Show what was saved, net, since when, what it cost, and what it is worth: as the daemon knows it, or of a period, from the
+    /// history, without the daemon.
     Report {
+        /// From then on: 03:00 for the last three o'clock, "2h ago", 2026-11-27, 2026-11-27T03:00, or RFC 3339.
+        #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+        since: Option<String>,
+        /// Until then; until now without.
+        #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+        until: Option<String>,
+        /// One page with plots, from the history: of all of it without `--since`. `-` is standard output.
+        #[arg(long, value_name = "FILE", conflicts_with = "json")]
+        html: Option<PathBuf>,
         #[command(flatten)]
         daemon: DaemonAddress,
+        #[command(flatten)]
+        history: HistoryPlace,
         /// As JSON.
         #[arg(long)]
         json: bool,
@@ -208,6 +226,14 @@ pub struct DaemonAddress {
     /// The daemon's control socket, if it is not the one in the configuration.
     #[arg(long, value_name = "SOCKET")]
     pub socket: Option<PathBuf>,
+}
+
+/// Where the history is.
+#[derive(Debug, Args)]
+pub struct HistoryPlace {
+    /// Where the history is, if the configuration cannot be read.
+    #[arg(long, value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
 }
 
 /// From what, and how it is said.

@@ -1,7 +1,10 @@
 //! Standard output and standard error. Either may be a pipe that was closed, or a file on a full disk: no reason to panic, as
 //! the macros of the standard library do, but what was lost shows in the exit status.
 
-use std::io::{self, Write};
+use std::{
+    io::{self, Write},
+    path::Path,
+};
 
 /// `EX_IOERR` of sysexits.h: what was to be said did not get out.
 pub(crate) const LOST: u8 = 74;
@@ -32,6 +35,12 @@ impl Lost {
 /// Writes `text` to standard output, with one line break at its end.
 pub(crate) fn print(text: &str) -> Result<(), Lost> {
     write(io::stdout().lock(), text).map_err(Lost)
+}
+
+/// Writes `text` to a file, in place of what it held.
+pub(crate) fn save(file: &Path, text: &str) -> Result<(), Lost> {
+    std::fs::write(file, text)
+        .map_err(|error| Lost(io::Error::new(error.kind(), format!("{}: {error}", file.display()))))
 }
 
 /// Writes `text` to standard error, with one line break at its end.

@@ -4,8 +4,9 @@
 
 mod support;
 
-use std::fs;
+use std::{fs, time::Duration};
 
+use serde_json::Value;
 use support::{Live, against_schema};
 
 #[test]
@@ -62,4 +63,58 @@ fn explain_tells_the_number_of_a_reason() {
     let name = lines.next().unwrap().rsplit(['(', ')']).nth(1).unwrap().to_owned();
     let reason = lowtide_core::Reason::ALL.iter().find(|reason| reason.name() == name).unwrap();
     assert_eq!(lines.next().unwrap(), format!("  reason {}: {}", reason.number(), reason.sentence()));
+}
+
+/// Without a daemon, from what it left.
+#[test]
+fn the_history_tells_what_was_when_the_daemon_is_gone() {
+    let mut live = Live::new();
+    std::thread::sleep(Duration::from_secs(3));
+    live.end();
+    assert!(!live.lowtide(&["status"]).status.success());
+    let explain = ["explain", "/web/api", "--at", "1s ago", "--json"];
+    let report = ["report", "--since", "-1h", "--json"];
+    for (name, arguments) in [("explain_at", &explain[..]), ("report_since", &report)] {
+        against_schema(name, &live.json(arguments));
+    }
+    // It was in `observe`: what is in the captured swap is somebody else's.
+    let told = live.json(&report);
+    assert_eq!((&told["gib_hours"]["offloaded"], &told["version"]), (&Value::from(0.0), &Value::from(1)));
+    assert!(told["gib_hours"]["by_others"].as_f64().unwrap() > 0.0, "{told}");
+    assert_eq!(told["cgroups"].as_array().unwrap().len(), 3);
+    let then = live.told(&explain[..4]);
+    assert!(then.starts_with("/web/api (policy web), ") && then.contains("  hold; reason "), "{then}");
+    let page = live.root().join("report.html");
+    assert_eq!(live.told(&["report", "--html", page.to_str().unwrap()]), "");
+    let page = fs::read_to_string(page).unwrap();
+    assert!(page.starts_with("<!DOCTYPE html>") && page.contains("<td>/web/api</td>"), "{page}");
+    assert_eq!(live.told(&["report", "--html", "-"]).matches("<svg").count(), 2, "host and tier");
+}
+
+#[test]
+fn what_the_history_cannot_tell_is_said() {
+    let mut live = Live::new();
+    std::thread::sleep(Duration::from_secs(2));
+    live.end();
+    let complaint = |arguments: &[&str]| {
+        let output = live.lowtide(arguments);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        String::from_utf8(output.stderr).unwrap()
+    };
+    for (arguments, expected) in [
+        (&["explain", "/web/api", "--at", "noon"][..], "`noon` is no time: write 03:00"),
+        (&["explain", "/web/api", "--at", "2999-01-01"], "is to come"),
+        (&["explain", "/web/api", "--at", "5d ago"], "no daemon kept watch at"),
+        (&["explain", "/web/ap", "--at", "1s ago"], "targets like it: /web/api"),
+        (&["report", "--since", "1h ago", "--until", "2h ago"], "before it begins"),
+        (
+            &["report", "--since", "1h ago", "--state-dir", "/nowhere"],
+            "/nowhere/history: there is no history",
+        ),
+    ] {
+        let told = complaint(arguments);
+        assert!(told.contains(expected), "{arguments:?}: {told}");
+    }
+    let lost = live.lowtide(&["report", "--html", "/dev/full"]);
+    assert_eq!(lost.status.code(), Some(74), "{}", String::from_utf8_lossy(&lost.stderr));
 }

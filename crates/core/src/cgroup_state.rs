@@ -15,6 +15,7 @@ use crate::{
     placement::Ladder,
     policy::{Mode, Policy},
     reads::Reads,
+    savings::Origins,
     sinking::Sinking,
     slowdown::Slowdown,
     swapoff::SwapChange,
@@ -92,6 +93,8 @@ pub(crate) struct CgroupState {
     /// How its memory compresses, and where what was swapped out is, as of the last tick.
     pub(crate) compression: Compression,
     pub(crate) on_devices: OnDevices,
+    /// Who put there what lies outside DRAM.
+    pub(crate) origins: Origins,
     /// How anonymous memory goes on from slower nodes to swap, as of the last tick; `None` if it stays.
     pub(crate) sinking: Option<Sinking>,
     /// Some of it is to go past zswap now.
@@ -164,6 +167,7 @@ impl CgroupState {
             forecast: None,
             compression: Compression::default(),
             on_devices: OnDevices::default(),
+            origins: Origins::default(),
             sinking: None,
             wants_past_zswap: false,
             offloaded: Bytes::ZERO,
@@ -210,6 +214,7 @@ impl CgroupState {
         if !seen.pending.is_any() {
             self.promised = Bytes::ZERO;
         }
+        self.origins.learn(&seen.memory, &seen.effects, seen.pending);
         for effect in &seen.effects {
             self.judge(effect, now, elapsed);
         }

@@ -153,6 +153,8 @@ reasons! {
     NotWorthIt = 34, "not_worth_it", "what has been idle would come back too often, or at too high a cost, for what it frees at today's price";
     /// The last request waits for others to end.
     Queued = 35, "queued", "the last reclaim request waits for others to end";
+    /// It is one of those that are left alone.
+    HeldOut = 36, "held_out", "left alone, to compare the others with: chosen at random by the configuration's holdout";
 }
 
 /// What came of offloading one type of memory in the last minutes, as far as it is remembered: half of it for 2 min.

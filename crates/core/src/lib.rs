@@ -17,6 +17,7 @@ pub mod escape;
 mod forecast;
 mod harm;
 mod history;
+mod holdout;
 pub mod idle;
 pub mod left_out;
 pub mod lineage;
@@ -47,6 +48,7 @@ pub use cost::{Basis, FaultCost};
 pub use decision::{Action, Decision, Figures, Gain, Reason, Scope};
 pub use escape::escaped;
 pub use forecast::Forecast;
+pub use holdout::Holdout;
 pub use idle::{Cohort, Histogram, Hotness, Line, Lines, Reading};
 pub use left_out::LeftOut;
 pub use observation::{

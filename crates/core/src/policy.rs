@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
+    holdout::Holdout,
     idle::Lines,
     tier_rules::TierRules,
     units::{ByteRate, Bytes, Ratio},
@@ -123,6 +124,8 @@ pub struct Budgets {
     pub watermark_distance: Ratio,
     /// Direct reclaim of the whole host above which lowtide only watches.
     pub direct_reclaim: ByteRate,
+    /// Cgroups that are left alone, for comparison.
+    pub holdout: Holdout,
 }
 
 impl Default for Budgets {
@@ -133,6 +136,7 @@ impl Default for Budgets {
             swap_reserve: Ratio::percent(10.0),
             watermark_distance: Ratio::percent(0.02),
             direct_reclaim: ByteRate::per_second(Bytes::mib(1)),
+            holdout: Holdout::default(),
         }
     }
 }

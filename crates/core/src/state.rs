@@ -12,7 +12,7 @@ use crate::{
     placement::Ladder,
     policy::{Mode, Policy},
     room::HostHistory,
-    savings::{self, Placed},
+    savings::{self, Origins, Placed},
     swapoff::SwapDevices,
     tier::Tier,
     units::{Bytes, Ratio},
@@ -30,9 +30,24 @@ pub struct State {
     pub(crate) swap: SwapDevices,
     /// Counts the ticks.
     pub(crate) turn: usize,
+    /// Who put what outside DRAM of cgroups that a daemon before this one saw.
+    pub(crate) kept: HashMap<CgroupId, Origins>,
 }
 
 impl State {
+    /// Nothing, but for who put there what lies outside DRAM, as a daemon before this one has left it.
+    #[must_use]
+    pub fn going_on(kept: HashMap<CgroupId, Origins>) -> Self {
+        Self { kept, ..Self::default() }
+    }
+
+    /// Who put there what a cgroup has outside DRAM; of one that is not known, somebody else.
+    #[must_use]
+    pub fn origins(&self, id: CgroupId) -> Origins {
+        let known = self.cgroups.get(&id).map(|cgroup| cgroup.origins);
+        known.or_else(|| self.kept.get(&id).copied()).unwrap_or_default()
+    }
+
     /// How many cgroups are remembered.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -47,11 +47,13 @@ pub fn tick(
     let turn = Turn { host: &seen.host, costs: &state.costs, swap, slow_nodes, now };
     let kept = compression::is_kept(&seen.host);
     let mut known = std::mem::take(&mut state.cgroups);
+    let mut left_before = std::mem::take(&mut state.kept);
     let mut remembered = HashMap::with_capacity(seen.cgroups.len());
     let mut cases = Vec::with_capacity(seen.cgroups.len());
     for cgroup in &seen.cgroups {
         let Some(policy) = policies.get(cgroup.policy) else { continue };
         let mut memory = recall(&mut known, cgroup, policy, now);
+        memory.origins = left_before.remove(&cgroup.id).unwrap_or(memory.origins);
         let elapsed = memory.learn(cgroup, policy, &turn);
         memory.compression.learn(&cgroup.effects, &cgroup.memory, now);
         room.reserve(memory.promised);

@@ -51,6 +51,9 @@ fn write_host(text: &mut String, view: &View) -> std::fmt::Result {
         humantime::format_duration(uptime),
         view.ticks
     )?;
+    if !view.swapped_by_others.is_zero() {
+        writeln!(text, "not counted: {} in swap that others put there", view.swapped_by_others)?;
+    }
     if view.host.tiers.is_empty() {
         writeln!(text, "no swap: only page cache can be offloaded")?;
     }
@@ -431,6 +434,10 @@ fn write_account(text: &mut String, cgroup: &CgroupView) -> std::fmt::Result {
         account.reclaim_cpu.as_secs_f64(),
         cgroup.net_saved
     )?;
+    let others = cgroup.origins.swap.others;
+    if !others.is_zero() {
+        writeln!(text, "not counted: {others} of what is swapped out, which others put there")?;
+    }
     let Some(effect) = &account.last_effect else { return Ok(()) };
     let mut notes = Vec::new();
     if effect.partial {

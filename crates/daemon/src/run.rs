@@ -34,6 +34,7 @@ use crate::{
     environment,
     http::{Listener, Pages},
     limits, notify,
+    past::Recorder,
     settings::{Settings, put_back},
     triggers::Alarm,
     turn::Loop,
@@ -143,6 +144,8 @@ pub async fn run(options: &Options) -> Result<(), RunError> {
     let rest = put_back(&daemon.root, &mut daemon.journal, is_ours);
     let knobs = knobs.and_then(|first| Ok(first + rest?));
     daemon.turns.close_books().await;
+    let last = daemon.views.borrow().clone();
+    daemon.recorder.close(last.as_deref()).await;
     // A journal that cannot be written, on a full disk say, keeps nothing of the above from being done.
     let put_back = knobs?;
     daemon.say_goodbye(put_back);
@@ -193,6 +196,7 @@ struct Daemon {
     turns: Loop,
     balance: Balance,
     watch: Watch,
+    recorder: Recorder,
     /// What the last turn saw that speaks against moving pages.
     strain: Strain,
     /// Of MGLRU.
@@ -235,6 +239,7 @@ impl Daemon {
             options,
             balance,
             watch: Watch::default(),
+            recorder: Recorder::new(&loaded.config.state_dir, loaded.config.history),
             strain: Strain::None,
             root,
             journal,
@@ -338,6 +343,8 @@ impl Daemon {
                 problems.extend(hangs);
                 problems.extend(self.balance.problems().map(|problem| format!("balancer: {problem}")));
                 let balancer = self.balance.shown().to_vec();
+                self.recorder.turn(&view);
+                problems.extend(self.recorder.problem().map(str::to_owned));
                 let view = View { problems, reload_refused: self.refused, balancer, ..view };
                 self.pages.draw(&view);
                 self.views.send_replace(Some(Arc::new(view)));
@@ -405,6 +412,7 @@ impl Daemon {
         if self.config.tiers != loaded.config.tiers {
             self.settings.changed();
         }
+        self.recorder.set(loaded.config.history);
         self.config = loaded.config;
         tracing::info!(policies = self.config.policies.policies().len(), "the configuration was reloaded");
     }

@@ -68,13 +68,14 @@ impl Loop {
         alarms: mpsc::UnboundedSender<Alarm>,
     ) -> Result<Self, Error> {
         let observer = Observer::new(root.clone())?;
+        let books = Books::open(&root, state_dir.clone());
         Ok(Self {
-            books: Books::open(state_dir.clone()),
+            state: State::going_on(books.origins()),
+            books,
             confine: Confine::new(root.clone(), observer.mount().clone()),
             actuator: Actuator::new(root.clone()),
             sampler: Sampler::new(root, observer.mount().clone(), state_dir),
             observer,
-            state: State::default(),
             triggers: Triggers::new(alarms),
             ledger: Ledger::default(),
             devices: Devices::default(),

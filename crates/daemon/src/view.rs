@@ -9,8 +9,8 @@ use std::{
 use lowtide_ages::Sampling;
 use lowtide_core::{
     Bytes, CgroupId, Compressed, Confinement, Decision, FaultCost, Forecast, HostObservation, Hotness,
-    Ladder, LeftOut, Memory, Observation, Policy, Ratio, Stall, State,
-    savings::{self, Placed},
+    Ladder, LeftOut, Memory, Observation, Policy, Ratio, Stall, State, Tier, TierKind,
+    savings::{self, Origins, Placed},
 };
 
 use crate::{
@@ -36,8 +36,10 @@ pub(crate) struct View {
     pub(crate) costs: Vec<TierCost>,
     /// Memory that the daemon itself has in DRAM.
     pub(crate) own: Bytes,
-    /// Offloaded bytes on all tiers, less the DRAM they take, less the daemon's own memory.
+    /// What lowtide offloaded of all targets, less the DRAM that is taken for it, less the daemon's own memory.
     pub(crate) net_saved: i64,
+    /// Uncompressed bytes that lie in swap because somebody else put them there: the kernel by itself, or another program.
+    pub(crate) swapped_by_others: Bytes,
     /// How idle ages are got.
     pub(crate) sampling: Sampling,
     /// What is wrong without stopping the daemon: a reload that was refused, a device that fails.
@@ -109,9 +111,14 @@ pub(crate) struct CgroupView {
     pub(crate) forecast: Option<Forecast>,
     /// What compression leaves of its memory; `None` as long as too little was seen.
     pub(crate) compressed: Option<Compressed>,
-    /// Where its offloaded bytes live.
+    /// Where its offloaded bytes live, whoever put them there.
     pub(crate) placed: Vec<Placed>,
-    /// Offloaded, less what the tiers take for it.
+    /// Who put them there.
+    pub(crate) origins: Origins,
+    /// What lowtide put there.
+    #[serde(skip)]
+    pub(crate) sent: Vec<Placed>,
+    /// What lowtide put there, less what the tiers take for it.
     pub(crate) net_saved: Bytes,
     /// What was decided last.
     pub(crate) decision: Decision,
@@ -163,10 +170,11 @@ impl View {
         mut hotness: HashMap<CgroupId, Hotness>,
         acting: &[bool],
     ) -> Self {
-        let net_saved = savings::host_net(&seen.host.tiers, own);
         let host = seen.host;
         let cgroup = |(cgroup, decision): (lowtide_core::CgroupObservation, Decision)| {
             let placed = state.placement(cgroup.id, &cgroup.memory, &host.tiers);
+            let origins = state.origins(cgroup.id);
+            let sent = origins.of_all(&placed);
             CgroupView {
                 id: cgroup.id,
                 path: cgroup.path,
@@ -178,23 +186,26 @@ impl View {
                 ladder: state.ladder(cgroup.id).cloned(),
                 forecast: state.forecast(cgroup.id).cloned(),
                 compressed: state.compressed(cgroup.id, &cgroup.memory),
-                net_saved: savings::net(&placed),
+                net_saved: savings::net(&sent),
                 placed,
+                origins,
+                sent,
                 memory: cgroup.memory,
                 confined: cgroup.confined,
                 account: ledger.account(cgroup.id).cloned().unwrap_or_default(),
                 decision,
             }
         };
-        let cgroups = seen.cgroups.into_iter().zip(decisions).map(cgroup).collect();
+        let cgroups: Vec<_> = seen.cgroups.into_iter().zip(decisions).map(cgroup).collect();
         Self {
+            net_saved: savings::host_net(cgroups.iter().map(|cgroup| cgroup.net_saved).sum(), own),
+            swapped_by_others: swapped_by_others(&host.tiers, &cgroups),
             uptime: Duration::ZERO,
             ticks: 0,
             tick_cpu: Duration::ZERO,
             host,
             costs: Vec::new(),
             own,
-            net_saved,
             sampling: Sampling::default(),
             problems: Vec::new(),
             left_out: LeftOut::default(),
@@ -215,4 +226,12 @@ impl View {
     pub(crate) fn cgroup(&self, path: &str) -> Option<&CgroupView> {
         self.cgroups.iter().find(|cgroup| &*cgroup.path == path)
     }
+}
+
+/// Swap of cgroups that are no targets is in it. Memory on slower nodes is not: most of it was allocated there.
+fn swapped_by_others(tiers: &[Tier], cgroups: &[CgroupView]) -> Bytes {
+    let is_swap = |kind| kind != TierKind::Node;
+    let stored: Bytes = tiers.iter().filter(|tier| is_swap(tier.kind)).map(|tier| tier.stored).sum();
+    let sent = cgroups.iter().flat_map(|cgroup| &cgroup.sent).filter(|part| is_swap(part.kind));
+    stored - sent.map(|part| part.bytes).sum()
 }

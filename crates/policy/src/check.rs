@@ -2,12 +2,13 @@
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
-use lowtide_core::{Budgets, Limits, Policy, Slo};
+use lowtide_core::{Budgets, Holdout, Limits, Policy, Slo};
 
 use crate::{
     Config, PolicySet, Price, Problem,
     balancer::balancer,
     hints::hint,
+    history::history,
     hotness::hotness,
     is_protected,
     leaf::Match,
@@ -38,7 +39,8 @@ pub(crate) fn host(raw: raw::Host) -> Config {
         control_group: control.group.map(|group| group.0),
         state_dir: raw.state_dir.map_or(default.state_dir, |dir| dir.0),
         hotness: hotness(raw.hotness.as_ref()),
-        budgets: budgets(raw.budgets.unwrap_or_default()),
+        history: history(&raw.history.unwrap_or_default()),
+        budgets: budgets(raw.budgets.unwrap_or_default(), raw.holdout.unwrap_or_default()),
         balancer: raw.balancer.as_ref().map(balancer),
         tiers: tiers(raw.tiers.unwrap_or_default()),
         price: raw.price_per_gib_month.and_then(price),
@@ -52,7 +54,7 @@ fn price(raw: raw::Price) -> Option<Price> {
     Some(Price { dram: raw.dram?.0, currency })
 }
 
-fn budgets(raw: raw::HostBudgets) -> Budgets {
+fn budgets(raw: raw::HostBudgets, held_out: raw::HostHoldout) -> Budgets {
     let default = Budgets::default();
     Budgets {
         reclaim_cpu: raw.reclaim_cpu.map_or(default.reclaim_cpu, |share| share.0),
@@ -60,6 +62,15 @@ fn budgets(raw: raw::HostBudgets) -> Budgets {
         swap_reserve: raw.swap_reserve.map_or(default.swap_reserve, |share| share.0),
         watermark_distance: raw.watermark_distance.map_or(default.watermark_distance, |share| share.0),
         direct_reclaim: raw.direct_reclaim.map_or(default.direct_reclaim, |rate| rate.0),
+        holdout: holdout(held_out),
+    }
+}
+
+fn holdout(raw: raw::HostHoldout) -> Holdout {
+    let default = Holdout::default();
+    Holdout {
+        share: raw.share.map_or(default.share, |share| share.0),
+        seed: raw.seed.map_or(default.seed, |seed| seed.0),
     }
 }
 

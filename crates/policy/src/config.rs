@@ -2,7 +2,7 @@ use std::{fmt, path::PathBuf, time::Duration};
 
 use lowtide_core::{Budgets, Ratio, balancer::Settings};
 
-use crate::{HostTiers, Metrics, PolicySet};
+use crate::{History, HostTiers, Metrics, PolicySet};
 
 /// Everything that was configured, with every default filled in and every range enforced.
 #[derive(Debug, Clone)]
@@ -19,6 +19,8 @@ pub struct Config {
     pub state_dir: PathBuf,
     /// How the idle ages of memory are had.
     pub hotness: Hotness,
+    /// What is kept of what was seen and decided.
+    pub history: History,
     /// What holds for the host, whatever a cgroup's policy says.
     pub budgets: Budgets,
     /// The swap balancer; `None` leaves every page where it is.
@@ -40,6 +42,7 @@ impl Default for Config {
             control_group: None,
             state_dir: "/var/lib/lowtide".into(),
             hotness: Hotness::default(),
+            history: History::default(),
             budgets: Budgets::default(),
             balancer: None,
             tiers: HostTiers::default(),

@@ -65,6 +65,7 @@ macro_rules! leaves {
 const SECOND: Duration = Duration::from_secs(1);
 const TEN_MINUTES: Duration = Duration::from_mins(10);
 const HOUR: Duration = Duration::from_hours(1);
+const NINETY_DAYS: Duration = Duration::from_hours(90 * 24);
 const THIRTY_DAYS: Duration = Duration::from_hours(30 * 24);
 
 leaves! {
@@ -112,6 +113,10 @@ leaves! {
     Reserve(Ratio), "a share from 0% to below 100%, such as 10%", units::SHARE,
         |text| Ok(units::share_below_all(text)?);
 
+    /// Share of the cgroups that is left alone.
+    HeldOut(Ratio), "a share from 0% to 50%, such as 5%", units::SHARE,
+        |text| Ok(units::up_to_half(text)?);
+
     /// How full a tier is.
     FillMark(Ratio), "a share above 0% and below 100%, such as 80%", units::SHARE,
         |text| Ok(units::some_share(text).and_then(|_| units::share_below_all(text))?);
@@ -123,6 +128,14 @@ leaves! {
     /// Age from which a page may sink.
     MinAge(Duration), "a time from 1s to 30d, such as 10m", units::TIME,
         |text| Ok(units::time(text, SECOND, THIRTY_DAYS)?);
+
+    /// For how long the past is kept.
+    HistoryKeep(Duration), "a time from 1h to 90d, such as 7d", units::TIME,
+        |text| Ok(units::time(text, HOUR, NINETY_DAYS)?);
+
+    /// What the past may take on the disk.
+    HistorySize(Bytes), "a size from 1MiB to 4GiB with a binary unit, such as 64MiB", units::SIZE,
+        |text| Ok(units::size_within(text, Bytes::mib(1), Bytes::mib(4096))?);
 
     /// A size a day.
     DailyBytes(Bytes), "a size per day, such as 20GiB/day; 0B/day for none at all", units::SIZE_PER_DAY,
@@ -268,6 +281,9 @@ impl JsonSchema for TierName {
 /// A whole number within bounds, written as a number.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Whole<const LEAST: u16, const MOST: u16>(pub u16);
+
+/// What a draw at random begins with.
+pub(crate) type Seed = Whole<0, { u16::MAX }>;
 
 /// What swapon(2) takes.
 pub(crate) type Priority = Whole<0, 32_767>;

@@ -13,6 +13,7 @@ mod balancer;
 mod check;
 mod config;
 mod hints;
+mod history;
 mod hotness;
 mod leaf;
 mod lines;
@@ -33,6 +34,7 @@ mod units;
 mod yaml;
 
 pub use config::{Config, Hotness, Price, SourceChoice};
+pub use history::History;
 pub use load::{Loaded, control_socket, files, load, parse};
 pub use matcher::PolicySet;
 pub use metrics::{Access, Metrics};

@@ -24,7 +24,9 @@ pub(crate) const HOST: Section = Section {
         "control",
         "state_dir",
         "hotness",
+        "history",
         "budgets",
+        "holdout",
         "balancer",
         "tiers",
         "price_per_gib_month",
@@ -67,12 +69,28 @@ pub(crate) const HOTNESS: Section = Section {
     example: "{ interval: 30s }",
 };
 
+pub(crate) const HISTORY: Section = Section {
+    name: "`history`",
+    home: "under `history`",
+    keys: &["enabled", "keep", "max_size"],
+    later: &[],
+    example: "{ keep: 7d, max_size: 64MiB }",
+};
+
 pub(crate) const BUDGETS: Section = Section {
     name: "`budgets`",
     home: "under `budgets`",
     keys: &["reclaim_cpu", "swap_out", "swap_reserve", "watermark_distance", "direct_reclaim"],
     later: &[],
     example: "{ swap_out: 64MiB/s }",
+};
+
+pub(crate) const HOLDOUT: Section = Section {
+    name: "`holdout`",
+    home: "under `holdout`",
+    keys: &["share", "seed"],
+    later: &[],
+    example: "{ share: 5% }",
 };
 
 pub(crate) const BALANCER: Section = Section {
@@ -173,8 +191,8 @@ pub(crate) const LINES: Section = Section {
 
 /// All of them; where two have the same key, the likelier home first.
 pub(crate) const ALL: &[&Section] = &[
-    &HOST, &METRICS, &CONTROL, &HOTNESS, &BUDGETS, &BALANCER, &TIERS, &ZRAM, &SWAP, &ZSWAP, &PRICE, &POLICY,
-    &TIER_RULE, &SLO, &LIMITS, &LINES,
+    &HOST, &METRICS, &CONTROL, &HOTNESS, &HISTORY, &BUDGETS, &HOLDOUT, &BALANCER, &TIERS, &ZRAM, &SWAP,
+    &ZSWAP, &PRICE, &POLICY, &TIER_RULE, &SLO, &LIMITS, &LINES,
 ];
 
 /// Longer text is no misspelt key, and comparing it costs time.

@@ -115,6 +115,12 @@ pub(crate) fn share_below_all(text: &str) -> Result<Ratio, String> {
     if share < Ratio::ONE { Ok(share) } else { Err(format!("`{}` leaves nothing", short(text))) }
 }
 
+/// A share from nothing to a half.
+pub(crate) fn up_to_half(text: &str) -> Result<Ratio, String> {
+    let share = any_share(text)?;
+    if share > Ratio::new(0.5) { Err(format!("`{}` is more than 50%", short(text))) } else { Ok(share) }
+}
+
 /// A share from nothing to all.
 pub(crate) fn share_up_to_all(text: &str) -> Result<Ratio, String> {
     let share = any_share(text)?;
@@ -158,6 +164,18 @@ pub(crate) fn size(text: &str) -> Result<Bytes, String> {
         let why = if is_overflow(text) { "is more than 16EiB" } else { "is not a size" };
         format!("`{}` {why}", short(text))
     })
+}
+
+/// A size from `least` to `most`.
+pub(crate) fn size_within(text: &str, least: Bytes, most: Bytes) -> Result<Bytes, String> {
+    let size = size(text)?;
+    if size < least {
+        return Err(format!("`{}` is less than {least}", short(text)));
+    }
+    if size > most {
+        return Err(format!("`{}` is more than {most}", short(text)));
+    }
+    Ok(size)
 }
 
 /// Whether `text`, which is not taken for a size, would be one with another number.

@@ -20,9 +20,9 @@ use lowtide_policy::{Config, Problems};
 use super::BAD_CONFIG;
 use crate::{logging, output};
 
-/// Four for reclaim requests and sixteen for those that hang, one for a look at idle ages, one for what is kept on the disk, one for
-/// whose a connection is, and two for the balancer, whose runs on further zram devices wait: nothing else blocks.
-const BLOCKING_THREADS: usize = 25;
+/// Four for reclaim requests and sixteen for those that hang, one for a look at idle ages, one for the savings and one for the history
+/// that are kept on the disk, one for whose a connection is, and two for the balancer, whose runs on further zram devices wait: nothing else blocks.
+const BLOCKING_THREADS: usize = 26;
 /// Work goes round among the threads that wait for some: with tokio's ten seconds none of them would ever end.
 const KEEP_ALIVE: Duration = Duration::from_secs(1);
 /// Reclaim requests need little stack, and all of it is locked in memory.
@@ -101,8 +101,8 @@ fn options(root: &Path, config: &ConfigFile) -> Options {
     Options { config: config.config.clone(), root: root.to_owned() }
 }
 
-/// The configuration, for where the journal is.
-fn configured(config: &ConfigFile) -> anyhow::Result<Config> {
+/// The configuration, for where the journal and the history are.
+pub(super) fn configured(config: &ConfigFile) -> anyhow::Result<Config> {
     let loaded = lowtide_policy::load(&config.config)
         .context("cannot take the path from the configuration; mend it, or give --state-dir")?;
     Ok(loaded.config)
@@ -141,10 +141,13 @@ pub(crate) fn report(daemon: &DaemonAddress, json: bool) -> anyhow::Result<ExitC
 }
 
 pub(crate) fn explain(cgroup: &str, daemon: &DaemonAddress, json: bool) -> anyhow::Result<ExitCode> {
-    // As it is typed with completion on the file system, too.
+    ask(daemon, &Request::Explain { cgroup: path(cgroup).to_owned(), json })
+}
+
+/// The cgroup's path, as it is typed with completion on the file system, too.
+pub(super) fn path(cgroup: &str) -> &str {
     let path = cgroup.strip_prefix("/sys/fs/cgroup").filter(|rest| rest.starts_with('/')).unwrap_or(cgroup);
-    let path = if path.len() > 1 { path.trim_end_matches('/') } else { path };
-    ask(daemon, &Request::Explain { cgroup: path.to_owned(), json })
+    if path.len() > 1 { path.trim_end_matches('/') } else { path }
 }
 
 fn ask(daemon: &DaemonAddress, request: &Request) -> anyhow::Result<ExitCode> {

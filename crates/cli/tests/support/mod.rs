@@ -70,6 +70,12 @@ impl Live {
         let _ = kill(Pid::from_raw(self.daemon.id().try_into().unwrap()), Signal::SIGTERM);
     }
 
+    /// Waits until it has ended.
+    pub(crate) fn end(&mut self) {
+        self.stop();
+        let _ = self.daemon.wait();
+    }
+
     pub(crate) fn told(&self, arguments: &[&str]) -> String {
         let output = self.lowtide(arguments);
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
@@ -89,8 +95,7 @@ impl Live {
 
 impl Drop for Live {
     fn drop(&mut self) {
-        self.stop();
-        let _ = self.daemon.wait();
+        self.end();
     }
 }
 

@@ -7,8 +7,8 @@ use crate::units::{ByteTime, Bytes};
 
 /// What was saved, and what it cost, while somebody looked.
 ///
-/// Only cgroups whose anonymous memory lowtide may offload count. What the kernel would have swapped out of them by itself counts too: without a
-/// group that is left alone nobody can tell it apart.
+/// What counts is what lies in swap or on slower nodes because lowtide asked for it ([`Origins`](super::Origins)). What the kernel would have
+/// swapped out later by itself counts too: without a group that is left alone nobody can tell it apart.
 #[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Meter {
@@ -16,6 +16,9 @@ pub struct Meter {
     pub watched: Duration,
     /// The daemon's own memory.
     pub own: ByteTime,
+    /// What lay in the host's swap because somebody else put it there; in no other figure.
+    #[serde(default)]
+    pub others: ByteTime,
     /// By kind and device of the tier: `zram /dev/zram0`.
     pub tiers: BTreeMap<String, Held>,
     /// By policy.
@@ -52,15 +55,16 @@ impl Held {
 }
 
 impl Meter {
-    /// A turn: for `time`, the daemon itself had `own`.
-    pub fn turn(&mut self, time: Duration, own: Bytes) {
+    /// A turn: for `time`, the daemon itself had `own`, and `others` lay in swap that somebody else put there.
+    pub fn turn(&mut self, time: Duration, own: Bytes, others: Bytes) {
         self.watched += time;
         self.own += ByteTime::of(own, time);
+        self.others += ByteTime::of(others, time);
     }
 
-    /// For `time`, a cgroup under `policy` had its memory at `placed`.
-    pub fn hold(&mut self, time: Duration, policy: &str, placed: &[Placed]) {
-        for part in placed.iter().filter(|part| !part.bytes.is_zero()) {
+    /// For `time`, memory of a cgroup under `policy` was where lowtide had `sent` it.
+    pub fn hold(&mut self, time: Duration, policy: &str, sent: &[Placed]) {
+        for part in sent.iter().filter(|part| !part.bytes.is_zero()) {
             entry(&mut self.policies, policy).add(part, time);
             entry(&mut self.tiers, &part.name()).add(part, time);
         }
@@ -89,6 +93,7 @@ impl Meter {
     pub fn is_sound(&self) -> bool {
         let held = self.tiers.values().chain(self.policies.values());
         self.own.is_sound()
+            && self.others.is_sound()
             && held.into_iter().all(|held| held.offloaded.is_sound() && held.resident.is_sound())
     }
 }
@@ -115,7 +120,7 @@ mod tests {
         for policy in ["web", "batch"] {
             meter.hold(HOUR, policy, &parts);
         }
-        meter.turn(HOUR, Bytes::mib(512));
+        meter.turn(HOUR, Bytes::mib(512), Bytes::mib(300));
         assert!((meter.net_gib_hours() - 2.0).abs() < 1e-9, "{}", meter.net_gib_hours());
         assert!((meter.policies["web"].net_gib_hours() - 1.25).abs() < 1e-9);
         assert!((meter.tiers["zram zram"].net_gib_hours() - 1.5).abs() < 1e-9);
@@ -125,7 +130,7 @@ mod tests {
     #[test]
     fn a_daemon_that_saves_nothing_costs_something() {
         let mut meter = Meter::default();
-        meter.turn(HOUR, Bytes::mib(1024));
+        meter.turn(HOUR, Bytes::mib(1024), Bytes::ZERO);
         meter.hold(HOUR, "web", &[placed(TierKind::Zram, 0, 0)]);
         assert!((meter.net_gib_hours() + 1.0).abs() < 1e-9);
         assert!(meter.policies.is_empty() && meter.is_sound());

@@ -1,6 +1,7 @@
 //! What was saved, net: offloaded bytes less the DRAM that their tiers take for them.
 
 mod meter;
+mod origin;
 
 use std::sync::Arc;
 
@@ -12,6 +13,7 @@ use crate::{
 };
 
 pub use meter::{Held, Meter};
+pub use origin::{Origin, Origins};
 
 /// One cgroup's share of one tier.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -83,11 +85,10 @@ pub fn net(placed: &[Placed]) -> Bytes {
     placed.iter().map(|part| part.bytes - part.resident).sum()
 }
 
-/// For the host: what all tiers store, less what they take, less `own`, the daemon's own memory. May be negative:
-/// a daemon that saved nothing has cost something.
+/// For the host: `saved` of all cgroups, less `own`, the daemon's own memory. May be negative: a daemon that saved nothing has cost
+/// something.
 #[must_use]
-pub fn host_net(tiers: &[Tier], own: Bytes) -> i64 {
-    let saved: Bytes = tiers.iter().map(|tier| tier.stored - tier.resident).sum();
+pub fn host_net(saved: Bytes, own: Bytes) -> i64 {
     saved.signed_sub(own)
 }
 
@@ -152,6 +153,6 @@ mod tests {
 
     #[test]
     fn the_daemon_pays_for_itself() {
-        assert_eq!(host_net(&[tier(TierKind::Zram, 3, 1)], Bytes::mib(5)), -3 * (1 << 20));
+        assert_eq!(host_net(Bytes::mib(2), Bytes::mib(5)), -3 * (1 << 20));
     }
 }

@@ -48,6 +48,7 @@ const CASES: &[Case] = &[
         Takes(Scope::Any, Reason::Headroom),
     ),
     ("observe", |b| b.policy().mode = Mode::Observe, Holds(Reason::ObserveMode)),
+    ("held out", |b| b.budgets.holdout.share = Ratio::ONE, Holds(Reason::HeldOut)),
     ("young", |b| b.policy().cold_after = Duration::from_hours(1), Holds(Reason::WarmingUp)),
     ("memory stall", |b| stall(&mut b.cgroup().memory_pressure), Holds(Reason::MemoryPressure)),
     ("io stall", |b| stall(&mut b.cgroup().io_pressure), Holds(Reason::IoPressure)),
@@ -332,6 +333,7 @@ fn numbers_and_names_are_an_interface() {
         (33, "incompressible"),
         (34, "not_worth_it"),
         (35, "queued"),
+        (36, "held_out"),
     ];
     assert_eq!(listed, pinned);
 }

@@ -81,6 +81,17 @@ fn the_tenant_of_the_issue() {
     }
 }
 
+/// Nobody else swaps there: none of it is taken for another's, for an hour, whatever comes back.
+#[test]
+fn what_lowtide_sent_away_is_known_to_be_its_doing() {
+    let mut server = server(well_ordered(0.3), promoting(5.0));
+    for _ in 0..60 {
+        server.run(MINUTE);
+        assert_eq!(server.swapped(0).others, Bytes::ZERO);
+    }
+    assert!(server.tenants[0].faulted > Bytes::ZERO && server.swapped(0).lowtide > Bytes::mib(50));
+}
+
 /// With the default of 0.2 % a minute, 95 pages back are a breach for a tenant of this size.
 #[test]
 fn the_tenant_of_the_issue_with_the_default_promotion_rate() {

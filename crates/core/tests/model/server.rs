@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use lowtide_core::{
     Action, Budgets, Bytes, Decision, HostObservation, Limits, Lines, Mode, Observation, Policy, Ratio, Slo,
-    State, Stored, Tier, TierKind, TierRules, confine::Ways, tick,
+    State, Stored, Tier, TierKind, TierRules, confine::Ways, savings::Origin, tick,
 };
 
 use crate::tenant::Tenant;
@@ -65,6 +65,11 @@ impl Server {
     pub(crate) fn swapped_from(&self, tenant: usize) -> Option<(Duration, Ratio)> {
         let ladder = self.state.ladder(self.tenants[tenant].id)?;
         ladder.rungs.iter().find_map(|rung| Some((rung.from?, rung.touched)))
+    }
+
+    /// Who sent a tenant's memory to swap.
+    pub(crate) fn swapped(&self, tenant: usize) -> Origin {
+        self.state.origins(self.tenants[tenant].id).swap
     }
 
     fn carry_out(&mut self, decision: &Decision) {

@@ -306,6 +306,7 @@ pub(crate) fn budgets() -> impl Strategy<Value = Budgets> {
             swap_reserve: Ratio::new(reserve),
             watermark_distance,
             direct_reclaim: ByteRate::per_second(direct_reclaim),
+            ..Budgets::default()
         },
     )
 }

@@ -16,8 +16,8 @@ use std::{
 
 use lowtide_cgroup::{Cgroup, Mount};
 use lowtide_core::{
-    Bytes, CgroupId, CgroupObservation, Confinement, Limit, Mode, Observation, PastZswap, Policy, Ratio,
-    SwapBound, TierRules,
+    Bytes, CgroupId, CgroupObservation, Confinement, Limit, Mode, Observation, PastZswap, Ratio, SwapBound,
+    TierRules,
     confine::{Why, confine},
 };
 use lowtide_journal::{
@@ -81,7 +81,7 @@ impl Confine {
         past_zswap: &dyn Fn(CgroupId) -> bool,
     ) {
         sight.seen.host.ways = ways(&self.root, config, &sight.seen.host.tiers);
-        let planned = self.plan(journal, sight, config.policies.policies(), past_zswap);
+        let planned = self.plan(journal, sight, config, past_zswap);
         let mut complaints = carry_out(journal, &mut sight.seen, planned).unwrap_or_else(|error| {
             let held = |cgroup: &&mut CgroupObservation| cgroup.confined != Confinement::default();
             sight.seen.cgroups.iter_mut().filter(held).for_each(not_set);
@@ -105,9 +105,10 @@ impl Confine {
         &mut self,
         journal: &Journal,
         sight: &mut Sight,
-        policies: &[Policy],
+        config: &Config,
         past_zswap: &dyn Fn(CgroupId) -> bool,
     ) -> Vec<Planned> {
+        let policies = config.policies.policies();
         let mut records: HashMap<CgroupId, Vec<&Record>> = HashMap::new();
         for record in journal.records() {
             if let Some(id) = record.cgroup {
@@ -121,8 +122,10 @@ impl Confine {
             else {
                 continue;
             };
-            let past = past_zswap(cgroup.id) && policy.mode == Mode::Full;
-            if policy.tiers == TierRules::Any && records.is_empty() && !past {
+            let left_alone = config.budgets.holdout.has(&cgroup.path, policy);
+            let tiers = if left_alone { &TierRules::Any } else { &policy.tiers };
+            let past = past_zswap(cgroup.id) && policy.mode == Mode::Full && !left_alone;
+            if *tiers == TierRules::Any && records.is_empty() && !past {
                 continue;
             }
             let found = Found::read(self.root.path(), handle, records).ok();
@@ -132,7 +135,7 @@ impl Confine {
             };
             let size = self.size(cgroup);
             let own = found.own(bounds, size);
-            cgroup.confined = confine(&policy.tiers, &sight.seen.host, &own);
+            cgroup.confined = confine(tiers, &sight.seen.host, &own);
             if past {
                 cgroup.confined = if found.has(Knob::ZswapMax) && !found::stays_below(handle) {
                     cgroup.confined.past_zswap(&own)
@@ -141,7 +144,7 @@ impl Confine {
                 };
             }
             let told = if policy.mode == Mode::Observe { Confinement::default() } else { cgroup.confined };
-            let passing = policy.tiers == TierRules::Any;
+            let passing = *tiers == TierRules::Any;
             let plan =
                 |(knob, path, step)| Planned { index, handle: handle.clone(), knob, path, step, passing };
             planned.extend(found.steps(&told).map(plan));

@@ -219,6 +219,19 @@ fn another_policy_and_no_policy_put_back_what_they_do_not_want() {
     assert!(host.journal().records().is_empty());
 }
 
+/// At 50 % and seed 0 the draw leaves /t/c alone and not /t/a.
+#[test]
+fn who_is_left_alone_is_held_to_nothing() {
+    let mut host = Host::new(&["a", "c"]);
+    let confined = policy("full", NO_SWAP);
+    host.turn(&["a", "c"], &confined);
+    let held = host.knobs("a");
+    assert_ne!(held, UNTOUCHED);
+    assert_eq!(host.knobs("c"), held);
+    host.turn(&["a", "c"], &format!("{confined}\nholdout: {{ share: 50% }}\n"));
+    assert_eq!((host.knobs("a"), host.knobs("c")), (held, UNTOUCHED.map(str::to_owned)));
+}
+
 #[test]
 fn the_smaller_of_the_operators_limit_and_ours_stands_whenever_it_is_set() {
     let mut host = Host::new(&["a"]);

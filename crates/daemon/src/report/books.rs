@@ -6,13 +6,17 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use lowtide_core::{Bytes, CgroupId, Effect, savings::Meter};
+use lowtide_core::{
+    Bytes, CgroupId, Effect,
+    savings::{Meter, Origins},
+};
+use lowtide_kernfs::{Files, Root};
 use lowtide_policy::Price;
 use tokio::task::JoinHandle;
 
 use super::{
     Sums,
-    file::{self, LoadError},
+    file::{self, Kept, Left, LoadError},
 };
 use crate::view::View;
 
@@ -24,8 +28,7 @@ const SAVE_EVERY: Duration = Duration::from_mins(5);
 pub(crate) struct Books {
     /// `None` where what is there must not be replaced.
     state_dir: Option<PathBuf>,
-    since: SystemTime,
-    meter: Meter,
+    kept: Kept,
     /// When the last turn was.
     last: Option<Duration>,
     /// What each cgroup had faulted back by then.
@@ -37,7 +40,7 @@ pub(crate) struct Books {
 
 impl Books {
     /// Goes on with what an earlier daemon has kept.
-    pub(crate) fn open(state_dir: PathBuf) -> Self {
+    pub(crate) fn open(root: &Root, state_dir: PathBuf) -> Self {
         let (kept, state_dir) = match file::load(&state_dir) {
             Ok(kept) => (kept, Some(state_dir)),
             Err(why) => {
@@ -45,11 +48,12 @@ impl Books {
                 (None, matches!(why, LoadError::Damaged(_)).then_some(state_dir))
             }
         };
-        let (since, meter) = kept.unwrap_or_else(|| (SystemTime::now(), Meter::default()));
+        let begun = || Kept { since: SystemTime::now(), meter: Meter::default(), left: Left::default() };
+        let mut kept = kept.unwrap_or_else(begun);
+        kept.left.go_on_in(boot(root));
         Self {
             state_dir,
-            since,
-            meter,
+            kept,
             last: None,
             promoted: HashMap::new(),
             ages_cpu: Duration::ZERO,
@@ -58,9 +62,15 @@ impl Books {
         }
     }
 
+    /// Who put there what lies outside DRAM, as far as the daemon before this one knew. When that was killed it may be as old as
+    /// [`SAVE_EVERY`]: what was sent since is counted as somebody else's.
+    pub(crate) fn origins(&self) -> HashMap<CgroupId, Origins> {
+        self.kept.left.cgroups.iter().copied().collect()
+    }
+
     /// A request has ended.
     pub(crate) fn took_effect(&mut self, effect: &Effect) {
-        self.meter.reclaim_cpu += effect.cpu;
+        self.kept.meter.reclaim_cpu += effect.cpu;
     }
 
     /// A turn was made: keeps the sums from time to time.
@@ -72,23 +82,24 @@ impl Books {
             && view.uptime >= self.saved + SAVE_EVERY
         {
             self.saved = view.uptime;
-            let (since, meter) = (self.since, self.meter.clone());
+            let kept = self.kept.clone();
             // A disk that hangs must not keep the loop.
-            self.saving = Some(tokio::task::spawn_blocking(move || save(&state_dir, since, meter)));
+            self.saving = Some(tokio::task::spawn_blocking(move || save(&state_dir, kept)));
         }
     }
 
     /// What is there at `view.uptime` has been there since the last turn.
     pub(super) fn count(&mut self, view: &View) {
-        self.meter.watching_cpu += view.tick_cpu + view.sampling.cpu.saturating_sub(self.ages_cpu);
+        self.kept.meter.watching_cpu += view.tick_cpu + view.sampling.cpu.saturating_sub(self.ages_cpu);
         self.ages_cpu = view.sampling.cpu;
         if let Some(last) = self.last.replace(view.uptime) {
             let time = view.uptime.saturating_sub(last);
-            self.meter.turn(time, view.own);
-            for cgroup in view.cgroups.iter().filter(|cgroup| cgroup.acting) {
-                self.meter.hold(time, &cgroup.decision.policy, &cgroup.placed);
+            self.kept.meter.turn(time, view.own, view.swapped_by_others);
+            for cgroup in &view.cgroups {
+                self.kept.meter.hold(time, &cgroup.decision.policy, &cgroup.sent);
             }
         }
+        self.kept.left.cgroups = view.cgroups.iter().map(|cgroup| (cgroup.id, cgroup.origins)).collect();
         self.count_promoted(view);
     }
 
@@ -98,7 +109,7 @@ impl Books {
             let promoted = cgroup.memory.promoted();
             let promoted = promoted.anon + promoted.file;
             if let Some(before) = self.promoted.get(&cgroup.id) {
-                self.meter.promoted += promoted - *before;
+                self.kept.meter.promoted += promoted - *before;
             }
             now.insert(cgroup.id, promoted);
         }
@@ -107,7 +118,7 @@ impl Books {
 
     /// For the report.
     pub(crate) fn sums(&self, price: Option<&Price>) -> Sums {
-        Sums { since: Some(self.since), meter: self.meter.clone(), price: price.cloned() }
+        Sums { since: Some(self.kept.since), meter: self.kept.meter.clone(), price: price.cloned() }
     }
 
     /// At the daemon's end.
@@ -117,13 +128,28 @@ impl Books {
             let _ = saving.await;
         }
         if let Some(state_dir) = &self.state_dir {
-            save(state_dir, self.since, self.meter.clone());
+            save(state_dir, self.kept.clone());
         }
     }
 }
 
-fn save(state_dir: &Path, since: SystemTime, meter: Meter) {
-    if let Err(error) = file::save(state_dir, since, meter) {
+impl Left {
+    /// After a boot swap is empty, and inodes mean other cgroups.
+    fn go_on_in(&mut self, boot: String) {
+        if self.boot != boot || boot.is_empty() {
+            *self = Self { boot, cgroups: Vec::new() };
+        }
+    }
+}
+
+/// Which boot this is; nothing where the kernel does not tell, as in a captured tree.
+fn boot(root: &Root) -> String {
+    let told = root.read_optional("proc/sys/kernel/random/boot_id").ok().flatten();
+    told.map(|text| text.trim().to_owned()).unwrap_or_default()
+}
+
+fn save(state_dir: &Path, kept: Kept) {
+    if let Err(error) = file::save(state_dir, kept) {
         tracing::warn!(%error, "cannot keep the savings so far in {}", state_dir.display());
     }
 }

@@ -6,7 +6,10 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use lowtide_core::savings::Meter;
+use lowtide_core::{
+    CgroupId,
+    savings::{Meter, Origins},
+};
 use lowtide_journal::durable::{self, Failure};
 
 const FILE_NAME: &str = "savings";
@@ -19,6 +22,26 @@ struct Contents {
     /// Seconds since 1970.
     since: u64,
     meter: Meter,
+    /// Files of an older lowtide have none.
+    #[serde(default)]
+    left: Left,
+}
+
+/// Who put there what lies outside DRAM, cgroup by cgroup.
+#[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Left {
+    /// Of the boot in which the inodes mean these cgroups.
+    pub(super) boot: String,
+    pub(super) cgroups: Vec<(CgroupId, Origins)>,
+}
+
+/// What is kept from one daemon to the next.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Kept {
+    pub(super) since: SystemTime,
+    pub(super) meter: Meter,
+    pub(super) left: Left,
 }
 
 /// Why there is nothing to go on with.
@@ -33,7 +56,7 @@ pub(super) enum LoadError {
 }
 
 /// What was kept; `None` if nothing was. What cannot be understood is set aside.
-pub(super) fn load(state_dir: &Path) -> Result<Option<(SystemTime, Meter)>, LoadError> {
+pub(super) fn load(state_dir: &Path) -> Result<Option<Kept>, LoadError> {
     let path = state_dir.join(FILE_NAME);
     let kept = |(operation, error): Failure| {
         LoadError::Kept(format!("{}: cannot {operation} it: {error}", path.display()))
@@ -54,20 +77,25 @@ pub(super) fn load(state_dir: &Path) -> Result<Option<(SystemTime, Meter)>, Load
     Err(LoadError::Damaged(format!("{why}; see {}", aside.display())))
 }
 
-fn understand(text: &[u8]) -> Result<(SystemTime, Meter), String> {
+fn understand(text: &[u8]) -> Result<Kept, String> {
     let contents: Contents = serde_json::from_slice(text).map_err(|error| error.to_string())?;
-    let Contents { version, since, meter } = contents;
+    let Contents { version, since, meter, left } = contents;
     if version != VERSION {
         return Err(format!("it is of version {version}, this lowtide knows {VERSION}"));
     }
     let since = UNIX_EPOCH.checked_add(Duration::from_secs(since)).ok_or("`since` is no time")?;
-    if meter.is_sound() { Ok((since, meter)) } else { Err("it has negative or infinite sums".into()) }
+    if meter.is_sound() {
+        Ok(Kept { since, meter, left })
+    } else {
+        Err("it has negative or infinite sums".into())
+    }
 }
 
 /// Puts it on the disk. Blocks.
-pub(super) fn save(state_dir: &Path, since: SystemTime, meter: Meter) -> io::Result<()> {
+pub(super) fn save(state_dir: &Path, kept: Kept) -> io::Result<()> {
+    let Kept { since, meter, left } = kept;
     let since = since.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    let mut text = serde_json::to_vec(&Contents { version: VERSION, since, meter })?;
+    let mut text = serde_json::to_vec(&Contents { version: VERSION, since, meter, left })?;
     text.push(b'\n');
     durable::replace(&state_dir.join(FILE_NAME), &text).map_err(|(_, error)| error)
 }
@@ -79,7 +107,7 @@ mod tests {
 
     fn some() -> Meter {
         let mut meter = Meter::default();
-        meter.turn(Duration::from_secs(7), Bytes::mib(9));
+        meter.turn(Duration::from_secs(7), Bytes::mib(9), Bytes::mib(2));
         let kind = lowtide_core::TierKind::Zram;
         let part =
             Placed { kind, device: "/dev/zram0".into(), bytes: Bytes::mib(3), resident: Bytes::mib(1) };
@@ -92,13 +120,21 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(load(dir.path()), Ok(None));
         let since = UNIX_EPOCH + Duration::from_secs(1_000_000);
-        save(dir.path(), since, some()).unwrap();
-        assert_eq!(load(dir.path()), Ok(Some((since, some()))));
+        let left = Left { boot: "this".to_owned(), cgroups: vec![(CgroupId(7), Origins::default())] };
+        let kept = Kept { since, meter: some(), left };
+        save(dir.path(), kept.clone()).unwrap();
+        assert_eq!(load(dir.path()), Ok(Some(kept)));
     }
 
     #[test]
     fn what_is_damaged_is_said_and_kept_aside() {
-        let whole = serde_json::to_string(&Contents { version: VERSION, since: 1, meter: some() }).unwrap();
+        let whole = serde_json::to_string(&Contents {
+            version: VERSION,
+            since: 1,
+            meter: some(),
+            left: Left::default(),
+        })
+        .unwrap();
         let cases = [
             whole[..whole.len() / 2].to_owned(),
             whole.replace("\"version\":1", "\"version\":2"),
@@ -121,6 +157,15 @@ mod tests {
             assert!(matches!(load(dir.path()), Err(LoadError::Kept(_))), "the first one is not replaced");
             assert!(path.exists());
         }
+    }
+
+    #[test]
+    fn the_sums_of_an_older_lowtide_go_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let old = r#"{"version":1,"since":5,"meter":{"watched":{"secs":9,"nanos":0},"own":7.0,"tiers":{},"policies":{},"reclaim_cpu":{"secs":0,"nanos":0},"watching_cpu":{"secs":0,"nanos":0},"promoted":0}}"#;
+        std::fs::write(dir.path().join(FILE_NAME), old).unwrap();
+        let kept = load(dir.path()).unwrap().unwrap();
+        assert_eq!((kept.meter.watched, kept.left), (Duration::from_secs(9), Left::default()));
     }
 
     #[test]

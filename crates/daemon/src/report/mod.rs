@@ -50,7 +50,7 @@ pub(crate) struct Report {
     cgroups: Vec<CgroupPart>,
 }
 
-/// At this moment, of the cgroups in mode `full`.
+/// At this moment, of what lowtide sent out of DRAM.
 #[derive(Debug, Default, serde::Serialize)]
 struct Now {
     /// Uncompressed.
@@ -61,6 +61,8 @@ struct Now {
     own: Bytes,
     /// What is left of the first when the others are paid.
     net: i64,
+    /// Uncompressed, in swap because somebody else put it there: in none of the other figures.
+    by_others: Bytes,
 }
 
 #[derive(Debug, serde::Serialize)]
@@ -69,6 +71,7 @@ struct GibHours {
     resident: f64,
     own: f64,
     net: f64,
+    by_others: f64,
 }
 
 #[derive(Debug, serde::Serialize)]
@@ -106,6 +109,8 @@ struct CgroupPart {
     policy: String,
     dram: Bytes,
     offloaded: Bytes,
+    /// Uncompressed, outside DRAM because somebody else put it there.
+    by_others: Bytes,
     /// What compression leaves of its memory, where that is known.
     compressed: Option<Compressed>,
     net: Bytes,
@@ -114,11 +119,11 @@ struct CgroupPart {
 impl Report {
     pub(crate) fn new(view: &View) -> Self {
         let Sums { since, meter, price } = &view.sums;
-        let acting = || view.cgroups.iter().filter(|cgroup| cgroup.acting);
-        let placed = || acting().flat_map(|cgroup| cgroup.placed.iter().map(move |part| (cgroup, part)));
-        let now = Now::new(placed().map(|(_, part)| part), view.own);
+        let sent =
+            || view.cgroups.iter().flat_map(|cgroup| cgroup.sent.iter().map(move |part| (cgroup, part)));
+        let now = Now::new(sent().map(|(_, part)| part), view);
         let part = |(name, held): (&String, &Held), here: &dyn Fn(&str, &Placed) -> bool| {
-            let parts = || placed().filter(|(cgroup, part)| here(&cgroup.decision.policy, part));
+            let parts = || sent().filter(|(cgroup, part)| here(&cgroup.decision.policy, part));
             Part {
                 name: name.clone(),
                 offloaded: parts().map(|(_, part)| part.bytes).sum(),
@@ -128,11 +133,14 @@ impl Report {
         };
         let tiers = meter.tiers.iter().map(|tier| part(tier, &|_, part| part.name() == *tier.0));
         let policies = meter.policies.iter().map(|policy| part(policy, &|name, _| name == policy.0));
-        let cgroups = acting().map(|cgroup| CgroupPart {
+        // What lowtide sent away stays its doing when the mode is changed.
+        let counted = view.cgroups.iter().filter(|cgroup| cgroup.acting || !sum(&cgroup.sent).is_zero());
+        let cgroups = counted.map(|cgroup| CgroupPart {
             path: cgroup.path.to_string(),
             policy: cgroup.decision.policy.to_string(),
-            dram: cgroup.memory.current - cgroup.memory.demoted().total(),
-            offloaded: cgroup.placed.iter().map(|part| part.bytes).sum(),
+            dram: cgroup.dram(),
+            offloaded: sum(&cgroup.sent),
+            by_others: sum(&cgroup.placed) - sum(&cgroup.sent),
             compressed: cgroup.compressed,
             net: cgroup.net_saved,
         });
@@ -158,10 +166,15 @@ impl Report {
     }
 }
 
+fn sum(placed: &[Placed]) -> Bytes {
+    placed.iter().map(|part| part.bytes).sum()
+}
+
 impl Now {
-    fn new<'a>(placed: impl Iterator<Item = &'a Placed>, own: Bytes) -> Self {
-        let mut now = Self { own, ..Self::default() };
-        for part in placed {
+    fn new<'a>(sent: impl Iterator<Item = &'a Placed>, view: &View) -> Self {
+        let own = view.own;
+        let mut now = Self { own, by_others: view.swapped_by_others, ..Self::default() };
+        for part in sent {
             now.offloaded += part.bytes;
             now.resident += part.resident;
         }
@@ -178,6 +191,7 @@ impl GibHours {
             resident: held.resident.gib_hours(),
             own: meter.own.gib_hours(),
             net: meter.net_gib_hours(),
+            by_others: meter.others.gib_hours(),
         }
     }
 }

@@ -1,87 +1,35 @@
-use std::collections::HashMap;
+use std::{collections::HashMap, path::Path};
 
-use lowtide_ages::Sampling;
 use lowtide_core::{
-    Action, ByteTime, CgroupId, CgroupObservation, Confinement, Decision, Figures, Forecast, HostObservation,
-    Memory, Observation, Ratio, Reason, State, Tier, TierKind,
+    Budgets, ByteTime, CgroupId, Forecast, HostObservation, Mode, Observation, Policy, Ratio, State,
+    TierKind, savings::Origin,
 };
+use lowtide_kernfs::Root;
 
 use super::*;
 use crate::{
     ledger::Ledger,
+    samples::{cgroup, view},
     view::{Remembered, Stalls},
 };
 
-fn cgroup(id: u64, path: &str, policy: usize, offloaded: u64) -> CgroupObservation {
-    let memory =
-        Memory { current: Bytes::mib(100), swap_current: Some(Bytes::mib(offloaded)), ..Memory::default() };
-    CgroupObservation {
-        id: CgroupId(id),
-        path: path.into(),
-        policy,
-        populated: true,
-        memory,
-        processor_time: None,
-        reads: [].into(),
-        confined: Confinement::default(),
-        memory_pressure: None,
-        io_pressure: None,
-        alarm: false,
-        pending: lowtide_core::Pending::Nothing,
-        effects: Vec::new(),
-        reading: None,
-    }
+/// A kernel of which only the boot can be told.
+fn booted(boot: &str) -> (tempfile::TempDir, Root) {
+    let directory = tempfile::tempdir().unwrap();
+    let random = directory.path().join("proc/sys/kernel/random");
+    std::fs::create_dir_all(&random).unwrap();
+    std::fs::write(random.join("boot_id"), format!("{boot}\n")).unwrap();
+    let root = Root::open(directory.path()).unwrap();
+    (directory, root)
 }
 
-fn decision(id: u64, path: &str, policy: &str) -> Decision {
-    Decision {
-        id: CgroupId(id),
-        path: path.into(),
-        policy: policy.into(),
-        action: Action::Hold,
-        reason: Reason::NothingCold,
-        file_only: None,
-        figures: Figures::default(),
-    }
-}
-
-/// Two cgroups with 400 MiB and 100 MiB in zram, at a quarter of their size; the second is only observed.
-fn view(uptime: Duration, promoted: Bytes) -> View {
-    let zram = Tier {
-        kind: TierKind::Zram,
-        device: "/dev/zram0".into(),
-        priority: Some(100),
-        capacity: Bytes::mib(1024),
-        used: Bytes::mib(500),
-        stored: Bytes::mib(500),
-        resident: Bytes::mib(125),
-        resident_limit: None,
-        above: None,
-    };
-    let mut web = cgroup(1, "/web", 0, 400);
-    web.memory.stat.refault_anon = Some(promoted);
-    let seen = Observation {
-        host: HostObservation { tiers: vec![zram], ..HostObservation::default() },
-        cgroups: vec![web, cgroup(2, "/db", 1, 100)],
-    };
-    let decisions = vec![decision(1, "/web", "batch"), decision(2, "/db", "careful")];
-    let stalls = |_| Stalls::default();
-    let view = View::new(
-        seen,
-        decisions,
-        Remembered { state: &State::default(), ledger: &Ledger::default() },
-        Bytes::mib(12),
-        stalls,
-        HashMap::new(),
-        &[true, false],
-    );
-    let sampling = Sampling { cpu: uptime / 2000, ..Sampling::default() };
-    View { uptime, tick_cpu: Duration::from_millis(900), sampling, ..view }
+fn opened(state_dir: &Path) -> Books {
+    Books::open(&booted("this").1, state_dir.to_owned())
 }
 
 fn after_two_hours(price: Option<&Price>) -> Report {
     let directory = tempfile::tempdir().unwrap();
-    let mut books = Books::open(directory.path().to_owned());
+    let mut books = opened(directory.path());
     books.turn(&view(Duration::from_secs(10), Bytes::mib(5)));
     books.took_effect(&lowtide_core::Effect { cpu: Duration::from_secs(3), ..Default::default() });
     let mut last = view(Duration::from_secs(10 + 7200), Bytes::mib(12));
@@ -101,6 +49,7 @@ offloaded            400MiB        0.781
 - taken for it       100MiB        0.195
 - lowtide itself      12MiB        0.023
 net saved            288MiB        0.562
+not counted: 100MiB in swap that others put there (0.195 GiB·h so far)
 worth 5.62 EUR so far, 2053.12 EUR a month if it stays as it is now (7300 EUR for a GiB and month)
 cost 3.0 s of kernel CPU for reclaim and 5.4 s for watching (0.12% of a core); 7MiB faulted back
 
@@ -110,11 +59,11 @@ zram /dev/zram0     400MiB      100MiB        0.586
 POLICY  OFFLOADED  DRAM TAKEN    NET GiB·h
 batch      400MiB      100MiB        0.586
 
-CGROUP       DRAM  OFFLOADED  COMPRESSES TO  NET SAVED  POLICY
-/web       100MiB     400MiB              -     300MiB  batch
+CGROUP       DRAM  OFFLOADED  BY OTHERS  COMPRESSES TO  NET SAVED  POLICY
+/web       100MiB     400MiB         0B              -     300MiB  batch
 
-Counted is what cgroups in mode `full` have in swap, whoever sent it there: what the kernel swapped out by itself, or before
-lowtide was started, is in it. Page cache is not.
+Counted is what lies in swap or on slower nodes because lowtide asked the kernel for it. What the kernel swapped out by itself, or
+before lowtide was started, is told apart as put there by others. Page cache is not counted.
 ";
     assert_eq!(text(&after_two_hours(Some(&price)), None), expected);
 }
@@ -131,7 +80,7 @@ async fn the_next_daemon_goes_on_from_where_the_last_one_ended() {
     let directory = tempfile::tempdir().unwrap();
     let mut sums = Vec::new();
     for _ in 0..2 {
-        let mut books = Books::open(directory.path().to_owned());
+        let mut books = opened(directory.path());
         books.turn(&view(Duration::from_secs(10), Bytes::ZERO));
         books.turn(&view(Duration::from_secs(20), Bytes::mib(1)));
         sums.push(books.sums(None));
@@ -143,11 +92,61 @@ async fn the_next_daemon_goes_on_from_where_the_last_one_ended() {
     assert_eq!(sums[0].meter.held().offloaded, held);
 }
 
+#[tokio::test]
+async fn who_put_what_where_outlives_the_daemon_and_not_the_boot() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut first = opened(directory.path());
+    first.turn(&view(Duration::from_secs(10), Bytes::ZERO));
+    first.close().await;
+    let kept = opened(directory.path()).origins();
+    assert_eq!(kept[&CgroupId(1)].swap.lowtide, Bytes::mib(400));
+    assert_eq!(kept[&CgroupId(2)].swap, Origin { lowtide: Bytes::ZERO, others: Bytes::mib(100) });
+    let after_a_boot = Books::open(&booted("another").1, directory.path().to_owned());
+    assert!(after_a_boot.origins().is_empty());
+}
+
+/// Today's kernel and another program have filled swap; lowtide has asked for nothing.
+#[test]
+fn of_what_others_put_into_swap_nothing_is_saved() {
+    let tier = view(Duration::ZERO, Bytes::ZERO).host.tiers;
+    let seen = Observation {
+        host: HostObservation { tiers: tier, ..HostObservation::default() },
+        cgroups: vec![cgroup(1, "/web", 0, 400), cgroup(2, "/db", 0, 100)],
+    };
+    let own = Bytes::mib(12);
+    for acting in [false, true] {
+        let mut state = State::default();
+        let mut policy = Policy::observe("web");
+        policy.mode = if acting { Mode::Full } else { Mode::Observe };
+        let tick = |state: &mut State, at| {
+            lowtide_core::tick(
+                state,
+                &seen,
+                std::slice::from_ref(&policy),
+                &Budgets::default(),
+                Duration::from_secs(at),
+            )
+        };
+        tick(&mut state, 0);
+        let decisions = tick(&mut state, 6);
+        let ledger = Ledger::default();
+        let remembered = Remembered { state: &state, ledger: &ledger };
+        let stalls = |_| Stalls::default();
+        let view = View::new(seen.clone(), decisions, remembered, own, stalls, HashMap::new(), &[acting]);
+        assert_eq!((view.net_saved, view.swapped_by_others), (-own.signed_sub(Bytes::ZERO), Bytes::mib(500)));
+        let report = Report::new(&view);
+        assert_eq!((report.now.offloaded, report.now.resident), (Bytes::ZERO, Bytes::ZERO));
+        assert_eq!(report.now.by_others, Bytes::mib(500));
+        assert!(text(&report, None).contains("not counted: 500MiB in swap that others put there"));
+        assert!(report.cgroups.iter().all(|cgroup| cgroup.net.is_zero()));
+    }
+}
+
 #[test]
 fn what_full_would_save_is_told_and_not_counted() {
     let mut view = view(Duration::from_secs(10), Bytes::ZERO);
     let counted = Report::new(&view).now.net;
-    assert!(!text(&Report::new(&view), None).contains("not counted"), "nothing is known yet");
+    assert!(!text(&Report::new(&view), None).contains("would save"), "nothing is known yet");
     let forecast = |net| Forecast {
         kind: TierKind::Zram,
         device: "/dev/zram0".into(),

@@ -14,8 +14,8 @@ use crate::{
 };
 
 const CAVEAT: &str = "
-Counted is what cgroups in mode `full` have in swap, whoever sent it there: what the kernel swapped out by itself, or before
-lowtide was started, is in it. Page cache is not.
+Counted is what lies in swap or on slower nodes because lowtide asked the kernel for it. What the kernel swapped out by itself, or
+before lowtide was started, is told apart as put there by others. Page cache is not counted.
 ";
 
 /// `lowtide report`.
@@ -47,7 +47,15 @@ fn write_sums(text: &mut String, report: &Report) -> std::fmt::Result {
     writeln!(text, "{:<16} {:>10} {:>12.3}", "offloaded", now.offloaded, sums.offloaded)?;
     writeln!(text, "{:<16} {:>10} {:>12.3}", "- taken for it", now.resident, sums.resident)?;
     writeln!(text, "{:<16} {:>10} {:>12.3}", "- lowtide itself", now.own, sums.own)?;
-    writeln!(text, "{:<16} {:>10} {:>12.3}", "net saved", signed(now.net), sums.net)
+    writeln!(text, "{:<16} {:>10} {:>12.3}", "net saved", signed(now.net), sums.net)?;
+    if now.by_others.is_zero() && sums.by_others == 0.0 {
+        return Ok(());
+    }
+    writeln!(
+        text,
+        "not counted: {} in swap that others put there ({:.3} GiB·h so far)",
+        now.by_others, sums.by_others
+    )
 }
 
 /// What rounds to nothing has no sign.
@@ -108,16 +116,20 @@ fn write_forecast(text: &mut String, report: &Report) -> std::fmt::Result {
 }
 
 /// The columns; where the terminal is too narrow, the last one by rank goes first.
-const COLUMNS: [Column; 4] = [
+const COLUMNS: [Column; 5] = [
     Column { heading: "DRAM", width: 9, dispensable: 1 },
     Column { heading: "OFFLOADED", width: 10, dispensable: 0 },
+    Column { heading: "BY OTHERS", width: 10, dispensable: 3 },
     Column { heading: "COMPRESSES TO", width: 14, dispensable: 2 },
     Column { heading: "NET SAVED", width: 10, dispensable: 0 },
 ];
 
 fn write_cgroups(text: &mut String, cgroups: &[CgroupPart], terminal: Option<usize>) -> std::fmt::Result {
     if cgroups.is_empty() {
-        return writeln!(text, "\nno cgroup is under a policy in mode `full`: nothing is counted");
+        return writeln!(
+            text,
+            "\nno cgroup is under a policy in mode `full`, and lowtide has offloaded nothing"
+        );
     }
     writeln!(text)?;
     let head = Row {
@@ -131,8 +143,9 @@ fn write_cgroups(text: &mut String, cgroups: &[CgroupPart], terminal: Option<usi
 }
 
 /// Its figures in the order of [`COLUMNS`].
-fn row(CgroupPart { path, policy, dram, offloaded, compressed, net }: &CgroupPart) -> Row {
+fn row(part: &CgroupPart) -> Row {
+    let CgroupPart { path, policy, dram, offloaded, by_others, compressed, net } = part;
     let left = compressed.map_or_else(|| "-".to_owned(), |found| found.share.to_string());
-    let figures = vec![dram.to_string(), offloaded.to_string(), left, net.to_string()];
+    let figures = vec![dram.to_string(), offloaded.to_string(), by_others.to_string(), left, net.to_string()];
     Row { name: escaped(path).into_owned(), figures, remark: policy.clone() }
 }

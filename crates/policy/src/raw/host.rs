@@ -1,11 +1,11 @@
 //! The host's settings, as a file says them.
 
-use lowtide_core::{Budgets, balancer::Settings};
+use lowtide_core::{Budgets, Holdout, balancer::Settings};
 use schemars::JsonSchema;
 
 use super::{Policy, Price, Tiers, maps, time};
 use crate::{
-    Config, Hotness,
+    Config, History, Hotness,
     leaf::{self, SourceName},
     read::{At, Read, Reader},
     section,
@@ -23,13 +23,17 @@ pub(crate) struct Host {
     pub metrics: Option<Metrics>,
     /// Where `lowtide status`, `lowtide explain` and `lowtide report` reach the daemon.
     pub control: Option<Control>,
-    /// Directory of the journal of changed knobs, of the lock that keeps a second daemon away, and of the savings so far.
+    /// Directory of the journal of changed knobs, of the lock that keeps a second daemon away, of the savings so far, and of the history.
     #[schemars(extend("default" = Config::default().state_dir))]
     pub state_dir: Option<leaf::Directory>,
     /// Where the idle ages of memory come from, and what they may cost.
     pub hotness: Option<HostHotness>,
+    /// What is kept of what was seen and decided, in `state_dir`, for `lowtide explain --at` and `lowtide report --since`.
+    pub history: Option<HostHistory>,
     /// Limits that hold for the host, whatever a policy says.
     pub budgets: Option<HostBudgets>,
+    /// Cgroups that are left alone, so that `lowtide report` can say what the others would have been. None unless given.
+    pub holdout: Option<HostHoldout>,
     /// The swap balancer: moves the coldest pages of zram to its backing device before zram is full. Off unless given;
     /// `{}` takes every default.
     pub balancer: Option<HostBalancer>,
@@ -87,6 +91,21 @@ pub(crate) struct HostHotness {
     pub observe: Option<bool>,
 }
 
+/// What is kept of what was seen and decided.
+#[derive(Debug, Default, JsonSchema)]
+#[schemars(inline, deny_unknown_fields)]
+pub(crate) struct HostHistory {
+    /// Whether anything is kept.
+    #[schemars(extend("default" = History::default().enabled))]
+    pub enabled: Option<bool>,
+    /// For how long, at most.
+    #[schemars(extend("default" = time(History::default().keep)))]
+    pub keep: Option<leaf::HistoryKeep>,
+    /// What all of it takes on the disk, at most: the oldest goes first.
+    #[schemars(extend("default" = History::default().max_size.to_string()))]
+    pub max_size: Option<leaf::HistorySize>,
+}
+
 /// Limits for the host.
 #[derive(Debug, Default, JsonSchema)]
 #[schemars(inline, deny_unknown_fields)]
@@ -107,6 +126,18 @@ pub(crate) struct HostBudgets {
     /// Direct reclaim of the whole host above which lowtide only watches.
     #[schemars(extend("default" = Budgets::default().direct_reclaim.to_string()))]
     pub direct_reclaim: Option<leaf::Rate>,
+}
+
+/// Cgroups that are left alone.
+#[derive(Debug, Default, JsonSchema)]
+#[schemars(inline, deny_unknown_fields)]
+pub(crate) struct HostHoldout {
+    /// The share of them, of those whose policy acts.
+    #[schemars(extend("default" = Holdout::default().share.to_string()))]
+    pub share: Option<leaf::HeldOut>,
+    /// Another number chooses other cgroups.
+    #[schemars(extend("default" = Holdout::default().seed))]
+    pub seed: Option<leaf::Seed>,
 }
 
 /// The swap balancer. Given, it writes writeback_limit, writeback_limit_enable, idle and writeback of every zram device
@@ -135,10 +166,12 @@ pub(crate) struct HostBalancer {
 }
 
 maps! {
-    Host, HOST: interval metrics control state_dir hotness budgets balancer tiers price_per_gib_month policies;
+    Host, HOST: interval metrics control state_dir hotness history budgets holdout balancer tiers price_per_gib_month policies;
     Metrics, METRICS: listen group users token_file;
     Control, CONTROL: socket group;
     HostHotness, HOTNESS: source interval cpu observe;
+    HostHistory, HISTORY: enabled keep max_size;
     HostBudgets, BUDGETS: reclaim_cpu swap_out swap_reserve watermark_distance direct_reclaim;
+    HostHoldout, HOLDOUT: share seed;
     HostBalancer, BALANCER: watermark low scan_interval min_age rate write_budget;
 }

@@ -6,7 +6,7 @@ mod policy;
 mod price;
 mod tiers;
 
-pub(crate) use host::{Host, HostBalancer, HostBudgets, HostHotness, Metrics};
+pub(crate) use host::{Host, HostBalancer, HostBudgets, HostHistory, HostHoldout, HostHotness, Metrics};
 pub(crate) use policy::{Policy, PolicyFile, PolicyLimits, PolicyLines, PolicySlo, TierRule};
 pub(crate) use price::Price;
 pub(crate) use tiers::{SwapDevice, Tiers, Zram};

@@ -1,0 +1,258 @@
+//! Views become minutes. Pure.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use lowtide_core::{
+    Action, Bytes, CgroupId, Decision, Mode, Policy, Ratio, Reason, Scope, TierKind, savings::Placed,
+};
+use lowtide_history::{Change, Did, Group, Host, Minute, Part, Tenant, TierFill};
+
+use super::sums::{Sums, sum};
+use crate::view::{CgroupView, View};
+
+/// A minute ends with the first turn after so long.
+const MINUTE: Duration = Duration::from_mins(1);
+/// Tenants told one by one, the largest; so that nobody who makes cgroups takes the room of everybody's past.
+pub(super) const MOST_TENANTS: usize = 1000;
+const MOST_CHANGES: usize = 4000;
+
+/// What was seen since the last minute ended.
+#[derive(Debug, Default)]
+pub(super) struct Gathering {
+    /// Uptime at the last turn of the minute before; `None` before the first turn of all.
+    since: Option<Duration>,
+    host: HostSums,
+    tenants: HashMap<CgroupId, Sums>,
+    changes: Vec<(Duration, Change)>,
+    /// Counters and decision of each tenant at the last turn.
+    before: HashMap<CgroupId, Before>,
+    ages_cpu: Duration,
+}
+
+#[derive(Debug, Default)]
+struct HostSums {
+    turns: u32,
+    least_free: Option<Bytes>,
+    own: Sum,
+    watching_cpu: Duration,
+    reclaim_cpu: Duration,
+}
+
+/// For a mean.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Sum(u128);
+
+impl Sum {
+    pub(super) fn add(&mut self, bytes: Bytes) {
+        self.0 += u128::from(bytes.get());
+    }
+
+    pub(super) fn mean(self, turns: u32) -> Bytes {
+        let mean = self.0.checked_div(turns.into()).unwrap_or_default();
+        Bytes::new(u64::try_from(mean).unwrap_or(u64::MAX))
+    }
+}
+
+/// A tenant at the last turn.
+#[derive(Debug, Clone)]
+pub(super) struct Before {
+    pub(super) memory_stall: Option<Duration>,
+    pub(super) io_stall: Option<Duration>,
+    pub(super) refaulted: Bytes,
+    pub(super) requested: Bytes,
+    pub(super) effective: Bytes,
+    pub(super) reclaim_cpu: Duration,
+    /// What lowtide sent to each disk.
+    pub(super) on_disks: BTreeMap<String, Bytes>,
+    decided: (Did, Reason, Option<Reason>),
+}
+
+impl Before {
+    fn of(view: &CgroupView) -> Self {
+        let refaulted = view.memory.promoted();
+        let disks = view.sent.iter().filter(|part| part.kind == TierKind::Disk);
+        let Decision { reason, file_only, .. } = view.decision;
+        Self {
+            memory_stall: view.memory_stall.map(|stall| stall.some),
+            io_stall: view.io_stall.map(|stall| stall.some),
+            refaulted: refaulted.anon + refaulted.file,
+            requested: view.account.requested,
+            effective: view.account.effective,
+            reclaim_cpu: view.account.reclaim_cpu,
+            on_disks: disks.map(|part| (part.name(), part.bytes)).collect(),
+            decided: (did(view.decision.action), reason, file_only),
+        }
+    }
+}
+
+pub(super) fn did(action: Action) -> Did {
+    match action {
+        Action::Hold => Did::Hold,
+        Action::Reclaim { scope: Scope::File, .. } => Did::ReclaimFile,
+        Action::Reclaim { scope: Scope::Anon | Scope::Any, .. } => Did::Reclaim,
+        Action::Reclaim { scope: Scope::Demote, .. } => Did::Demote,
+        Action::Reclaim { scope: Scope::Sink, .. } => Did::Sink,
+    }
+}
+
+impl Gathering {
+    /// Takes in a turn; the minute that ends with it, if one does.
+    pub(super) fn turn(&mut self, view: &View) -> Option<Minute> {
+        let since = *self.since.get_or_insert(view.uptime);
+        self.host.take_in(view);
+        self.host.watching_cpu += view.tick_cpu + view.sampling.cpu.saturating_sub(self.ages_cpu);
+        self.ages_cpu = view.sampling.cpu;
+        let mut now = HashMap::with_capacity(view.cgroups.len());
+        for cgroup in &view.cgroups {
+            let (before, at) = (self.before.get(&cgroup.id), Before::of(cgroup));
+            if before.is_none_or(|before| before.decided != at.decided) && self.changes.len() < MOST_CHANGES {
+                self.changes.push((view.uptime, change(cgroup)));
+            }
+            let sums = self.tenants.entry(cgroup.id).or_default();
+            sums.take_in(cgroup, before, &at);
+            sums.is_in(group(cgroup, view));
+            self.host.reclaim_cpu +=
+                before.map_or(Duration::ZERO, |before| at.reclaim_cpu.saturating_sub(before.reclaim_cpu));
+            now.insert(cgroup.id, at);
+        }
+        self.before = now;
+        (view.uptime.saturating_sub(since) >= MINUTE).then(|| self.end(view))
+    }
+
+    /// What there is of a minute, at the daemon's end.
+    pub(super) fn rest(&mut self, view: &View) -> Option<Minute> {
+        (self.host.turns > 0).then(|| self.end(view))
+    }
+
+    fn end(&mut self, view: &View) -> Minute {
+        let since = self.since.replace(view.uptime).unwrap_or(view.uptime);
+        let host = std::mem::take(&mut self.host);
+        let turns = host.turns;
+        let tenants = std::mem::take(&mut self.tenants).into_values();
+        let changes = std::mem::take(&mut self.changes).into_iter();
+        let before_end = |(at, change)| Change { before_end: view.uptime.saturating_sub(at), ..change };
+        Minute {
+            end: seconds(view.done),
+            watched: view.uptime.saturating_sub(since),
+            turns,
+            host: host.told(view),
+            tenants: largest(tenants.map(Sums::told).collect(), turns),
+            changes: changes.map(before_end).collect(),
+        }
+    }
+}
+
+fn seconds(time: Option<SystemTime>) -> u64 {
+    let since = time.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    since.unwrap_or_default().as_secs()
+}
+
+impl HostSums {
+    fn take_in(&mut self, view: &View) {
+        self.turns += 1;
+        let free = view.host.free;
+        self.least_free = Some(self.least_free.map_or(free, |least| least.min(free)));
+        self.own.add(view.own);
+    }
+
+    fn told(self, view: &View) -> Host {
+        let tier = |tier: &lowtide_core::Tier| TierFill {
+            name: format!("{} {}", tier.kind.name(), tier.device).into(),
+            capacity: tier.capacity,
+            used: tier.used,
+            stored: tier.stored,
+            resident: tier.resident,
+        };
+        Host {
+            total: view.host.total,
+            least_free: self.least_free.unwrap_or_default(),
+            own: self.own.mean(self.turns),
+            watching_cpu: self.watching_cpu,
+            reclaim_cpu: self.reclaim_cpu,
+            tiers: view.host.tiers.iter().map(tier).collect(),
+        }
+    }
+}
+
+fn group(cgroup: &CgroupView, view: &View) -> Group {
+    let decision = &cgroup.decision;
+    let acts = |policy: &Policy| policy.name == decision.policy && policy.mode != Mode::Observe;
+    match decision.reason {
+        Reason::HeldOut => Group::HeldOut,
+        _ if view.policies.iter().any(acts) => Group::Acted,
+        _ => Group::None,
+    }
+}
+
+fn change(cgroup: &CgroupView) -> Change {
+    let Decision { action, reason, file_only, .. } = cgroup.decision;
+    let amount = match action {
+        Action::Hold => Bytes::ZERO,
+        Action::Reclaim { amount, .. } => amount,
+    };
+    Change {
+        before_end: Duration::ZERO,
+        path: Arc::clone(&cgroup.path),
+        did: did(action),
+        amount,
+        reason: reason.number(),
+        file_only: file_only.map(Reason::number),
+    }
+}
+
+/// Ordered by path: the largest one by one, and the sum of the others, whose path is empty.
+fn largest(mut tenants: Vec<Tenant>, turns: u32) -> Vec<Tenant> {
+    if tenants.len() > MOST_TENANTS {
+        let size = |tenant: &Tenant| {
+            let parts = tenant.parts.iter().map(|part| part.offloaded + part.others);
+            tenant.dram + parts.sum()
+        };
+        tenants.sort_by_key(|tenant| std::cmp::Reverse(size(tenant)));
+        let others = tenants.split_off(MOST_TENANTS - 1);
+        tenants.push(sum(&others, turns));
+    }
+    tenants.sort_by(|a, b| a.path.cmp(&b.path));
+    tenants
+}
+
+/// Where a tenant's memory was, by tier.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct PartSums {
+    pub(super) offloaded: Sum,
+    pub(super) resident: Sum,
+    pub(super) others: Sum,
+    pub(super) others_resident: Sum,
+}
+
+impl PartSums {
+    pub(super) fn take_in(&mut self, placed: &Placed, sent: &Placed) {
+        self.offloaded.add(sent.bytes);
+        self.resident.add(sent.resident);
+        self.others.add(placed.bytes - sent.bytes);
+        self.others_resident.add(placed.resident - sent.resident);
+    }
+
+    pub(super) fn told(self, tier: &str, turns: u32) -> Part {
+        Part {
+            tier: tier.into(),
+            offloaded: self.offloaded.mean(turns),
+            resident: self.resident.mean(turns),
+            others: self.others.mean(turns),
+            others_resident: self.others_resident.mean(turns),
+        }
+    }
+}
+
+/// The greater, where there is one.
+pub(super) fn greater(a: Option<Ratio>, b: Option<Ratio>) -> Option<Ratio> {
+    let Some((first, second)) = a.zip(b) else { return a.or(b) };
+    Some(if first.get() >= second.get() { first } else { second })
+}
+
+#[cfg(test)]
+#[path = "minute_tests.rs"]
+mod tests;
