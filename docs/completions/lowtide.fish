@@ -79,6 +79,7 @@ complete -c lowtide -n "__fish_lowtide_using_subcommand top" -l root -d 'Read an
 complete -c lowtide -n "__fish_lowtide_using_subcommand top" -l once -d 'Print one screen as plain text, after two looks an interval apart, and exit'
 complete -c lowtide -n "__fish_lowtide_using_subcommand top" -l json -d 'As JSON, once'
 complete -c lowtide -n "__fish_lowtide_using_subcommand top" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c lowtide -n "__fish_lowtide_using_subcommand explain" -l at -d 'What was so then, from the history, without the daemon: 03:00 for the last three o\'clock, "2h ago", 2026-11-27T03:00, or RFC 3339' -r
 complete -c lowtide -n "__fish_lowtide_using_subcommand explain" -l config -d 'The host\'s configuration; policies are read from policies.d/*.yaml beside it too' -r -F
 complete -c lowtide -n "__fish_lowtide_using_subcommand explain" -l socket -d 'The daemon\'s control socket, if it is not the one in the configuration' -r -F
 complete -c lowtide -n "__fish_lowtide_using_subcommand explain" -l state-dir -d 'Where the history is, if the configuration cannot be read' -r -F
