@@ -167,8 +167,8 @@ pub struct Restored {
 /// tiers that were set up, with the daemon stopped.
 pub fn restore(root: &Path, state_dir: &Path, keep_tiers: bool) -> Result<Restored, RunError> {
     let root = Root::open(root)?;
-    let _host = HostLock::take(&root)?;
     let state_dir = StateDir::take_existing(state_dir)?;
+    let _host = HostLock::take(&root)?;
     // Each is done whatever comes of the other.
     let damon = Records::open(state_dir.path()).and_then(|mut records| records.clear(&root));
     // The journal before the tiers: what the daemon wrote came after what was set up.

@@ -91,6 +91,7 @@ impl Settings {
         held: &[PathBuf],
         due: Due,
     ) -> Result<(), SetupError> {
+        journal.check()?;
         // What cgroups are held to is looked at in the first turn: in between they are to stay out of what is forbidden.
         put_back(root, journal, |record| record.cgroup.is_none() && !held.contains(&record.path))?;
         match (config.tiers.apply, due) {
@@ -202,6 +203,7 @@ mod tests {
         fs::create_dir(&in_the_way).unwrap();
         settings.changed();
         settings.turn(&root, &mut journal, &config(""), &[], RETRY * 2);
+        assert_eq!(enabled(), "Y");
         fs::remove_dir(&in_the_way).unwrap();
         settings.turn(&root, &mut journal, &config(""), &[], RETRY * 3);
         assert_eq!((enabled().as_str(), settings.problem()), ("N", None));

@@ -55,7 +55,8 @@ fn whole(path: &Path) -> io::Result<Vec<u8>> {
 fn write(path: &Path, contents: &[u8]) -> io::Result<()> {
     let mut open = OpenOptions::new();
     open.write(true).create(true).truncate(true).mode(0o600);
-    let mut file = open.custom_flags((OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC).bits()).open(path)?;
+    let mut file =
+        open.custom_flags((OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC).bits()).open(path)?;
     file.write_all(contents)?;
     file.sync_all()
 }
@@ -87,7 +88,10 @@ mod tests {
     fn what_is_no_file_is_not_waited_for() {
         let directory = tempfile::tempdir().unwrap();
         let fifo = directory.path().join("fifo");
-        nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        for name in ["fifo", "file.new"] {
+            nix::unistd::mkfifo(&directory.path().join(name), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        }
+        assert_eq!(replace(&directory.path().join("file"), b"ours").unwrap_err().0, "write");
         for path in [&fifo, directory.path()] {
             let (_, error) = read(path).unwrap_err();
             assert!(error.to_string().contains("no plain file"), "{error}");

@@ -170,6 +170,11 @@ impl Journal {
         self.save(others.chain(new.iter().cloned()).collect())
     }
 
+    /// Whether it can be written: what it holds is written again. Nothing is to be put back before that is known.
+    pub fn check(&mut self) -> Result<(), JournalError> {
+        if self.records.is_empty() { Ok(()) } else { self.save(self.records.clone()) }
+    }
+
     /// Forgets knobs that have their original value again.
     pub fn forget(&mut self, paths: &HashSet<PathBuf>) -> Result<(), JournalError> {
         if paths.is_empty() {

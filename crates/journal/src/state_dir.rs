@@ -13,6 +13,8 @@ use crate::Lock;
 const OTHERS_WRITE: u32 = 0o022;
 /// Only the owner of a name may remove or replace it.
 const STICKY: u32 = 0o1000;
+/// What a daemon of before directories were locked has locked.
+const OLDER_LOCK: &str = "lock";
 
 /// Why the state directory cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +63,8 @@ fn remedy(error: &io::Error) -> &'static str {
 pub struct StateDir {
     path: PathBuf,
     _lock: Lock,
+    /// Of a daemon of before directories were locked.
+    _older: Option<Lock>,
 }
 
 impl StateDir {
@@ -84,10 +88,14 @@ impl StateDir {
             path.ancestors().skip(1).try_for_each(|above| check(above, STICKY))?;
         }
         check(&real, 0)?;
-        match Lock::take(&real).map_err(at)? {
-            Some(lock) => Ok(Self { path: real, _lock: lock }),
-            None => Err(StateDirError::Held { path: path.to_owned() }),
-        }
+        let held = || StateDirError::Held { path: path.to_owned() };
+        let lock = Lock::of_directory(&real).map_err(at)?.ok_or_else(held)?;
+        let older = match Lock::of_file(&real.join(OLDER_LOCK)) {
+            Ok(lock) => Some(lock.ok_or_else(held)?),
+            // There is none, or a disk that is read-only keeps it from being opened to write.
+            Err(_) => None,
+        };
+        Ok(Self { path: real, _lock: lock, _older: older })
     }
 
     /// Where it is.
@@ -143,6 +151,18 @@ mod tests {
             0,
             "nothing is written, so a full disk is no matter"
         );
+    }
+
+    #[test]
+    fn a_daemon_that_locks_a_file_is_seen() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("state");
+        drop(StateDir::take(&path).unwrap());
+        fs::write(path.join(OLDER_LOCK), "").unwrap();
+        let older = Lock::of_file(&path.join(OLDER_LOCK)).unwrap().unwrap();
+        assert!(matches!(StateDir::take(&path), Err(StateDirError::Held { .. })));
+        drop(older);
+        StateDir::take(&path).unwrap();
     }
 
     /// Kind 8.

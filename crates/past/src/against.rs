@@ -44,10 +44,15 @@ pub struct Against {
 }
 
 impl Against {
-    /// `None` where a group has fewer than three cgroups. Each is in the group in which it was last.
+    /// `None` where a group has fewer than three cgroups. One that was in both within the period is in neither.
     pub(crate) fn of(tenants: &[&TenantSums]) -> Option<Self> {
-        let group =
-            |group| tenants.iter().copied().filter(|tenant| tenant.group == group).collect::<Vec<_>>();
+        let group = |group| {
+            tenants
+                .iter()
+                .copied()
+                .filter(|tenant| tenant.group == group && !tenant.changed_group)
+                .collect::<Vec<_>>()
+        };
         let groups = [Group::Acted, Group::HeldOut].map(group);
         let [acted, held_out] = [groups[0].len(), groups[1].len()];
         if acted.min(held_out) < LEAST {

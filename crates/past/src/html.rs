@@ -58,7 +58,7 @@ fn tables(period: &Period) -> String {
 }
 
 fn notes(period: &Period) -> String {
-    let lost = passed_over(period).map(|lost| paragraph(&lost));
+    let lost = passed_over(period.passed_over).map(|lost| paragraph(&lost));
     paragraph(COUNTED) + &lost.unwrap_or_default()
 }
 

@@ -33,6 +33,8 @@ impl Held {
 pub(crate) struct TenantSums {
     pub(crate) policy: Arc<str>,
     pub(crate) group: Group,
+    /// It was in both groups within the period.
+    pub(crate) changed_group: bool,
     pub(crate) present: Duration,
     pub(crate) dram: ByteTime,
     pub(crate) dram_peak: Bytes,
@@ -48,6 +50,7 @@ pub(crate) struct TenantSums {
 impl TenantSums {
     fn add(&mut self, tenant: &Tenant, time: Duration) {
         self.policy = Arc::clone(&tenant.policy);
+        self.changed_group |= !self.present.is_zero() && self.group != tenant.group;
         self.group = tenant.group;
         self.present += time;
         self.dram += ByteTime::of(tenant.dram, time);

@@ -2,6 +2,8 @@
 
 use std::{fmt::Write, time::Duration};
 
+use lowtide_history::PassedOver;
+
 use crate::{
     against::{Against, Difference},
     markup::visible,
@@ -24,7 +26,7 @@ pub fn text(period: &Period, terminal: Option<usize>) -> String {
     let _ = write_parts(&mut text, "POLICY", &period.policies);
     let _ = write_cgroups(&mut text, &period.cgroups, terminal);
     let _ = writeln!(text, "\n{COUNTED}");
-    if let Some(lost) = passed_over(period) {
+    if let Some(lost) = passed_over(period.passed_over) {
         let _ = writeln!(text, "{lost}");
     }
     text
@@ -103,8 +105,8 @@ pub(crate) fn cost(period: &Period) -> String {
 }
 
 /// A sentence, if anything was.
-pub(crate) fn passed_over(period: &Period) -> Option<String> {
-    let lowtide_history::PassedOver { cut, wrong, nameless, foreign } = period.passed_over;
+pub(crate) fn passed_over(found: PassedOver) -> Option<String> {
+    let PassedOver { cut, wrong, nameless, foreign } = found;
     (cut + wrong + nameless + foreign > 0).then(|| {
         format!(
             "Not read of the history: {cut} records that are cut, {wrong} whose checksum is wrong, {nameless} that need a name of one of those, \

@@ -70,8 +70,8 @@ pub fn plan(root: &Path, config: &Config) -> Result<Plan, SetupError> {
 /// What a daemon that was killed left set is put back first: the next one would put it back, and it would be gone.
 pub fn apply(root: &Path, config: &Config) -> Result<Applied, SetupError> {
     let root = Root::open(root)?;
-    let _host = HostLock::take(&root)?;
     let state_dir = StateDir::take(&config.state_dir)?;
+    let _host = HostLock::take(&root)?;
     knobs::restore(&root, &mut Journal::open(state_dir.path(), &root)?)?;
     apply_in(&root, state_dir.path(), config)
 }

@@ -123,7 +123,8 @@ impl Confine {
                 continue;
             };
             let left_alone = config.budgets.holdout.has(&cgroup.path, policy);
-            let tiers = if left_alone { &TierRules::Any } else { &policy.tiers };
+            // What a policy forbids stays forbidden: that is no matter of saving.
+            let tiers = &policy.tiers;
             let past = past_zswap(cgroup.id) && policy.mode == Mode::Full && !left_alone;
             if *tiers == TierRules::Any && records.is_empty() && !past {
                 continue;

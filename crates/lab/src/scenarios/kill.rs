@@ -311,7 +311,7 @@ fn judge(outcome: &Outcome) -> Result<()> {
         summary
             .left_in_state_dir
             .iter()
-            .all(|name| ["lock", "lost+found", "savings", "savings.new"].contains(&&**name)),
+            .all(|name| ["history", "lost+found", "savings", "savings.new"].contains(&&**name)),
         "something is left behind"
     );
     Ok(())

@@ -151,7 +151,7 @@ pub enum ThenError {
         kept: Option<(u64, u64)>,
     },
     /// The cgroup was no target then.
-    #[error("{path} was no target at {at}{}", others(near))]
+    #[error("{path} was no target at {at}{}{}", others(near), unnamed(*summed))]
     NoTarget {
         /// The cgroup.
         path: String,
@@ -159,11 +159,17 @@ pub enum ThenError {
         at: String,
         /// Targets with similar paths.
         near: Vec<String>,
+        /// Targets of that minute were not told one by one.
+        summed: bool,
     },
 }
 
 fn others(near: &[String]) -> String {
     if near.is_empty() { String::new() } else { format!("; targets like it: {}", near.join(", ")) }
+}
+
+fn unnamed(summed: bool) -> &'static str {
+    if summed { ", or one of the smaller ones, which were not told one by one then" } else { "" }
 }
 
 /// The reason with that number, if this lowtide knows it.
@@ -199,6 +205,7 @@ impl Then {
                 path: escaped(path).into_owned(),
                 at: shown(),
                 near: near(&minute, path),
+                summed: minute.tenants.iter().any(|tenant| tenant.path.is_empty()),
             });
         };
         decisions.sort_by_key(|decided| std::cmp::Reverse(decided.at));

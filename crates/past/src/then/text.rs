@@ -6,7 +6,7 @@ use lowtide_core::{Ratio, Reason, escaped};
 use lowtide_history::Did;
 
 use super::{Decided, Seen, Then, Verdict, known};
-use crate::time;
+use crate::{text::passed_over, time};
 
 /// `reason 4: tasks stall on memory more than the SLO allows`.
 fn numbered(number: u8) -> String {
@@ -42,7 +42,7 @@ fn write_then(text: &mut String, then: &Then) -> std::fmt::Result {
         };
         writeln!(text, "  {}: {what}, {}", time::shown(*at), why(*verdict))?;
     }
-    Ok(())
+    passed_over(then.passed_over).map_or(Ok(()), |lost| writeln!(text, "{lost}"))
 }
 
 fn write_figures(text: &mut String, cgroup: &Seen) -> std::fmt::Result {
