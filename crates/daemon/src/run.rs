@@ -322,8 +322,9 @@ impl Daemon {
 
     /// A turn that fails is said and done again at the next tick: the host may be out of memory just now.
     fn turn(&mut self) {
-        let (held, now) = (self.balance.held(), self.turns.uptime());
-        self.settings.turn(&self.root, &mut self.journal, &self.config, &held, now);
+        let now = self.turns.uptime();
+        let held = || self.balance.held();
+        self.settings.turn(&self.root, &mut self.journal, &self.config, held, now);
         // After a reload that allows it, or with debugfs mounted meanwhile.
         if self.trial.is_due(&self.root, &self.config) {
             self.take_trial(limits::unlocked(|| self.trial.make(&self.root)));

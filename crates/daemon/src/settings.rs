@@ -55,7 +55,7 @@ impl Settings {
         root: &Root,
         journal: &mut Journal,
         config: &Config,
-        held: &[PathBuf],
+        held: impl FnOnce() -> Vec<PathBuf>,
         now: Duration,
     ) {
         let Some(due) = self.due else { return };
@@ -63,7 +63,7 @@ impl Settings {
             return;
         }
         self.tried = Some(now);
-        match self.hold(root, journal, config, held, due) {
+        match self.hold(root, journal, config, &held(), due) {
             Ok(()) => {
                 if self.problem.take().is_some() {
                     tracing::info!("what `tiers` asks for could be recorded now, and is set");
@@ -190,22 +190,22 @@ mod tests {
 
         let in_the_way = state.path().join("journal.new");
         fs::create_dir(&in_the_way).unwrap();
-        settings.turn(&root, &mut journal, &wanted, &[], Duration::ZERO);
+        settings.turn(&root, &mut journal, &wanted, Vec::new, Duration::ZERO);
         assert!(settings.problem().unwrap().contains("cannot be recorded"), "{:?}", settings.problem());
         assert_eq!(enabled(), "N");
         fs::remove_dir(&in_the_way).unwrap();
-        settings.turn(&root, &mut journal, &wanted, &[], Duration::from_secs(29));
+        settings.turn(&root, &mut journal, &wanted, Vec::new, Duration::from_secs(29));
         assert_eq!(enabled(), "N", "not at every turn");
-        settings.turn(&root, &mut journal, &wanted, &[], RETRY);
+        settings.turn(&root, &mut journal, &wanted, Vec::new, RETRY);
         assert_eq!((enabled().as_str(), settings.problem()), ("Y", None));
 
         // What is held stays held, and is put back as soon as that can be recorded.
         fs::create_dir(&in_the_way).unwrap();
         settings.changed();
-        settings.turn(&root, &mut journal, &config(""), &[], RETRY * 2);
+        settings.turn(&root, &mut journal, &config(""), Vec::new, RETRY * 2);
         assert_eq!(enabled(), "Y");
         fs::remove_dir(&in_the_way).unwrap();
-        settings.turn(&root, &mut journal, &config(""), &[], RETRY * 3);
+        settings.turn(&root, &mut journal, &config(""), Vec::new, RETRY * 3);
         assert_eq!((enabled().as_str(), settings.problem()), ("N", None));
         assert!(journal.records().is_empty());
     }

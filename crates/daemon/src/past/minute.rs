@@ -1,6 +1,7 @@
 //! Views become minutes. Pure.
 
 use std::{
+    cmp::Reverse,
     collections::{BTreeMap, HashMap},
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -11,7 +12,7 @@ use lowtide_core::{
 };
 use lowtide_history::{Change, Did, Group, Host, Minute, Part, Tenant, TierFill};
 
-use super::sums::{Sums, sum};
+use super::sums::Sums;
 use crate::view::{CgroupView, View};
 
 /// A minute ends with the first turn after so long.
@@ -27,6 +28,8 @@ pub(super) struct Gathering {
     since: Option<Duration>,
     host: HostSums,
     tenants: HashMap<CgroupId, Sums>,
+    /// Of tenants that are gone and were too small to be told one by one.
+    others: Option<Sums>,
     changes: Vec<(Duration, Change)>,
     /// Counters and decision of each tenant at the last turn.
     before: HashMap<CgroupId, Before>,
@@ -49,6 +52,10 @@ pub(super) struct Sum(u128);
 impl Sum {
     pub(super) fn add(&mut self, bytes: Bytes) {
         self.0 += u128::from(bytes.get());
+    }
+
+    pub(super) fn join(&mut self, other: Self) {
+        self.0 += other.0;
     }
 
     pub(super) fn mean(self, turns: u32) -> Bytes {
@@ -120,7 +127,25 @@ impl Gathering {
             now.insert(cgroup.id, at);
         }
         self.before = now;
+        self.forget_small();
         (view.uptime.saturating_sub(since) >= MINUTE).then(|| self.end(view))
+    }
+
+    /// Whoever makes cgroups by the thousand and removes them again does not take DRAM for each until the minute ends. Of those that are
+    /// gone all is known; what is not among the largest of them is not among the largest of all.
+    fn forget_small(&mut self) {
+        if self.tenants.len().saturating_sub(self.before.len()) <= 2 * MOST_TENANTS {
+            return;
+        }
+        let before = &self.before;
+        let mut gone: Vec<_> = self.tenants.extract_if(|id, _| !before.contains_key(id)).collect();
+        gone.sort_by_cached_key(|(_, sums)| Reverse(sums.size()));
+        let small = gone.split_off(MOST_TENANTS - 1);
+        self.tenants.extend(gone);
+        let others = self.others.get_or_insert_default();
+        for (_, sums) in small {
+            others.add(sums);
+        }
     }
 
     /// What there is of a minute, at the daemon's end.
@@ -132,7 +157,7 @@ impl Gathering {
         let since = self.since.replace(view.uptime).unwrap_or(view.uptime);
         let host = std::mem::take(&mut self.host);
         let turns = host.turns;
-        let tenants = std::mem::take(&mut self.tenants).into_values();
+        let tenants = std::mem::take(&mut self.tenants).into_values().collect();
         let changes = std::mem::take(&mut self.changes).into_iter();
         let before_end = |(at, change)| Change { before_end: view.uptime.saturating_sub(at), ..change };
         Minute {
@@ -140,7 +165,7 @@ impl Gathering {
             watched: view.uptime.saturating_sub(since),
             turns,
             host: host.told(view),
-            tenants: largest(tenants.map(Sums::told).collect(), turns),
+            tenants: largest(tenants, self.others.take(), turns),
             changes: changes.map(before_end).collect(),
         }
     }
@@ -205,18 +230,19 @@ fn change(cgroup: &CgroupView) -> Change {
 }
 
 /// Ordered by path: the largest one by one, and the sum of the others, whose path is empty.
-fn largest(mut tenants: Vec<Tenant>, turns: u32) -> Vec<Tenant> {
-    if tenants.len() > MOST_TENANTS {
-        let size = |tenant: &Tenant| {
-            let parts = tenant.parts.iter().map(|part| part.offloaded + part.others);
-            tenant.dram + parts.sum()
-        };
-        tenants.sort_by_key(|tenant| std::cmp::Reverse(size(tenant)));
-        let others = tenants.split_off(MOST_TENANTS - 1);
-        tenants.push(sum(&others, turns));
+fn largest(mut tenants: Vec<Sums>, mut others: Option<Sums>, turns: u32) -> Vec<Tenant> {
+    if tenants.len() > MOST_TENANTS || others.is_some() {
+        tenants.sort_by_cached_key(|sums| Reverse(sums.size()));
+        let small = tenants.split_off(tenants.len().min(MOST_TENANTS - 1));
+        let others = others.get_or_insert_default();
+        for sums in small {
+            others.add(sums);
+        }
     }
-    tenants.sort_by(|a, b| a.path.cmp(&b.path));
-    tenants
+    let others = others.map(|sums| sums.told_over(turns));
+    let mut told: Vec<_> = tenants.into_iter().map(Sums::told).chain(others).collect();
+    told.sort_by(|a, b| a.path.cmp(&b.path));
+    told
 }
 
 /// Where a tenant's memory was, by tier.
@@ -234,6 +260,13 @@ impl PartSums {
         self.resident.add(sent.resident);
         self.others.add(placed.bytes - sent.bytes);
         self.others_resident.add(placed.resident - sent.resident);
+    }
+
+    pub(super) fn join(&mut self, other: Self) {
+        self.offloaded.join(other.offloaded);
+        self.resident.join(other.resident);
+        self.others.join(other.others);
+        self.others_resident.join(other.others_resident);
     }
 
     pub(super) fn told(self, tier: &str, turns: u32) -> Part {

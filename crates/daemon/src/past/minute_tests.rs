@@ -106,18 +106,20 @@ fn what_came_to_lie_on_a_disk_was_written() {
     assert_eq!(tenant(&found[0], "/web").written, Bytes::mib(5 + 5 + 25 + 5 + 5));
 }
 
+/// Cgroups of so many MiB, by whose numbers they are called.
+fn numbered(view: &mut View, numbers: std::ops::RangeInclusive<u64>) {
+    let one = view.cgroups[0].clone();
+    let numbered = |number| {
+        let memory = lowtide_core::Memory { current: Bytes::mib(number), ..one.memory.clone() };
+        CgroupView { id: CgroupId(number), path: format!("/{number:04}").into(), memory, ..one.clone() }
+    };
+    view.cgroups = numbers.map(numbered).collect();
+}
+
 #[test]
 fn of_very_many_the_largest_are_told_and_the_sum_of_the_others() {
     const COUNT: u64 = 1500;
-    let many = |view: &mut View| {
-        let one = view.cgroups[0].clone();
-        let numbered = |number| {
-            let memory = lowtide_core::Memory { current: Bytes::mib(number), ..one.memory.clone() };
-            CgroupView { id: CgroupId(number), path: format!("/{number:04}").into(), memory, ..one.clone() }
-        };
-        view.cgroups = (1..=COUNT).map(numbered).collect();
-    };
-    let found = minutes((1..=7).map(|turn| after(turn * 10, many)));
+    let found = minutes((1..=7).map(|turn| after(turn * 10, |view| numbered(view, 1..=COUNT))));
     let tenants = &found[0].tenants;
     assert_eq!(tenants.len(), MOST_TENANTS);
     assert_eq!((&*tenants[0].path, &*tenants[1].path), ("", "/0502"));
@@ -125,6 +127,26 @@ fn of_very_many_the_largest_are_told_and_the_sum_of_the_others() {
     assert_eq!(dram, Bytes::mib(COUNT * (COUNT + 1) / 2));
     let offloaded: Bytes = tenants.iter().flat_map(|tenant| &tenant.parts).map(|part| part.offloaded).sum();
     assert_eq!(offloaded, Bytes::mib(400 * COUNT));
+}
+
+#[test]
+fn of_those_that_come_and_go_no_more_is_kept_than_is_told() {
+    const EACH: u64 = 1400;
+    let mut gathering = Gathering::default();
+    let mut found = None;
+    // The largest come first, and are gone for most of the minute.
+    for turn in 1..=7 {
+        let first = (7 - turn) * EACH + 1;
+        found = gathering.turn(&after(turn * 10, |view| numbered(view, first..=first + EACH - 1)));
+        assert!(gathering.tenants.len() <= 2 * MOST_TENANTS + 1400, "{}", gathering.tenants.len());
+    }
+    let tenants = found.unwrap().tenants;
+    assert_eq!(tenants.len(), MOST_TENANTS);
+    let largest = 7 * EACH;
+    assert_eq!((&*tenants[1].path, &*tenants[999].path), ("/8802", "/9800"));
+    let small = largest - 999;
+    assert_eq!(tenants[0].dram, Bytes::new(Bytes::mib(small * (small + 1) / 2).get() / 7));
+    assert_eq!(tenants[0].turns, 7);
 }
 
 #[test]

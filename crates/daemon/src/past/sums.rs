@@ -2,8 +2,8 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use lowtide_core::{Bytes, Ratio, Reason};
-use lowtide_history::{Group, Part, Tenant};
+use lowtide_core::{Bytes, Reason};
+use lowtide_history::{Group, Tenant};
 
 use super::minute::{Before, PartSums, Sum, did, greater};
 use crate::view::CgroupView;
@@ -43,12 +43,39 @@ impl Sums {
 
     /// Means over the turns in which it was there.
     pub(super) fn told(self) -> Tenant {
+        let turns = self.so_far.turns;
+        self.told_over(turns)
+    }
+
+    /// Means over so many turns.
+    pub(super) fn told_over(self, turns: u32) -> Tenant {
         let Self { dram, parts, so_far } = self;
-        let turns = so_far.turns;
         let parts = parts.iter().map(|(tier, part)| part.told(tier, turns));
         // Most tenants have nothing in most tiers.
         let parts = parts.filter(|part| !(part.offloaded + part.others).is_zero()).collect();
-        Tenant { dram: dram.mean(turns), parts, ..so_far }
+        Tenant { turns, dram: dram.mean(turns), parts, ..so_far }
+    }
+
+    /// What it had on average, in DRAM and out of it.
+    pub(super) fn size(&self) -> Bytes {
+        let mean = |sum: Sum| sum.mean(self.so_far.turns);
+        let parts = self.parts.values().map(|part| mean(part.offloaded) + mean(part.others));
+        mean(self.dram) + parts.sum()
+    }
+
+    /// Adds another one, but for what has no sum: a path, a policy, a decision.
+    pub(super) fn add(&mut self, other: Self) {
+        self.dram.join(other.dram);
+        for (tier, part) in other.parts {
+            self.parts.entry(tier).or_default().join(part);
+        }
+        let (all, one) = (&mut self.so_far, other.so_far);
+        all.dram_peak += one.dram_peak;
+        all.refaulted += one.refaulted;
+        all.requested += one.requested;
+        all.effective += one.effective;
+        all.reclaim_cpu += one.reclaim_cpu;
+        all.written += one.written;
     }
 }
 
@@ -82,30 +109,4 @@ fn end(tenant: &mut Tenant, view: &CgroupView) {
     tenant.did = did(decision.action);
     tenant.reason = decision.reason.number();
     tenant.file_only = decision.file_only.map(Reason::number);
-}
-
-/// All of them as one, without a path, a policy, a decision, and what has no sum. Weighed by how long each was there.
-pub(super) fn sum(tenants: &[Tenant], turns: u32) -> Tenant {
-    let mut all = Tenant { turns, ..Tenant::default() };
-    let mut parts: BTreeMap<Arc<str>, Part> = BTreeMap::new();
-    for tenant in tenants {
-        let weight = Ratio::new(f64::from(tenant.turns) / f64::from(turns.max(1)));
-        all.dram += tenant.dram.scale(weight);
-        all.dram_peak += tenant.dram_peak;
-        all.refaulted += tenant.refaulted;
-        all.requested += tenant.requested;
-        all.effective += tenant.effective;
-        all.reclaim_cpu += tenant.reclaim_cpu;
-        all.written += tenant.written;
-        for part in &tenant.parts {
-            let sum = parts.entry(Arc::clone(&part.tier)).or_default();
-            sum.tier = Arc::clone(&part.tier);
-            sum.offloaded += part.offloaded.scale(weight);
-            sum.resident += part.resident.scale(weight);
-            sum.others += part.others.scale(weight);
-            sum.others_resident += part.others_resident.scale(weight);
-        }
-    }
-    all.parts = parts.into_values().collect();
-    all
 }

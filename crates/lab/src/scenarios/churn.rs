@@ -28,9 +28,7 @@ const PERIOD: Duration = Duration::from_millis(10);
 const CHURNED: u64 = 6000;
 /// What the second half of the churn may add to the peak. The allocator grows in steps of up to 1.1 MiB (in a run five times as
 /// long, from the second minute on, once); an account that is not forgotten is over 1 KiB for each of the half's 3000 cgroups.
-///
-/// The history keeps a kilobyte or two of each cgroup that was seen until its minute is written: 6 MiB of 3000 cgroups were measured.
-const GROWTH: u64 = 8 * MIB;
+const GROWTH: u64 = 2 * MIB;
 /// A cgroup lives this many periods.
 const ALIVE: usize = 250;
 /// Every so many has a process, which lives as long as it.
