@@ -4,7 +4,7 @@ use lowtide_core::{CgroupObservation, HostObservation, LeftOut, Memory, PastZswa
 use lowtide_policy::parse;
 
 use super::*;
-use crate::logged;
+use crate::{logged, samples};
 
 const FOUND: [(&str, &str); 3] =
     [("memory.swap.max", "max\n"), ("memory.zswap.max", "max\n"), ("memory.zswap.writeback", "1\n")];
@@ -117,20 +117,8 @@ fn disk() -> lowtide_core::Tier {
 
 fn observation(handle: &Cgroup, policy: usize) -> CgroupObservation {
     CgroupObservation {
-        id: handle.id(),
-        path: handle.path().clone(),
-        policy,
-        populated: true,
         memory: Memory { current: Bytes::mib(64), swap_max: Some(Limit::Max), ..Memory::default() },
-        processor_time: None,
-        reads: [].into(),
-        confined: Confinement::default(),
-        memory_pressure: None,
-        io_pressure: None,
-        alarm: false,
-        pending: lowtide_core::Pending::Nothing,
-        effects: Vec::new(),
-        reading: None,
+        ..samples::cgroup(handle.id().0, handle.path(), policy, 0)
     }
 }
 

@@ -94,13 +94,14 @@ fn faults(page: &Page, shown: &[&CgroupView]) {
 #[cfg(test)]
 mod tests {
     use lowtide_core::{
-        Action, CgroupId, CgroupObservation, Confinement, Decision, Figures, HostObservation, Memory,
-        Observation, Policy, Reason, Stall, State,
+        Action, CgroupId, CgroupObservation, Decision, Figures, HostObservation, Memory, Observation, Policy,
+        Reason, Stall, State,
     };
 
     use crate::{
         ledger::Ledger,
         metrics::render,
+        samples,
         view::{Remembered, Stalls, View},
     };
 
@@ -112,20 +113,9 @@ mod tests {
         memory.stat.refault_file = Some(Bytes::mib(2));
         memory.stat.swap_in = Some(Bytes::mib(3));
         let web = CgroupObservation {
-            id: CgroupId(1),
-            path: "/web".into(),
-            policy: 0,
-            populated: true,
             memory,
-            processor_time: None,
-            reads: [].into(),
-            confined: Confinement::default(),
             memory_pressure: Some(Stall { some: Duration::from_millis(1500), full: None }),
-            io_pressure: None,
-            alarm: false,
-            pending: lowtide_core::Pending::Nothing,
-            effects: Vec::new(),
-            reading: None,
+            ..samples::cgroup(1, "/web", 0, 0)
         };
         let decision = Decision {
             id: CgroupId(1),

@@ -23,7 +23,7 @@ pub(crate) struct Host {
     pub metrics: Option<Metrics>,
     /// Where `lowtide status`, `lowtide explain` and `lowtide report` reach the daemon.
     pub control: Option<Control>,
-    /// Directory of the journal of changed knobs, of the lock that keeps a second daemon away, of the savings so far, and of the history.
+    /// Directory of the journal of changed knobs, of the savings so far, and of the history. One daemon at a time holds it.
     #[schemars(extend("default" = Config::default().state_dir))]
     pub state_dir: Option<leaf::Directory>,
     /// Where the idle ages of memory come from, and what they may cost.

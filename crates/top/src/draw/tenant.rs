@@ -3,7 +3,7 @@ use ratatui::text::Line;
 
 use super::{
     Mood, Paper,
-    tenants::{KINDS, decision, working_set},
+    tenants::{decision, working_set},
     words::{UNKNOWN, age, name, pad, percent, rate, share, size, wrap},
 };
 use crate::model::{Entry, Moment, Tenant};
@@ -32,7 +32,7 @@ pub(super) fn lines(tenant: Option<&Tenant>, paper: Paper) -> Vec<Line<'static>>
 
 fn figures(tenant: &Tenant) -> Vec<String> {
     let on = |kind: TierKind| Some(format!("{} {}", kind.name(), tenant.by_tier.get(&kind)?));
-    let by_tier = KINDS.into_iter().filter_map(on);
+    let by_tier = TierKind::ALL.into_iter().filter_map(on);
     let by_tier = by_tier.collect::<Vec<_>>().join(", ");
     let by_tier = if by_tier.is_empty() { String::new() } else { format!(" ({by_tier})") };
     vec![

@@ -52,13 +52,10 @@ fn none(model: &Model, screen: &Screen, paper: Paper) -> Vec<Line<'static>> {
     wrap(&told, paper.width).into_iter().map(Line::raw).collect()
 }
 
-/// The fastest first.
-pub(super) const KINDS: [TierKind; 4] = [TierKind::Node, TierKind::Zram, TierKind::Zswap, TierKind::Disk];
-
 /// The columns of the kinds that this host has.
 fn kinds(model: &Model) -> Vec<TierKind> {
     let holds = |kind: &TierKind| model.tiers.iter().any(|tier| tier.kind == *kind);
-    KINDS.into_iter().filter(holds).collect()
+    TierKind::ALL.into_iter().filter(holds).collect()
 }
 
 const fn heading(kind: TierKind) -> &'static str {
