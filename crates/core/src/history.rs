@@ -13,8 +13,9 @@ pub(crate) const MINUTE: Duration = Duration::from_mins(1);
 /// The short window: long enough that one stalled page is no alarm, short enough to stop early.
 pub(crate) const SHORT: Duration = Duration::from_secs(10);
 
-/// Samples nearer together than this share of a minute are not worth keeping: bounds the history at any interval.
-const MAX_SAMPLES: usize = 64;
+/// Samples nearer together than this share of a minute are not worth keeping: bounds the history at any interval. With the two that a
+/// minute begins and ends with, and the one that is replaced next, they fit into 64 places.
+const MAX_SAMPLES: usize = 60;
 
 /// Cumulative counters at one moment. Times are on the caller's monotonic clock.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -116,7 +117,8 @@ impl History {
     pub(crate) fn push(&mut self, sample: Sample) {
         let spacing = MINUTE / u32::try_from(MAX_SAMPLES).unwrap_or(u32::MAX);
         // The last sample is replaced while it is too near to its predecessor: no window then loses its start.
-        if let [.., before, last] = self.samples.make_contiguous()
+        let mut newest = self.samples.iter().rev();
+        if let (Some(last), Some(before)) = (newest.next(), newest.next())
             && last.at.saturating_sub(before.at) < spacing
         {
             self.samples.pop_back();
@@ -191,6 +193,7 @@ mod tests {
                 now += Duration::from_millis(step);
                 history.push(Sample { at: now, ..Sample::default() });
                 prop_assert!(history.samples.len() <= MAX_SAMPLES + 3);
+                prop_assert!(history.samples.capacity() <= 64);
                 prop_assert_eq!(history.samples.back().unwrap().at, now);
                 prop_assert!(history.samples.iter().is_sorted_by_key(|sample| sample.at));
             }

@@ -22,7 +22,8 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct State {
     pub(crate) host: HostHistory,
-    pub(crate) cgroups: HashMap<CgroupId, CgroupState>,
+    /// Boxed: each has 2 KiB, and the map is made anew at every tick.
+    pub(crate) cgroups: HashMap<CgroupId, Box<CgroupState>>,
     pub(crate) costs: Costs,
     /// zram takes its idle marks back from what is younger than the age it is given: seen on 6.12, not on 6.1, where a mark of a
     /// younger age stays. No file tells; `swappiness=` of memory.reclaim is as old.
@@ -132,8 +133,9 @@ impl State {
             return None;
         }
         let offloaded = |cgroup: &&CgroupState| cgroup.mode == Mode::Full && !cgroup.offloaded.is_zero();
-        let all: Bytes = self.cgroups.values().filter(offloaded).map(|cgroup| cgroup.offloaded).sum();
-        let away = self.cgroups.values().filter(offloaded);
+        let cgroups = || self.cgroups.values().map(|cgroup| &**cgroup);
+        let all: Bytes = cgroups().filter(offloaded).map(|cgroup| cgroup.offloaded).sum();
+        let away = cgroups().filter(offloaded);
         let heard = away.filter(|cgroup| cgroup.offloaded >= all.scale(NO_SAY));
         let from = heard.map(|cgroup| {
             let from = cgroup.ladder.as_ref()?.rung(device)?.from?;

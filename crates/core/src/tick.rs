@@ -100,7 +100,7 @@ pub fn tick(
 }
 
 /// Says of every cgroup what of the swap devices is its own.
-fn split(cgroups: &mut HashMap<CgroupId, CgroupState>, host: &HostObservation) {
+fn split(cgroups: &mut HashMap<CgroupId, Box<CgroupState>>, host: &HostObservation) {
     let claims: Vec<Claim> = cgroups.values().map(|cgroup| cgroup.compression.claim()).collect();
     let found = compression::split(&claims, &Devices::of(&host.tiers, &host.zram));
     for (cgroup, on_devices) in cgroups.values_mut().zip(found) {
@@ -110,11 +110,11 @@ fn split(cgroups: &mut HashMap<CgroupId, CgroupState>, host: &HostObservation) {
 
 /// What was learnt under one policy is not held against a cgroup under another; the warm-up goes on.
 fn recall(
-    known: &mut HashMap<CgroupId, CgroupState>,
+    known: &mut HashMap<CgroupId, Box<CgroupState>>,
     cgroup: &CgroupObservation,
     policy: &Policy,
     now: Duration,
-) -> CgroupState {
+) -> Box<CgroupState> {
     match known.remove(&cgroup.id) {
         Some(mut memory) => {
             if memory.policy != policy.name {
@@ -127,7 +127,7 @@ fn recall(
             }
             memory
         }
-        None => CgroupState::new(cgroup, policy, now),
+        None => Box::new(CgroupState::new(cgroup, policy, now)),
     }
 }
 

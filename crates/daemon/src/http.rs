@@ -1,14 +1,21 @@
 //! `GET /metrics`, `/healthz` and `/readyz`, and nothing else.
 //!
-//! Anybody may be at the other end, so nothing that is asked costs the loop work: the page was drawn when the turn was done, and all are
-//! given the same. Where `metrics.users` is set, who asks costs a look at the kernel's list of connections, one at a time, on another thread.
+//! Anybody may be at the other end, so what is asked costs the loop no more than one page a turn: it is drawn when the first one asks, and
+//! all are given the same. Where `metrics.users` is set, who asks costs a look at the kernel's list of connections, one at a time, on another thread.
 
 mod access;
 mod connections;
 #[cfg(test)]
 mod tests;
 
-use std::{convert::Infallible, io, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    convert::Infallible,
+    io,
+    net::SocketAddr,
+    path::PathBuf,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use http_body_util::Full;
 use hyper::{
@@ -89,7 +96,7 @@ impl Listener {
     }
 
     /// Serves the latest page until the task is dropped.
-    pub(crate) async fn serve(self, pages: watch::Receiver<Option<Bytes>>) {
+    pub(crate) async fn serve(self, pages: impl Latest) {
         let connections = Connections::default();
         loop {
             let accepted = match &self {
@@ -111,7 +118,7 @@ async fn accept(
     listener: &TcpListener,
     gate: &Gate,
     connections: &Connections,
-    pages: &watch::Receiver<Option<Bytes>>,
+    pages: &impl Latest,
 ) -> io::Result<()> {
     let (stream, peer) = listener.accept().await?;
     let own = stream.local_addr()?;
@@ -125,7 +132,7 @@ type Asker = Option<(Gate, Ends)>;
 fn start(
     connections: &Connections,
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    pages: watch::Receiver<Option<Bytes>>,
+    pages: impl Latest,
     asker: Asker,
 ) {
     let of_task = connections.clone();
@@ -142,7 +149,7 @@ fn start(
 /// two of them would hold one of the slots.
 async fn answer(
     stream: impl AsyncRead + AsyncWrite + Unpin,
-    pages: &watch::Receiver<Option<Bytes>>,
+    pages: &impl Latest,
     asker: Asker,
     asks: impl Fn(),
 ) {
@@ -157,9 +164,8 @@ async fn answer(
                 }
                 _ => true,
             };
-            let page = pages.borrow().clone();
             Ok::<_, Infallible>(if may {
-                respond(request.method(), request.uri().path(), page)
+                respond(request.method(), request.uri().path(), pages)
             } else {
                 refuse()
             })
@@ -176,16 +182,18 @@ async fn answer(
     }
 }
 
-fn respond(method: &Method, path: &str, page: Option<Bytes>) -> Response<Full<Bytes>> {
-    match (method, path, page) {
-        (&Method::GET | &Method::HEAD, "/metrics", Some(page)) => text(StatusCode::OK, page),
-        (&Method::GET | &Method::HEAD, "/metrics" | "/readyz", None) => {
-            text(StatusCode::SERVICE_UNAVAILABLE, "the first turn of the loop is not done yet\n")
-        }
+fn respond(method: &Method, path: &str, pages: &impl Latest) -> Response<Full<Bytes>> {
+    let not_yet =
+        || text(StatusCode::SERVICE_UNAVAILABLE, "the first turn of the loop is not done yet\n");
+    match (method, path) {
+        (&Method::GET | &Method::HEAD, "/metrics") => match pages.page() {
+            Some(page) => text(StatusCode::OK, page),
+            None => not_yet(),
+        },
+        (&Method::GET | &Method::HEAD, "/readyz") if !pages.is_there() => not_yet(),
         // Whoever reads this was answered by the thread that the loop is on.
-        (&Method::GET | &Method::HEAD, "/healthz", _)
-        | (&Method::GET | &Method::HEAD, "/readyz", Some(_)) => text(StatusCode::OK, "ok\n"),
-        (_, "/metrics" | "/healthz" | "/readyz", _) => text(StatusCode::METHOD_NOT_ALLOWED, "GET only\n"),
+        (&Method::GET | &Method::HEAD, "/healthz" | "/readyz") => text(StatusCode::OK, "ok\n"),
+        (_, "/metrics" | "/healthz" | "/readyz") => text(StatusCode::METHOD_NOT_ALLOWED, "GET only\n"),
         _ => text(StatusCode::NOT_FOUND, "the metrics are at /metrics\n"),
     }
 }
@@ -207,25 +215,61 @@ fn text(status: StatusCode, text: impl Into<Bytes>) -> Response<Full<Bytes>> {
     response
 }
 
-/// The page of the last turn, for all who ask. Cheap to clone.
+/// Where the page of the last turn comes from. Cheap to clone.
+pub(crate) trait Latest: Clone + Send + Sync + 'static {
+    /// The page; `None` before the first turn is done.
+    fn page(&self) -> Option<Bytes>;
+
+    /// Whether there is one.
+    fn is_there(&self) -> bool;
+}
+
+/// The page of the last turn, drawn when somebody asks for it, once.
 #[derive(Debug, Clone)]
-pub(crate) struct Pages(watch::Sender<Option<Bytes>>);
+pub(crate) struct Pages {
+    views: watch::Receiver<Option<Arc<View>>>,
+    drawn: Arc<Mutex<Drawn>>,
+}
+
+/// The last page that was drawn.
+#[derive(Debug, Default)]
+struct Drawn {
+    /// Of which turn; none after it was let go.
+    page: Option<(u64, Bytes)>,
+    /// How long it was.
+    length: usize,
+}
 
 impl Pages {
-    /// No page yet.
-    pub(crate) fn new() -> Self {
-        Self(watch::Sender::new(None))
+    /// Of these views.
+    pub(crate) fn of(views: watch::Receiver<Option<Arc<View>>>) -> Self {
+        Self { views, drawn: Arc::default() }
     }
 
-    pub(crate) fn subscribe(&self) -> watch::Receiver<Option<Bytes>> {
-        self.0.subscribe()
+    /// A turn is done: its page is another one. All of it is locked memory, so it goes now, or when the last who reads it is done.
+    pub(crate) fn let_go(&self) {
+        self.drawn.lock().unwrap_or_else(PoisonError::into_inner).page = None;
     }
+}
 
-    /// Draws the page of a turn, if there is a listener at all. The one before goes when the last who reads it is done.
-    pub(crate) fn draw(&self, view: &View) {
-        if self.0.receiver_count() > 0 {
-            let before = self.0.borrow().as_ref().map_or(0, Bytes::len);
-            self.0.send_replace(Some(metrics::render(view, before + before / 16).into()));
+impl Latest for Pages {
+    fn page(&self) -> Option<Bytes> {
+        let view = self.views.borrow().clone()?;
+        let mut drawn = self.drawn.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((turn, page)) = &drawn.page
+            && *turn == view.ticks
+        {
+            return Some(page.clone());
         }
+        drawn.page = None;
+        let text = metrics::render(&view, drawn.length + drawn.length / 16);
+        drawn.length = text.len();
+        let page = Bytes::from(text);
+        drawn.page = Some((view.ticks, page.clone()));
+        Some(page)
+    }
+
+    fn is_there(&self) -> bool {
+        self.views.borrow().is_some()
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet, VecDeque},
+    sync::Arc,
     time::Duration,
 };
 
@@ -18,7 +19,8 @@ const APART: Duration = Duration::from_mins(1);
 /// neither memory nor the number of metric series grows with the cgroups that ever were.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
-    accounts: HashMap<CgroupId, Account>,
+    /// Shared with the view of the last turn, which is let go before the next one writes here.
+    accounts: HashMap<CgroupId, Arc<Account>>,
 }
 
 /// One cgroup's account.
@@ -67,13 +69,13 @@ impl Ledger {
     /// Takes in one tick's decisions.
     pub(crate) fn decided(&mut self, decisions: &[Decision], now: Duration) {
         for decision in decisions {
-            self.accounts.entry(decision.id).or_default().decided(decision, now);
+            Arc::make_mut(self.accounts.entry(decision.id).or_default()).decided(decision, now);
         }
     }
 
     /// Takes in what a request did.
     pub(crate) fn took_effect(&mut self, id: CgroupId, effect: &Effect) {
-        let Some(account) = self.accounts.get_mut(&id) else { return };
+        let Some(account) = self.accounts.get_mut(&id).map(Arc::make_mut) else { return };
         account.requested += effect.requested;
         account.effective += effect.freed.max(effect.offloaded).max(effect.demoted);
         account.reclaim_cpu += effect.cpu;
@@ -82,7 +84,7 @@ impl Ledger {
 
     /// Takes in how much of a cgroup is in use.
     pub(crate) fn works_in(&mut self, id: CgroupId, size: Bytes, now: Duration) {
-        let Some(account) = self.accounts.get_mut(&id) else { return };
+        let Some(account) = self.accounts.get_mut(&id).map(Arc::make_mut) else { return };
         let sets = &mut account.working_sets;
         if sets.back().is_some_and(|last| now < last.at + APART) {
             return;
@@ -100,7 +102,7 @@ impl Ledger {
 
     /// One cgroup's account.
     #[must_use]
-    pub(crate) fn account(&self, id: CgroupId) -> Option<&Account> {
+    pub(crate) fn account(&self, id: CgroupId) -> Option<&Arc<Account>> {
         self.accounts.get(&id)
     }
 }
@@ -118,10 +120,11 @@ impl Account {
             last.decision = decision.clone();
             return;
         }
-        self.recent.push_back(Entry { since: now, ticks: 1, asked, decision: decision.clone() });
-        if self.recent.len() > KEPT {
+        // Before, so that there never is one more: it would take twice the room.
+        if self.recent.len() == KEPT {
             self.recent.pop_front();
         }
+        self.recent.push_back(Entry { since: now, ticks: 1, asked, decision: decision.clone() });
     }
 }
 

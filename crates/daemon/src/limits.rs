@@ -3,9 +3,12 @@
 use std::os::fd::OwnedFd;
 
 use lowtide_cgroup::Mount;
-use nix::sys::{
-    mman::{MlockAllFlags, mlockall, munlockall},
-    resource::{Resource, getrlimit, setrlimit},
+use nix::{
+    libc,
+    sys::{
+        mman::{MlockAllFlags, mlockall, munlockall},
+        resource::{Resource, getrlimit, setrlimit},
+    },
 };
 
 /// As many descriptors as the daemon is allowed: a tick holds one for each cgroup.
@@ -28,8 +31,12 @@ pub(crate) fn reserve_descriptors(mount: &Mount) -> Vec<OwnedFd> {
 }
 
 /// A daemon that waits for its own pages to come back from swap cannot relieve a host that thrashes.
+///
+/// Each page is locked when it is first touched (`MCL_ONFAULT`, 4.4): what a turn needs is there after the first one, and what only
+/// other commands of the same program need never takes DRAM.
 pub(crate) fn lock_memory() {
-    if let Err(errno) = mlockall(MlockAllFlags::MCL_CURRENT | MlockAllFlags::MCL_FUTURE) {
+    let on_fault = MlockAllFlags::from_bits_retain(libc::MCL_ONFAULT);
+    if let Err(errno) = mlockall(MlockAllFlags::MCL_CURRENT | MlockAllFlags::MCL_FUTURE | on_fault) {
         tracing::warn!(%errno, "cannot lock the daemon's memory; give it CAP_IPC_LOCK or LimitMEMLOCK=infinity");
     }
 }

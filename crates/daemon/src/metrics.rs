@@ -1,4 +1,4 @@
-//! The Prometheus page, drawn once a turn from the view.
+//! The Prometheus page, drawn from the view.
 //!
 //! What is not in the view is not on the page, so a cgroup that is gone leaves no series behind and needs no idle timeout.
 

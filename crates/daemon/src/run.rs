@@ -221,7 +221,7 @@ impl Daemon {
             version = env!("CARGO_PKG_VERSION"), config = %options.config.display(), own_cgroup = &*escaped(turns.own()),
             policies = loaded.config.policies.policies().len(), "lowtide starts"
         );
-        let pages = Pages::new();
+        let pages = Pages::of(views.subscribe());
         let not_given = serve(&loaded.config, &views, &pages).await?;
         for problem in &not_given {
             tracing::warn!("{problem}");
@@ -329,15 +329,19 @@ impl Daemon {
         if self.trial.is_due(&self.root, &self.config) {
             self.take_trial(limits::unlocked(|| self.trial.make(&self.root)));
         }
-        match self.turns.turn(&self.config, &mut self.journal, self.turns.uptime()) {
-            Ok(view) => {
+        match self.turns.look(&self.config, self.turns.uptime()) {
+            Ok(looked) => {
+                let hung = self.views.borrow().as_ref().is_some_and(|before| !before.hanging.is_empty());
+                // All of it is locked memory, of which there should not be two. Nobody is answered before this turn is done.
+                self.views.send_replace(None);
+                self.pages.let_go();
+                let view = self.turns.go_on(looked, &self.config, &mut self.journal);
                 self.strain = self.watch.strain(&self.root, &view, self.config.policies.policies());
                 self.balance.strained(self.strain, &self.config.balancer.unwrap_or_default());
                 let mut problems = [&self.lasting[..], &self.problems].concat();
                 problems.extend(self.settings.problem().cloned());
                 problems.extend(view.stuck.as_ref().map(ToString::to_string));
                 let hangs = hanging(&view.hanging);
-                let hung = self.views.borrow().as_ref().is_some_and(|before| !before.hanging.is_empty());
                 if let Some(problem) = hangs.as_ref().filter(|_| !hung) {
                     tracing::warn!("{problem}");
                 }
@@ -347,7 +351,6 @@ impl Daemon {
                 self.recorder.turn(&view);
                 problems.extend(self.recorder.problem().map(str::to_owned));
                 let view = View { problems, reload_refused: self.refused, balancer, ..view };
-                self.pages.draw(&view);
                 self.views.send_replace(Some(Arc::new(view)));
             }
             Err(error) => tracing::warn!(%error, "cannot observe the host: nothing is done in this turn"),
@@ -486,7 +489,7 @@ async fn serve(
         match Listener::bind(metrics).await {
             Ok((listener, not_given)) => {
                 problems.extend(not_given);
-                tokio::spawn(listener.serve(pages.subscribe()));
+                tokio::spawn(listener.serve(pages.clone()));
             }
             Err(error) => {
                 let again = RETRY.as_secs();
@@ -511,7 +514,7 @@ async fn serve_later(metrics: Metrics, pages: Pages) {
         tokio::time::sleep(RETRY).await;
         if let Ok((listener, _)) = Listener::bind(&metrics).await {
             tracing::info!("the metrics are served now");
-            return listener.serve(pages.subscribe()).await;
+            return listener.serve(pages).await;
         }
     }
 }

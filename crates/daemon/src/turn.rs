@@ -60,6 +60,15 @@ pub(crate) struct Loop {
     total: Bytes,
 }
 
+/// A turn that has begun: what was seen, and nothing is decided.
+#[derive(Debug)]
+pub(crate) struct Looked {
+    sight: Sight,
+    now: Duration,
+    /// Of this thread when it began.
+    cpu: Duration,
+}
+
 impl Loop {
     /// A loop that has seen nothing yet. Pressure triggers report to `alarms`.
     pub(crate) fn new(
@@ -110,32 +119,26 @@ impl Loop {
         self.started.elapsed()
     }
 
-    /// One turn. `now` is the loop's [uptime](Self::uptime). Fails only if the host itself cannot be observed; nothing was done then.
-    pub(crate) fn turn(
-        &mut self,
-        config: &Config,
-        journal: &mut Journal,
-        now: Duration,
-    ) -> Result<View, Error> {
+    /// The beginning of a turn: what there is to see. `now` is the loop's [uptime](Self::uptime). Fails only if the host itself cannot
+    /// be observed; nothing was done then.
+    pub(crate) fn look(&mut self, config: &Config, now: Duration) -> Result<Looked, Error> {
         let cpu = thread_cpu().unwrap_or_default();
         self.collect();
-        let mut sight = self.observer.look(&config.policies, now)?;
+        let sight = self.observer.look(&config.policies, now)?;
         self.total = sight.seen.host.total;
+        Ok(Looked { sight, now, cpu })
+    }
+
+    /// The rest of it: what was seen is decided on, and requests begin.
+    pub(crate) fn go_on(&mut self, looked: Looked, config: &Config, journal: &mut Journal) -> View {
+        let Looked { mut sight, now, cpu } = looked;
         // Before anything is asked of a cgroup.
         let state = &self.state;
         self.confine.turn(journal, &mut sight, config, &|id| state.wants_past_zswap(id));
         self.devices.look(&sight.seen.host.tiers);
         self.observer.find_out_swappiness(&mut sight, config.policies.policies());
         self.sampler.turn(&config.hotness, || sampled(&sight, config, state), self.started);
-        for cgroup in &mut sight.seen.cgroups {
-            cgroup.reading = self.sampler.reading(cgroup.id);
-            cgroup.alarm = self.alarms.remove(&cgroup.id);
-            cgroup.pending = self.actuator.pending(cgroup.id);
-            if cgroup.pending.is_any() {
-                self.triggers.needs(cgroup.id, now);
-            }
-            cgroup.effects = self.effects.remove(&cgroup.id).unwrap_or_default();
-        }
+        self.complete(&mut sight, now);
         let policies = config.policies.policies();
         let decisions = lowtide_core::tick(&mut self.state, &sight.seen, policies, &config.budgets, now);
         self.ledger.decided(&decisions, now);
@@ -146,7 +149,20 @@ impl Loop {
         view.tick_cpu = thread_cpu().unwrap_or_default().saturating_sub(cpu);
         self.books.turn(&view);
         view.sums = self.books.sums(config.price.as_ref());
-        Ok(view)
+        view
+    }
+
+    /// What the loop itself knows of the cgroups that were seen.
+    fn complete(&mut self, sight: &mut Sight, now: Duration) {
+        for cgroup in &mut sight.seen.cgroups {
+            cgroup.reading = self.sampler.reading(cgroup.id);
+            cgroup.alarm = self.alarms.remove(&cgroup.id);
+            cgroup.pending = self.actuator.pending(cgroup.id);
+            if cgroup.pending.is_any() {
+                self.triggers.needs(cgroup.id, now);
+            }
+            cgroup.effects = self.effects.remove(&cgroup.id).unwrap_or_default();
+        }
     }
 
     /// Stops every request after the chunk that is being written, and a look at idle ages after the walk.

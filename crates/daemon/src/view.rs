@@ -123,7 +123,7 @@ pub(crate) struct CgroupView {
     /// What was decided last.
     pub(crate) decision: Decision,
     /// What was done so far.
-    pub(crate) account: Account,
+    pub(crate) account: Arc<Account>,
 }
 
 /// Pressure over the last interval, for metrics.

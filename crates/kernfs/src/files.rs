@@ -1,4 +1,5 @@
 use std::{
+    cell::Cell,
     os::fd::{AsFd, OwnedFd},
     path::{Path, PathBuf},
 };
@@ -69,15 +70,22 @@ pub trait Files {
         optional(self.parse(path, parser))
     }
 
-    /// A file that the kernel renders in one piece ([`Files::read_record`]), understood by `parser`.
+    /// A file that the kernel renders in one piece ([`Files::read_record`]), understood by `parser`. Nothing is allocated for a file
+    /// that fits into one read: a turn has thousands of them.
     fn parse_record<T>(
         &self,
         path: impl AsRef<Path>,
         parser: impl FnOnce(&str) -> Result<T, Fault>,
     ) -> Result<Option<T>> {
         let path = path.as_ref();
-        let Some(text) = self.read_record(path)? else { return Ok(None) };
-        parser(&text).map(Some).map_err(|fault| self.malformed(path, fault))
+        let Some(file) = optional(self.open(path, OFlag::O_RDONLY))? else { return Ok(None) };
+        let understood = with_buffer(|buffer| {
+            let length = read_bytes(&file, true, buffer)?;
+            let bytes = &buffer[..length];
+            let text = std::str::from_utf8(bytes).map_err(|e| Failure::Malformed(not_utf8(bytes, e)))?;
+            parser(text).map_err(Failure::Malformed)
+        });
+        optional(understood.map_err(|e| e.at(&self.shown(path))))
     }
 
     /// A list of the host line by line, without the line breaks, as bytes: one line that is no text, or of no end, says nothing about the
@@ -166,21 +174,47 @@ fn read_some(file: &OwnedFd, chunk: &mut [u8]) -> Result<usize, Failure> {
 
 fn read_text(file: &OwnedFd, in_one_piece: bool) -> Result<String, Failure> {
     let mut bytes = Vec::new();
-    let mut chunk = [0; CHUNK];
+    let length = read_bytes(file, in_one_piece, &mut bytes)?;
+    bytes.truncate(length);
+    String::from_utf8(bytes).map_err(|error| {
+        let fault = not_utf8(error.as_bytes(), error.utf8_error());
+        Failure::Malformed(fault)
+    })
+}
+
+/// Puts the file at the beginning of `bytes`, whatever was there, and returns its length. They are not cut off there: to fill them up
+/// again with zeros would cost more than the file.
+fn read_bytes(file: &OwnedFd, in_one_piece: bool, bytes: &mut Vec<u8>) -> Result<usize, Failure> {
+    let mut length = 0;
     loop {
-        let count = read_some(file, &mut chunk)?;
-        if count == 0 {
-            break;
+        if bytes.len() < length + CHUNK {
+            bytes.resize(length + CHUNK, 0);
         }
-        bytes.extend_from_slice(&chunk[..count]);
-        if bytes.len() > READ_LIMIT {
+        let count = read_some(file, &mut bytes[length..length + CHUNK])?;
+        length += count;
+        if length > READ_LIMIT {
             return Err(Failure::TooLarge(READ_LIMIT));
         }
-        if in_one_piece && count < CHUNK {
-            break;
+        if count == 0 || (in_one_piece && count < CHUNK) {
+            return Ok(length);
         }
     }
-    String::from_utf8(bytes).map_err(|error| Failure::Malformed(not_utf8(&error)))
+}
+
+thread_local! {
+    /// What files of one record are read into.
+    static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// Lends the thread's buffer. Who reads a second file meanwhile is given a new one.
+fn with_buffer<T>(work: impl FnOnce(&mut Vec<u8>) -> T) -> T {
+    let mut buffer = BUFFER.take();
+    let done = work(&mut buffer);
+    // A file of many pages is rare, and its room is not kept.
+    if buffer.len() <= 2 * CHUNK {
+        BUFFER.set(buffer);
+    }
+    done
 }
 
 fn lines(file: &OwnedFd, take: &mut dyn FnMut(&[u8])) -> Result<usize, Failure> {
@@ -222,8 +256,8 @@ fn lines(file: &OwnedFd, take: &mut dyn FnMut(&[u8])) -> Result<usize, Failure> 
     Ok(too_long)
 }
 
-fn not_utf8(error: &std::string::FromUtf8Error) -> Fault {
-    let (good, bad) = error.as_bytes().split_at(error.utf8_error().valid_up_to());
+fn not_utf8(bytes: &[u8], error: std::str::Utf8Error) -> Fault {
+    let (good, bad) = bytes.split_at(error.valid_up_to());
     let line = good.split(|byte| *byte == b'\n').count();
     let start = good.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
     let end = bad.iter().position(|byte| *byte == b'\n').unwrap_or(bad.len());

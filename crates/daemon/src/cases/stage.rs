@@ -101,8 +101,9 @@ impl Stage {
         self.turns += 1;
         self.stall();
         let now = self.config.interval * u32::try_from(self.turns - self.daemon.since).unwrap();
-        match self.daemon.turns.turn(&self.config, &mut self.daemon.journal, now) {
-            Ok(view) => {
+        match self.daemon.turns.look(&self.config, now) {
+            Ok(looked) => {
+                let view = self.daemon.turns.go_on(looked, &self.config, &mut self.daemon.journal);
                 for cgroup in &view.cgroups {
                     self.told.decided(self.turns, &cgroup.decision);
                 }

@@ -8,6 +8,23 @@ use super::*;
 
 const GET: &[u8] = b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n";
 
+/// A page that needs no turn.
+#[derive(Debug, Clone, Copy)]
+struct Fixed(Option<&'static str>);
+
+impl Latest for Fixed {
+    fn page(&self) -> Option<Bytes> {
+        self.0.map(Bytes::from)
+    }
+
+    fn is_there(&self) -> bool {
+        self.0.is_some()
+    }
+}
+
+const NONE: Fixed = Fixed(None);
+const PAGE: Fixed = Fixed(Some("the page\n"));
+
 async fn answered(stream: impl AsyncRead + AsyncWrite + Unpin, request: &[u8]) -> String {
     let (mut stream, mut text) = (stream, String::new());
     stream.write_all(request).await.unwrap();
@@ -21,32 +38,26 @@ async fn serve(access: Access) -> SocketAddr {
     let (listener, _) = Listener::bind(&Metrics::Tcp { address, access }).await.unwrap();
     let Listener::Tcp { listener: tcp, .. } = &listener else { panic!() };
     let address = tcp.local_addr().unwrap();
-    // The task keeps the sender.
-    tokio::spawn(async move {
-        let pages = watch::Sender::new(Some(Bytes::from_static(b"the page\n")));
-        listener.serve(pages.subscribe()).await;
-    });
+    tokio::spawn(listener.serve(PAGE));
     address
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_client_that_is_too_slow_is_let_go() {
     for request in ["", "GET /met", "GET /metrics HTTP/1.1\r\n", "GET / HTTP/1.1\r\n\r\n"] {
-        let (_, pages) = watch::channel(None);
         // Too little room for the answer, which the client does not read.
         let (mut client, server) = duplex(64);
         client.write_all(request.as_bytes()).await.unwrap();
-        let done = tokio::time::timeout(PATIENCE * 2, answer(server, &pages, None, || {})).await;
+        let done = tokio::time::timeout(PATIENCE * 2, answer(server, &NONE, None, || {})).await;
         assert!(done.is_ok(), "{request:?} holds its connection");
     }
 }
 
 #[tokio::test]
 async fn one_request_a_connection() {
-    let (_, pages) = watch::channel(None);
     let (mut client, server) = duplex(4096);
     client.write_all(b"HEAD /metrics HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
-    answer(server, &pages, None, || {}).await;
+    answer(server, &NONE, None, || {}).await;
     let mut text = String::new();
     client.read_to_string(&mut text).await.unwrap();
     assert!(text.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{text}");
@@ -64,7 +75,7 @@ fn only_reading_the_metrics_is_allowed() {
         (Method::GET, "/healthz", StatusCode::OK),
         (Method::GET, "/readyz", StatusCode::SERVICE_UNAVAILABLE),
     ] {
-        assert_eq!(respond(&method, path, None).status(), status, "{method} {path}");
+        assert_eq!(respond(&method, path, &NONE).status(), status, "{method} {path}");
     }
 }
 
@@ -94,8 +105,7 @@ async fn the_unix_socket_is_for_its_group() {
     let (listener, not_given) = Listener::bind(&Metrics::Unix { path: path.clone(), group }).await.unwrap();
     assert!(not_given.unwrap().starts_with("metrics.group: there is no group `no-such-group`"));
     assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o660);
-    let pages = watch::Sender::new(Some(Bytes::from_static(b"the page\n")));
-    let server = tokio::spawn(listener.serve(pages.subscribe()));
+    let server = tokio::spawn(listener.serve(PAGE));
     let text = answered(UnixStream::connect(&path).await.unwrap(), GET).await;
     assert!(text.ends_with("the page\n"), "{text}");
     server.abort();
