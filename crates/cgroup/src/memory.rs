@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use lowtide_core::{
     Bytes, Limit, Memory, MemoryStat,
-    lineage::{Above, Settings},
+    lineage::{Above, Limits, Settings},
 };
 use lowtide_kernfs::{
     Errno, Error as FileError, Fault, Files, Operation,
@@ -12,14 +12,21 @@ use lowtide_kernfs::{
 use crate::{Cgroup, Error, Result};
 
 impl Cgroup {
-    /// Its memory now: seven files, of three system calls each.
-    ///
-    /// `memory.zswap.current` is not read: memory.stat has the same number as `zswap` (`zswap_current_read` and the
-    /// stat table both show `MEMCG_ZSWAP_B`, mm/memcontrol.c).
+    /// Its memory now, with its limits.
     ///
     /// [`Error::NoMemoryController`] for the root, and where the memory controller is off; [`Error::is_gone`] if the
     /// cgroup vanished meanwhile.
     pub fn memory(&self) -> Result<Memory> {
+        self.memory_within(self.limits(false)?)
+    }
+
+    /// Its memory now, within limits that are known: three files, of three system calls each.
+    ///
+    /// `memory.zswap.current` is not read: memory.stat has the same number as `zswap` (`zswap_current_read` and the
+    /// stat table both show `MEMCG_ZSWAP_B`, mm/memcontrol.c).
+    ///
+    /// Fails as [`memory`](Self::memory) does.
+    pub fn memory_within(&self, limits: Limits) -> Result<Memory> {
         let current = self.dir().parse_record("memory.current", bytes)?;
         let current = current.ok_or_else(|| self.lacks("memory.current"))?;
         let (stat, zswap_current) =
@@ -27,10 +34,10 @@ impl Cgroup {
         Ok(Memory {
             current,
             swap_current: self.dir().parse_record("memory.swap.current", bytes)?,
-            min: self.protection("memory.min")?,
-            low: self.protection("memory.low")?,
-            swap_max: self.dir().parse_record("memory.swap.max", limit)?,
-            swap_high: self.dir().parse_record("memory.swap.high", limit)?,
+            min: limits.min,
+            low: limits.low,
+            swap_max: limits.swap_max,
+            swap_high: limits.swap_high,
             above: Above::default(),
             zswap_current,
             stat,
@@ -38,33 +45,36 @@ impl Cgroup {
         })
     }
 
-    /// What bears on those below it, and on what it may have in zswap; `None` without the memory controller. zswap's files are read
-    /// only if `with_zswap`. One that is gone has none of it.
-    pub fn settings(&self, with_zswap: bool) -> Result<Option<Settings>> {
-        let Some(current) = self.dir().parse_record("memory.current", bytes)? else { return Ok(None) };
+    /// What somebody has set of it: four files, and two of zswap if `with_zswap`. One that is gone, or has no memory controller, has
+    /// nothing set.
+    pub fn limits(&self, with_zswap: bool) -> Result<Limits> {
         let limit_of = |file| self.dir().parse_record(file, limit);
+        let mut limits = Limits {
+            min: self.protection("memory.min")?,
+            low: self.protection("memory.low")?,
+            swap_max: limit_of("memory.swap.max")?,
+            swap_high: limit_of("memory.swap.high")?,
+            ..Limits::default()
+        };
+        if with_zswap {
+            limits.zswap_max = limit_of("memory.zswap.max")?;
+            limits.zswap_writeback = self.dir().parse_record("memory.zswap.writeback", switch)?;
+        }
+        Ok(limits)
+    }
+
+    /// What bears on those below it; `None` without the memory controller. One that is gone has none of it.
+    pub fn settings(&self, limits: Limits) -> Result<Option<Settings>> {
+        let Some(current) = self.dir().parse_record("memory.current", bytes)? else { return Ok(None) };
         // Without a limit nobody asks how near it is.
         let used = |limits: &[Option<Limit>], file: &str| -> Result<Bytes> {
             let is_limited = limits.iter().flatten().any(|limit| *limit != Limit::Max);
             let used = if is_limited { self.dir().parse_record(file, bytes)? } else { None };
             Ok(used.unwrap_or_default())
         };
-        let (swap_max, swap_high) = (limit_of("memory.swap.max")?, limit_of("memory.swap.high")?);
-        let mut settings = Settings {
-            current,
-            min: self.protection("memory.min")?,
-            low: self.protection("memory.low")?,
-            swap_current: used(&[swap_max, swap_high], "memory.swap.current")?,
-            swap_max,
-            swap_high,
-            ..Settings::default()
-        };
-        if with_zswap {
-            settings.zswap_max = limit_of("memory.zswap.max")?;
-            settings.zswap_current = used(&[settings.zswap_max], "memory.zswap.current")?;
-            settings.zswap_writeback = self.dir().parse_record("memory.zswap.writeback", switch)?;
-        }
-        Ok(Some(settings))
+        let swap_current = used(&[limits.swap_max, limits.swap_high], "memory.swap.current")?;
+        let zswap_current = used(&[limits.zswap_max], "memory.zswap.current")?;
+        Ok(Some(Settings { current, swap_current, zswap_current, limits }))
     }
 
     /// memory.min and memory.low; `max` protects everything.

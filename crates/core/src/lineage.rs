@@ -5,27 +5,34 @@ use crate::{
     units::{Bytes, Limit},
 };
 
-/// What one cgroup has set, and takes.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Settings {
-    /// memory.current.
-    pub current: Bytes,
+/// What one cgroup has set. Only people change it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Limits {
     /// memory.min.
     pub min: Bytes,
     /// memory.low.
     pub low: Bytes,
-    /// memory.swap.current.
-    pub swap_current: Bytes,
     /// memory.swap.max.
     pub swap_max: Option<Limit>,
     /// memory.swap.high.
     pub swap_high: Option<Limit>,
-    /// memory.zswap.current.
-    pub zswap_current: Bytes,
     /// memory.zswap.max.
     pub zswap_max: Option<Limit>,
     /// memory.zswap.writeback; `None` where the kernel has no such file.
     pub zswap_writeback: Option<bool>,
+}
+
+/// What one cgroup has set, and takes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// memory.current.
+    pub current: Bytes,
+    /// memory.swap.current.
+    pub swap_current: Bytes,
+    /// memory.zswap.current.
+    pub zswap_current: Bytes,
+    /// What it has set.
+    pub limits: Limits,
 }
 
 /// A cgroup above targets.
@@ -72,10 +79,10 @@ pub fn settle(
 ) {
     let paths = paths(levels);
     let min =
-        Protection { of: |one: &Settings| one.min, recursive }
+        Protection { of: |one: &Limits| one.min, recursive }
             .of_levels(levels, cgroups, places, |memory| memory.min);
     let low =
-        Protection { of: |one: &Settings| one.low, recursive }
+        Protection { of: |one: &Limits| one.low, recursive }
             .of_levels(levels, cgroups, places, |memory| memory.low);
     for (index, cgroup) in cgroups.iter_mut().enumerate() {
         let above = places.get(index).and_then(|place| place.above);
@@ -105,8 +112,8 @@ fn paths(levels: &[Level]) -> Vec<Above> {
 
 impl Above {
     fn below(self, settings: &Settings) -> Self {
-        let Settings { swap_current, swap_max, swap_high, zswap_current, zswap_max, zswap_writeback, .. } =
-            settings;
+        let Settings { swap_current, zswap_current, limits, .. } = settings;
+        let Limits { swap_max, swap_high, zswap_max, zswap_writeback, .. } = limits;
         let room = |limit: &Option<Limit>, used: &Bytes| match limit {
             Some(Limit::At(limit)) => Some(*limit - *used),
             Some(Limit::Max) | None => None,
@@ -140,7 +147,7 @@ struct Share {
     claimed: Bytes,
 }
 
-impl<F: Fn(&Settings) -> Bytes> Protection<F> {
+impl<F: Fn(&Limits) -> Bytes> Protection<F> {
     /// Of the children of a level only those are known that are targets or above some: what others claim counts as not claimed, so
     /// that rather more is kept than the kernel would.
     fn of_levels(
@@ -153,14 +160,14 @@ impl<F: Fn(&Settings) -> Bytes> Protection<F> {
         let new = |level: &Level| Share { current: level.settings.current, ..Share::default() };
         let mut shares = Shares { levels: levels.iter().map(new).collect(), recursive: self.recursive };
         for Level { parent, settings } in levels {
-            shares.claim(*parent, settings.current.min((self.of)(settings)));
+            shares.claim(*parent, settings.current.min((self.of)(&settings.limits)));
         }
         // One that is a level itself has claimed already.
         for (cgroup, place) in cgroups.iter().zip(places).filter(|(_, place)| place.own.is_none()) {
             shares.claim(place.above, cgroup.memory.current.min(own(&cgroup.memory)));
         }
         for (index, Level { parent, settings }) in levels.iter().enumerate() {
-            let set = (self.of)(settings);
+            let set = (self.of)(&settings.limits);
             shares.levels[index].effective = match parent {
                 Some(parent) if *parent < index => shares.of(*parent, settings.current, set),
                 // Below the root all that is set holds.

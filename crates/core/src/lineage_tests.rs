@@ -4,8 +4,8 @@ use super::*;
 use crate::{CgroupId, confine::Confinement};
 
 fn level(parent: Option<usize>, current: u64, min: u64) -> Level {
-    let (current, min) = (Bytes::mib(current), Bytes::mib(min));
-    Level { parent, settings: Settings { current, min, ..Settings::default() } }
+    let limits = Limits { min: Bytes::mib(min), ..Limits::default() };
+    Level { parent, settings: Settings { current: Bytes::mib(current), limits, ..Settings::default() } }
 }
 
 fn cgroup(current: u64, min: Bytes) -> CgroupObservation {
@@ -85,28 +85,32 @@ fn a_claim_goes_first_and_the_rest_is_shared() {
 #[test]
 fn every_limit_on_the_path_counts() {
     let with = |parent, settings| Level { parent, settings };
+    let set = |limits| Settings { limits, ..Settings::default() };
     let levels = [
-        with(None, Settings { swap_max: Some(Limit::At(Bytes::ZERO)), ..Settings::default() }),
-        with(Some(0), Settings { swap_max: Some(Limit::Max), ..Settings::default() }),
+        with(None, set(Limits { swap_max: Some(Limit::At(Bytes::ZERO)), ..Limits::default() })),
+        with(Some(0), set(Limits { swap_max: Some(Limit::Max), ..Limits::default() })),
         with(
             None,
             Settings {
                 swap_current: Bytes::mib(7),
-                swap_high: Some(Limit::At(Bytes::mib(8))),
-                zswap_max: Some(Limit::At(Bytes::mib(3))),
                 zswap_current: Bytes::mib(1),
-                zswap_writeback: Some(false),
+                limits: Limits {
+                    swap_high: Some(Limit::At(Bytes::mib(8))),
+                    zswap_max: Some(Limit::At(Bytes::mib(3))),
+                    zswap_writeback: Some(false),
+                    ..Limits::default()
+                },
                 ..Settings::default()
             },
         ),
     ];
     let mut cgroups = vec![cgroup(10, Bytes::ZERO), cgroup(10, Bytes::ZERO), cgroup(10, Bytes::ZERO)];
-    let one = Settings {
+    let one = set(Limits {
         zswap_max: Some(Limit::At(Bytes::mib(1))),
         swap_max: Some(Limit::Max),
-        ..Settings::default()
-    };
-    let own = [Settings::default(), one.clone(), one];
+        ..Limits::default()
+    });
+    let own = [Settings::default(), one, one];
     let places = [Some(1), Some(2), None].map(|above| Place { above, own: None });
     settle(&levels, &mut cgroups, &places, &own, true);
     let above: Vec<_> = cgroups.iter().map(|cgroup| cgroup.memory.above).collect();

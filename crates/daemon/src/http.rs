@@ -183,8 +183,7 @@ async fn answer(
 }
 
 fn respond(method: &Method, path: &str, pages: &impl Latest) -> Response<Full<Bytes>> {
-    let not_yet =
-        || text(StatusCode::SERVICE_UNAVAILABLE, "the first turn of the loop is not done yet\n");
+    let not_yet = || text(StatusCode::SERVICE_UNAVAILABLE, "the first turn of the loop is not done yet\n");
     match (method, path) {
         (&Method::GET | &Method::HEAD, "/metrics") => match pages.page() {
             Some(page) => text(StatusCode::OK, page),

@@ -40,6 +40,7 @@ mod stuck;
 mod targets;
 mod triggers;
 mod turn;
+mod unchanged;
 mod view;
 mod watched;
 

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use lowtide_cgroup::{Cgroup, Error};
 use lowtide_core::lineage::{Level, Place, Settings};
 
+use crate::unchanged::Unchanged;
+
 /// What was read on the way, parents before children.
 #[derive(Debug, Default)]
 pub(crate) struct Lineage {
     levels: Vec<Level>,
     /// Those above the place where the walk is, the nearest last.
     path: Vec<(Arc<str>, Above)>,
-    with_zswap: bool,
 }
 
 /// The nearest level above a cgroup.
@@ -26,14 +27,14 @@ enum Above {
 }
 
 impl Lineage {
-    /// Nothing yet. zswap's files are read only if `with_zswap`.
-    pub(crate) fn new(with_zswap: bool) -> Self {
-        Self { with_zswap, ..Self::default() }
-    }
-
     /// Takes in the next cgroup of a walk in depth-first order; returns where it stands, `None` if it cannot be
     /// read what holds above it. One that is not `needed` is not read.
-    pub(crate) fn enter(&mut self, cgroup: &Cgroup, needed: bool) -> Result<Option<Place>, Error> {
+    pub(crate) fn enter(
+        &mut self,
+        cgroup: &Cgroup,
+        needed: bool,
+        unchanged: &mut Unchanged,
+    ) -> Result<Option<Place>, Error> {
         while self.path.last().is_some_and(|(last, _)| !is_below(cgroup.path(), last)) {
             self.path.pop();
         }
@@ -41,7 +42,11 @@ impl Lineage {
         if !needed || !cgroup.may_have_children() || &**cgroup.path() == "/" {
             return Ok(above.place(None));
         }
-        let read = if above == Above::Unknown { Ok(None) } else { cgroup.settings(self.with_zswap) };
+        let read = if above == Above::Unknown {
+            Ok(None)
+        } else {
+            unchanged.limits(cgroup).and_then(|limits| cgroup.settings(limits))
+        };
         let (own, outcome) = match read {
             Ok(Some(settings)) => {
                 let own = self.push(above, settings);

@@ -8,8 +8,10 @@ use std::{
 
 use lowtide_cgroup::{Cgroup, Descend, Error, Mount};
 use lowtide_core::{
-    Bytes, CgroupId, CgroupObservation, Confinement, HostObservation, LeftOut, Mode, Observation, Policy,
-    Ratio, Stall, Stored, TierKind, left_out::Kind, lineage::Level, lineage::Place,
+    Bytes, CgroupId, CgroupObservation, Confinement, HostObservation, LeftOut, Memory, Mode, Observation,
+    Policy, Ratio, Stall, Stored, TierKind,
+    left_out::Kind,
+    lineage::{Level, Limits, Place, Settings},
 };
 use lowtide_kernfs::{Files, Root};
 use lowtide_mglru::LruGen;
@@ -22,6 +24,7 @@ use crate::{
     limits,
     lineage::Lineage,
     targets::{self, Candidate},
+    unchanged::Unchanged,
     view::Stalls,
 };
 
@@ -35,6 +38,7 @@ pub(crate) struct Observer {
     takes_swappiness: Option<bool>,
     before: HashMap<CgroupId, Pressures>,
     complaints: Complaints,
+    unchanged: Unchanged,
 }
 
 /// What was seen, with the handles to act on it.
@@ -82,6 +86,7 @@ impl Observer {
             takes_swappiness: None,
             before: HashMap::new(),
             complaints: Complaints::default(),
+            unchanged: Unchanged::new(),
         })
     }
 
@@ -121,7 +126,8 @@ impl Observer {
         let host = self.host(&mut left_out)?;
         // Off, and without pages, it has no limit that matters.
         let with_zswap = host.tiers.iter().any(|tier| tier.kind == TierKind::Zswap);
-        let Found { targets, levels, unseen } = self.targets(policies, with_zswap, &mut left_out)?;
+        self.unchanged.begin(now, with_zswap);
+        let Found { targets, levels, unseen } = self.targets(policies, &mut left_out)?;
         let (mut places, mut own) = (Vec::new(), Vec::new());
         let mut sight = Sight {
             seen: Observation { host, cgroups: Vec::with_capacity(targets.len()) },
@@ -134,12 +140,13 @@ impl Observer {
         let mut before = HashMap::with_capacity(targets.len());
         let slow = slow_nodes(&sight.seen.host);
         for (target, cgroup, place) in targets {
-            let zswap = || if with_zswap { cgroup.settings(true) } else { Ok(None) };
-            let observed = observe(&target, &cgroup, &slow).and_then(|seen| Ok((seen, zswap()?)));
-            match observed.map(|(seen, settings)| Some((seen?, settings.unwrap_or_default()))) {
-                Ok(Some((seen, settings))) => {
+            let limits = self.unchanged.limits(&cgroup);
+            let observed = limits.and_then(|limits| Ok((observe(&target, &cgroup, &slow, limits)?, limits)));
+            match observed.map(|(seen, limits)| Some((seen?, limits))) {
+                Ok(Some((seen, limits))) => {
+                    self.unchanged.ran(target.id, seen.processor_time);
                     places.push(place);
-                    own.push(settings);
+                    own.push(settings(&seen, limits));
                     let pressures = Pressures { at: now, memory: seen.memory_pressure, io: seen.io_pressure };
                     let last = before.insert(target.id, pressures).or(self.before.get(&target.id).copied());
                     sight.stalls.insert(target.id, pressures.since(last));
@@ -152,6 +159,7 @@ impl Observer {
             }
         }
         self.before = before;
+        self.unchanged.end();
         self.look_at_disks(&mut sight);
         sight.seen.bound(&mut sight.left_out);
         let recursive = self.mount.protects_recursively();
@@ -208,19 +216,15 @@ impl Observer {
     }
 
     /// Every cgroup that a policy names and lowtide may act on.
-    fn targets(
-        &self,
-        policies: &PolicySet,
-        with_zswap: bool,
-        left_out: &mut LeftOut,
-    ) -> Result<Found, Error> {
+    fn targets(&mut self, policies: &PolicySet, left_out: &mut LeftOut) -> Result<Found, Error> {
         let (mut candidates, mut protected, mut unseen) = (Vec::new(), Vec::new(), Vec::new());
         let mut handles = HashMap::new();
-        let (mut lineage, mut failed) = (Lineage::new(with_zswap), Vec::new());
+        let (mut lineage, mut failed) = (Lineage::default(), Vec::new());
+        let unchanged = &mut self.unchanged;
         // Whatever the walk finds, what is read after it has descriptors.
         let reserve = limits::reserve_descriptors(&self.mount);
         let walked = self.mount.walk(|cgroup| {
-            let entered = lineage.enter(cgroup, !policies.policies().is_empty());
+            let entered = lineage.enter(cgroup, !policies.policies().is_empty(), unchanged);
             let fails = entered.as_ref().err().map(ToString::to_string);
             let place = entered.unwrap_or_default();
             let is_told = fails.is_some();
@@ -231,7 +235,9 @@ impl Observer {
                 && (self.before.contains_key(&cgroup.id()) || has_memory(cgroup))
             {
                 // What cannot be told is told with its error when the cgroup is observed; one that is gone is left out.
-                let Some(populated) = cgroup.populated().unwrap_or(Some(true)) else { return Descend::Yes };
+                let Some(populated) = unchanged.populated(cgroup).unwrap_or(Some(true)) else {
+                    return Descend::Yes;
+                };
                 let Some(place) = place else {
                     let path = Arc::clone(cgroup.path());
                     let why = || format!("{path}: what holds above it cannot be read");
@@ -317,8 +323,9 @@ fn observe(
     target: &Candidate,
     cgroup: &Cgroup,
     slow: &[(u32, Arc<str>)],
+    limits: Limits,
 ) -> Result<Option<CgroupObservation>, Error> {
-    let mut memory = match cgroup.memory() {
+    let mut memory = match cgroup.memory_within(limits) {
         Ok(memory) => memory,
         Err(Error::NoMemoryController { .. }) => return Ok(None),
         Err(error) => return Err(error),
@@ -344,6 +351,17 @@ fn observe(
         effects: Vec::new(),
         reading: None,
     }))
+}
+
+/// What a target has set, and takes.
+fn settings(seen: &CgroupObservation, limits: Limits) -> Settings {
+    let Memory { current, swap_current, zswap_current, .. } = &seen.memory;
+    Settings {
+        current: *current,
+        swap_current: swap_current.unwrap_or_default(),
+        zswap_current: zswap_current.unwrap_or_default(),
+        limits,
+    }
 }
 
 impl Pressures {

@@ -110,7 +110,7 @@ fn without_descriptors_some_have_no_turn_and_the_others_have() {
     assert!(sight.left_out.named()[0].why.contains("EMFILE"), "{:?}", sight.left_out.named());
 }
 
-fn memory<'a>(sight: &'a Sight, path: &str) -> &'a lowtide_core::Memory {
+fn memory<'a>(sight: &'a Sight, path: &str) -> &'a Memory {
     &sight.seen.cgroups.iter().find(|cgroup| &*cgroup.path == path).unwrap().memory
 }
 

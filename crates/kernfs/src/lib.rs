@@ -4,6 +4,8 @@
 //! below it, held open, so that what is read and written there is in that directory and no other that took its
 //! name since. [`Files`] is what both can do.
 //!
+//! [`Writes`] tells which files of a directory others have written.
+//!
 //! [`swap_on`] and [`swap_off`] are the two system calls that take a path and no descriptor. [`thread_cpu`] and
 //! [`bind_thread`] are about the calling thread: what it cost, and where it runs.
 //!
@@ -20,6 +22,7 @@ mod kernel;
 pub mod parse;
 mod root;
 mod swap;
+mod writes;
 
 pub use affinity::{Bound, bind_thread};
 pub use cpu::thread_cpu;
@@ -31,6 +34,7 @@ pub use kernel::Kernel;
 pub use nix::errno::Errno;
 pub use root::Root;
 pub use swap::{swap_off, swap_on};
+pub use writes::{Place, Told, Writes};
 
 #[cfg(test)]
 mod tests;

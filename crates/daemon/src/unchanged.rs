@@ -1,0 +1,180 @@
+//! What a cgroup has that seldom changes is not read in every turn: its limits, which only people change, and whether any process lives
+//! in it, which cannot change while none of its tasks runs.
+
+use std::{collections::HashMap, time::Duration};
+
+use lowtide_cgroup::{Cgroup, Error};
+use lowtide_core::{CgroupId, lineage::Limits};
+use lowtide_kernfs::{Place, Told, Writes};
+
+/// Limits are read again after so long at the latest, and so is whether a process lives there: one that sleeps can be moved away. Each
+/// cgroup somewhere in the second half of it, so that it is not all of them in one turn.
+const AGAIN: Duration = Duration::from_mins(1);
+/// So many cgroups are watched. Each watch keeps about 1 KiB of the kernel's memory.
+const WATCHED: usize = 8192;
+/// The files that limits are in.
+const FILES: [&str; 6] = [
+    "memory.min",
+    "memory.low",
+    "memory.swap.max",
+    "memory.swap.high",
+    "memory.zswap.max",
+    "memory.zswap.writeback",
+];
+
+/// What is known of the cgroups that were asked about in this turn and the one before.
+#[derive(Debug)]
+pub(crate) struct Unchanged {
+    /// `None` where the host has no inotify left: limits are read in every turn then.
+    writes: Option<Writes>,
+    places: HashMap<Place, CgroupId>,
+    known: HashMap<CgroupId, Known>,
+    now: Duration,
+    with_zswap: bool,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    place: Option<Place>,
+    limits: Option<Since<Limits>>,
+    populated: Option<Since<bool>>,
+    /// Processor time of its tasks, when it was seen last; `None` where that is not told.
+    processor_time: Option<Duration>,
+    /// Asked about in this turn.
+    asked: bool,
+}
+
+/// What was read, and when.
+#[derive(Debug, Clone, Copy)]
+struct Since<T> {
+    value: T,
+    at: Duration,
+}
+
+impl Unchanged {
+    /// Nothing is known.
+    pub(crate) fn new() -> Self {
+        let writes = Writes::new()
+            .inspect_err(|error| tracing::debug!(%error, "no inotify: limits are read in every turn"));
+        Self {
+            writes: writes.ok(),
+            places: HashMap::new(),
+            known: HashMap::new(),
+            now: Duration::ZERO,
+            with_zswap: false,
+        }
+    }
+
+    /// Another turn begins: what somebody has written since the last one is to be read again. Limits of zswap are read only if
+    /// `with_zswap`.
+    pub(crate) fn begin(&mut self, now: Duration, with_zswap: bool) {
+        let told = self.writes.as_ref().and_then(Writes::take);
+        if told.is_none() || self.with_zswap != with_zswap {
+            self.known.values_mut().for_each(|known| known.limits = None);
+        }
+        (self.now, self.with_zswap) = (now, with_zswap);
+        for told in told.unwrap_or_default() {
+            match told {
+                Told::Written(place, file) if FILES.iter().any(|name| **name == *file) => {
+                    if let Some(known) = self.at(place) {
+                        known.limits = None;
+                    }
+                }
+                Told::Written(..) => {}
+                Told::Gone(place) => {
+                    if let Some(known) = self.at(place) {
+                        known.place = None;
+                    }
+                    self.places.remove(&place);
+                }
+            }
+        }
+        self.known.values_mut().for_each(|known| known.asked = false);
+    }
+
+    /// What somebody has set of it.
+    pub(crate) fn limits(&mut self, cgroup: &Cgroup) -> Result<Limits, Error> {
+        let (now, with_zswap) = (self.now, self.with_zswap);
+        self.watch(cgroup);
+        let known = self.ask(cgroup.id());
+        if let Some(limits) =
+            known.limits.filter(|limits| known.place.is_some() && !limits.is_old(cgroup, now))
+        {
+            return Ok(limits.value);
+        }
+        known.limits = None;
+        let value = cgroup.limits(with_zswap)?;
+        known.limits = Some(Since { value, at: now });
+        Ok(value)
+    }
+
+    /// Whether any process lives in it or below; `None` if it is gone, where that is looked for.
+    pub(crate) fn populated(&mut self, cgroup: &Cgroup) -> Result<Option<bool>, Error> {
+        let now = self.now;
+        let known = self.ask(cgroup.id());
+        if let Some(populated) = known.populated.filter(|populated| !populated.is_old(cgroup, now)) {
+            return Ok(Some(populated.value));
+        }
+        known.populated = None;
+        let populated = cgroup.populated()?;
+        known.populated = populated.map(|value| Since { value, at: now });
+        Ok(populated)
+    }
+
+    /// Takes in the processor time of a cgroup's tasks. Who enters it or ends there runs, so as long as nobody does it stays as it is;
+    /// where it is not told, nothing is known.
+    pub(crate) fn ran(&mut self, id: CgroupId, processor_time: Option<Duration>) {
+        let Some(known) = self.known.get_mut(&id) else { return };
+        if processor_time.is_none() || known.processor_time != processor_time {
+            known.populated = None;
+        }
+        known.processor_time = processor_time;
+    }
+
+    /// The turn has asked all it wants to know: the others are forgotten.
+    pub(crate) fn end(&mut self) {
+        let Self { writes, places, known, .. } = self;
+        known.retain(|_, known| {
+            if let (false, Some(place), Some(writes)) = (known.asked, known.place, &writes) {
+                writes.forget(place);
+                places.remove(&place);
+            }
+            known.asked
+        });
+    }
+
+    fn ask(&mut self, id: CgroupId) -> &mut Known {
+        let known = self.known.entry(id).or_default();
+        known.asked = true;
+        known
+    }
+
+    fn at(&mut self, place: Place) -> Option<&mut Known> {
+        self.known.get_mut(self.places.get(&place)?)
+    }
+
+    /// Before anything is read, so that what is written meanwhile is told. One that cannot be watched is read in every turn.
+    fn watch(&mut self, cgroup: &Cgroup) {
+        let is_watched = self.known.get(&cgroup.id()).is_some_and(|known| known.place.is_some());
+        if is_watched || self.places.len() >= WATCHED {
+            return;
+        }
+        let Some(place) = self.writes.as_ref().and_then(|writes| writes.watch(cgroup.dir()).ok()) else {
+            return;
+        };
+        self.places.insert(place, cgroup.id());
+        self.ask(cgroup.id()).place = Some(place);
+    }
+}
+
+impl<T> Since<T> {
+    fn is_old(&self, cgroup: &Cgroup, now: Duration) -> bool {
+        let half = AGAIN / 2;
+        let seconds = half.as_secs().max(1);
+        now.saturating_sub(self.at) >= half + Duration::from_secs(cgroup.id().0 % seconds)
+    }
+}
+
+#[cfg(test)]
+#[path = "unchanged_tests.rs"]
+mod tests;
