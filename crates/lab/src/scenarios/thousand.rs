@@ -10,6 +10,9 @@ use crate::size::{MIB, mib};
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -62,18 +65,42 @@ struct Cost {
     page: usize,
 }
 
+/// What a file of a cgroup takes of the kernel's memory as long as its descriptor is kept, in bytes.
+#[derive(Debug, Serialize, Deserialize)]
+struct Kept {
+    kind: String,
+    /// Opened, not read yet.
+    opened: u64,
+    /// Read once: the kernel keeps the buffer (`seq_read_iter`, fs/seq_file.c).
+    read: u64,
+}
+
+/// Whether the daemon saw what others changed, by the second turn after it.
+#[derive(Debug, Serialize, Deserialize)]
+struct Changes {
+    kind: String,
+    /// memory.swap.max.
+    limit: bool,
+    /// The last process of a cgroup ended.
+    unpopulated: bool,
+}
+
 fn guest() -> Result<()> {
     knobs::set_huge_pages("never")?;
     println!("clock: {}", knobs::read("/sys/devices/system/clocksource/clocksource0/current_clocksource")?);
     Zram::swap(&ZramOptions::lz4(512 * MIB), 100)?;
     let home = Cgroup::create("lab")?;
     let mut holders = Vec::new();
+    report::emit(&kept()?)?;
     for size in SIZES {
         while holders.len() < size {
             holders.push(hold(holders.len())?);
         }
         cgroup::enter(home.path())?;
         report::emit(&measure(size)?)?;
+    }
+    if let Some(last) = holders.pop() {
+        report::emit(&changes(holders.len(), last)?)?;
     }
     for mut holder in holders {
         holder.kill()?;
@@ -90,6 +117,54 @@ fn hold(index: usize) -> Result<Child> {
     let mut command = Command::new("lab-guest");
     command.args(["hold", "256K"]).stdin(Stdio::null());
     command.spawn().context("cannot start lab-guest")
+}
+
+/// Many at once, since the kernel counts its own memory by the slab.
+fn kept() -> Result<Kept> {
+    const MANY: usize = 500;
+    let slab = || {
+        let text = knobs::read("/proc/meminfo")?;
+        let line = text.lines().find_map(|line| line.strip_prefix("SUnreclaim:"));
+        let size = line.and_then(|rest| rest.split_whitespace().next()?.parse::<u64>().ok());
+        size.map(|kib| kib * 1024).context("/proc/meminfo has no SUnreclaim")
+    };
+    let before = slab()?;
+    let open = |_| File::open("/sys/fs/cgroup/lab/memory.pressure");
+    let files = (0..MANY).map(open).collect::<std::io::Result<Vec<_>>>()?;
+    let opened = slab()?;
+    let mut buffer = [0; 512];
+    for file in &files {
+        ensure!(file.read_at(&mut buffer, 0)? > 0, "memory.pressure is empty");
+    }
+    let read = slab()?;
+    let each = |from: u64, to: u64| to.saturating_sub(from) / MANY as u64;
+    Ok(Kept { kind: "kept".into(), opened: each(before, opened), read: each(before, read) })
+}
+
+/// A limit that somebody writes, and a process that ends: neither is read in every turn.
+fn changes(last: usize, mut holder: Child) -> Result<Changes> {
+    let daemon = Daemon::start("thousand-changes", CONFIG)?;
+    sleep(4 * INTERVAL);
+    let (limited, emptied) = (format!("/many/{}", last - 1), format!("/many/{last}"));
+    Cgroup::at(Path::new(&format!("/sys/fs/cgroup{limited}"))).write("memory.swap.max", "4194304")?;
+    holder.kill()?;
+    holder.wait()?;
+    let ticks_before = ticks()?;
+    while ticks()? < ticks_before + 2 {
+        sleep(INTERVAL / 4);
+    }
+    let status = daemon.status()?;
+    let cgroup = |path: &str| {
+        let mut all = status["cgroups"].as_array().into_iter().flatten();
+        all.find(|cgroup| cgroup["path"] == path).with_context(|| format!("status has no {path}"))
+    };
+    let changes = Changes {
+        kind: "changes".into(),
+        limit: cgroup(&limited)?["memory"]["swap_max"] == 4_194_304,
+        unpopulated: cgroup(&emptied)?["decision"]["reason"] == "unpopulated",
+    };
+    daemon.stop()?;
+    Ok(changes)
 }
 
 /// Counts from the pause between two ticks to another one, about ten ticks later. Of the daemon only the page of metrics is asked for
@@ -211,7 +286,15 @@ fn judge(outcome: &Outcome) -> Result<()> {
     for (name, count) in calls {
         println!("{name:>24} {:>9.1} a tick", *count as f64 / last.ticks as f64);
     }
+    let kept: Kept = outcome.result("kept")?;
+    println!(
+        "a kept descriptor of a cgroup's file takes {} bytes, {} once it was read",
+        kept.opened, kept.read
+    );
+    let changes: Changes = outcome.result("changes")?;
     let mut verdict = Verdict::default();
+    verdict.expect(changes.limit, "a limit that somebody writes is seen by the second turn");
+    verdict.expect(changes.unpopulated, "a process that ends is seen by the second turn");
     verdict.expect(costs.len() == SIZES.len(), "every size was measured");
     verdict.expect(costs.iter().all(|cost| cost.ticks + 1 >= TICKS), "over nine ticks or more each");
     verdict.expect(last.process.locked > 0, "the daemon's memory is locked");
