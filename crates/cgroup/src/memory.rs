@@ -6,7 +6,7 @@ use lowtide_core::{
 };
 use lowtide_kernfs::{
     Errno, Error as FileError, Fault, Files, Operation,
-    parse::{Keyed, bytes, keyed, limit, switch},
+    parse::{bytes, keyed, limit, switch},
 };
 
 use crate::{Cgroup, Error, Result};
@@ -97,11 +97,20 @@ pub fn parse_stat(text: &str) -> Result<(MemoryStat, Option<Bytes>), Fault> {
     let mut zswap = None;
     let mut required = 0;
     for line in keyed(text) {
-        if line.key == "zswap" {
-            zswap = Some(line.bytes()?);
-        } else {
-            required += usize::from(set_size(&mut stat, &line)?);
-            set_count(&mut stat, &line)?;
+        let Some(field) = field(&mut stat, &mut zswap, line.key) else { continue };
+        match field {
+            Field::Required(size) => {
+                *size = line.bytes()?;
+                required += 1;
+            }
+            Field::Size(size) => *size = line.bytes()?,
+            Field::OptionalSize(size) => *size = Some(line.bytes()?),
+            Field::Pages(counter) => *counter = Some(line.pages()?),
+            Field::Faults(sum) => *sum = Some(sum.unwrap_or_default() + line.pages()?),
+            Field::HugeFaults(sum) => {
+                let beyond = Bytes::new(line.number()?.saturating_mul(HUGE.get()));
+                *sum = Some(sum.unwrap_or_default() + beyond);
+            }
         }
     }
     if required < REQUIRED {
@@ -110,69 +119,61 @@ pub fn parse_stat(text: &str) -> Result<(MemoryStat, Option<Bytes>), Fault> {
     Ok((stat, zswap))
 }
 
-/// How many lines [`set_size`] says have to be there.
+/// How many [`Field::Required`] there are.
 const REQUIRED: usize = 6;
-
-/// Sizes in bytes. True if it was one that every memory.stat has.
-fn set_size(stat: &mut MemoryStat, line: &Keyed<'_>) -> Result<bool, Fault> {
-    let required = match line.key {
-        "anon" => &mut stat.anon,
-        "file" => &mut stat.file,
-        "inactive_anon" => &mut stat.inactive_anon,
-        "active_anon" => &mut stat.active_anon,
-        "inactive_file" => &mut stat.inactive_file,
-        "active_file" => &mut stat.active_file,
-        _ => return set_other_size(stat, line).map(|()| false),
-    };
-    *required = line.bytes()?;
-    Ok(true)
-}
-
-fn set_other_size(stat: &mut MemoryStat, line: &Keyed<'_>) -> Result<(), Fault> {
-    match line.key {
-        "shmem" => stat.shmem = line.bytes()?,
-        "file_mapped" => stat.file_mapped = line.bytes()?,
-        "unevictable" => stat.unevictable = line.bytes()?,
-        "file_dirty" => stat.file_dirty = line.bytes()?,
-        "slab_unreclaimable" => stat.slab_unreclaimable = line.bytes()?,
-        "kernel" => stat.kernel = Some(line.bytes()?),
-        "swapcached" => stat.swap_cached = Some(line.bytes()?),
-        "zswapped" => stat.zswapped = Some(line.bytes()?),
-        _ => {}
-    }
-    Ok(())
-}
 
 /// A fault that was answered with a huge page, beyond the one that `pgfault` counts for it (2 MiB on x86-64).
 const HUGE: Bytes = Bytes::pages(511);
 
-/// Counters of pages.
-fn set_count(stat: &mut MemoryStat, line: &Keyed<'_>) -> Result<(), Fault> {
-    if line.key == "thp_fault_alloc" {
-        let huge = Bytes::new(line.number()?.saturating_mul(HUGE.get()));
-        stat.faults = Some(stat.faults.unwrap_or_default() + huge);
-        return Ok(());
-    }
-    if line.key == "pgfault" {
-        stat.faults = Some(stat.faults.unwrap_or_default() + line.pages()?);
-        return Ok(());
-    }
-    let counter = match line.key {
-        "workingset_refault_anon" => &mut stat.refault_anon,
-        "workingset_refault_file" => &mut stat.refault_file,
-        "workingset_activate_anon" => &mut stat.activate_anon,
-        "workingset_activate_file" => &mut stat.activate_file,
-        "zswpin" => &mut stat.zswap_in,
-        "zswpout" => &mut stat.zswap_out,
-        "zswpwb" => &mut stat.zswap_writeback,
-        "pswpin" => &mut stat.swap_in,
-        "pswpout" => &mut stat.swap_out,
-        "pgscan" => &mut stat.scanned,
-        "pgsteal" => &mut stat.stolen,
-        _ => return Ok(()),
-    };
-    *counter = Some(line.pages()?);
-    Ok(())
+/// Where the value of a line goes, and what it counts.
+enum Field<'a> {
+    /// Bytes, in every memory.stat.
+    Required(&'a mut Bytes),
+    /// Bytes; none are as good as zero.
+    Size(&'a mut Bytes),
+    /// Bytes, which not every kernel tells.
+    OptionalSize(&'a mut Option<Bytes>),
+    /// Pages so far.
+    Pages(&'a mut Option<Bytes>),
+    /// Faults so far, of one page each; added up.
+    Faults(&'a mut Option<Bytes>),
+    /// Those of them that were answered with a huge page.
+    HugeFaults(&'a mut Option<Bytes>),
+}
+
+fn field<'a>(stat: &'a mut MemoryStat, zswap: &'a mut Option<Bytes>, key: &str) -> Option<Field<'a>> {
+    use Field::{Faults, HugeFaults, OptionalSize, Pages, Required, Size};
+    Some(match key {
+        "anon" => Required(&mut stat.anon),
+        "file" => Required(&mut stat.file),
+        "inactive_anon" => Required(&mut stat.inactive_anon),
+        "active_anon" => Required(&mut stat.active_anon),
+        "inactive_file" => Required(&mut stat.inactive_file),
+        "active_file" => Required(&mut stat.active_file),
+        "shmem" => Size(&mut stat.shmem),
+        "file_mapped" => Size(&mut stat.file_mapped),
+        "unevictable" => Size(&mut stat.unevictable),
+        "file_dirty" => Size(&mut stat.file_dirty),
+        "slab_unreclaimable" => Size(&mut stat.slab_unreclaimable),
+        "kernel" => OptionalSize(&mut stat.kernel),
+        "zswap" => OptionalSize(zswap),
+        "zswapped" => OptionalSize(&mut stat.zswapped),
+        "swapcached" => OptionalSize(&mut stat.swap_cached),
+        "workingset_refault_anon" => Pages(&mut stat.refault_anon),
+        "workingset_refault_file" => Pages(&mut stat.refault_file),
+        "workingset_activate_anon" => Pages(&mut stat.activate_anon),
+        "workingset_activate_file" => Pages(&mut stat.activate_file),
+        "zswpin" => Pages(&mut stat.zswap_in),
+        "zswpout" => Pages(&mut stat.zswap_out),
+        "zswpwb" => Pages(&mut stat.zswap_writeback),
+        "pswpin" => Pages(&mut stat.swap_in),
+        "pswpout" => Pages(&mut stat.swap_out),
+        "pgscan" => Pages(&mut stat.scanned),
+        "pgsteal" => Pages(&mut stat.stolen),
+        "pgfault" => Faults(&mut stat.faults),
+        "thp_fault_alloc" => HugeFaults(&mut stat.faults),
+        _ => return None,
+    })
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::{collections::HashMap, time::Duration};
 
 use lowtide_cgroup::{Cgroup, Error};
 use lowtide_core::{CgroupId, lineage::Limits};
-use lowtide_kernfs::{Place, Told, Writes};
+use lowtide_kernfs::{Told, WatchedDir, Writes};
 
 /// Limits are read again after so long at the latest, and so is whether a process lives there: one that sleeps can be moved away. Each
 /// cgroup somewhere in the second half of it, so that it is not all of them in one turn.
@@ -27,7 +27,7 @@ const FILES: [&str; 6] = [
 pub(crate) struct Unchanged {
     /// `None` where the host has no inotify left: limits are read in every turn then.
     writes: Option<Writes>,
-    places: HashMap<Place, CgroupId>,
+    watched: HashMap<WatchedDir, CgroupId>,
     known: HashMap<CgroupId, Known>,
     now: Duration,
     with_zswap: bool,
@@ -35,7 +35,7 @@ pub(crate) struct Unchanged {
 
 #[derive(Debug, Default)]
 struct Known {
-    place: Option<Place>,
+    dir: Option<WatchedDir>,
     limits: Option<Since<Limits>>,
     populated: Option<Since<bool>>,
     /// Processor time of its tasks, when it was seen last; `None` where that is not told.
@@ -58,7 +58,7 @@ impl Unchanged {
             .inspect_err(|error| tracing::debug!(%error, "no inotify: limits are read in every turn"));
         Self {
             writes: writes.ok(),
-            places: HashMap::new(),
+            watched: HashMap::new(),
             known: HashMap::new(),
             now: Duration::ZERO,
             with_zswap: false,
@@ -75,17 +75,17 @@ impl Unchanged {
         (self.now, self.with_zswap) = (now, with_zswap);
         for told in told.unwrap_or_default() {
             match told {
-                Told::Written(place, file) if FILES.iter().any(|name| **name == *file) => {
-                    if let Some(known) = self.at(place) {
+                Told::Written(dir, file) if FILES.iter().any(|name| **name == *file) => {
+                    if let Some(known) = self.at(dir) {
                         known.limits = None;
                     }
                 }
                 Told::Written(..) => {}
-                Told::Gone(place) => {
-                    if let Some(known) = self.at(place) {
-                        known.place = None;
+                Told::Gone(dir) => {
+                    if let Some(known) = self.at(dir) {
+                        known.dir = None;
                     }
-                    self.places.remove(&place);
+                    self.watched.remove(&dir);
                 }
             }
         }
@@ -97,8 +97,7 @@ impl Unchanged {
         let (now, with_zswap) = (self.now, self.with_zswap);
         self.watch(cgroup);
         let known = self.ask(cgroup.id());
-        if let Some(limits) =
-            known.limits.filter(|limits| known.place.is_some() && !limits.is_old(cgroup, now))
+        if let Some(limits) = known.limits.filter(|limits| known.dir.is_some() && !limits.is_old(cgroup, now))
         {
             return Ok(limits.value);
         }
@@ -133,11 +132,11 @@ impl Unchanged {
 
     /// The turn has asked all it wants to know: the others are forgotten.
     pub(crate) fn end(&mut self) {
-        let Self { writes, places, known, .. } = self;
+        let Self { writes, watched, known, .. } = self;
         known.retain(|_, known| {
-            if let (false, Some(place), Some(writes)) = (known.asked, known.place, &writes) {
-                writes.forget(place);
-                places.remove(&place);
+            if let (false, Some(dir), Some(writes)) = (known.asked, known.dir, &writes) {
+                writes.forget(dir);
+                watched.remove(&dir);
             }
             known.asked
         });
@@ -149,21 +148,21 @@ impl Unchanged {
         known
     }
 
-    fn at(&mut self, place: Place) -> Option<&mut Known> {
-        self.known.get_mut(self.places.get(&place)?)
+    fn at(&mut self, dir: WatchedDir) -> Option<&mut Known> {
+        self.known.get_mut(self.watched.get(&dir)?)
     }
 
     /// Before anything is read, so that what is written meanwhile is told. One that cannot be watched is read in every turn.
     fn watch(&mut self, cgroup: &Cgroup) {
-        let is_watched = self.known.get(&cgroup.id()).is_some_and(|known| known.place.is_some());
-        if is_watched || self.places.len() >= WATCHED {
+        let is_watched = self.known.get(&cgroup.id()).is_some_and(|known| known.dir.is_some());
+        if is_watched || self.watched.len() >= WATCHED {
             return;
         }
-        let Some(place) = self.writes.as_ref().and_then(|writes| writes.watch(cgroup.dir()).ok()) else {
+        let Some(dir) = self.writes.as_ref().and_then(|writes| writes.watch(cgroup.dir()).ok()) else {
             return;
         };
-        self.places.insert(place, cgroup.id());
-        self.ask(cgroup.id()).place = Some(place);
+        self.watched.insert(dir, cgroup.id());
+        self.ask(cgroup.id()).dir = Some(dir);
     }
 }
 

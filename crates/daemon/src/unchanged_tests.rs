@@ -129,9 +129,9 @@ fn who_does_not_run_neither_comes_nor_goes() {
 fn who_is_not_asked_about_is_forgotten() {
     let mut host = Host::new();
     host.turn(0, Some(1));
-    assert_eq!((host.unchanged.known.len(), host.unchanged.places.len()), (1, 1));
+    assert_eq!((host.unchanged.known.len(), host.unchanged.watched.len()), (1, 1));
     host.unchanged.begin(Duration::from_secs(1), false);
     host.unchanged.end();
-    assert_eq!((host.unchanged.known.len(), host.unchanged.places.len()), (0, 0));
+    assert_eq!((host.unchanged.known.len(), host.unchanged.watched.len()), (0, 0));
     assert_eq!(host.turn(2, Some(1)), (4096, Some(true)));
 }

@@ -34,7 +34,7 @@ pub use kernel::Kernel;
 pub use nix::errno::Errno;
 pub use root::Root;
 pub use swap::{swap_off, swap_on};
-pub use writes::{Place, Told, Writes};
+pub use writes::{Told, WatchedDir, Writes};
 
 #[cfg(test)]
 mod tests;

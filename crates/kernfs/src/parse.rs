@@ -78,7 +78,9 @@ fn range(word: &str) -> Option<std::ops::RangeInclusive<u32>> {
 pub fn keyed(text: &str) -> impl Iterator<Item = Keyed<'_>> {
     text.lines().enumerate().filter_map(|(index, line)| {
         let line = line.trim_ascii();
-        let (key, value) = line.split_once(|c: char| c.is_ascii_whitespace()).unwrap_or((line, ""));
+        // By bytes: memory.stat is half of what a turn parses, and white space is never a part of a longer character.
+        let end = line.bytes().position(|byte| byte.is_ascii_whitespace()).unwrap_or(line.len());
+        let (key, value) = line.split_at(end);
         let key = key.strip_suffix(':').unwrap_or(key);
         (!key.is_empty()).then_some(Keyed { line: index + 1, key, value: value.trim_ascii() })
     })
@@ -161,7 +163,13 @@ fn octal(bytes: &[u8]) -> Option<u8> {
 
 /// `u64::from_str` would take a leading `+`.
 fn digits(word: &str) -> Option<u64> {
-    word.bytes().all(|byte| byte.is_ascii_digit()).then(|| word.parse().ok()).flatten()
+    if word.is_empty() {
+        return None;
+    }
+    word.bytes().try_fold(0_u64, |number, byte| {
+        let digit = byte.checked_sub(b'0').filter(|digit| *digit < 10)?;
+        number.checked_mul(10)?.checked_add(digit.into())
+    })
 }
 
 fn single_line<'a>(text: &'a str, expected: &'static str) -> Result<&'a str, Fault> {

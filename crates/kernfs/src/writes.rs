@@ -18,15 +18,15 @@ pub struct Writes {
 
 /// One of the directories.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Place(WatchDescriptor);
+pub struct WatchedDir(WatchDescriptor);
 
 /// What is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Told {
     /// The file of this name was written, or another one took its name.
-    Written(Place, OsString),
+    Written(WatchedDir, OsString),
     /// The directory is gone, and its place with it.
-    Gone(Place),
+    Gone(WatchedDir),
 }
 
 /// So many times the kernel is asked for more, of about a hundred each: who writes faster than that is not listened to.
@@ -40,15 +40,15 @@ impl Writes {
     }
 
     /// From now on a directory's files too. Fails where the user has as many as fs.inotify.max_user_watches allows.
-    pub fn watch(&self, dir: &Dir) -> Result<Place, Errno> {
+    pub fn watch(&self, dir: &Dir) -> Result<WatchedDir, Errno> {
         let events = AddWatchFlags::IN_MODIFY | AddWatchFlags::IN_MOVED_TO | AddWatchFlags::IN_DELETE;
         // The directory that is held, whatever took its name: inotify takes no descriptor.
         let path = format!("/proc/self/fd/{}", dir.handle().as_raw_fd());
-        self.inotify.add_watch(path.as_str(), events | AddWatchFlags::IN_ONLYDIR).map(Place)
+        self.inotify.add_watch(path.as_str(), events | AddWatchFlags::IN_ONLYDIR).map(WatchedDir)
     }
 
     /// No more of this one.
-    pub fn forget(&self, place: Place) {
+    pub fn forget(&self, place: WatchedDir) {
         // It fails for one that is gone already.
         let _ = self.inotify.rm_watch(place.0);
     }
@@ -65,7 +65,7 @@ impl Writes {
                         if event.mask.contains(AddWatchFlags::IN_Q_OVERFLOW) {
                             return None;
                         }
-                        let place = Place(event.wd);
+                        let place = WatchedDir(event.wd);
                         if event.mask.contains(AddWatchFlags::IN_IGNORED) {
                             all.push(Told::Gone(place));
                         }

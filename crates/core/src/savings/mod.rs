@@ -34,6 +34,12 @@ impl Placed {
     pub fn name(&self) -> String {
         format!("{} {}", self.kind.name(), self.device)
     }
+
+    /// Whether the cgroup has nothing there, and nothing is taken for it.
+    #[must_use]
+    pub fn is_nothing(&self) -> bool {
+        self.bytes.is_zero() && self.resident.is_zero()
+    }
 }
 
 /// Where a cgroup's offloaded bytes live.

@@ -73,7 +73,7 @@ pub(super) struct Before {
     pub(super) requested: Bytes,
     pub(super) effective: Bytes,
     pub(super) reclaim_cpu: Duration,
-    /// What lowtide sent to each disk.
+    /// What lowtide sent to each disk on which there is something.
     pub(super) on_disks: BTreeMap<String, Bytes>,
     decided: (Did, Reason, Option<Reason>),
 }
@@ -81,7 +81,7 @@ pub(super) struct Before {
 impl Before {
     fn of(view: &CgroupView) -> Self {
         let refaulted = view.memory.promoted();
-        let disks = view.sent.iter().filter(|part| part.kind == TierKind::Disk);
+        let disks = view.sent.iter().filter(|part| part.kind == TierKind::Disk && !part.bytes.is_zero());
         let Decision { reason, file_only, .. } = view.decision;
         Self {
             memory_stall: view.memory_stall.map(|stall| stall.some),

@@ -22,7 +22,9 @@ impl Sums {
     pub(super) fn take_in(&mut self, view: &CgroupView, before: Option<&Before>, now: &Before) {
         let dram = view.dram();
         self.dram.add(dram);
-        for (placed, sent) in view.placed.iter().zip(&view.sent) {
+        // Most tenants have nothing in most tiers, and a part without bytes adds none to a mean.
+        let parts = view.placed.iter().zip(&view.sent);
+        for (placed, sent) in parts.filter(|(placed, _)| !placed.is_nothing()) {
             self.parts.entry(placed.name()).or_default().take_in(placed, sent);
         }
         let tenant = &mut self.so_far;
@@ -51,7 +53,6 @@ impl Sums {
     pub(super) fn told_over(self, turns: u32) -> Tenant {
         let Self { dram, parts, so_far } = self;
         let parts = parts.iter().map(|(tier, part)| part.told(tier, turns));
-        // Most tenants have nothing in most tiers.
         let parts = parts.filter(|part| !(part.offloaded + part.others).is_zero()).collect();
         Tenant { turns, dram: dram.mean(turns), parts, ..so_far }
     }
