@@ -4,6 +4,7 @@
 //! all are given the same. Where `metrics.users` is set, who asks costs a look at the kernel's list of connections, one at a time, on another thread.
 
 mod access;
+mod body;
 mod connections;
 #[cfg(test)]
 mod tests;
@@ -17,13 +18,8 @@ use std::{
     time::Duration,
 };
 
-use http_body_util::Full;
 use hyper::{
-    Method, Request, Response, StatusCode,
-    body::{Bytes, Incoming},
-    header,
-    server::conn::http1,
-    service::service_fn,
+    Method, Request, Response, StatusCode, body::Incoming, header, server::conn::http1, service::service_fn,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
 use lowtide_policy::Metrics;
@@ -36,6 +32,7 @@ use tokio::{
 pub(crate) use self::access::AccessError;
 use self::{
     access::{Ends, Gate},
+    body::{Answer, Pieces},
     connections::Connections,
 };
 use crate::{control::Socket, metrics, view::View};
@@ -182,7 +179,7 @@ async fn answer(
     }
 }
 
-fn respond(method: &Method, path: &str, pages: &impl Latest) -> Response<Full<Bytes>> {
+fn respond(method: &Method, path: &str, pages: &impl Latest) -> Response<Answer> {
     let not_yet = || text(StatusCode::SERVICE_UNAVAILABLE, "the first turn of the loop is not done yet\n");
     match (method, path) {
         (&Method::GET | &Method::HEAD, "/metrics") => match pages.page() {
@@ -197,7 +194,7 @@ fn respond(method: &Method, path: &str, pages: &impl Latest) -> Response<Full<By
     }
 }
 
-fn refuse() -> Response<Full<Bytes>> {
+fn refuse() -> Response<Answer> {
     let mut response = text(
         StatusCode::UNAUTHORIZED,
         "the metrics are for the users in `metrics.users` and for who sends the token of `metrics.token_file`\n",
@@ -206,8 +203,8 @@ fn refuse() -> Response<Full<Bytes>> {
     response
 }
 
-fn text(status: StatusCode, text: impl Into<Bytes>) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(text.into()));
+fn text(status: StatusCode, text: impl Into<Answer>) -> Response<Answer> {
+    let mut response = Response::new(text.into());
     *response.status_mut() = status;
     let kind = header::HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     response.headers_mut().insert(header::CONTENT_TYPE, kind);
@@ -217,7 +214,7 @@ fn text(status: StatusCode, text: impl Into<Bytes>) -> Response<Full<Bytes>> {
 /// Where the page of the last turn comes from. Cheap to clone.
 pub(crate) trait Latest: Clone + Send + Sync + 'static {
     /// The page; `None` before the first turn is done.
-    fn page(&self) -> Option<Bytes>;
+    fn page(&self) -> Option<Pieces>;
 
     /// Whether there is one.
     fn is_there(&self) -> bool;
@@ -227,16 +224,8 @@ pub(crate) trait Latest: Clone + Send + Sync + 'static {
 #[derive(Debug, Clone)]
 pub(crate) struct Pages {
     views: watch::Receiver<Option<Arc<View>>>,
-    drawn: Arc<Mutex<Drawn>>,
-}
-
-/// The last page that was drawn.
-#[derive(Debug, Default)]
-struct Drawn {
-    /// Of which turn; none after it was let go.
-    page: Option<(u64, Bytes)>,
-    /// How long it was.
-    length: usize,
+    /// The last page that was drawn, and of which turn; none after it was let go.
+    drawn: Arc<Mutex<Option<(u64, Pieces)>>>,
 }
 
 impl Pages {
@@ -247,25 +236,20 @@ impl Pages {
 
     /// A turn is done: its page is another one. All of it is locked memory, so it goes now, or when the last who reads it is done.
     pub(crate) fn let_go(&self) {
-        self.drawn.lock().unwrap_or_else(PoisonError::into_inner).page = None;
+        *self.drawn.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 }
 
 impl Latest for Pages {
-    fn page(&self) -> Option<Bytes> {
+    fn page(&self) -> Option<Pieces> {
         let view = self.views.borrow().clone()?;
         let mut drawn = self.drawn.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((turn, page)) = &drawn.page
-            && *turn == view.ticks
-        {
-            return Some(page.clone());
+        if let Some((_, page)) = drawn.as_ref().filter(|(turn, _)| *turn == view.ticks) {
+            return Some(Pieces::clone(page));
         }
-        drawn.page = None;
-        let text = metrics::render(&view, drawn.length + drawn.length / 16);
-        drawn.length = text.len();
-        let page = Bytes::from(text);
-        drawn.page = Some((view.ticks, page.clone()));
-        Some(page)
+        let pieces: Pieces = metrics::render(&view).into_iter().map(Into::into).collect();
+        *drawn = Some((view.ticks, Pieces::clone(&pieces)));
+        Some(pieces)
     }
 
     fn is_there(&self) -> bool {

@@ -33,9 +33,9 @@ const PAGE: usize = 40 << 20;
 /// No honest path is longer; a tenant that nests names has one of a hundred KiB.
 const LONGEST: usize = 1024;
 
-/// The page in Prometheus' text format; `expected` is about how long it will be.
-pub(crate) fn render(view: &View, expected: usize) -> String {
-    let page = Page::with_capacity(expected);
+/// The page in Prometheus' text format, metric by metric.
+pub(crate) fn render(view: &View) -> Vec<String> {
+    let page = Page::default();
     let paths = || view.cgroups.iter().map(|cgroup| &*cgroup.path).filter(|path| path.len() <= LONGEST);
     let longest = paths().map(str::len).max().unwrap_or(0);
     let chosen = chosen(SERIES.min(PAGE / LINES / (longest + BESIDES)), paths());
@@ -51,7 +51,7 @@ pub(crate) fn render(view: &View, expected: usize) -> String {
     sampling(&page, view);
     idle(&page, &shown);
     tenants::tenants(&page, view, &shown);
-    page.into_text()
+    page.into_metrics()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a Prometheus sample is a float")]

@@ -170,7 +170,7 @@ impl Stage {
     }
 
     fn metrics(&mut self, words: &[String]) {
-        let page = metrics::render(self.view.as_ref().unwrap(), 0);
+        let page = metrics::render(self.view.as_ref().unwrap()).concat();
         let wanted = |line: &&str| !line.starts_with('#') && words.iter().all(|word| line.contains(word));
         let lines: Vec<_> = page.lines().filter(wanted).collect();
         self.told.block(&format!("metrics {}", words.join(" ")), &lines.join("\n"));

@@ -13,8 +13,10 @@ const GET: &[u8] = b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n";
 struct Fixed(Option<&'static str>);
 
 impl Latest for Fixed {
-    fn page(&self) -> Option<Bytes> {
-        self.0.map(Bytes::from)
+    fn page(&self) -> Option<Pieces> {
+        let text = self.0?;
+        let (first, second) = text.split_at(text.len() / 2);
+        Some([first, second].map(Into::into).into())
     }
 
     fn is_there(&self) -> bool {
@@ -93,7 +95,8 @@ async fn a_scrape_works_beside_200_idle_connections() {
     }
     let scrape = answered(TcpStream::connect(address).await.unwrap(), GET);
     let text = tokio::time::timeout(Duration::from_secs(5), scrape).await.unwrap();
-    assert!(text.starts_with("HTTP/1.1 200 OK") && text.ends_with("the page\n"), "{text}");
+    assert!(text.starts_with("HTTP/1.1 200 OK") && text.ends_with("\r\n\r\nthe page\n"), "{text}");
+    assert!(text.contains("content-length: 9\r\n"), "{text}");
 }
 
 #[tokio::test]

@@ -1,12 +1,12 @@
-//! Prometheus' text format, written straight into one piece of text: the page is made anew in each turn, so there is nothing that a
-//! registry would have to remember.
+//! Prometheus' text format, a piece of text for each metric: the page is made anew from each turn, so there is nothing that a
+//! registry would have to remember, and what is long is not copied into one text.
 
 use std::{cell::RefCell, fmt::Write};
 
 /// A page that is being written.
 #[derive(Debug, Default)]
 pub(super) struct Page {
-    text: RefCell<String>,
+    metrics: RefCell<Vec<String>>,
 }
 
 /// A metric with its samples. It is on the page when it is dropped, unless it has none.
@@ -14,19 +14,15 @@ pub(super) struct Page {
 pub(super) struct Family<'p> {
     page: &'p Page,
     name: &'static str,
-    help: &'static str,
-    kind: &'static str,
     /// The labels' places among those that are given, in the order of their names.
     labels: Vec<(&'static str, usize)>,
-    samples: RefCell<String>,
+    /// What is said of it, and its samples.
+    text: RefCell<String>,
+    /// How long that is without samples.
+    empty: usize,
 }
 
 impl Page {
-    /// A page for which there is room already.
-    pub(super) fn with_capacity(bytes: usize) -> Self {
-        Self { text: RefCell::new(String::with_capacity(bytes)) }
-    }
-
     pub(super) fn gauge(
         &self,
         name: &'static str,
@@ -50,9 +46,9 @@ impl Page {
         self.gauge(name, help, &[]).set(&[], value);
     }
 
-    /// The text, with all families that were dropped.
-    pub(super) fn into_text(self) -> String {
-        self.text.into_inner()
+    /// The text of each family that was dropped.
+    pub(super) fn into_metrics(self) -> Vec<String> {
+        self.metrics.into_inner()
     }
 
     fn family(
@@ -64,14 +60,15 @@ impl Page {
     ) -> Family<'_> {
         let mut labels: Vec<_> = labels.iter().enumerate().map(|(place, label)| (*label, place)).collect();
         labels.sort_unstable();
-        Family { page: self, name, help, kind, labels, samples: RefCell::default() }
+        let text = format!("# HELP {name} {help}\n# TYPE {name} {kind}\n");
+        Family { page: self, name, labels, empty: text.len(), text: RefCell::new(text) }
     }
 }
 
 impl Family<'_> {
     /// The sample of these values of the labels, each set of which has one.
     pub(super) fn set(&self, values: &[&str], value: f64) {
-        let mut samples = self.samples.borrow_mut();
+        let mut samples = self.text.borrow_mut();
         samples.push_str(self.name);
         let mut before = '{';
         for (label, place) in &self.labels {
@@ -90,12 +87,11 @@ impl Family<'_> {
 
 impl Drop for Family<'_> {
     fn drop(&mut self) {
-        let Self { page, name, help, kind, samples, .. } = self;
-        let samples = samples.get_mut();
-        if !samples.is_empty() {
-            let mut text = page.text.borrow_mut();
-            let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} {kind}");
-            text.push_str(samples);
+        let mut text = std::mem::take(self.text.get_mut());
+        if text.len() > self.empty {
+            // It grew by doubling, and all of it is locked memory.
+            text.shrink_to_fit();
+            self.page.metrics.borrow_mut().push(text);
         }
     }
 }
@@ -126,7 +122,7 @@ mod tests {
         page.figure("lowtide_z", "Plain.", -1.5);
         drop((family, empty));
         assert_eq!(
-            page.into_text(),
+            page.into_metrics().concat(),
             "# HELP lowtide_z Plain.\n# TYPE lowtide_z gauge\nlowtide_z -1.5\n\
              # HELP lowtide_x_total What.\n# TYPE lowtide_x_total counter\n\
              lowtide_x_total{a=\"x\\\\2d\\\"\\n\",b=\"1\"} 2097152\n\

@@ -132,7 +132,7 @@ mod tests {
         let mut view =
             View::new(seen, vec![decision], remembered, Bytes::ZERO, no_stalls, HashMap::new(), &[false]);
         view.policies = vec![Policy { mode: Mode::File, ..Policy::observe("careful") }];
-        let page = render(&view, 0);
+        let page = render(&view).concat();
         for line in [
             r#"lowtide_cgroup_info{cgroup="/web",mode="file",policy="careful"} 1"#,
             r#"lowtide_policy_slo_ratio{policy="careful",resource="memory"} 0.001"#,
