@@ -58,10 +58,18 @@ pub(crate) struct Sight {
     pub(crate) left_out: LeftOut,
 }
 
+/// So many cgroups are looked at. Each takes about 15 KiB of locked memory, a descriptor, and 50 µs of a turn; a tenant can make any
+/// number of them.
+const MOST: usize = 8192;
+/// What has a longer path (PATH_MAX) counts as a part of the cgroup above it: each path is kept several times, in locked memory.
+const LONGEST: usize = 4096;
+
 /// What a walk found.
 struct Found {
     /// Each with its handle, and where it stands among the levels.
     targets: Vec<(Candidate, Cgroup, Place)>,
+    /// Those beyond what is looked at.
+    beyond: Vec<CgroupId>,
     levels: Vec<Level>,
     /// Paths that could not be looked at, with all below them.
     unseen: Vec<Arc<str>>,
@@ -127,11 +135,11 @@ impl Observer {
         // Off, and without pages, it has no limit that matters.
         let with_zswap = host.tiers.iter().any(|tier| tier.kind == TierKind::Zswap);
         self.unchanged.begin(now, with_zswap);
-        let Found { targets, levels, unseen } = self.targets(policies, &mut left_out)?;
+        let Found { targets, beyond, levels, unseen } = self.targets(policies, &mut left_out)?;
         let (mut places, mut own) = (Vec::new(), Vec::new());
         let mut sight = Sight {
             seen: Observation { host, cgroups: Vec::with_capacity(targets.len()) },
-            targets: targets.iter().map(|(target, ..)| target.id).collect(),
+            targets: targets.iter().map(|(target, ..)| target.id).chain(beyond).collect(),
             handles: HashMap::with_capacity(targets.len()),
             stalls: HashMap::with_capacity(targets.len()),
             unseen,
@@ -224,6 +232,9 @@ impl Observer {
         // Whatever the walk finds, what is read after it has descriptors.
         let reserve = limits::reserve_descriptors(&self.mount);
         let walked = self.mount.walk(|cgroup| {
+            if cgroup.path().len() > LONGEST {
+                return Descend::No;
+            }
             let entered = lineage.enter(cgroup, !policies.policies().is_empty(), unchanged);
             let fails = entered.as_ref().err().map(ToString::to_string);
             let place = entered.unwrap_or_default();
@@ -247,7 +258,9 @@ impl Observer {
                 };
                 let (id, path) = (cgroup.id(), Arc::clone(cgroup.path()));
                 candidates.push(Candidate { id, path, policy, populated });
-                handles.insert(id, (cgroup.clone(), place));
+                // No more descriptors than are used in the end; who is chosen without one is opened again.
+                let handle = (handles.len() < MOST).then(|| cgroup.clone());
+                handles.insert(id, (handle, place));
             }
             Descend::Yes
         })?;
@@ -271,14 +284,26 @@ impl Observer {
         let not_looked_at = unseen.iter().map(|(path, _)| Arc::clone(path)).chain(lost).collect();
         let candidates = targets::with_unseen(candidates, unseen);
         let candidates = targets::without_parents_of(&protected, candidates);
-        let kept = targets::deepest(candidates).into_iter();
-        let handle =
-            |target: Candidate| handles.remove(&target.id).map(|(cgroup, place)| (target, cgroup, place));
-        Ok(Found {
-            targets: kept.filter_map(handle).collect(),
-            levels: lineage.into_levels(),
-            unseen: not_looked_at,
-        })
+        let (kept, beyond) = targets::within(MOST, targets::deepest(candidates));
+        if !beyond.is_empty() {
+            left_out.add(
+                Kind::Cgroup,
+                &format!(
+                    "policies name more than {MOST} cgroups: those of a subtree beyond its share of them"
+                ),
+            );
+            left_out.add_unnamed(Kind::Cgroup, beyond.len() as u64 - 1);
+        }
+        let mut opened = Vec::with_capacity(kept.len());
+        for target in kept {
+            let Some((handle, place)) = handles.remove(&target.id) else { continue };
+            let again = || self.mount.open_as(&target.path, target.id);
+            match handle.map_or_else(again, |handle| Ok(Some(handle))) {
+                Ok(cgroup) => opened.extend(cgroup.map(|cgroup| (target, cgroup, place))),
+                Err(error) => left_out.add(Kind::Cgroup, &error.to_string()),
+            }
+        }
+        Ok(Found { targets: opened, beyond, levels: lineage.into_levels(), unseen: not_looked_at })
     }
 
     /// Asks the kernel once whether it takes `swappiness=`, through a cgroup that lowtide is told to act on: in observe

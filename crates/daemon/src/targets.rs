@@ -4,6 +4,8 @@ use std::{collections::HashSet, sync::Arc};
 
 use lowtide_core::CgroupId;
 
+use crate::share::chosen;
+
 /// A cgroup as the walk found it, in the order parents before children.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Candidate {
@@ -93,6 +95,22 @@ pub(crate) fn deepest(candidates: Vec<Candidate>) -> Vec<Candidate> {
     kept
 }
 
+/// At most `most` of them, shared among the subtrees at each level; and the others' inodes.
+#[must_use]
+pub(crate) fn within(most: usize, candidates: Vec<Candidate>) -> (Vec<Candidate>, Vec<CgroupId>) {
+    if candidates.len() <= most {
+        return (candidates, Vec::new());
+    }
+    let chosen: HashSet<CgroupId> = {
+        let chosen = chosen(most, candidates.iter().map(|candidate| &*candidate.path));
+        let is_chosen = |candidate: &&Candidate| chosen.contains(&*candidate.path);
+        candidates.iter().filter(is_chosen).map(|candidate| candidate.id).collect()
+    };
+    let (kept, beyond): (Vec<_>, Vec<_>) =
+        candidates.into_iter().partition(|candidate| chosen.contains(&candidate.id));
+    (kept, beyond.into_iter().map(|candidate| candidate.id).collect())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -126,6 +144,24 @@ mod tests {
         let candidates =
             candidates.chain(["/p", "/p/7", "/p/7/7", "/"].map(|path| candidate(path, true))).collect();
         assert_eq!(without_parents_of(&protected, candidates).len(), 15_000);
+    }
+
+    /// Kind 1: one tenant's fifty thousand took a gigabyte of locked memory.
+    #[test]
+    fn one_tenants_thousands_leave_the_others_their_places() {
+        let of = |(tenant, count): (&str, u64)| {
+            let tenant = tenant.to_owned();
+            (0..count).map(move |number| format!("/{tenant}/{number}"))
+        };
+        let paths: Vec<_> = [("evil", 5000), ("good", 30), ("other", 7)].into_iter().flat_map(of).collect();
+        let numbered = paths.iter().zip(1..);
+        let all: Vec<_> =
+            numbered.map(|(path, id)| Candidate { id: CgroupId(id), ..candidate(path, true) }).collect();
+        let (kept, beyond) = within(100, all.clone());
+        let count = |tenant| kept.iter().filter(|kept| kept.path.starts_with(tenant)).count();
+        assert_eq!((count("/evil"), count("/good"), count("/other")), (63, 30, 7));
+        assert_eq!(beyond.len(), all.len() - 100);
+        assert_eq!(within(all.len(), all.clone()), (all, Vec::new()));
     }
 
     fn candidate(path: &str, populated: bool) -> Candidate {

@@ -37,7 +37,8 @@ pub(crate) struct Unchanged {
 struct Known {
     dir: Option<WatchedDir>,
     limits: Option<Since<Limits>>,
-    populated: Option<Since<bool>>,
+    /// When a process was seen to live there; only as long as nothing has run since.
+    populated: Option<Since<()>>,
     /// Processor time of its tasks, when it was seen last; `None` where that is not told.
     processor_time: Option<Duration>,
     /// Asked about in this turn.
@@ -107,21 +108,21 @@ impl Unchanged {
         Ok(value)
     }
 
-    /// Whether any process lives in it or below; `None` if it is gone, where that is looked for.
+    /// Whether any process lives in it or below; `None` if it is gone, where that is looked for. An empty one is asked every time: who
+    /// enters it may be for another policy than what its parent is asked for.
     pub(crate) fn populated(&mut self, cgroup: &Cgroup) -> Result<Option<bool>, Error> {
         let now = self.now;
         let known = self.ask(cgroup.id());
-        if let Some(populated) = known.populated.filter(|populated| !populated.is_old(cgroup, now)) {
-            return Ok(Some(populated.value));
+        if known.populated.is_some_and(|populated| !populated.is_old(cgroup, now)) {
+            return Ok(Some(true));
         }
         known.populated = None;
         let populated = cgroup.populated()?;
-        known.populated = populated.map(|value| Since { value, at: now });
+        known.populated = (populated == Some(true)).then_some(Since { value: (), at: now });
         Ok(populated)
     }
 
-    /// Takes in the processor time of a cgroup's tasks. Who enters it or ends there runs, so as long as nobody does it stays as it is;
-    /// where it is not told, nothing is known.
+    /// Takes in the processor time of a cgroup's tasks. Who ends there runs, so as long as nobody does it stays as it is; where it is not told, nothing is known.
     pub(crate) fn ran(&mut self, id: CgroupId, processor_time: Option<Duration>) {
         let Some(known) = self.known.get_mut(&id) else { return };
         if processor_time.is_none() || known.processor_time != processor_time {
