@@ -42,6 +42,7 @@ mod triggers;
 mod turn;
 mod view;
 mod watched;
+mod watermarks;
 
 pub use environment::{Finding, environment};
 pub use json::render as render_json;
