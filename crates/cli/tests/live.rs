@@ -86,11 +86,11 @@ fn the_watermarks_are_adapted_shown_and_put_back() {
 
     let vmstat = live.root().join("proc/vmstat");
     let text = fs::read_to_string(&vmstat).unwrap();
-    let line = |line: &str| match line.split_once(' ') {
+    let stalled = |line: &str| match line.split_once(' ') {
         Some(("allocstall_movable", _)) => "allocstall_movable 500\n".to_owned(),
         _ => format!("{line}\n"),
     };
-    fs::write(&vmstat, text.lines().map(line).collect::<String>()).unwrap();
+    fs::write(&vmstat, text.lines().map(stalled).collect::<String>()).unwrap();
     until("it is raised", || factor() != "12");
     until("it is shown", || status()["watermarks"]["reason"] == "protected");
     let raised = factor();

@@ -112,7 +112,7 @@ mod tests {
             kswapd: 0,
             kswapd_cpu: 0.1,
             read: 0,
-            available: 300 * MIB,
+            available: 400 * MIB,
             available_least: 290 * MIB,
             total: 460 * MIB,
             factor: 1000,
@@ -136,8 +136,8 @@ mod tests {
         assert!(judged(|_| ()));
         assert!(!judged(|row| row.stalls = 51));
         assert!(!judged(|row| row.factor = ORIGINAL));
-        assert!(!judged(|row| row.available = 10 * MIB));
-        assert!(!judged(|row| row.kept.as_mut().unwrap().loss = 300 * MIB));
+        assert!(!judged(|row| row.available = 0));
+        assert!(!judged(|row| row.kept.as_mut().unwrap().loss = 400 * MIB));
         assert!(!judged(|row| row.kept.as_mut().unwrap().factor = 11));
     }
 }

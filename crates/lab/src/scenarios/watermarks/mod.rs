@@ -34,7 +34,7 @@ const BURST_EVERY: Duration = Duration::from_millis(100);
 /// Of each row, in seconds: the load before anything counts, in which whoever adapts learns, and what counts. The processors are busy
 /// all the time, so that a second of it takes five on the wall.
 const LEAD_IN: u64 = 5;
-const COUNTED: u64 = 10;
+const COUNTED: u64 = 7;
 
 const ROWS: [Keeper; 6] = [
     Keeper::Nobody,
@@ -45,13 +45,14 @@ const ROWS: [Keeper; 6] = [
     Keeper::Lowtide,
 ];
 
-/// A burst is a tenth of this machine, and needs a head start of about as much.
-const AVAILABLE_LOSS: f64 = 0.6;
+/// A burst is a tenth of this machine, and it needs a head start of more than that while readers take the rest: the bound is not to be in the
+/// way here.
+const AVAILABLE_LOSS: f64 = 0.8;
 const CONFIG: &str = "
 interval: 1s
 hotness: { source: none }
 history: { enabled: false }
-watermarks: { adapt: true, max_scale_factor: 3000, available_loss: 60%, protection: 10s }
+watermarks: { adapt: true, max_scale_factor: 3000, available_loss: 80%, protection: 10s }
 policies: []
 ";
 /// Four protection times, and some until kswapd's CPU of the load is forgotten.
