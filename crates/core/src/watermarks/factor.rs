@@ -8,8 +8,8 @@ pub struct Factor(u16);
 impl Factor {
     /// The least that lowtide sets, and what a kernel begins with (`watermark_scale_factor`, mm/page_alloc.c).
     pub const LEAST: Self = Self(10);
-    /// The kernel takes 1 to this, since 5.17 and in the stable kernels from 5.10 on (`page_alloc_sysctl_table`, mm/page_alloc.c): 30 % of
-    /// a zone. Before it was 1000.
+    /// The kernel takes 1 to this in 6.1 and later (SYSCTL_THREE_THOUSAND; kernel/sysctl.c, in later kernels mm/page_alloc.c): 30 % of a
+    /// zone. Up to 5.16 it was 1000.
     pub const MOST: Self = Self(3000);
     /// All of a zone.
     pub(super) const WHOLE: u64 = 10_000;
