@@ -49,7 +49,7 @@ pub struct Figures {
     pub free: Bytes,
     /// Page cache and slab that kswapd can take.
     pub reclaimable: Bytes,
-    /// Times that a task reclaimed for itself since kswapd last slept, or the factor was last raised.
+    /// Times that a task reclaimed for itself since kswapd last slept, or they were last answered.
     pub stalls: u64,
     /// Share of a core that each kswapd took lately.
     pub kswapd_cpu: Ratio,
@@ -125,8 +125,11 @@ impl Controller {
         };
         let figures = self.figures(seen, original, limit, to);
         if to > factor {
-            self.stalls = 0;
             (self.quiet_since, self.stepped_at) = (now, now);
+        }
+        if to > factor || matches!(reason, Reason::AtLimit | Reason::NothingReclaimable) {
+            // They were answered, be it with nothing.
+            self.stalls = 0;
         }
         if to != factor {
             self.stepped_at = now;

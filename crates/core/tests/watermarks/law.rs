@@ -92,6 +92,24 @@ fn it_stops_at_what_may_be_lost_and_comes_down_to_it() {
     assert_eq!((decision.action(), decision.reason), ("lower", Reason::Limit));
 }
 
+/// kswapd need not sleep through a whole turn for that.
+#[test]
+fn what_could_not_be_answered_is_not_held_against_the_host_for_ever() {
+    let mut host = Watched::new();
+    host.settings.available_loss = Ratio::percent(2.0);
+    host.stall(1 << 20);
+    let limit = host.look().to;
+    host.stall(1);
+    assert_eq!(host.look().reason, Reason::AtLimit);
+    let mut reasons = Vec::new();
+    for _ in 0..60 {
+        host.stall(0);
+        reasons.push(host.look().reason);
+    }
+    assert_eq!(reasons[0], Reason::Protected);
+    assert!(reasons.contains(&Reason::Calm) && host.factor < limit, "{reasons:?}");
+}
+
 #[test]
 fn a_calm_host_gets_its_own_factor_back_in_four_protection_times() {
     let mut host = Watched::new();

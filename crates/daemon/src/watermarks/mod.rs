@@ -8,7 +8,10 @@ mod tests;
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
-use lowtide_core::watermarks::{Controller, Decision, Factor, Reason, Settings};
+use lowtide_core::{
+    Bytes,
+    watermarks::{Controller, Decision, Factor, Reason, Settings, greatest, loss},
+};
 use lowtide_host::Kswapds;
 use lowtide_journal::Journal;
 use lowtide_kernfs::Root;
@@ -27,6 +30,32 @@ pub(crate) struct WatermarksView {
     /// Decisions so far, by action and reason.
     #[serde(skip)]
     pub(crate) decisions: BTreeMap<(&'static str, &'static str), u64>,
+}
+
+/// How far the factor can go on this host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Reach {
+    /// What it is now.
+    pub(crate) factor: Factor,
+    /// The greatest that the settings allow.
+    pub(crate) limit: Factor,
+    /// What MemAvailable loses at most then.
+    pub(crate) loss: Bytes,
+}
+
+impl Reach {
+    /// What the settings come to, or what is in the way.
+    pub(crate) fn of(root: &Root, settings: &Settings) -> Result<Self, String> {
+        Self::look(root, settings).map_err(|problem| problem.to_string())
+    }
+
+    fn look(root: &Root, settings: &Settings) -> Result<Self, Problem> {
+        let factor = knob::read(root)?;
+        let seen = lowtide_host::watermarks(root, &mut Kswapds::default())?.ok_or(Problem::Unseen)?;
+        let allowed = seen.total.scale(settings.available_loss);
+        let limit = greatest(&seen.zones, factor, settings.max_scale_factor, allowed);
+        Ok(Self { factor, limit, loss: loss(&seen.zones, factor, limit) })
+    }
 }
 
 /// The watermarks' part of the daemon.

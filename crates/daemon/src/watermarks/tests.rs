@@ -119,6 +119,21 @@ fn whoever_sets_what_the_host_was_found_with_has_set_it() {
 }
 
 #[test]
+fn how_far_it_can_go_is_known_before_the_start() {
+    let host = Host::new();
+    let root = Root::open(host.tree.path()).unwrap();
+    let reach = |share| {
+        let settings = Settings { available_loss: Ratio::percent(share), ..Settings::default() };
+        Reach::of(&root, &settings).map(|reach| (reach.factor.get(), reach.limit.get()))
+    };
+    // A step is at first a quarter of min, 250 of 100 000 pages; 4 % in four steps is another hundredth.
+    assert_eq!(reach(4.0), Ok((10, 125)));
+    assert_eq!(reach(100.0), Ok((10, 1000)));
+    fs::remove_file(host.tree.path().join(knob::PATH)).unwrap();
+    assert!(reach(4.0).unwrap_err().contains("no such file"));
+}
+
+#[test]
 fn the_knob_can_be_put_back() {
     assert!(lowtide_journal::restorable::is_of_the_host(std::path::Path::new(knob::PATH)));
 }
