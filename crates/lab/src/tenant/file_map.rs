@@ -34,3 +34,21 @@ pub(crate) fn map_device(device: &Path, bytes: u64) -> Result<MmapMut> {
     // process that maps it, and keep it until the machine is gone.
     unsafe { options.map_mut(&file) }.with_context(|| format!("cannot map {}", device.display()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A file stands for a device here.
+    #[test]
+    fn what_is_written_to_the_map_is_in_the_file() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        file.as_file().set_len(16384).unwrap();
+        let mut map = map_device(file.path(), 8192).unwrap();
+        assert_eq!((map.len(), map[8191]), (8192, 0));
+        map[4096] = 7;
+        map.flush().unwrap();
+        assert_eq!(std::fs::read(file.path()).unwrap()[4096], 7);
+        assert!(map_device(Path::new("/nowhere"), 1).is_err());
+    }
+}
