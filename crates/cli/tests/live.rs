@@ -4,7 +4,10 @@
 
 mod support;
 
-use std::{fs, time::Duration};
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
 
 use serde_json::Value;
 use support::{Live, against_schema};
@@ -54,6 +57,56 @@ fn json_is_what_the_schema_says() {
     for arguments in [&["status", "--json"][..], &["report", "--json"], &["explain", "/web/api", "--json"]] {
         against_schema(arguments[0], &live.json(arguments));
     }
+}
+
+fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let begin = Instant::now();
+    while !holds() {
+        assert!(begin.elapsed() < Duration::from_secs(30), "{what}");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// From a configuration that asks for it to the daemon's end, through a reload that puts other settings back.
+#[test]
+fn the_watermarks_are_adapted_shown_and_put_back() {
+    let mut live = Live::new();
+    let knob = live.root().join("proc/sys/vm/watermark_scale_factor");
+    fs::create_dir_all(knob.parent().unwrap()).unwrap();
+    fs::write(&knob, "12\n").unwrap();
+    let factor = || fs::read_to_string(&knob).unwrap().trim().to_owned();
+    let configure = |more: &str| {
+        let text = fs::read_to_string(live.config()).unwrap();
+        fs::write(live.config(), format!("{text}{more}\n")).unwrap();
+    };
+    let status = || live.json(&["status", "--json"]);
+    assert_eq!(status()["watermarks"], Value::Null);
+    configure("watermarks: { adapt: true, available_loss: 20% }");
+    until("it looks twice", || status()["watermarks"]["reason"] == "enough");
+
+    let vmstat = live.root().join("proc/vmstat");
+    let text = fs::read_to_string(&vmstat).unwrap();
+    let stalled = |line: &str| match line.split_once(' ') {
+        Some(("allocstall_movable", _)) => "allocstall_movable 500\n".to_owned(),
+        _ => format!("{line}\n"),
+    };
+    fs::write(&vmstat, text.lines().map(stalled).collect::<String>()).unwrap();
+    until("it is raised", || factor() != "12");
+    until("it is shown", || status()["watermarks"]["reason"] == "protected");
+    let raised = factor();
+    against_schema("status", &status());
+    let told = live.told(&["status"]);
+    assert!(
+        told.contains(&format!("watermarks: vm.watermark_scale_factor {raised} (found with 12")),
+        "{told}"
+    );
+
+    configure("tiers: { zswap: { max_pool_percent: 33 } }");
+    let percent = live.root().join("sys/module/zswap/parameters/max_pool_percent");
+    until("the tiers are set", || fs::read_to_string(&percent).unwrap().trim() == "33");
+    assert_eq!(factor(), raised, "held");
+    live.end();
+    assert_eq!(factor(), "12");
 }
 
 #[test]

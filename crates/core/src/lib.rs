@@ -40,6 +40,7 @@ mod tier_rules;
 pub mod units;
 mod usual;
 mod watch;
+pub mod watermarks;
 mod worth;
 
 pub use compression::{Compressed, Stored};

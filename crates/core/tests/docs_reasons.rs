@@ -2,10 +2,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use lowtide_core::{Reason, balancer};
+use lowtide_core::{Reason, balancer, watermarks};
 
 const DOCS: &str = include_str!("../../../docs/how-it-decides.md");
 const BALANCER: &str = include_str!("../../../docs/balancer.md");
+const WATERMARKS: &str = include_str!("../../../docs/watermarks.md");
 
 /// A line of the table: `| 4 | `name` | meaning | what to do |`.
 #[derive(Debug, PartialEq, Eq)]
@@ -49,4 +50,15 @@ fn so_has_the_balancers() {
         .map(|reason| Row { number: *reason as u8, name: reason.name(), told: 2 })
         .collect();
     assert_eq!(rows, reasons, "docs/balancer.md: a meaning and what to do for each, in order");
+}
+
+#[test]
+fn so_have_the_watermarks() {
+    let section = WATERMARKS.split_once("\n## Reasons\n").unwrap().1;
+    let rows: Vec<_> = section.lines().filter_map(row).collect();
+    let reasons: Vec<_> = watermarks::Reason::ALL
+        .iter()
+        .map(|reason| Row { number: *reason as u8, name: reason.name(), told: 2 })
+        .collect();
+    assert_eq!(rows, reasons, "docs/watermarks.md: a meaning and what to do for each, in order");
 }

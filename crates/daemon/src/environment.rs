@@ -7,6 +7,7 @@ use lowtide_core::{
     Bytes, CgroupObservation, Limit, Mode, Policy, TierRules,
     confine::{Own, confine},
     escape::escaped_lines,
+    watermarks,
 };
 use lowtide_kernfs::{Files, Root};
 use lowtide_policy::{Config, PolicySet};
@@ -16,6 +17,7 @@ use crate::{
     confine,
     observer::{Observer, Sight},
     run::RunError,
+    watermarks::Reach,
 };
 
 /// One thing that was looked at.
@@ -74,6 +76,7 @@ pub fn environment(root: &Path, config: &Config) -> Result<Vec<Finding>, RunErro
     findings.extend(pressure(&root, &sight, &config.policies));
     findings.extend(page_cache_alone(&root, &sight, &config.policies));
     findings.extend(impossible_tiers(root.path(), config));
+    findings.extend(config.watermarks.as_ref().map(|settings| watermarks(&root, settings)));
     Ok(findings)
 }
 
@@ -86,6 +89,19 @@ fn swap(host: &lowtide_core::HostObservation, config: &Config) -> Finding {
                 .to_owned(),
         ),
         None => Finding::Good("no swap, and no policy needs it".to_owned()),
+    }
+}
+
+/// What the bounds of the watermarks come to here.
+fn watermarks(root: &Root, settings: &watermarks::Settings) -> Finding {
+    match Reach::of(root, settings) {
+        Err(problem) => Finding::Error(format!("watermarks: they cannot be adapted here: {problem}")),
+        Ok(Reach { factor, limit, .. }) if limit <= factor => Finding::Warning(format!(
+            "watermarks: vm.watermark_scale_factor is {factor}, and `max_scale_factor` and `available_loss` allow no more"
+        )),
+        Ok(Reach { factor, limit, loss }) => Finding::Good(format!(
+            "watermarks: vm.watermark_scale_factor is {factor} and may be raised to {limit}, which costs MemAvailable {loss} at most"
+        )),
     }
 }
 

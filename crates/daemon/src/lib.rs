@@ -43,6 +43,7 @@ mod turn;
 mod unchanged;
 mod view;
 mod watched;
+mod watermarks;
 
 pub use environment::{Finding, environment};
 pub use json::render as render_json;

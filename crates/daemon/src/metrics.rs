@@ -4,6 +4,7 @@
 
 mod page;
 mod tenants;
+mod watermarks;
 
 use std::{collections::BTreeMap, time::UNIX_EPOCH};
 
@@ -45,6 +46,7 @@ pub(crate) fn render(view: &View) -> Vec<String> {
     fills(&page, view);
     balancer(&page, view);
     endurance(&page, view);
+    watermarks::watermarks(&page, view);
     sizes(&page, &shown);
     pressure(&page, &shown);
     accounts(&page, &shown);

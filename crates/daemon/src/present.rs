@@ -12,6 +12,7 @@ use lowtide_core::{
     escaped,
     idle::{Measured, Resolution, Sample, WhatIf},
     left_out::Kind,
+    watermarks,
 };
 
 use crate::{
@@ -19,6 +20,7 @@ use crate::{
     ledger::{Entry, WorkingSet},
     promise::Promise,
     view::{CgroupView, TierCost, View},
+    watermarks::WatermarksView,
 };
 use table::{Column, Row};
 
@@ -71,6 +73,7 @@ fn write_host(text: &mut String, view: &View) -> std::fmt::Result {
         )?;
     }
     view.balancer.iter().try_for_each(|store| write_store(text, store))?;
+    view.watermarks.as_ref().map_or(Ok(()), |watermarks| write_watermarks(text, watermarks))?;
     write_promise(text, view)?;
     write_sampling(text, &view.sampling)?;
     for problem in &view.problems {
@@ -392,6 +395,18 @@ fn write_forecast(text: &mut String, forecast: &Forecast) -> std::fmt::Result {
         age(*from),
         kind.name()
     )
+}
+
+/// What the factor is, and why; what that costs and what kswapd does.
+fn write_watermarks(text: &mut String, watermarks: &WatermarksView) -> std::fmt::Result {
+    let factor = watermarks.factor.map_or_else(|| "unknown".to_owned(), |factor| factor.to_string());
+    write!(text, "watermarks: vm.watermark_scale_factor {factor}")?;
+    if let Some(watermarks::Decision { figures, .. }) = &watermarks.decision {
+        let watermarks::Figures { original, limit, loss, kswapd_cpu, .. } = figures;
+        write!(text, " (found with {original}, at most {limit}; MemAvailable {loss} less at most; ")?;
+        write!(text, "kswapd {kswapd_cpu} of a core)")?;
+    }
+    writeln!(text, ": {}", watermarks.reason.sentence())
 }
 
 /// What `full` would save of all cgroups that it is not allowed for.

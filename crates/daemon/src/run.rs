@@ -323,7 +323,7 @@ impl Daemon {
     /// A turn that fails is said and done again at the next tick: the host may be out of memory just now.
     fn turn(&mut self) {
         let now = self.turns.uptime();
-        let held = || self.balance.held();
+        let held = || self.balance.held().into_iter().chain(self.turns.held()).collect();
         self.settings.turn(&self.root, &mut self.journal, &self.config, held, now);
         // After a reload that allows it, or with debugfs mounted meanwhile.
         if self.trial.is_due(&self.root, &self.config) {
@@ -340,6 +340,7 @@ impl Daemon {
                 self.balance.strained(self.strain, &self.config.balancer.unwrap_or_default());
                 let mut problems = [&self.lasting[..], &self.problems].concat();
                 problems.extend(self.settings.problem().cloned());
+                problems.extend(view.problems.iter().cloned());
                 problems.extend(view.stuck.as_ref().map(ToString::to_string));
                 let hangs = hanging(&view.hanging);
                 if let Some(problem) = hangs.as_ref().filter(|_| !hung) {

@@ -30,6 +30,7 @@ use crate::{
     stuck::StuckWatch,
     triggers::{Alarm, Triggers},
     view::{Remembered, TierCost, View},
+    watermarks::Watermarks,
 };
 
 /// A chunk takes a fraction of a second; one that takes longer hangs in a device.
@@ -51,6 +52,7 @@ pub(crate) struct Loop {
     books: Books,
     confine: Confine,
     devices: Devices,
+    watermarks: Watermarks,
     stuck: StuckWatch,
     alarms: HashSet<CgroupId>,
     effects: HashMap<CgroupId, Vec<Effect>>,
@@ -83,6 +85,7 @@ impl Loop {
             books,
             confine: Confine::new(root.clone(), observer.mount().clone()),
             actuator: Actuator::new(root.clone()),
+            watermarks: Watermarks::new(root.clone()),
             sampler: Sampler::new(root, observer.mount().clone(), state_dir),
             observer,
             triggers: Triggers::new(alarms),
@@ -145,7 +148,10 @@ impl Loop {
         self.act(&decisions, &mut sight, config, now);
         self.forget_the_gone(&sight);
         self.ticks += 1;
+        let watermarks = self.watermarks.turn(journal, config.watermarks.as_ref(), now);
         let mut view = self.view(sight, decisions, config, now);
+        view.watermarks = watermarks;
+        view.problems.extend(self.watermarks.problem().map(|problem| format!("watermarks: {problem}")));
         view.tick_cpu = thread_cpu().unwrap_or_default().saturating_sub(cpu);
         self.books.turn(&view);
         view.sums = self.books.sums(config.price.as_ref());
@@ -169,6 +175,11 @@ impl Loop {
     pub(crate) fn stop(&mut self) {
         self.actuator.stop_all();
         self.sampler.halt();
+    }
+
+    /// Knobs of the host that are held from turn to turn.
+    pub(crate) fn held(&self) -> Option<PathBuf> {
+        self.watermarks.held()
     }
 
     /// From which age on the pages of every cgroup belong on `device`, as far as is known.

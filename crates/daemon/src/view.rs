@@ -19,6 +19,7 @@ use crate::{
     ledger::{Account, Ledger},
     report::Sums,
     stuck::Stuck,
+    watermarks::WatermarksView,
 };
 
 /// The daemon's knowledge after one tick.
@@ -61,6 +62,8 @@ pub(crate) struct View {
     pub(crate) queued: usize,
     /// Every store that the balancer looks at; none if it is not configured.
     pub(crate) balancer: Vec<StoreView>,
+    /// The host's watermarks; `None` unless they are adapted.
+    pub(crate) watermarks: Option<WatermarksView>,
     /// The policies in force.
     #[serde(skip)]
     pub(crate) policies: Vec<Policy>,
@@ -215,6 +218,7 @@ impl View {
             hanging: Vec::new(),
             queued: 0,
             balancer: Vec::new(),
+            watermarks: None,
             policies: Vec::new(),
             done: None,
             cgroups,

@@ -6,7 +6,11 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 use serde_json::Value;
 
-const CODE: &str = concat!(include_str!("../src/metrics.rs"), include_str!("../src/metrics/tenants.rs"));
+const CODE: &str = concat!(
+    include_str!("../src/metrics.rs"),
+    include_str!("../src/metrics/tenants.rs"),
+    include_str!("../src/metrics/watermarks.rs")
+);
 const DOCS: &str = include_str!("../../../docs/metrics.md");
 const RULES: &str = include_str!("../../../packaging/prometheus/lowtide.rules.yml");
 const RULES_TEST: &str = include_str!("../../../packaging/prometheus/lowtide.test.yml");

@@ -48,7 +48,7 @@ const DYING: u64 = 1000;
 /// `struct dentry` on 64 bits (include/linux/dcache.h, beside `DNAME_INLINE_LEN`: "192 bytes").
 const DENTRY: u64 = 192;
 
-/// What is found; nothing on a healthy host, and nothing of files that cannot be read.
+/// What is found here; nothing on a healthy host, and nothing of files that cannot be read.
 pub(crate) fn wastes(sight: &Sight) -> Vec<Waste> {
     [negative_dentries, dying_cgroups, page_tables, unowned, zswap_over_zram]
         .into_iter()
@@ -162,7 +162,7 @@ fn zswap_over_zram(sight: &Sight) -> Option<Waste> {
     })
 }
 
-fn total(sight: &Sight) -> Option<Bytes> {
+pub(crate) fn total(sight: &Sight) -> Option<Bytes> {
     of(&sight.look(MEMINFO), "MemTotal")
 }
 

@@ -5,6 +5,7 @@ mod kswapd;
 mod meminfo;
 mod processors;
 mod vmstat;
+mod watermarks;
 mod zoneinfo;
 
 use std::{collections::HashMap, sync::Arc};
@@ -17,6 +18,7 @@ pub use kswapd::{Kswapd, Kswapds};
 pub use meminfo::Meminfo;
 pub use processors::Processors;
 pub use vmstat::Vmstat;
+pub use watermarks::watermarks;
 pub use zoneinfo::{Zone, low_watermark, zones};
 
 /// The host's memory at one moment.

@@ -13,6 +13,8 @@ pub struct Zone {
     pub name: String,
     /// Free pages.
     pub free: Option<Bytes>,
+    /// What is added to all three watermarks for a while, against fragmentation (`watermark_boost`; shown from 5.14 on).
+    pub boost: Option<Bytes>,
     /// Below it everybody but who may use the reserves reclaims before getting a page.
     pub min: Option<Bytes>,
     /// Below it kswapd wakes up.
@@ -21,6 +23,8 @@ pub struct Zone {
     pub high: Option<Bytes>,
     /// What the zone gives out; nothing for one that is there by name alone, such as Movable without hot-plugged memory.
     pub managed: Bytes,
+    /// Its node's kswapd has given up: after 16 runs that reclaimed nothing (MAX_RECLAIM_RETRIES, mm/internal.h).
+    pub gave_up: bool,
 }
 
 /// The zones of /proc/zoneinfo, node by node.
@@ -54,11 +58,16 @@ impl Zone {
                 Some(rest) => (&mut self.free, Keyed { value: rest.trim_ascii(), ..*line }),
                 None => return Ok(()),
             },
+            "boost" => (&mut self.boost, *line),
             "min" => (&mut self.min, *line),
             "low" => (&mut self.low, *line),
             "high" => (&mut self.high, *line),
             "managed" => {
                 self.managed = line.pages()?;
+                return Ok(());
+            }
+            "node_unreclaimable" => {
+                self.gave_up = line.number()? != 0;
                 return Ok(());
             }
             _ => return Ok(()),

@@ -7,7 +7,7 @@ const TEXT: &str = "Node 0, zone      DMA
       nr_inactive_anon 31
       workingset_low 777
   pages free     2816
-        boost    0
+        boost    3
         min      1
         low      5
         high     9
@@ -18,12 +18,14 @@ const TEXT: &str = "Node 0, zone      DMA
     cpu: 0
               high:     60
               high_min: 61
+  node_unreclaimable:  0
 Node 1, zone  Movable
   pages free     0
         min      32
         low      32
         high     32
         managed  0
+  node_unreclaimable:  1
 ";
 
 #[test]
@@ -33,19 +35,23 @@ fn each_zone_with_its_own_watermarks() {
         node: 0,
         name: "DMA".to_owned(),
         free: pages(2816),
+        boost: pages(3),
         min: pages(1),
         low: pages(5),
         high: pages(9),
         managed: Bytes::pages(3840),
+        gave_up: false,
     };
     let movable = Zone {
         node: 1,
         name: "Movable".to_owned(),
         free: pages(0),
+        boost: None,
         min: pages(32),
         low: pages(32),
         high: pages(32),
         managed: Bytes::ZERO,
+        gave_up: true,
     };
     assert_eq!(zones(TEXT), Ok(vec![dma, movable]));
 }

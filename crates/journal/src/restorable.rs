@@ -11,6 +11,7 @@ const OF_THE_HOST: &[&str] = &[
     "sys/kernel/mm/numa/demotion_enabled",
     "proc/sys/kernel/numa_balancing",
     "proc/sys/kernel/numa_balancing_promote_rate_limit_MBps",
+    "proc/sys/vm/watermark_scale_factor",
     "sys/block/*/writeback_limit",
     "sys/block/*/writeback_limit_enable",
 ];
@@ -54,6 +55,7 @@ mod tests {
         let others = [
             "etc/passwd",
             "proc/sys/kernel/core_pattern",
+            "proc/sys/vm/overcommit_memory",
             "sys/block/../writeback_limit",
             "sys/block/a/b/writeback_limit",
             "sys/block/zram0/reset",

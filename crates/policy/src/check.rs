@@ -20,6 +20,7 @@ use crate::{
     source::{Source, Span},
     tier_rules,
     tiers::tiers,
+    watermarks::watermarks,
 };
 
 /// A policy, and the file it stands in.
@@ -42,6 +43,7 @@ pub(crate) fn host(raw: raw::Host) -> Config {
         history: history(&raw.history.unwrap_or_default()),
         budgets: budgets(raw.budgets.unwrap_or_default(), raw.holdout.unwrap_or_default()),
         balancer: raw.balancer.as_ref().map(balancer),
+        watermarks: raw.watermarks.and_then(|raw| watermarks(&raw.value)),
         tiers: tiers(raw.tiers.unwrap_or_default()),
         price: raw.price_per_gib_month.and_then(price),
         policies: PolicySet::default(),

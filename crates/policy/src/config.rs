@@ -1,6 +1,6 @@
 use std::{fmt, path::PathBuf, time::Duration};
 
-use lowtide_core::{Budgets, Ratio, balancer::Settings};
+use lowtide_core::{Budgets, Ratio, balancer::Settings, watermarks};
 
 use crate::{History, HostTiers, Metrics, PolicySet};
 
@@ -25,6 +25,8 @@ pub struct Config {
     pub budgets: Budgets,
     /// The swap balancer; `None` leaves every page where it is.
     pub balancer: Option<Settings>,
+    /// How the host's watermarks are adapted; `None` leaves them as they are.
+    pub watermarks: Option<watermarks::Settings>,
     /// What lowtide is asked to set up on the host.
     pub tiers: HostTiers,
     /// What DRAM costs, for the savings report; no money is shown without.
@@ -45,6 +47,7 @@ impl Default for Config {
             history: History::default(),
             budgets: Budgets::default(),
             balancer: None,
+            watermarks: None,
             tiers: HostTiers::default(),
             price: None,
             policies: PolicySet::default(),

@@ -65,6 +65,7 @@ macro_rules! leaves {
 const SECOND: Duration = Duration::from_secs(1);
 const TEN_MINUTES: Duration = Duration::from_mins(10);
 const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
 const NINETY_DAYS: Duration = Duration::from_hours(90 * 24);
 const THIRTY_DAYS: Duration = Duration::from_hours(30 * 24);
 
@@ -128,6 +129,14 @@ leaves! {
     /// Age from which a page may sink.
     MinAge(Duration), "a time from 1s to 30d, such as 10m", units::TIME,
         |text| Ok(units::time(text, SECOND, THIRTY_DAYS)?);
+
+    /// Share of the host's memory that MemAvailable may lose.
+    AvailableLoss(Ratio), "a share of the host's memory above 0% and up to 100%, such as 2%", units::SHARE,
+        |text| Ok(units::some_share(text)?);
+
+    /// Time without direct reclaim.
+    Protection(Duration), "a time from 1s to 1d, such as 5m", units::TIME,
+        |text| Ok(units::time(text, SECOND, DAY)?);
 
     /// For how long the past is kept.
     HistoryKeep(Duration), "a time from 1h to 90d, such as 7d", units::TIME,
@@ -284,6 +293,9 @@ pub(crate) struct Whole<const LEAST: u16, const MOST: u16>(pub u16);
 
 /// What a draw at random begins with.
 pub(crate) type Seed = Whole<0, { u16::MAX }>;
+
+/// What vm.watermark_scale_factor is set to: from the kernel's own value to the greatest that it takes (5.17 and later).
+pub(crate) type ScaleFactor = Whole<10, 3000>;
 
 /// What swapon(2) takes.
 pub(crate) type Priority = Whole<0, 32_767>;

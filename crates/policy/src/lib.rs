@@ -31,6 +31,7 @@ mod source;
 mod tier_rules;
 mod tiers;
 mod units;
+mod watermarks;
 mod yaml;
 
 pub use config::{Config, Hotness, Price, SourceChoice};

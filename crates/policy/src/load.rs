@@ -15,6 +15,7 @@ use crate::{
     read::{Read, Reader},
     source::Source,
     tiers::used_twice,
+    watermarks::without_adapt,
     yaml,
 };
 
@@ -126,6 +127,7 @@ fn assemble(
         host_file.zip(raw.as_ref()).into_iter().flat_map(|(file, host)| too_slow(file, host, &found)),
     );
     together.extend(host_file.zip(raw.as_ref()).and_then(|(file, host)| balancer::out_of_order(file, host)));
+    together.extend(host_file.zip(raw.as_ref()).and_then(|(file, host)| without_adapt(file, host)));
     together.extend(host_file.zip(raw.as_ref()).into_iter().flat_map(|(file, host)| used_twice(file, host)));
     together.extend(
         host_file.zip(raw.as_ref()).into_iter().flat_map(|(file, host)| of_another_place(file, host)),

@@ -9,8 +9,6 @@ pub(crate) struct Section {
     pub home: &'static str,
     /// Keys that are read, in the order of the reference.
     pub keys: &'static [&'static str],
-    /// Keys that the design has and this version has not.
-    pub later: &'static [&'static str],
     /// What it may look like.
     pub example: &'static str,
 }
@@ -28,11 +26,11 @@ pub(crate) const HOST: Section = Section {
         "budgets",
         "holdout",
         "balancer",
+        "watermarks",
         "tiers",
         "price_per_gib_month",
         "policies",
     ],
-    later: &["watermarks"],
     example: "{ interval: 6s }",
 };
 
@@ -41,7 +39,6 @@ pub(crate) const POLICY_FILE: Section = Section {
     name: "a file in policies.d",
     home: "at the top level",
     keys: &["policies"],
-    later: &[],
     example: "{ policies: [{ name: web, match: [\"/web.slice/**\"] }] }",
 };
 
@@ -49,7 +46,6 @@ pub(crate) const METRICS: Section = Section {
     name: "`metrics`",
     home: "under `metrics`",
     keys: &["listen", "group", "users", "token_file"],
-    later: &[],
     example: "{ listen: \"127.0.0.1:9464\" }",
 };
 
@@ -57,7 +53,6 @@ pub(crate) const CONTROL: Section = Section {
     name: "`control`",
     home: "under `control`",
     keys: &["socket", "group"],
-    later: &[],
     example: "{ socket: /run/lowtide/lowtide.sock }",
 };
 
@@ -65,7 +60,6 @@ pub(crate) const HOTNESS: Section = Section {
     name: "`hotness`",
     home: "under `hotness`",
     keys: &["source", "interval", "cpu", "observe"],
-    later: &[],
     example: "{ interval: 30s }",
 };
 
@@ -73,7 +67,6 @@ pub(crate) const HISTORY: Section = Section {
     name: "`history`",
     home: "under `history`",
     keys: &["enabled", "keep", "max_size"],
-    later: &[],
     example: "{ keep: 7d, max_size: 64MiB }",
 };
 
@@ -81,7 +74,6 @@ pub(crate) const BUDGETS: Section = Section {
     name: "`budgets`",
     home: "under `budgets`",
     keys: &["reclaim_cpu", "swap_out", "swap_reserve", "watermark_distance", "direct_reclaim"],
-    later: &[],
     example: "{ swap_out: 64MiB/s }",
 };
 
@@ -89,7 +81,6 @@ pub(crate) const HOLDOUT: Section = Section {
     name: "`holdout`",
     home: "under `holdout`",
     keys: &["share", "seed"],
-    later: &[],
     example: "{ share: 5% }",
 };
 
@@ -97,15 +88,20 @@ pub(crate) const BALANCER: Section = Section {
     name: "`balancer`",
     home: "under `balancer`",
     keys: &["watermark", "low", "scan_interval", "min_age", "rate", "write_budget"],
-    later: &[],
     example: "{ watermark: 80% }",
+};
+
+pub(crate) const WATERMARKS: Section = Section {
+    name: "`watermarks`",
+    home: "under `watermarks`",
+    keys: &["adapt", "max_scale_factor", "available_loss", "protection"],
+    example: "{ adapt: true }",
 };
 
 pub(crate) const TIERS: Section = Section {
     name: "`tiers`",
     home: "under `tiers`",
     keys: &["apply", "zram", "swap", "zswap", "demotion", "promotion"],
-    later: &[],
     example: "{ demotion: true }",
 };
 
@@ -113,7 +109,6 @@ pub(crate) const ZRAM: Section = Section {
     name: "`tiers.zram`",
     home: "under `tiers.zram`",
     keys: &["size", "memory", "algorithm", "backing", "priority"],
-    later: &[],
     example: "{ size: 200%, memory: 25%, algorithm: lz4 }",
 };
 
@@ -121,7 +116,6 @@ pub(crate) const SWAP: Section = Section {
     name: "a device in `tiers.swap`",
     home: "in a device of `tiers.swap`",
     keys: &["device", "priority"],
-    later: &[],
     example: "{ device: /dev/vdb, priority: 10 }",
 };
 
@@ -129,7 +123,6 @@ pub(crate) const ZSWAP: Section = Section {
     name: "`tiers.zswap`",
     home: "under `tiers.zswap`",
     keys: &["enabled", "compressor", "max_pool_percent", "shrinker"],
-    later: &[],
     example: "{ enabled: true }",
 };
 
@@ -137,7 +130,6 @@ pub(crate) const PROMOTION: Section = Section {
     name: "`tiers.promotion`",
     home: "under `tiers.promotion`",
     keys: &["rate"],
-    later: &[],
     example: "{ rate: 64MiB/s }",
 };
 
@@ -145,7 +137,6 @@ pub(crate) const PRICE: Section = Section {
     name: "`price_per_gib_month`",
     home: "under `price_per_gib_month`",
     keys: &["dram", "currency"],
-    later: &[],
     example: "{ dram: 3.0, currency: USD }",
 };
 
@@ -153,7 +144,6 @@ pub(crate) const POLICY: Section = Section {
     name: "a policy",
     home: "in a policy",
     keys: &["name", "match", "mode", "slo", "cold_after", "tiers", "limits", "lines"],
-    later: &[],
     example: "{ name: web, match: [\"/web.slice/**\"], mode: full }",
 };
 
@@ -161,7 +151,6 @@ pub(crate) const TIER_RULE: Section = Section {
     name: "a tier of a policy",
     home: "in a tier of a policy",
     keys: &["use", "after", "at_most"],
-    later: &[],
     example: "{ use: zram, after: 5m, at_most: 2GiB }",
 };
 
@@ -169,7 +158,6 @@ pub(crate) const SLO: Section = Section {
     name: "`slo`",
     home: "under `slo` in a policy",
     keys: &["memory_pressure", "io_pressure", "slowdown", "promotion_rate"],
-    later: &[],
     example: "{ memory_pressure: 0.1% }",
 };
 
@@ -177,7 +165,6 @@ pub(crate) const LIMITS: Section = Section {
     name: "`limits`",
     home: "under `limits` in a policy",
     keys: &["floor", "per_minute"],
-    later: &[],
     example: "{ floor: 256MiB, per_minute: 5% }",
 };
 
@@ -185,14 +172,30 @@ pub(crate) const LINES: Section = Section {
     name: "`lines`",
     home: "under `lines` in a policy",
     keys: &["hot", "warm", "cold"],
-    later: &[],
     example: "{ hot: 1m, warm: 5m, cold: 1h }",
 };
 
 /// All of them; where two have the same key, the likelier home first.
 pub(crate) const ALL: &[&Section] = &[
-    &HOST, &METRICS, &CONTROL, &HOTNESS, &HISTORY, &BUDGETS, &HOLDOUT, &BALANCER, &TIERS, &ZRAM, &SWAP,
-    &ZSWAP, &PRICE, &POLICY, &TIER_RULE, &SLO, &LIMITS, &LINES,
+    &HOST,
+    &METRICS,
+    &CONTROL,
+    &HOTNESS,
+    &HISTORY,
+    &BUDGETS,
+    &HOLDOUT,
+    &BALANCER,
+    &WATERMARKS,
+    &TIERS,
+    &ZRAM,
+    &SWAP,
+    &ZSWAP,
+    &PRICE,
+    &POLICY,
+    &TIER_RULE,
+    &SLO,
+    &LIMITS,
+    &LINES,
 ];
 
 /// Longer text is no misspelt key, and comparing it costs time.
@@ -201,10 +204,6 @@ const MAX_KEY_CHARS: usize = 40;
 impl Section {
     /// What is wrong with `key`, which is not one of this section's.
     pub(crate) fn unknown(&self, key: &str) -> (String, String) {
-        if self.later.contains(&key) {
-            let message = format!("`{key}` in {} is not supported by this version of lowtide", self.name);
-            return (message, format!("remove it; {}", self.allowed()));
-        }
         let message = format!("unknown key `{}` in {}", crate::units::short(key), self.name);
         let help = match (self.similar(key), self.elsewhere(key)) {
             (Some(similar), _) => format!("did you mean `{similar}`? {}", self.allowed()),

@@ -10,6 +10,7 @@ use std::{
 
 use lowtide_core::{
     AtMost, Budgets, ByteRate, Bytes, Line, Lines, Mode, Policy, Ratio, TierKind, TierRule, TierRules,
+    watermarks,
 };
 use lowtide_policy::{
     Access, Amount, Config, HostTiers, Hotness, Loaded, Metrics, Price, Severity, SourceChoice, SwapSetup,
@@ -258,6 +259,31 @@ fn a_configuration_that_cannot_be_read_can_be_watched() {
     let host = Host::new(&[("policies.d/web.yaml", "[")]);
     assert!(load(&host.config()).is_err());
     assert_eq!(files(&host.config()).len(), 3);
+}
+
+#[test]
+fn a_setting_of_the_whole_host_is_changed_by_who_says_so_alone() {
+    let adapted = |watermarks: &str| one(&format!("watermarks: {watermarks}\n{}", policy("web")));
+    assert_eq!(one(&policy("web")).config.watermarks, None);
+    for (off, warned_of) in [("{ adapt: false }", false), ("{}", true), ("{ max_scale_factor: 500 }", true)] {
+        let loaded = adapted(off);
+        assert_eq!(
+            (loaded.config.watermarks, loaded.warnings.len()),
+            (None, usize::from(warned_of)),
+            "{off}"
+        );
+        assert!(loaded.warnings.iter().all(|warning| warning.to_string().contains("nothing is adapted")));
+    }
+    let defaults = adapted("{ adapt: true }").config.watermarks.unwrap();
+    assert_eq!(defaults, watermarks::Settings::default());
+    assert_eq!(defaults.max_scale_factor.get(), 1000);
+    let all = adapted("{ adapt: true, max_scale_factor: 3000, available_loss: 30%, protection: 1m }");
+    let expected = watermarks::Settings {
+        max_scale_factor: watermarks::Factor::MOST,
+        available_loss: Ratio::percent(30.0),
+        protection: Duration::from_mins(1),
+    };
+    assert_eq!(all.config.watermarks, Some(expected));
 }
 
 #[test]

@@ -73,3 +73,30 @@ fn zswap_in_front_of_zram() {
     let disk_first = "Filename Type Size Used Priority\n/dev/zram0 partition 262140 0 5\n/dev/vda partition 262140 0 100\n";
     assert_eq!(found(&tree.write("proc/swaps", disk_first)), []);
 }
+
+/// Of each captured kernel: what it keeps by itself is right, less and much more are not, and fast networks need more.
+#[test]
+fn a_reserve_that_is_too_small_or_too_large() {
+    for kernel in ["6.1", "6.12", "6.18", "7.3"] {
+        let zoneinfo = std::fs::read_to_string(fixture(kernel).join("proc/zoneinfo")).unwrap();
+        let zones = zoneinfo.split("Node ").filter(|zone| !zone.contains("managed  0"));
+        let min = |zone: &str| -> Option<u64> {
+            zone.lines().find_map(|line| line.trim().strip_prefix("min ")?.trim().parse().ok())
+        };
+        // Pages; the kernel divides it among the zones.
+        let own = zones.filter_map(min).sum::<u64>() * 4;
+        let with = |kib: u64| Tree::of(kernel).write("proc/sys/vm/min_free_kbytes", &format!("{kib}\n"));
+        assert_eq!(found(&with(own)), [], "{kernel}: {own}");
+        expect(&with(own / 2), "min_free_kbytes", "it was lowered", None);
+        assert_eq!(found(&with(own * 4)), [], "{kernel}: as khugepaged raises it");
+        expect(&with(32 << 10), "min_free_kbytes", "may be used by nobody who can wait", Some(32));
+
+        let linked = |speed: &str| {
+            with(own).write("sys/class/net/eth0/speed", speed).write("sys/class/net/lo/mtu", "65536\n")
+        };
+        for none in ["-1\n", "1000\n"] {
+            assert_eq!(found(&linked(none)), [], "{kernel}: {none}");
+        }
+        expect(&linked("100000\n"), "min_free_kbytes", "eth0 brings 23.8MiB in the 2 ms", None);
+    }
+}

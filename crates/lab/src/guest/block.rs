@@ -23,6 +23,16 @@ pub struct NullBlock {
 impl NullBlock {
     /// Creates device number `index` (0, 1, ...) of so many bytes.
     pub fn create(index: u32, bytes: u64, completion_nanoseconds: u64) -> Result<Self> {
+        Self::make(index, bytes, completion_nanoseconds, 1)
+    }
+
+    /// As [`NullBlock::create`], with nothing behind it: what is written is lost, what is read is anything, and it takes no memory, so it
+    /// may be larger than the machine.
+    pub fn create_without_content(index: u32, bytes: u64, completion_nanoseconds: u64) -> Result<Self> {
+        Self::make(index, bytes, completion_nanoseconds, 0)
+    }
+
+    fn make(index: u32, bytes: u64, completion_nanoseconds: u64, memory_backed: u64) -> Result<Self> {
         modules::load("null_blk", &["nr_devices=0"])?;
         mounts::ensure_configfs()?;
         let null_block = Self { device: PathBuf::from(format!("/dev/nullb{index}")) };
@@ -31,7 +41,7 @@ impl NullBlock {
         for (file, value) in [
             ("size", bytes / MIB),
             ("blocksize", 4096),
-            ("memory_backed", 1),
+            ("memory_backed", memory_backed),
             ("irqmode", 2),
             ("completion_nsec", completion_nanoseconds),
             ("power", 1),

@@ -1,8 +1,8 @@
 //! What the lab's own program does for its scenarios in other processes.
 
-use super::peers::senpai;
+use super::peers::{adaptivemm, senpai};
 use super::{Cgroup, cgroup};
-use crate::work::{compile, load};
+use crate::work::{bursts, compile, load, reader};
 use anyhow::{Context, Result};
 use clap::Subcommand;
 use nix::unistd::{Gid, Uid, chroot, setgid, setgroups, setuid};
@@ -39,6 +39,12 @@ pub enum Helper {
     Load(load::Settings),
     /// Compile again and again, and measure each compile.
     Compile(compile::Settings),
+    /// Touch a mapped device from its beginning to its end, again and again.
+    Reader(reader::Settings),
+    /// Take memory in bursts and give it back, and measure each first touch.
+    Bursts(bursts::Settings),
+    /// Set the watermarks as Oracle's adaptivemm does, until SIGTERM.
+    Adaptivemm(adaptivemm::Settings),
 }
 
 impl Helper {
@@ -49,6 +55,9 @@ impl Helper {
             Self::Senpai { cgroup, settings } => senpai::run(&Cgroup::at(&cgroup), settings),
             Self::Load(settings) => load::run(&settings),
             Self::Compile(settings) => compile::run(&settings),
+            Self::Reader(settings) => reader::run(&settings),
+            Self::Bursts(settings) => bursts::run(&settings),
+            Self::Adaptivemm(settings) => adaptivemm::run(&settings),
         }
     }
 }

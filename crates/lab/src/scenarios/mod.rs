@@ -43,6 +43,7 @@ mod swap_full;
 mod thousand;
 mod tiers;
 mod verdict;
+mod watermarks;
 mod worst_case;
 mod write_budget;
 mod zswap;
@@ -107,6 +108,7 @@ pub static TESTS: &[Scenario] = &[
     promise::SCENARIO,
     nodes::SCENARIO,
     hygiene::SCENARIO,
+    watermarks::SCENARIO,
 ];
 
 /// What is run by its name alone. Emulated, systemd and dpkg take a quarter of an hour, which `cargo xtask test` does not have.

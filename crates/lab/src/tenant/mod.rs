@@ -6,7 +6,7 @@ pub mod ages;
 mod content;
 mod disk;
 mod entry;
-mod file_map;
+pub(crate) mod file_map;
 pub mod layout;
 pub mod memory;
 pub mod options;

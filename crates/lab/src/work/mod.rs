@@ -2,6 +2,7 @@
 //! measures each of them, and tables of what came out. Scenario `real_work` runs this in one of the lab's machines.
 
 pub mod agents;
+pub mod bursts;
 pub mod compile;
 pub mod image;
 pub mod latency;
@@ -9,6 +10,7 @@ pub mod load;
 pub mod nginx;
 pub mod popularity;
 pub mod postgres;
+pub mod reader;
 pub mod record;
 pub mod redis;
 pub mod results;

@@ -1,6 +1,6 @@
 //! The host's settings, as a file says them.
 
-use lowtide_core::{Budgets, Holdout, balancer::Settings};
+use lowtide_core::{Budgets, Holdout, balancer::Settings, watermarks};
 use schemars::JsonSchema;
 
 use super::{Policy, Price, Tiers, maps, time};
@@ -37,6 +37,8 @@ pub(crate) struct Host {
     /// The swap balancer: moves the coldest pages of zram to its backing device before zram is full. Off unless given;
     /// `{}` takes every default.
     pub balancer: Option<HostBalancer>,
+    /// The host's watermarks: how early kswapd begins. Nothing is set unless `adapt` is true.
+    pub watermarks: Option<At<HostWatermarks>>,
     /// The host's memory tiers: what `lowtide tiers apply` sets up, and `lowtide restore` undoes. What is left out is
     /// not touched.
     pub tiers: Option<Tiers>,
@@ -165,8 +167,27 @@ pub(crate) struct HostBalancer {
     pub write_budget: Option<leaf::DailyBytes>,
 }
 
+/// The host's watermarks. With `adapt: true` lowtide writes vm.watermark_scale_factor: up when tasks have to reclaim memory
+/// themselves, back down to what the host was found with when that is over.
+#[derive(Debug, Default, JsonSchema)]
+#[schemars(inline, deny_unknown_fields)]
+pub(crate) struct HostWatermarks {
+    /// Whether lowtide sets vm.watermark_scale_factor.
+    #[schemars(extend("default" = false))]
+    pub adapt: Option<bool>,
+    /// The greatest factor that is ever set, in ten-thousandths of a zone.
+    #[schemars(extend("default" = watermarks::Settings::MAX_SCALE_FACTOR))]
+    pub max_scale_factor: Option<leaf::ScaleFactor>,
+    /// What MemAvailable may lose by it, as a share of MemTotal.
+    #[schemars(extend("default" = watermarks::Settings::default().available_loss.to_string()))]
+    pub available_loss: Option<leaf::AvailableLoss>,
+    /// So long no task has to reclaim memory itself before the factor is lowered by a step.
+    #[schemars(extend("default" = time(watermarks::Settings::default().protection)))]
+    pub protection: Option<leaf::Protection>,
+}
+
 maps! {
-    Host, HOST: interval metrics control state_dir hotness history budgets holdout balancer tiers price_per_gib_month policies;
+    Host, HOST: interval metrics control state_dir hotness history budgets holdout balancer watermarks tiers price_per_gib_month policies;
     Metrics, METRICS: listen group users token_file;
     Control, CONTROL: socket group;
     HostHotness, HOTNESS: source interval cpu observe;
@@ -174,4 +195,5 @@ maps! {
     HostBudgets, BUDGETS: reclaim_cpu swap_out swap_reserve watermark_distance direct_reclaim;
     HostHoldout, HOLDOUT: share seed;
     HostBalancer, BALANCER: watermark low scan_interval min_age rate write_budget;
+    HostWatermarks, WATERMARKS: adapt max_scale_factor available_loss protection;
 }

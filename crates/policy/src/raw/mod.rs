@@ -6,7 +6,9 @@ mod policy;
 mod price;
 mod tiers;
 
-pub(crate) use host::{Host, HostBalancer, HostBudgets, HostHistory, HostHoldout, HostHotness, Metrics};
+pub(crate) use host::{
+    Host, HostBalancer, HostBudgets, HostHistory, HostHoldout, HostHotness, HostWatermarks, Metrics,
+};
 pub(crate) use policy::{Policy, PolicyFile, PolicyLimits, PolicyLines, PolicySlo, TierRule};
 pub(crate) use price::Price;
 pub(crate) use tiers::{SwapDevice, Tiers, Zram};

@@ -1,6 +1,7 @@
 //! Control laws of other systems, written anew after their published form, so that a scenario can put them beside
 //! lowtide in one machine. Each runs as its own process (`lab-guest senpai CGROUP`), as the original does.
 
+pub mod adaptivemm;
 pub mod oomd;
 pub mod senpai;
 
@@ -25,8 +26,19 @@ impl Peer {
     /// Starts `lab-guest LAW CGROUP ARGS`.
     pub fn start(law: &str, cgroup: &Cgroup, args: &[&str]) -> Result<Self> {
         let mut command = Command::new(cgroup::helper());
-        command.arg(law).arg(cgroup.path()).args(args).stdin(Stdio::null());
-        let child = command.spawn().context("cannot start lab-guest")?;
+        command.arg(law).arg(cgroup.path()).args(args);
+        Self::spawn(law, command)
+    }
+
+    /// Starts `lab-guest LAW ARGS`: one for the whole host.
+    pub fn start_for_host(law: &str, args: &[&str]) -> Result<Self> {
+        let mut command = Command::new(cgroup::helper());
+        command.arg(law).args(args);
+        Self::spawn(law, command)
+    }
+
+    fn spawn(law: &str, mut command: Command) -> Result<Self> {
+        let child = command.stdin(Stdio::null()).spawn().context("cannot start lab-guest")?;
         Ok(Self { name: law.to_owned(), child })
     }
 
