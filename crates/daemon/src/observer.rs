@@ -229,6 +229,7 @@ impl Observer {
         let mut handles = HashMap::new();
         let (mut lineage, mut failed) = (Lineage::default(), Vec::new());
         let unchanged = &mut self.unchanged;
+        let most = MOST.min(limits::cgroups_at_once());
         // Whatever the walk finds, what is read after it has descriptors.
         let reserve = limits::reserve_descriptors(&self.mount);
         let walked = self.mount.walk(|cgroup| {
@@ -259,7 +260,7 @@ impl Observer {
                 let (id, path) = (cgroup.id(), Arc::clone(cgroup.path()));
                 candidates.push(Candidate { id, path, policy, populated });
                 // No more descriptors than are used in the end; who is chosen without one is opened again.
-                let handle = (handles.len() < MOST).then(|| cgroup.clone());
+                let handle = (handles.len() < most).then(|| cgroup.clone());
                 handles.insert(id, (handle, place));
             }
             Descend::Yes
@@ -284,15 +285,21 @@ impl Observer {
         let not_looked_at = unseen.iter().map(|(path, _)| Arc::clone(path)).chain(lost).collect();
         let candidates = targets::with_unseen(candidates, unseen);
         let candidates = targets::without_parents_of(&protected, candidates);
-        let (kept, beyond) = targets::within(MOST, targets::deepest(candidates));
+        let mut kept = targets::deepest(candidates);
+        // Without those that nobody saw.
+        kept.retain(|target| handles.contains_key(&target.id));
+        let (kept, beyond) = targets::within(most, kept);
         if !beyond.is_empty() {
             left_out.add(
                 Kind::Cgroup,
                 &format!(
-                    "policies name more than {MOST} cgroups: those of a subtree beyond its share of them"
+                    "policies name more than {most} cgroups: those of a subtree beyond its share of them"
                 ),
             );
             left_out.add_unnamed(Kind::Cgroup, beyond.len() as u64 - 1);
+        }
+        for id in &beyond {
+            handles.remove(id);
         }
         let mut opened = Vec::with_capacity(kept.len());
         for target in kept {

@@ -88,26 +88,52 @@ fn one_that_cannot_be_read_ends_nobody_elses_turn() {
     }
 }
 
+/// Kind 1: what a tenant nests beyond PATH_MAX is a part of the deepest cgroup that is not.
+#[test]
+fn what_has_too_long_a_path_belongs_to_the_cgroup_above_it() {
+    let host = Host::new(&["a"]);
+    let name = "n".repeat(250);
+    let mut dir = Root::open(host.0.path()).unwrap().dir("sys/fs/cgroup/a").unwrap();
+    for _ in 0..20 {
+        nix::sys::stat::mkdirat(dir.handle(), name.as_str(), nix::sys::stat::Mode::S_IRWXU).unwrap();
+        dir = dir.subdir(&name).unwrap();
+        let here = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&dir.handle()));
+        for file in ["memory.current", "memory.stat", "cgroup.controllers", "cgroup.events"] {
+            let like = host.0.path().join("sys/fs/cgroup/a").join(file);
+            fs::copy(like, Path::new(&here).join(file)).unwrap();
+        }
+    }
+    let sight = host.look();
+    assert_eq!(paths(&sight), [format!("/a{}", format!("/{name}").repeat(16))]);
+    assert_eq!(sight.left_out.count(Kind::Cgroup), 0);
+}
+
 /// Kind 4. The limit is the process's, so the test runs in one of its own.
 #[test]
-fn without_descriptors_some_have_no_turn_and_the_others_have() {
+fn without_descriptors_each_subtree_has_its_share() {
     const NAME: &str = "LOWTIDE_TEST_FEW_DESCRIPTORS";
     if std::env::var_os(NAME).is_none() {
-        let this = ["--exact", "observer::tests::without_descriptors_some_have_no_turn_and_the_others_have"];
+        let this = ["--exact", "observer::tests::without_descriptors_each_subtree_has_its_share"];
         let run = Command::new(std::env::current_exe().unwrap()).args(this).env(NAME, "1").output().unwrap();
         let said = String::from_utf8_lossy(&run.stdout);
         assert!(run.status.success() && said.contains("1 passed"), "{said}");
         return;
     }
-    let names: Vec<_> = (0..200).map(|number| format!("a{number}")).collect();
+    let names: Vec<_> =
+        (0..200).map(|number| format!("a/{number}")).chain(["z/1".into(), "z/2".into()]).collect();
     let host = Host::new(&names.iter().map(String::as_str).collect::<Vec<_>>());
     let mut observer = host.observer();
     let (_, hard) = getrlimit(Limited::RLIMIT_NOFILE).unwrap();
     setrlimit(Limited::RLIMIT_NOFILE, 120, hard).unwrap();
     let sight = observer.look(&policies("/**"), Duration::ZERO).unwrap();
     let (seen, left_out) = (sight.seen.cgroups.len(), sight.left_out.count(Kind::Cgroup));
-    assert!(seen > 50 && left_out > 80 && seen as u64 + left_out == 200, "{seen} seen, {left_out} left out");
-    assert!(sight.left_out.named()[0].why.contains("EMFILE"), "{:?}", sight.left_out.named());
+    assert_eq!((seen, left_out), (59, 143));
+    assert_eq!(
+        sight.left_out.named()[0].why,
+        "policies name more than 59 cgroups: those of a subtree beyond its share of them"
+    );
+    assert!(paths(&sight).ends_with(&["/z/1", "/z/2"]), "the walk comes to them when no descriptor is left");
+    assert_eq!(sight.targets.len(), 202, "none of them is given up");
 }
 
 fn memory<'a>(sight: &'a Sight, path: &str) -> &'a Memory {
