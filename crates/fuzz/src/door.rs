@@ -12,16 +12,11 @@ use std::{
 };
 
 use anyhow::{Result, bail, ensure};
-use lowtide_daemon::{Options, RunError};
+use lowtide_daemon::{Options, RunError, Shown, control::Request};
 use nix::sys::signal::{Signal, raise};
 use tempfile::TempDir;
 
-use crate::{
-    Corpus, Driver, Parser,
-    corpus::top,
-    driver::bytes,
-    tree::place,
-};
+use crate::{Corpus, Driver, Parser, corpus::top, driver::bytes, tree::place};
 
 pub(crate) const PARSERS: &[Parser] =
     &[Parser { name: "door/control", start: control }, Parser { name: "door/http", start: http }];
@@ -53,18 +48,19 @@ impl Daemon {
     fn start() -> Result<Self> {
         let place = place()?;
         let root = place.path().join("root");
-        let copied = Command::new("cp").arg("-r").arg(top().join("tests/fixtures/6.12")).arg(&root).status()?;
+        let copied =
+            Command::new("cp").arg("-r").arg(top().join("tests/fixtures/6.12")).arg(&root).status()?;
         ensure!(copied.success(), "cannot copy the captured tree");
         let at = place.path().display();
         let config = format!(
-            "interval: 1s\nstate_dir: {at}/state\ncontrol: {{ socket: {at}/control }}\nmetrics: {{ listen: {at}/metrics }}\n\
+            "interval: 1s\nstate_dir: {at}/state\ncontrol: {{ socket: {at}/control }}\nmetrics: {{ listen: 'unix:{at}/metrics' }}\n\
              hotness: {{ source: none }}\npolicies: [{{ name: web, match: ['/web/*'], mode: observe }}]\n"
         );
         fs::write(place.path().join("lowtide.yaml"), config)?;
         let options = Options { config: place.path().join("lowtide.yaml"), root };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let thread = std::thread::spawn(move || runtime.block_on(lowtide_daemon::run(&options)));
-        let daemon = Self { place, thread: Some(thread) };
+        let mut daemon = Self { place, thread: Some(thread) };
         daemon.wait()?;
         Ok(daemon)
     }
@@ -74,14 +70,17 @@ impl Daemon {
     }
 
     /// Until its first turn is done.
-    fn wait(&self) -> Result<()> {
+    fn wait(&mut self) -> Result<()> {
         let started = Instant::now();
         while started.elapsed() < PATIENCE {
             let answer = ask(&self.socket("metrics"), GETS[2].as_bytes(), false).unwrap_or_default();
             if answer.starts_with(b"HTTP/1.1 200") {
                 return Ok(());
             }
-            ensure!(!self.has_ended(), "the daemon ended");
+            if self.has_ended() {
+                let ended = self.thread.take().map(JoinHandle::join);
+                bail!("the daemon ended: {ended:?}");
+            }
             std::thread::sleep(Duration::from_millis(10));
         }
         bail!("the daemon does not answer")
@@ -95,7 +94,8 @@ impl Daemon {
 impl Drop for Daemon {
     fn drop(&mut self) {
         // It has a handler, and ends as on any host.
-        if !self.has_ended() && raise(Signal::SIGTERM).is_ok()
+        if !self.has_ended()
+            && raise(Signal::SIGTERM).is_ok()
             && let Some(thread) = self.thread.take()
         {
             let _ = thread.join();
@@ -116,6 +116,12 @@ fn ask(socket: &Path, request: &[u8], ends: bool) -> std::io::Result<Vec<u8>> {
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer)?;
     Ok(answer)
+}
+
+/// What a daemon answers to `status` as JSON.
+pub(crate) fn status() -> Result<String> {
+    let request = Request::Status { json: true, shown: Shown::default() };
+    Ok(lowtide_daemon::control::ask(&Daemon::start()?.socket("control"), &request)?)
 }
 
 fn control(_: &Corpus) -> Result<Driver> {

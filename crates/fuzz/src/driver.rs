@@ -44,7 +44,11 @@ impl fmt::Debug for Driver {
 }
 
 /// A parser that takes bytes as they are.
-pub(crate) fn bytes(name: &str, seeds: Vec<Vec<u8>>, mut read: impl FnMut(&[u8]) -> bool + 'static) -> Driver {
+pub(crate) fn bytes(
+    name: &str,
+    seeds: Vec<Vec<u8>>,
+    mut read: impl FnMut(&[u8]) -> bool + 'static,
+) -> Driver {
     let slots = vec![Slot { name: name.to_owned(), seeds }];
     Driver { slots, read: Box::new(move |_, input| read(input)) }
 }

@@ -47,7 +47,8 @@ fn fuzz(args: &Args) -> Result<bool> {
         return Ok(true);
     }
     let corpus = Corpus::read()?;
-    let share = Duration::from_secs(args.seconds.into()) / u32::try_from(chosen.len()).unwrap_or(u32::MAX).max(1);
+    let share =
+        Duration::from_secs(args.seconds.into()) / u32::try_from(chosen.len()).unwrap_or(u32::MAX).max(1);
     let bound = args.inputs.map_or(Bound::Time(share), Bound::Inputs);
     watch();
     println!("seed {}", args.seed);
@@ -67,7 +68,10 @@ fn chosen(names: &[String]) -> Result<Vec<Parser>> {
     let known = |name: &String| all.iter().any(|parser| parser.name == name);
     let unknown: Vec<_> = names.iter().filter(|name| !known(name)).cloned().collect();
     ensure!(unknown.is_empty(), "there is no parser {}; --list names them", unknown.join(", "));
-    Ok(all.into_iter().filter(|parser| names.is_empty() || names.iter().any(|name| name == parser.name)).collect())
+    Ok(all
+        .into_iter()
+        .filter(|parser| names.is_empty() || names.iter().any(|name| name == parser.name))
+        .collect())
 }
 
 fn show(parser: &Parser, seed: u64, outcome: &Outcome) {

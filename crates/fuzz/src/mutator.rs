@@ -43,14 +43,36 @@ const NUMBERS: [&str; 26] = [
 
 /// What stands in the place of a word, or is put before one.
 const WORDS: [&str; 24] = [
-    "max", "none", "Y", "N", "kB", "=", ":", ",", "-", "N0=", "(deleted)", "[", "]", "{", "}", "\"", "'", "#", "~", "*",
-    "some", "full", "zram0", "..",
+    "max",
+    "none",
+    "Y",
+    "N",
+    "kB",
+    "=",
+    ":",
+    ",",
+    "-",
+    "N0=",
+    "(deleted)",
+    "[",
+    "]",
+    "{",
+    "}",
+    "\"",
+    "'",
+    "#",
+    "~",
+    "*",
+    "some",
+    "full",
+    "zram0",
+    "..",
 ];
 
 /// Bytes that are special to somebody: terminals, C, UTF-8, YAML, JSON, paths.
 const BYTES: [u8; 22] = [
-    0, 0x1b, 0xff, 0xfe, 0xc3, 0xe2, 0x80, b'\r', b'\n', b'\t', b' ', 0x7f, b'"', b'\\', b'/', b':', b'=', b'-', b'{',
-    b'[', 0xef, b'0',
+    0, 0x1b, 0xff, 0xfe, 0xc3, 0xe2, 0x80, b'\r', b'\n', b'\t', b' ', 0x7f, b'"', b'\\', b'/', b':', b'=',
+    b'-', b'{', b'[', 0xef, b'0',
 ];
 
 /// Makes inputs. The same seed, the same inputs.
@@ -165,8 +187,7 @@ impl<'a> Mutator<'a> {
         let (one, other) = (self.line(text), self.line(text));
         let (first, last) = if one.start <= other.start { (one, other) } else { (other, one) };
         if first.end <= last.start {
-            let swapped =
-                [&text[last.clone()], &text[first.end..last.start], &text[first.clone()]].concat();
+            let swapped = [&text[last.clone()], &text[first.end..last.start], &text[first.clone()]].concat();
             text.splice(first.start..last.end, swapped);
         }
     }

@@ -1,6 +1,7 @@
 use std::{
     fs,
     path::PathBuf,
+    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -53,6 +54,9 @@ pub struct Finding {
 
 /// Gives one parser inputs up to a bound, or to the first finding.
 pub fn run(parser: &Parser, corpus: &Corpus, seed: u64, bound: Bound) -> Result<Outcome> {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    // What panics on any thread is taken for the parser's.
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     panics::keep();
     let mut driver = parser.start(corpus).with_context(|| format!("cannot make {} ready", parser.name))?;
     watchdog::begin_parser(parser.name, seed);

@@ -39,7 +39,8 @@ pub(crate) fn minute() -> Minute {
 
     let (size, name) = (Bytes::mib(9), "zram /dev/zram0");
     let fill = TierFill { name: name.into(), capacity: size, used: size, stored: size, resident: size };
-    let part = Part { tier: name.into(), offloaded: size, resident: size, others: size, others_resident: size };
+    let part =
+        Part { tier: name.into(), offloaded: size, resident: size, others: size, others_resident: size };
     Minute {
         end: 1_795_780_800,
         watched: Duration::from_secs(60),

@@ -1,22 +1,57 @@
 //! ages: what /proc tells of a process, and the limits of zones.
 
-use lowtide_ages::{damon::{process, ram}, sampled::{rights, smaps}};
+use lowtide_ages::{
+    damon::{process, ram},
+    sampled::{rights, smaps},
+};
 
-use crate::{Parser, driver::{bytes, text}, tree::tree};
+use crate::{
+    Parser,
+    driver::{bytes, text},
+    tree::tree,
+};
 
 pub(super) const PARSERS: &[Parser] = &[
-    Parser { name: "ages/status", start: |corpus| tree(corpus, &[("proc/7/status", &[STATUS])], |root| {
-        matches!(process::resident(root, 7), Ok(Some(_)))
-    }) },
-    Parser { name: "ages/maps", start: |corpus| tree(corpus, &[("proc/7/maps", &[MAPS])], |root| {
-        matches!(process::mappings(root, 7), Ok(Some(found)) if !found.is_empty())
-    }) },
-    Parser { name: "ages/smaps", start: |_| Ok(bytes("smaps", vec![SMAPS.as_bytes().to_vec()], |input| !smaps::parse(input).is_empty())) },
-    Parser { name: "ages/cgroup.procs", start: |_| Ok(text("cgroup.procs", vec![b"1\n117\n4194304\n".to_vec()], process::parse_pids)) },
-    Parser { name: "ages/spans", start: |corpus| Ok(text("zoneinfo", corpus.ending("/proc/zoneinfo"), ram::spans)) },
-    Parser { name: "ages/capabilities", start: |corpus| tree(corpus, &[("proc/self/status", &[STATUS]), ("proc/self/pagemap", &["x"])], |root| {
-        rights::refusal(root).is_ok()
-    }) },
+    Parser {
+        name: "ages/status",
+        start: |corpus| {
+            tree(corpus, &[("proc/7/status", &[STATUS])], |root| {
+                matches!(process::resident(root, 7), Ok(Some(_)))
+            })
+        },
+    },
+    Parser {
+        name: "ages/maps",
+        start: |corpus| {
+            tree(
+                corpus,
+                &[("proc/7/maps", &[MAPS])],
+                |root| matches!(process::mappings(root, 7), Ok(Some(found)) if !found.is_empty()),
+            )
+        },
+    },
+    Parser {
+        name: "ages/smaps",
+        start: |_| {
+            Ok(bytes("smaps", vec![SMAPS.as_bytes().to_vec()], |input| !smaps::parse(input).is_empty()))
+        },
+    },
+    Parser {
+        name: "ages/cgroup.procs",
+        start: |_| Ok(text("cgroup.procs", vec![b"1\n117\n4194304\n".to_vec()], process::parse_pids)),
+    },
+    Parser {
+        name: "ages/spans",
+        start: |corpus| Ok(text("zoneinfo", corpus.ending("/proc/zoneinfo"), ram::spans)),
+    },
+    Parser {
+        name: "ages/capabilities",
+        start: |corpus| {
+            tree(corpus, &[("proc/self/status", &[STATUS]), ("proc/self/pagemap", &["x"])], |root| {
+                rights::refusal(root).is_ok()
+            })
+        },
+    },
 ];
 
 const STATUS: &str = "Name:\tweb\nUmask:\t0022\nState:\tS (sleeping)\nPid:\t7\nVmRSS:\t    9000 kB\nRssAnon:\t    5000 kB\nRssFile:\t    3000 kB\nRssShmem:\t    1000 kB\nCapEff:\t000001ffffffffff\n";

@@ -10,10 +10,30 @@ use crate::{Corpus, Driver, Parser, driver::text};
 
 pub(super) const PARSERS: &[Parser] = &[
     Parser { name: "policy/yaml", start: yaml },
-    Parser { name: "core/size", start: |_| Ok(text("size", texts(&["256MiB", "4G", "1.5GiB", "0", "17", "4 gib", "2T"]), read::<Bytes>)) },
-    Parser { name: "core/share", start: |_| Ok(text("share", texts(&["5%", "0.1%", "100%", "0.05", "0.75 %"]), read::<Ratio>)) },
-    Parser { name: "core/rate", start: |_| Ok(text("rate", texts(&["4MiB/s", "1GiB/day", "0.5G/h", "256K/min"]), read::<ByteRate>)) },
-    Parser { name: "policy/span", start: |_| Ok(text("span", texts(&["1h 30m", "30s", "7days", "2months 1us", "250ms"]), humantime::parse_duration)) },
+    Parser {
+        name: "core/size",
+        start: |_| {
+            Ok(text("size", texts(&["256MiB", "4G", "1.5GiB", "0", "17", "4 gib", "2T"]), read::<Bytes>))
+        },
+    },
+    Parser {
+        name: "core/share",
+        start: |_| Ok(text("share", texts(&["5%", "0.1%", "100%", "0.05", "0.75 %"]), read::<Ratio>)),
+    },
+    Parser {
+        name: "core/rate",
+        start: |_| Ok(text("rate", texts(&["4MiB/s", "1GiB/day", "0.5G/h", "256K/min"]), read::<ByteRate>)),
+    },
+    Parser {
+        name: "policy/span",
+        start: |_| {
+            Ok(text(
+                "span",
+                texts(&["1h 30m", "30s", "7days", "2months 1us", "250ms"]),
+                humantime::parse_duration,
+            ))
+        },
+    },
     Parser { name: "past/moment", start: moment },
 ];
 
@@ -35,7 +55,16 @@ fn yaml(corpus: &Corpus) -> Result<Driver> {
 }
 
 fn moment(_: &Corpus) -> Result<Driver> {
-    let seeds = texts(&["03:00", "2h ago", "-90m", "1d 2h ago", "2026-11-27T03:00", "2026-11-27", "2026-11-27T03:00:00Z", "7 days"]);
+    let seeds = texts(&[
+        "03:00",
+        "2h ago",
+        "-90m",
+        "1d 2h ago",
+        "2026-11-27T03:00",
+        "2026-11-27",
+        "2026-11-27T03:00:00Z",
+        "7 days",
+    ]);
     let now: Zoned = date(2026, 11, 27).at(12, 0, 0, 0).to_zoned(TimeZone::UTC)?;
     Ok(text("moment", seeds, move |text| {
         let at = lowtide_past::time::moment(text, &now).map_err(|error| error.to_string())?;

@@ -3,17 +3,17 @@
 use lowtide_damon::{Admin, ExclusiveUser, Thread, parse_system_ram};
 use lowtide_kernfs::Root;
 
-use crate::{
-    Parser,
-    driver::text,
-    tree::tree,
-};
+use crate::{Parser, driver::text, tree::tree};
 
 pub(super) const PARSERS: &[Parser] = &[
-    Parser { name: "damon/iomem", start: |corpus| Ok(text("iomem", corpus.ending("/proc/iomem"), parse_system_ram)) },
-    Parser { name: "damon/thread", start: |corpus| {
-        tree(corpus, &[("proc/117/stat", &[]), ("proc/117/schedstat", &["7 0 1\n"])], thread)
-    } },
+    Parser {
+        name: "damon/iomem",
+        start: |corpus| Ok(text("iomem", corpus.ending("/proc/iomem"), parse_system_ram)),
+    },
+    Parser {
+        name: "damon/thread",
+        start: |corpus| tree(corpus, &[("proc/117/stat", &[]), ("proc/117/schedstat", &["7 0 1\n"])], thread),
+    },
     Parser { name: "damon/kdamonds", start: |corpus| tree(corpus, KDAMONDS, kdamonds) },
     Parser { name: "damon/results", start: |corpus| tree(corpus, RESULTS, results) },
 ];

@@ -12,17 +12,35 @@ use crate::{
 
 pub(super) const PARSERS: &[Parser] = &[
     Parser { name: "kernfs/values", start: values },
-    Parser { name: "host/meminfo", start: |corpus| Ok(text("meminfo", corpus.ending("/proc/meminfo"), Meminfo::parse)) },
-    Parser { name: "host/vmstat", start: |corpus| Ok(text("vmstat", corpus.ending("/proc/vmstat"), Vmstat::parse)) },
-    Parser { name: "host/counters", start: |corpus| Ok(text("vmstat", corpus.ending("/proc/vmstat"), Counters::parse)) },
-    Parser { name: "host/zoneinfo", start: |corpus| Ok(text("zoneinfo", corpus.ending("/proc/zoneinfo"), zoneinfo)) },
-    Parser { name: "host/kswapd", start: |corpus| tree(corpus, &[("proc/41/stat", &[KSWAPD])], |root| {
-        Kswapds::default().read(root).is_ok_and(|found| !found.is_empty())
-    }) },
+    Parser {
+        name: "host/meminfo",
+        start: |corpus| Ok(text("meminfo", corpus.ending("/proc/meminfo"), Meminfo::parse)),
+    },
+    Parser {
+        name: "host/vmstat",
+        start: |corpus| Ok(text("vmstat", corpus.ending("/proc/vmstat"), Vmstat::parse)),
+    },
+    Parser {
+        name: "host/counters",
+        start: |corpus| Ok(text("vmstat", corpus.ending("/proc/vmstat"), Counters::parse)),
+    },
+    Parser {
+        name: "host/zoneinfo",
+        start: |corpus| Ok(text("zoneinfo", corpus.ending("/proc/zoneinfo"), zoneinfo)),
+    },
+    Parser {
+        name: "host/kswapd",
+        start: |corpus| {
+            tree(corpus, &[("proc/41/stat", &[KSWAPD])], |root| {
+                Kswapds::default().read(root).is_ok_and(|found| !found.is_empty())
+            })
+        },
+    },
     Parser { name: "host/processors", start: |corpus| tree(corpus, PROCESSORS, processors) },
 ];
 
-const KSWAPD: &str = "41 (kswapd0) S 2 0 0 0 -1 10758144 0 0 0 0 7 11 0 0 20 0 1 0 12 0 0 18446744073709551615 0 0\n";
+const KSWAPD: &str =
+    "41 (kswapd0) S 2 0 0 0 -1 10758144 0 0 0 0 7 11 0 0 20 0 1 0 12 0 0 18446744073709551615 0 0\n";
 const PROCESSORS: &[(&str, &[&str])] = &[
     ("sys/devices/system/node/has_cpu", &["0-1\n", "0\n"]),
     ("sys/devices/system/node/online", &["0-2,5\n"]),

@@ -1,6 +1,9 @@
 //! What lowtide itself keeps: journal, records, history. A disk or a hand can have made anything of it.
 
-use std::{fs, path::{Path, PathBuf}};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use anyhow::{Context, Result};
 use lowtide_ages::damon::records::Records;
@@ -9,25 +12,50 @@ use lowtide_daemon::control::{Answer, Request};
 use lowtide_history::{Bounds, Writer};
 use lowtide_journal::{Journal, knobs};
 use lowtide_kernfs::Root;
-use lowtide_past::{Period, then::{self, Then}};
+use lowtide_past::{
+    Period,
+    then::{self, Then},
+};
 use lowtide_policy::Config;
 use lowtide_top::sample::Status;
 use tempfile::TempDir;
 
-use crate::{Driver, Parser, Slot, driver::text, state, tree::{Tree, place}};
+use crate::{
+    Driver, Parser, Slot, door,
+    driver::text,
+    state,
+    tree::{Tree, place},
+};
 
 pub(super) const PARSERS: &[Parser] = &[
     Parser { name: "journal/records", start: |_| sealed("journal", JOURNAL, journal) },
     Parser { name: "setup/deeds", start: |_| sealed("tiers", DEEDS, deeds) },
-    Parser { name: "ages/kdamond-records", start: |_| sealed("damon", KDAMONDS, |state, _| Records::open(state).is_ok()) },
-    Parser { name: "history/segment", start: |_| segment(|directory| {
-        let mut minutes = 0;
-        lowtide_history::read(directory, 0..=u64::MAX, |_| minutes += 1).is_ok() && minutes > 0
-    }) },
+    Parser {
+        name: "ages/kdamond-records",
+        start: |_| sealed("damon", KDAMONDS, |state, _| Records::open(state).is_ok()),
+    },
+    Parser {
+        name: "history/segment",
+        start: |_| {
+            segment(|directory| {
+                let mut minutes = 0;
+                lowtide_history::read(directory, 0..=u64::MAX, |_| minutes += 1).is_ok() && minutes > 0
+            })
+        },
+    },
     Parser { name: "past/period", start: |_| segment(past) },
-    Parser { name: "daemon/request", start: |_| Ok(text("request", lines(REQUESTS), |text| serde_json::from_str::<Request>(text))) },
-    Parser { name: "daemon/answer", start: |_| Ok(text("answer", lines(ANSWERS), |text| serde_json::from_str::<Answer>(text))) },
-    Parser { name: "top/status", start: |_| Ok(text("status", lines(STATUS), Status::parse)) },
+    Parser {
+        name: "daemon/request",
+        start: |_| Ok(text("request", lines(REQUESTS), |text| serde_json::from_str::<Request>(text))),
+    },
+    Parser {
+        name: "daemon/answer",
+        start: |_| Ok(text("answer", lines(ANSWERS), |text| serde_json::from_str::<Answer>(text))),
+    },
+    Parser {
+        name: "top/status",
+        start: |_| Ok(text("status", vec![door::status()?.into_bytes()], Status::parse)),
+    },
 ];
 
 const BOOT: &str = "1b4a5bd2-3e2f-4c5a-9a53-5b7f1e5a7c11";
@@ -49,8 +77,6 @@ const REQUESTS: &str = r#"{"command":"status","json":true}
 const ANSWERS: &str = r#"{"text":"a\n"}
 {"error":"\u001b is none"}
 "#;
-const STATUS: &str = r#"{"version":1,"interval":10,"host":{},"sampling":{"source":null,"why":""},"stores":[],"cgroups":[]}
-"#;
 
 fn lines(text: &str) -> Vec<Vec<u8>> {
     text.lines().map(|line| line.as_bytes().to_vec()).collect()
@@ -66,6 +92,7 @@ fn sealed(name: &str, records: &str, mut read: impl FnMut(&Path, &Root) -> bool 
         ("proc/sys/kernel/random/boot_id", BOOT),
         ("sys/module/zswap/parameters/enabled", "Y\n"),
         ("sys/fs/cgroup/web/api/memory.zswap.max", "0\n"),
+        ("proc/meminfo", "MemTotal:        1048576 kB\nMemFree:          524288 kB\n"),
     ];
     let files: Vec<_> = std::iter::once(file(&state, &whole))
         .chain(rest.map(|(path, text)| file(path, text.as_bytes())))
@@ -73,7 +100,11 @@ fn sealed(name: &str, records: &str, mut read: impl FnMut(&Path, &Root) -> bool 
     let mut tree = Tree::new(&files)?;
     let (root, place) = (Root::open(tree.path())?, tree.path().join("state"));
     let read = move |slot: usize, input: &[u8]| {
-        if slot == 0 { tree.put(0, &state::sealed(input)) } else { tree.put(0, input) }
+        if slot == 0 {
+            tree.put(0, &state::sealed(input))
+        } else {
+            tree.put(0, input)
+        }
         read(&place, &root)
     };
     Ok(Driver { slots, read: Box::new(read) })
@@ -122,4 +153,3 @@ fn past(directory: &Path) -> bool {
     let html = lowtide_past::html(&period, "host");
     then.is_ok() && !text.is_empty() && html.is_ok()
 }
-

@@ -4,8 +4,8 @@ use anyhow::Result;
 use lowtide_core::LeftOut;
 use lowtide_kernfs::Root;
 use lowtide_tiers::{
-    Backing, Writeback, Zram, Zswap, added_latency, content, demotes, demotion_nodes, parse_stat, reads, slow_nodes, stored,
-    swap_header, swaps, traffic, zram_devices,
+    Backing, Writeback, Zram, Zswap, added_latency, content, demotes, demotion_nodes, parse_stat, reads,
+    slow_nodes, stored, swap_header, swaps, traffic, zram_devices,
 };
 
 use crate::{
@@ -15,22 +15,35 @@ use crate::{
 };
 
 pub(super) const PARSERS: &[Parser] = &[
-    Parser { name: "tiers/swaps", start: |corpus| tree(corpus, &[("proc/swaps", &[SWAPS])], |root| {
-        swaps(root, &mut LeftOut::default()).is_ok_and(|found| !found.is_empty())
-    }) },
-    Parser { name: "tiers/zram", start: |corpus| tree(corpus, ZRAM, |root| matches!(Zram::read(root, "zram0"), Ok(Some(_)))) },
-    Parser { name: "tiers/zram-device", start: |corpus| tree(corpus, ZRAM, |root| {
-        zram_devices(root).is_ok_and(|found| !found.is_empty())
-    }) },
+    Parser {
+        name: "tiers/swaps",
+        start: |corpus| {
+            tree(corpus, &[("proc/swaps", &[SWAPS])], |root| {
+                swaps(root, &mut LeftOut::default()).is_ok_and(|found| !found.is_empty())
+            })
+        },
+    },
+    Parser {
+        name: "tiers/zram",
+        start: |corpus| tree(corpus, ZRAM, |root| matches!(Zram::read(root, "zram0"), Ok(Some(_)))),
+    },
+    Parser {
+        name: "tiers/zram-device",
+        start: |corpus| tree(corpus, ZRAM, |root| zram_devices(root).is_ok_and(|found| !found.is_empty())),
+    },
     Parser { name: "tiers/writeback", start: |corpus| tree(corpus, ZRAM, writeback) },
-    Parser { name: "tiers/zswap", start: |corpus| tree(corpus, ZSWAP, |root| matches!(Zswap::read(root), Ok(Some(_)))) },
+    Parser {
+        name: "tiers/zswap",
+        start: |corpus| tree(corpus, ZSWAP, |root| matches!(Zswap::read(root), Ok(Some(_)))),
+    },
     Parser { name: "tiers/block", start: |corpus| Ok(text("stat", block(corpus), parse_stat)) },
     Parser { name: "tiers/traffic", start: |corpus| tree(corpus, BLOCK, traffic_of) },
     Parser { name: "tiers/nodes", start: |corpus| tree(corpus, NODES, nodes) },
     Parser { name: "tiers/content", start: contents },
-    Parser { name: "tiers/inventory", start: |corpus| {
-        tree(corpus, &[ZRAM, ZSWAP, &[("proc/swaps", &[SWAPS])]].concat(), inventory)
-    } },
+    Parser {
+        name: "tiers/inventory",
+        start: |corpus| tree(corpus, &[ZRAM, ZSWAP, &[("proc/swaps", &[SWAPS])]].concat(), inventory),
+    },
 ];
 
 const SWAPS: &str = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n\
@@ -55,13 +68,17 @@ const ZSWAP: &[(&str, &[&str])] = &[
     ("sys/module/zswap/parameters/max_pool_percent", &["20\n"]),
     ("proc/meminfo", &[]),
 ];
-const BLOCK: &[(&str, &[&str])] = &[("sys/class/block/sda/stat", &[STAT]), ("sys/class/block/dm-0/dm/name", &["vg-swap\n"])];
+const BLOCK: &[(&str, &[&str])] =
+    &[("sys/class/block/sda/stat", &[STAT]), ("sys/class/block/dm-0/dm/name", &["vg-swap\n"])];
 const NODES: &[(&str, &[&str])] = &[
     ("sys/devices/virtual/memory_tiering/memory_tier4/nodelist", &["0-1\n"]),
     ("sys/devices/virtual/memory_tiering/memory_tier22/nodelist", &["2\n"]),
     ("sys/devices/system/node/has_cpu", &["0-1\n"]),
     ("sys/devices/system/node/has_memory", &["0-2\n"]),
-    ("sys/devices/system/node/node2/meminfo", &["Node 2 MemTotal:  4194304 kB\nNode 2 MemFree:  1048576 kB\n"]),
+    (
+        "sys/devices/system/node/node2/meminfo",
+        &["Node 2 MemTotal:  4194304 kB\nNode 2 MemFree:  1048576 kB\n"],
+    ),
     ("sys/devices/system/node/node2/distance", &["24 17 10\n"]),
     ("sys/devices/system/node/node2/access0/initiators/read_latency", &["250\n"]),
     ("sys/devices/system/node/node0/access0/initiators/read_latency", &["80\n"]),

@@ -8,10 +8,16 @@ use crate::{Corpus, Driver, Parser, tree::tree};
 
 pub(super) const PARSERS: &[Parser] = &[
     Parser { name: "doctor/host", start: |corpus| doctor(corpus) },
-    Parser { name: "setup/plan", start: |corpus| tree(corpus, HOST, |root| {
-        let config = Config { state_dir: Path::new("/nowhere/at/all").to_owned(), ..Config::default() };
-        lowtide_setup::plan(root.path(), &config).is_ok()
-    }) },
+    Parser {
+        name: "setup/plan",
+        start: |corpus| {
+            tree(corpus, HOST, |root| {
+                let config =
+                    Config { state_dir: Path::new("/nowhere/at/all").to_owned(), ..Config::default() };
+                lowtide_setup::plan(root.path(), &config).is_ok()
+            })
+        },
+    },
 ];
 
 const HOST: &[(&str, &[&str])] = &[
