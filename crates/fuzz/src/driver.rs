@@ -20,12 +20,15 @@ impl Parser {
     }
 }
 
+/// Understands the contents of the slot of this index.
+pub type Read = Box<dyn FnMut(usize, &[u8]) -> bool>;
+
 /// A parser that is ready: the files it reads, and how it is given one.
 pub struct Driver {
     /// What can be mutated; one of them in each input.
     pub slots: Vec<Slot>,
     /// Understands the contents of the slot of this index, all others as they were captured. True if they were accepted.
-    pub read: Box<dyn FnMut(usize, &[u8]) -> bool>,
+    pub read: Read,
 }
 
 /// A file that is mutated.

@@ -19,7 +19,7 @@ mod tree;
 mod watchdog;
 
 pub use corpus::Corpus;
-pub use driver::{Driver, Parser, Slot};
+pub use driver::{Driver, Parser, Read, Slot};
 pub use parsers::all;
 pub use run::{Bound, Finding, Outcome, run};
 pub use watchdog::watch;

@@ -43,7 +43,9 @@ fn main() -> ExitCode {
 fn fuzz(args: &Args) -> Result<bool> {
     let chosen = chosen(&args.parser)?;
     if args.list {
-        chosen.iter().for_each(|parser| println!("{}", parser.name));
+        for parser in &chosen {
+            println!("{}", parser.name);
+        }
         return Ok(true);
     }
     let corpus = Corpus::read()?;

@@ -73,8 +73,8 @@ pub fn run(parser: &Parser, corpus: &Corpus, seed: u64, bound: Bound) -> Result<
         now = Instant::now();
         outcome.inputs += 1;
         outcome.accepted += u64::from(answer == Ok(true));
-        let slow = (now - begun > SLOW).then(|| format!("it took {} ms", (now - begun).as_millis()));
-        if let Some(what) = answer.err().or(slow) {
+        let long = (now - begun > SLOW).then(|| format!("it took {} ms", (now - begun).as_millis()));
+        if let Some(what) = answer.err().or(long) {
             let kept = keep(parser.name, seed, outcome.inputs, &input)?;
             outcome.finding = Some(Finding { slot: driver.slots[slot].name.clone(), what, kept });
             break;

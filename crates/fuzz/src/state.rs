@@ -43,7 +43,7 @@ pub(crate) fn minute() -> Minute {
         Part { tier: name.into(), offloaded: size, resident: size, others: size, others_resident: size };
     Minute {
         end: 1_795_780_800,
-        watched: Duration::from_secs(60),
+        watched: Duration::from_mins(1),
         turns: 12,
         host: Host { total: size, least_free: size, own: size, tiers: vec![fill], ..Host::default() },
         tenants: vec![Tenant {

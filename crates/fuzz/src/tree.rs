@@ -47,7 +47,7 @@ impl Tree {
         self.place.path()
     }
 
-    /// Puts an input in one of the files, and the one before back.
+    /// Puts an input in one of the files, and the one before back. A file that a parser has replaced is out of reach by then.
     pub(crate) fn put(&mut self, slot: usize, input: &[u8]) {
         if self.odd != slot {
             let before = &self.files[self.odd];

@@ -9,7 +9,7 @@ use std::{
 };
 
 /// Nothing that is read takes so long, on the busiest machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Inputs begun by this process.
 static BEGUN: AtomicU64 = AtomicU64::new(0);

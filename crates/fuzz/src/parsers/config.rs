@@ -9,7 +9,7 @@ use lowtide_core::{ByteRate, Bytes, Ratio};
 use crate::{Corpus, Driver, Parser, driver::text};
 
 pub(super) const PARSERS: &[Parser] = &[
-    Parser { name: "policy/yaml", start: yaml },
+    Parser { name: "policy/yaml", start: |corpus| Ok(yaml(corpus)) },
     Parser {
         name: "core/size",
         start: |_| {
@@ -46,12 +46,12 @@ fn read<T: std::str::FromStr + Display>(text: &str) -> Result<String, T::Err> {
     text.parse::<T>().map(|value| value.to_string())
 }
 
-fn yaml(corpus: &Corpus) -> Result<Driver> {
+fn yaml(corpus: &Corpus) -> Driver {
     let seeds = corpus.ending(".yaml");
-    Ok(text("lowtide.yaml", seeds, |text| {
+    text("lowtide.yaml", seeds, |text| {
         // The message that is drawn for people is a part of it.
         lowtide_policy::parse(Path::new("lowtide.yaml"), text).map_err(|problems| problems.to_string())
-    }))
+    })
 }
 
 fn moment(_: &Corpus) -> Result<Driver> {

@@ -11,7 +11,7 @@ use crate::{
 };
 
 pub(super) const PARSERS: &[Parser] = &[
-    Parser { name: "kernfs/values", start: values },
+    Parser { name: "kernfs/values", start: |corpus| Ok(values(corpus)) },
     Parser {
         name: "host/meminfo",
         start: |corpus| Ok(text("meminfo", corpus.ending("/proc/meminfo"), Meminfo::parse)),
@@ -60,13 +60,13 @@ fn processors(root: &Root) -> bool {
 }
 
 /// A file of one value, of each form.
-fn values(corpus: &Corpus) -> Result<Driver> {
+fn values(corpus: &Corpus) -> Driver {
     let mut seeds = corpus.ending("/memory.swap.max");
     for ending in ["/memory.current", "/initstate", "/has_cpu", "/bd_stat", "/mm_stat"] {
         seeds.extend(corpus.ending(ending));
     }
     seeds.extend(["0-3,5,9-11\n", "4096\n", "Y\n", r"/a\040b\134"].map(|text| text.as_bytes().to_vec()));
-    Ok(bytes("value", seeds, |input| {
+    bytes("value", seeds, |input| {
         let unescaped = parse::unescape(input);
         let Ok(text) = std::str::from_utf8(input) else { return false };
         let forms = [
@@ -79,5 +79,5 @@ fn values(corpus: &Corpus) -> Result<Driver> {
             parse::keyed(text).all(|line| line.kib().is_ok() || line.pages().is_ok() || line.flag().is_ok()),
         ];
         unescaped.len() <= input.len() && forms.contains(&true)
-    }))
+    })
 }

@@ -8,7 +8,10 @@ use std::{
 use anyhow::{Context, Result};
 use lowtide_ages::damon::records::Records;
 use lowtide_core::Bytes;
-use lowtide_daemon::control::{Answer, Request};
+use lowtide_daemon::{
+    control::{Answer, Request},
+    user_in,
+};
 use lowtide_history::{Bounds, Writer};
 use lowtide_journal::{Journal, knobs};
 use lowtide_kernfs::Root;
@@ -22,7 +25,7 @@ use tempfile::TempDir;
 
 use crate::{
     Driver, Parser, Slot, door,
-    driver::text,
+    driver::{bytes, text},
     state,
     tree::{Tree, place},
 };
@@ -52,6 +55,7 @@ pub(super) const PARSERS: &[Parser] = &[
         name: "daemon/answer",
         start: |_| Ok(text("answer", lines(ANSWERS), |text| serde_json::from_str::<Answer>(text))),
     },
+    Parser { name: "daemon/connections", start: |_| Ok(connections()) },
     Parser {
         name: "top/status",
         start: |_| Ok(text("status", vec![door::status()?.into_bytes()], Status::parse)),
@@ -78,6 +82,19 @@ const ANSWERS: &str = r#"{"text":"a\n"}
 {"error":"\u001b is none"}
 "#;
 
+const TCP: &str = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 0100007F:D431 0100007F:24F8 01 00000000:00000000 00:00000000 00000000  1000        0 20601 1 0000000000000000 20 4 30 10 -1
+   1: 0000000000000000FFFF00000100007F:D431 0000000000000000FFFF00000100007F:24F8 01 00000000:00000000 00:00000000 00000000  1001        0 20602 1
+";
+
+/// Who has connected to the page of metrics.
+fn connections() -> Driver {
+    let (own, peer) = (([127, 0, 0, 1], 0x24F8).into(), ([127, 0, 0, 1], 0xD431).into());
+    bytes("/proc/net/tcp", vec![TCP.as_bytes().to_vec()], move |input| {
+        matches!(user_in(input, own, peer), Ok(Some(_)))
+    })
+}
+
 fn lines(text: &str) -> Vec<Vec<u8>> {
     text.lines().map(|line| line.as_bytes().to_vec()).collect()
 }
@@ -94,18 +111,16 @@ fn sealed(name: &str, records: &str, mut read: impl FnMut(&Path, &Root) -> bool 
         ("sys/fs/cgroup/web/api/memory.zswap.max", "0\n"),
         ("proc/meminfo", "MemTotal:        1048576 kB\nMemFree:          524288 kB\n"),
     ];
-    let files: Vec<_> = std::iter::once(file(&state, &whole))
-        .chain(rest.map(|(path, text)| file(path, text.as_bytes())))
-        .collect();
-    let mut tree = Tree::new(&files)?;
+    let files: Vec<_> = rest.iter().map(|(path, text)| file(path, text.as_bytes())).collect();
+    let tree = Tree::new(&files)?;
     let (root, place) = (Root::open(tree.path())?, tree.path().join("state"));
+    fs::create_dir_all(&place)?;
+    let path = tree.path().join(&state);
     let read = move |slot: usize, input: &[u8]| {
-        if slot == 0 {
-            tree.put(0, &state::sealed(input))
-        } else {
-            tree.put(0, input)
-        }
-        read(&place, &root)
+        // It goes with whoever reads it.
+        let _held = &tree;
+        let contents = if slot == 0 { &state::sealed(input)[..] } else { input };
+        fs::write(&path, contents).is_ok() && read(&place, &root)
     };
     Ok(Driver { slots, read: Box::new(read) })
 }
@@ -113,7 +128,6 @@ fn sealed(name: &str, records: &str, mut read: impl FnMut(&Path, &Root) -> bool 
 fn journal(state: &Path, root: &Root) -> bool {
     let Ok(mut journal) = Journal::open(state, root) else { return false };
     let count = journal.records().len();
-    // What is put back is written as a journal anew: the next input is written to the file that was opened first, so nothing is lost.
     knobs::restore(root, &mut journal).is_ok_and(|done| done.len() <= count)
 }
 
@@ -138,7 +152,7 @@ fn segment(mut read: impl FnMut(&Path) -> bool + 'static) -> Result<Driver> {
 /// A history of one minute, its only file and what is in it.
 fn written() -> Result<(TempDir, PathBuf, Vec<u8>)> {
     let directory = place()?;
-    let bounds = Bounds { keep: std::time::Duration::from_secs(86_400), max_size: Bytes::mib(64) };
+    let bounds = Bounds { keep: std::time::Duration::from_hours(24), max_size: Bytes::mib(64) };
     Writer::open(directory.path(), bounds)?.append(&state::minute())?;
     let entry = fs::read_dir(directory.path())?.next().context("nothing was written")??;
     let whole = fs::read(entry.path())?;

@@ -1,6 +1,5 @@
 //! tiers, and what `setup` makes of them.
 
-use anyhow::Result;
 use lowtide_core::LeftOut;
 use lowtide_kernfs::Root;
 use lowtide_tiers::{
@@ -39,7 +38,7 @@ pub(super) const PARSERS: &[Parser] = &[
     Parser { name: "tiers/block", start: |corpus| Ok(text("stat", block(corpus), parse_stat)) },
     Parser { name: "tiers/traffic", start: |corpus| tree(corpus, BLOCK, traffic_of) },
     Parser { name: "tiers/nodes", start: |corpus| tree(corpus, NODES, nodes) },
-    Parser { name: "tiers/content", start: contents },
+    Parser { name: "tiers/content", start: |_| Ok(contents()) },
     Parser {
         name: "tiers/inventory",
         start: |corpus| tree(corpus, &[ZRAM, ZSWAP, &[("proc/swaps", &[SWAPS])]].concat(), inventory),
@@ -116,11 +115,11 @@ fn inventory(root: &Root) -> bool {
 }
 
 /// The start of a device.
-fn contents(_: &Corpus) -> Result<Driver> {
+fn contents() -> Driver {
     let marked = [lowtide_tiers::MARK, &[0; 512]].concat();
     let seeds = vec![swap_header(4096, 256), vec![0; 8192], marked, b"LUKS\xba\xbe".to_vec()];
-    Ok(bytes("start of a device", seeds, |input| {
+    bytes("start of a device", seeds, |input| {
         let (start, end) = input.split_at(input.len() / 2);
         content(start, end, 4096) != content(input, &[], input.len())
-    }))
+    })
 }
