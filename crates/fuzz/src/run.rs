@@ -113,21 +113,21 @@ mod tests {
     use super::*;
     use crate::{Driver, driver::bytes};
 
-    fn broken(_: &Corpus) -> Result<Driver> {
-        Ok(bytes("counter", vec![b"total 7\n".to_vec()], |input| {
+    fn broken() -> Driver {
+        bytes("counter", vec![b"total 7\n".to_vec()], |input| {
             assert!(!input.starts_with(b"total -1"), "a negative total");
             true
-        }))
+        })
     }
 
     #[test]
     fn a_panic_is_found_kept_and_found_again() {
-        let (parser, corpus) = (Parser { name: "test", start: broken }, Corpus::read().unwrap());
+        let (parser, corpus) = (Parser { name: "test", start: |_| Ok(broken()) }, Corpus::read().unwrap());
         let first = run(&parser, &corpus, 3, Bound::Inputs(100_000)).unwrap();
         let finding = first.finding.unwrap();
         assert!(finding.what.contains("a negative total"), "{finding:?}");
         assert!(fs::read(&finding.kept).unwrap().starts_with(b"total -1"));
-        let again = run(&parser, &corpus, 3, Bound::Time(Duration::from_secs(60))).unwrap();
+        let again = run(&parser, &corpus, 3, Bound::Time(Duration::from_mins(1))).unwrap();
         assert_eq!(again.inputs, first.inputs);
         fs::remove_file(finding.kept).unwrap();
     }
