@@ -21,7 +21,7 @@ use crate::{logged, metrics, present, turn::Loop, view::View};
 
 const CONFIG: &str = "\
 interval: 5s
-hotness: { source: none }
+hotness: { source: SOURCE }
 budgets: { swap_out: 1GiB/s }
 policies:
   - name: even
@@ -80,7 +80,8 @@ impl Host {
         let tree = captured.again();
         let state = tempfile::tempdir().unwrap();
         let file = state.path().join("lowtide.yaml");
-        fs::write(&file, CONFIG).unwrap();
+        // What idle ages are read on another thread at is not the same in two runs.
+        fs::write(&file, CONFIG.replace("SOURCE", if others { "none" } else { "mglru" })).unwrap();
         let config = lowtide_policy::load(&file).unwrap().config;
         let kernel = Arc::new(OddKernel(others.then(|| Mutex::new(FakeKernel::of(tree.root())))));
         let root = Root::open(tree.root()).unwrap().answered_by(kernel);
@@ -130,6 +131,7 @@ impl Host {
     pub(super) async fn end(&mut self) {
         self.turns.stop();
         self.turns.drain().await;
+        self.turns.end_sampling().await;
     }
 }
 

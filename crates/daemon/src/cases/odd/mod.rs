@@ -66,6 +66,8 @@ const OF_THE_HOST: &[&str] = &[
     "sys/devices/system/node/has_memory",
     "sys/devices/virtual/memory_tiering/memory_tier4/nodelist",
     "sys/kernel/mm/numa/demotion_enabled",
+    "sys/kernel/mm/lru_gen/enabled",
+    "sys/kernel/debug/lru_gen",
     "sys/fs/cgroup/memory.stat",
     "sys/fs/cgroup/cgroup.controllers",
 ];
