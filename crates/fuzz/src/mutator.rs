@@ -179,7 +179,8 @@ impl<'a> Mutator<'a> {
 
     fn repeat_line(&mut self, text: &mut Vec<u8>) {
         let line = text[self.line(text)].to_vec();
-        let (at, times) = (self.line(text).start, if self.below(16) == 0 { 200 } else { 1 });
+        let many = usize::try_from(LONGEST).unwrap_or_default() / line.len().max(1);
+        let (at, times) = (self.line(text).start, if self.below(64) == 0 { many.clamp(1, 200) } else { 1 });
         text.splice(at..at, line.repeat(times));
     }
 

@@ -32,15 +32,27 @@ pub fn all() -> Vec<Parser> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-    use std::collections::HashSet;
+    use std::{collections::HashSet, fs};
 
     use super::*;
-    use crate::{Bound, Corpus, run};
+    use crate::{Bound, Corpus, corpus::top, run};
 
     #[test]
     fn each_parser_has_a_name_of_its_own() {
         let names: Vec<_> = all().iter().map(|parser| parser.name).collect();
         assert_eq!(names.iter().collect::<HashSet<_>>().len(), names.len(), "{names:?}");
+    }
+
+    /// docs/safety.md tells how far each was driven.
+    #[test]
+    fn each_parser_is_in_the_table_of_the_long_run() {
+        let page = fs::read_to_string(top().join("docs/safety.md")).unwrap();
+        let missing: Vec<_> = all()
+            .iter()
+            .map(|parser| parser.name)
+            .filter(|name| !page.contains(&format!("| `{name}` |")))
+            .collect();
+        assert!(missing.is_empty(), "{missing:?}");
     }
 
     /// A parser that refuses what was captured is not driven, only knocked at.

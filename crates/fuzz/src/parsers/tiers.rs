@@ -117,7 +117,7 @@ fn inventory(root: &Root) -> bool {
 /// The start of a device.
 fn contents() -> Driver {
     let marked = [lowtide_tiers::MARK, &[0; 512]].concat();
-    let seeds = vec![swap_header(4096, 256), vec![0; 8192], marked, b"LUKS\xba\xbe".to_vec()];
+    let seeds = vec![swap_header(4096, 256), vec![0; 600], marked, b"LUKS\xba\xbe".to_vec()];
     bytes("start of a device", seeds, |input| {
         let (start, end) = input.split_at(input.len() / 2);
         content(start, end, 4096) != content(input, &[], input.len())
