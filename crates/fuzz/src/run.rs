@@ -99,7 +99,7 @@ fn seed_of(name: &str, seed: u64) -> u64 {
 /// In target/, which is nobody's but cargo's and ours.
 fn keep(name: &str, seed: u64, number: u64, input: &[u8]) -> Result<PathBuf> {
     let directory = top().join("target/fuzz");
-    let path = directory.join(format!("{name}-{seed}-{number}"));
+    let path = directory.join(format!("{}-{seed}-{number}", name.replace('/', "-")));
     fs::create_dir_all(&directory)
         .and_then(|()| fs::write(&path, input))
         .with_context(|| format!("cannot write {}", path.display()))?;

@@ -4,7 +4,7 @@ use std::{fmt::Display, path::Path};
 
 use anyhow::Result;
 use jiff::{Zoned, civil::date, tz::TimeZone};
-use lowtide_core::{ByteRate, Bytes, Ratio};
+use lowtide_core::{ByteRate, Bytes, Ratio, units::time_span};
 
 use crate::{Corpus, Driver, Parser, driver::text};
 
@@ -25,14 +25,8 @@ pub(super) const PARSERS: &[Parser] = &[
         start: |_| Ok(text("rate", texts(&["4MiB/s", "1GiB/day", "0.5G/h", "256K/min"]), read::<ByteRate>)),
     },
     Parser {
-        name: "policy/span",
-        start: |_| {
-            Ok(text(
-                "span",
-                texts(&["1h 30m", "30s", "7days", "2months 1us", "250ms"]),
-                humantime::parse_duration,
-            ))
-        },
+        name: "core/span",
+        start: |_| Ok(text("span", texts(&["1h 30m", "30s", "7days", "2months 1us", "250ms"]), time_span)),
     },
     Parser { name: "past/moment", start: moment },
 ];
