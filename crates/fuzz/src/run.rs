@@ -68,12 +68,19 @@ pub fn run(parser: &Parser, corpus: &Corpus, seed: u64, bound: Bound) -> Result<
         let slot = mutator.below(driver.slots.len());
         mutator.next(&driver.slots[slot].seeds, &mut input);
         watchdog::begin_input();
-        let begun = Instant::now();
-        let answer = caught(|| (driver.read)(slot, &input));
-        now = Instant::now();
+        let mut answer = caught(|| (driver.read)(slot, &input));
+        let begun = std::mem::replace(&mut now, Instant::now());
+        let mut took = now - begun;
+        if took > SLOW {
+            // A machine that is busy with something else is no finding.
+            let again = Instant::now();
+            answer = answer.and(caught(|| (driver.read)(slot, &input)));
+            now = Instant::now();
+            took = took.min(now - again);
+        }
         outcome.inputs += 1;
         outcome.accepted += u64::from(answer == Ok(true));
-        let long = (now - begun > SLOW).then(|| format!("it took {} ms", (now - begun).as_millis()));
+        let long = (took > SLOW).then(|| format!("it took {} ms", took.as_millis()));
         if let Some(what) = answer.err().or(long) {
             let kept = keep(parser.name, seed, outcome.inputs, &input)?;
             outcome.finding = Some(Finding { slot: driver.slots[slot].name.clone(), what, kept });
