@@ -194,7 +194,7 @@ pub enum TopSortBy {
 
 /// Shorter ones cost more than they show, longer ones are a mistake.
 fn look_interval(text: &str) -> Result<Duration, String> {
-    let interval = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    let interval = lowtide_core::units::time_span(text).map_err(|error| error.to_string())?;
     let allowed = Duration::from_millis(100)..=Duration::from_hours(1);
     allowed.contains(&interval).then_some(interval).ok_or_else(|| "not from 100ms to 1h".to_owned())
 }

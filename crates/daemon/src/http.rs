@@ -30,6 +30,7 @@ use tokio::{
 };
 
 pub(crate) use self::access::AccessError;
+pub use self::access::user_in;
 use self::{
     access::{Ends, Gate},
     body::{Answer, Pieces},

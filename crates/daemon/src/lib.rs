@@ -46,6 +46,7 @@ mod watched;
 mod watermarks;
 
 pub use environment::{Finding, environment};
+pub use http::user_in;
 pub use json::render as render_json;
 pub use lowtide_core::escape::{escaped, escaped_lines};
 pub use past::DIRECTORY as HISTORY;

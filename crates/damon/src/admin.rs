@@ -3,11 +3,13 @@ use std::{num::NonZeroU32, sync::Arc, time::Duration};
 use lowtide_kernfs::{Errno, Fault, Root, parse::integer};
 
 use crate::{
-    Claimed, Creation, Error, Record, Result,
+    Claimed, Creation, Error, Record, Result, Snapshot, Stats,
     directory::Directory,
     patience::Patience,
     record::boot_id,
+    regions,
     slot::{Slot, malformed},
+    stats,
 };
 
 const KDAMONDS: &str = "sys/kernel/mm/damon/admin/kdamonds";
@@ -68,6 +70,14 @@ impl Admin {
     pub fn kdamonds(&self) -> Result<Vec<Kdamond>> {
         let all = (0..self.count()?).map(|index| Ok(Kdamond { index, state: self.slot(index)?.state()? }));
         all.collect()
+    }
+
+    /// What stands in a kdamond's directory since somebody last asked for it, whoever's it is: the regions that its schemes tried, and
+    /// what they have done. Writes nothing.
+    pub fn results(&self, index: u32) -> Result<(Snapshot, Vec<Stats>)> {
+        let context = self.slot(index)?.context()?;
+        let unit = regions::address_unit(&*context)?;
+        Ok((regions::read(&*context, unit, None)?, stats::read(&*context, unit)?))
     }
 
     /// Finds room for `count` kdamonds. Writes nothing.

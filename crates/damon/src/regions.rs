@@ -126,6 +126,13 @@ pub struct IdleRegions {
     pub ages: HashMap<u64, Duration>,
 }
 
+/// What addresses are counted in: only physical ones are.
+pub(crate) fn address_unit(context: &dyn Directory) -> Result<u64> {
+    let physical = context.read("operations")?.trim_ascii() == "paddr";
+    let unit = number_if_there(context, "addr_unit")?;
+    Ok(unit.filter(|_| physical).unwrap_or(1))
+}
+
 /// Two files of each region, and not all of them.
 pub(crate) fn read_idle(context: &dyn Directory, unit: u64) -> Result<IdleRegions> {
     let aggregation = intervals::read(context)?.aggregation;

@@ -11,7 +11,11 @@ use nix::{
     sys::stat::fstat,
 };
 
-use crate::{Error, Files, Kernel, Operation, Result, files::open_error, kernel::Answering};
+use crate::{
+    Error, Files, Kernel, Operation, Result,
+    files::{at_once, open_error},
+    kernel::Answering,
+};
 
 /// One directory, held open: it stays the same directory, whatever takes its name. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -142,7 +146,7 @@ impl Files for Dir {
     /// No symbolic link is followed and nothing above the directory can be reached: there are none in a cgroup.
     fn open(&self, path: &Path, flags: OFlag) -> Result<OwnedFd> {
         let how = OpenHow::new()
-            .flags(flags | OFlag::O_CLOEXEC)
+            .flags(at_once(flags))
             .resolve(ResolveFlag::RESOLVE_BENEATH | ResolveFlag::RESOLVE_NO_SYMLINKS);
         let relative = path.strip_prefix("/").unwrap_or(path);
         openat2(&self.handle, relative, how).map_err(|errno| open_error(self.shown(path), errno))

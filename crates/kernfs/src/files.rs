@@ -4,7 +4,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use nix::{errno::Errno, fcntl::OFlag, unistd};
+use nix::{
+    errno::Errno,
+    fcntl::{FcntlArg, OFlag, fcntl},
+    unistd,
+};
 
 use crate::{Error, Fault, Kernel, Operation, Result, error::Operation::Open};
 
@@ -100,7 +104,11 @@ pub trait Files {
     /// of one are two commands. It is truncated first, as a shell does, so that a fixture holds the last write alone.
     fn write(&self, path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> Result<()> {
         let (path, bytes) = (path.as_ref(), bytes.as_ref());
-        let file = self.open(path, OFlag::O_WRONLY | OFlag::O_TRUNC)?;
+        let file = self.open(path, OFlag::O_WRONLY | OFlag::O_TRUNC | OFlag::O_NONBLOCK)?;
+        // That was for the opening alone (see `at_once`): newer kernels set a limit of a cgroup without reclaim if the descriptor does not
+        // block (`memory_high_write`, mm/memcontrol.c).
+        fcntl(&file, FcntlArg::F_SETFL(OFlag::empty()))
+            .map_err(|errno| Failure::System(Operation::Write, errno).at(&self.shown(path)))?;
         self.write_to(&file, path, bytes)
     }
 
@@ -126,6 +134,14 @@ pub trait Files {
     fn malformed(&self, path: impl AsRef<Path>, fault: Fault) -> Error {
         Error::Malformed { path: self.shown(path.as_ref()).into(), fault }
     }
+}
+
+/// The flags to open a file with: one that is to be read never waits for somebody to write it, as a FIFO in the place of a file does.
+/// Files of the kernel take no notice.
+pub(crate) fn at_once(flags: OFlag) -> OFlag {
+    let is_read = flags & OFlag::O_ACCMODE == OFlag::O_RDONLY && !flags.contains(OFlag::O_PATH);
+    let at_once = if is_read { OFlag::O_NONBLOCK } else { OFlag::empty() };
+    flags | OFlag::O_CLOEXEC | at_once
 }
 
 /// Turns "no such file" into `None`.

@@ -57,21 +57,28 @@ pub fn columns<const N: usize>(text: &str) -> Result<[u64; N], Fault> {
 /// A list of numbers and ranges such as `0-3,5`, as in cpulist and nodelist; an empty one has none.
 pub fn list(text: &str) -> Result<Vec<u32>, Fault> {
     let words = text.trim_ascii().split(',').filter(|word| !word.is_empty());
-    let ranges =
-        words.map(|word| range(word).ok_or_else(|| Fault::new(1, word, "a number or a range such as 0-3")));
-    Ok(ranges.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+    let mut numbers: Vec<u32> = Vec::new();
+    for word in words {
+        let range = range(word).ok_or_else(|| Fault::new(1, word, "a number or a range such as 0-3"))?;
+        // A line of `0-65535,0-65535,…` would be more than there is memory.
+        if numbers.len() + range.len() > MOST_IN_LIST as usize {
+            return Err(Fault::new(1, word, "within the numbers that there can be"));
+        }
+        numbers.extend(range);
+    }
+    Ok(numbers)
 }
 
 /// More CPUs or nodes than any kernel knows.
-const MOST_IN_LIST: u64 = 1 << 16;
+const MOST_IN_LIST: u32 = 1 << 16;
 
-fn range(word: &str) -> Option<std::ops::RangeInclusive<u32>> {
+fn range(word: &str) -> Option<std::ops::Range<u32>> {
     let (first, last) = word.split_once('-').unwrap_or((word, word));
     let bound = |word| {
-        digits(word).filter(|number| *number < MOST_IN_LIST).and_then(|number| u32::try_from(number).ok())
+        digits(word).and_then(|number| u32::try_from(number).ok()).filter(|number| *number < MOST_IN_LIST)
     };
     let (first, last) = (bound(first)?, bound(last)?);
-    (first <= last).then_some(first..=last)
+    (first <= last).then_some(first..last + 1)
 }
 
 /// The lines `key value…` of a flat keyed file; the colon after a key, as in /proc/meminfo, is dropped.

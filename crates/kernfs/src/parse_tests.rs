@@ -116,6 +116,8 @@ proptest! {
 fn lists_of_cpus_and_nodes() {
     assert_eq!(list("0-3,5\n").unwrap(), [0, 1, 2, 3, 5]);
     assert_eq!(list("\n").unwrap(), [0; 0]);
+    assert_eq!(list("0-65535").unwrap().len(), 65_536);
+    assert!(list(&"0-65535,".repeat(100_000)).is_err(), "26 GB of numbers in 800 KB");
     for bad in ["x", "3-1", "1-", "-1", "0-99999999", "1;2"] {
         assert!(list(bad).is_err(), "{bad}");
     }

@@ -10,7 +10,12 @@ use nix::{
     sys::stat::Mode,
 };
 
-use crate::{Dir, Files, Kernel, Result, dir::pieces, files::open_error, kernel::Answering};
+use crate::{
+    Dir, Files, Kernel, Result,
+    dir::pieces,
+    files::{at_once, open_error},
+    kernel::Answering,
+};
 
 /// The directory that stands for `/`. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -66,7 +71,7 @@ impl Files for Root {
         /// was renamed meanwhile (fs/namei.c, `handle_dots`).
         const ATTEMPTS: usize = 16;
         let how = OpenHow::new()
-            .flags(flags | OFlag::O_CLOEXEC)
+            .flags(at_once(flags))
             .resolve(ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS);
         let mut result = openat2(&self.handle, path, how);
         for _ in 1..ATTEMPTS {

@@ -49,6 +49,21 @@ fn a_directory_or_a_name_below_a_file_is_no_file() {
     assert_eq!(Root::open("/no/such/root").unwrap_err().errno(), Some(Errno::ENOENT));
 }
 
+/// Kind 4: found by mutating a tree between turns of the loop.
+#[test]
+fn nobody_waits_at_a_fifo() {
+    let (tree, root) = tree();
+    nix::unistd::mkfifo(&tree.path().join("sys/a/fifo"), Mode::S_IRWXU).unwrap();
+    assert_eq!(root.read("sys/a/fifo").unwrap(), "", "nobody writes it");
+    assert_eq!(root.read_record("sys/a/fifo").unwrap().unwrap(), "");
+    assert_eq!(root.read_lines("sys/a/fifo", |_| {}).unwrap(), 0);
+    assert!(root.parse("sys/a/fifo", parse::integer).is_err());
+    assert_eq!(root.dir("sys/a").unwrap().read("fifo").unwrap(), "");
+    assert_eq!(root.write("sys/a/fifo", "1").unwrap_err().errno(), Some(Errno::ENXIO), "nobody reads it");
+    root.write("sys/a/value", "7").unwrap();
+    assert_eq!(root.read("sys/a/value").unwrap(), "7");
+}
+
 #[test]
 fn links_stay_inside_the_root() {
     let (tree, root) = tree();

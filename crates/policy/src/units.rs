@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lowtide_core::{ByteRate, Bytes, Line, Ratio};
+use lowtide_core::{ByteRate, Bytes, Line, Ratio, units::time_span};
 
 use crate::Amount;
 
@@ -66,7 +66,7 @@ pub(crate) fn time(text: &str, least: Duration, most: Duration) -> Result<Durati
             return Err(format!("`{}` is not a time: unknown unit `{}`", short(text), short(unit)));
         }
     }
-    let time = humantime::parse_duration(text.trim()).map_err(|error| {
+    let time = time_span(text.trim()).map_err(|error| {
         let why = match error {
             humantime::DurationError::NumberOverflow => "is too large, or has more digits than count",
             _ => "is not a time",

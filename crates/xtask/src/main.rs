@@ -3,6 +3,7 @@
 mod bench;
 mod build;
 mod dist;
+mod fuzz;
 mod lab;
 mod step;
 mod test;
@@ -33,6 +34,8 @@ enum Command {
     Test(test::TestArgs),
     /// Run the benchmarks, which report and never judge; or make a pack that runs real servers on a host.
     Bench(bench::BenchArgs),
+    /// Drive every parser and both doors with mutations of captured files.
+    Fuzz(fuzz::FuzzArgs),
     /// Make what operators install: packages, a static program, a container image.
     Dist(dist::DistArgs),
     /// Real kernels in virtual machines.
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
         Command::Demo { kernel } => show(scenarios::SHOWS, &kernel),
         Command::Test(args) => test::run(&args),
         Command::Bench(args) => bench::run(args),
+        Command::Fuzz(args) => fuzz::run(&args),
         Command::Dist(args) => dist::run(&args),
         Command::Lab(command) => lab::run(command),
     };

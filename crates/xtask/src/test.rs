@@ -1,6 +1,6 @@
 //! `cargo xtask test`: everything that can fail.
 
-use crate::{build, step};
+use crate::{build, fuzz, step};
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use lowtide_lab::dirs::LabDirs;
@@ -15,6 +15,8 @@ use std::time::Instant;
 
 /// So many of a failed machine's lines are repeated at the end, where a reader of a cut log still finds them.
 const REPEATED: usize = 40;
+/// Of all parsers together; the same inputs each time, as far as they get. `cargo xtask fuzz` takes others.
+const FUZZED: [&str; 2] = ["--seconds", "60"];
 /// Machines at a time: each is one busy thread, and counted time does not mind a neighbour.
 const MACHINES: usize = 2;
 
@@ -39,10 +41,14 @@ pub(crate) fn run(args: &TestArgs) -> Result<ExitCode> {
         failed.extend(on_this_machine()?);
     }
     let mut passed = 0;
+    // All that is built with the release profile, at once: what fuzzing is made of is what runs in the machines.
+    build::release(&["lowtide", fuzz::PACKAGE])?;
+    if !args.lab_only && !fuzz::fuzz(&FUZZED.map(str::to_owned))? {
+        failed.push(Failure { name: "fuzzing".to_owned(), lines: Vec::new() });
+    }
     if args.no_lab {
         say("NOT TESTED: the scenarios on real kernels (--no-lab)");
     } else {
-        build::release(&["lowtide"])?;
         let doors = DOORS.iter().map(Doors::build).collect::<Result<Vec<_>>>()?;
         for kernel in &args.kernel {
             let (good, bad) = on_kernel(kernel, &doors)?;

@@ -8,7 +8,7 @@ use lowtide_kernfs::{
 };
 
 /// Its memory in DRAM by type; `None` if it is gone, or a kernel thread.
-pub(crate) fn resident(root: &Root, pid: u32) -> Result<Option<ByType>, lowtide_kernfs::Error> {
+pub fn resident(root: &Root, pid: u32) -> Result<Option<ByType>, lowtide_kernfs::Error> {
     let path = format!("proc/{pid}/status");
     let Some(text) = text(root, &path)? else { return Ok(None) };
     parse_status(&text).map_err(|fault| root.malformed(path, fault))
@@ -35,7 +35,7 @@ fn text(root: &Root, path: &str) -> Result<Option<String>, lowtide_kernfs::Error
 
 /// Its mappings in the order of their addresses; `None` if it is gone, or they may not be read, which takes CAP_SYS_PTRACE,
 /// or there are too many.
-pub(crate) fn mappings(root: &Root, pid: u32) -> Result<Option<Vec<Mapping>>, lowtide_kernfs::Error> {
+pub fn mappings(root: &Root, pid: u32) -> Result<Option<Vec<Mapping>>, lowtide_kernfs::Error> {
     let path = format!("proc/{pid}/maps");
     match text(root, &path) {
         Err(error) if matches!(error.errno(), Some(Errno::EACCES | Errno::EPERM)) => Ok(None),
@@ -62,9 +62,11 @@ fn parse_status(text: &str) -> Result<Option<ByType>, Fault> {
 
 /// Addresses behind which there may be memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Mapping {
-    pub(crate) range: AddressRange,
-    pub(crate) is_file: bool,
+pub struct Mapping {
+    /// Which.
+    pub range: AddressRange,
+    /// What is there is page cache, and no anonymous memory.
+    pub is_file: bool,
 }
 
 /// Understands /proc/PID/maps. What nobody may access (guard pages, what allocators reserve) is left out, and so is the
@@ -110,7 +112,7 @@ pub(crate) fn mapped(range: AddressRange, mappings: &[Mapping]) -> ByType {
 }
 
 /// Understands cgroup.procs.
-pub(crate) fn parse_pids(text: &str) -> Result<Vec<u32>, Fault> {
+pub fn parse_pids(text: &str) -> Result<Vec<u32>, Fault> {
     let lines = text.lines().enumerate();
     let pid = |(index, line): (usize, &str)| {
         let pid = number(index + 1, line)?;

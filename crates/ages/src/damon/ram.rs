@@ -19,7 +19,7 @@ pub(super) fn ranges(root: &Root) -> Result<Vec<AddressRange>, Error> {
 }
 
 /// The spans of all zones in /proc/zoneinfo, joined where they meet or overlap, as those of two nodes may.
-fn spans(text: &str) -> Result<Vec<AddressRange>, Fault> {
+pub fn spans(text: &str) -> Result<Vec<AddressRange>, Fault> {
     let mut spanned = 0;
     let mut spans = Vec::new();
     for (index, line) in text.lines().enumerate() {

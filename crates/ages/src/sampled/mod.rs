@@ -13,7 +13,7 @@ mod random;
 mod regions;
 pub mod rights;
 mod sample;
-mod smaps;
+pub mod smaps;
 mod watch;
 
 use std::{collections::HashMap, path::PathBuf};

@@ -20,13 +20,15 @@ const LONGEST_LINE: usize = 1 << 16;
 
 /// A mapping of which something is in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Resident {
-    pub(super) range: AddressRange,
-    pub(super) is_file: bool,
+pub struct Resident {
+    /// Its addresses.
+    pub range: AddressRange,
+    /// What is there is page cache, and no anonymous memory.
+    pub is_file: bool,
     /// In memory.
-    pub(super) rss: Bytes,
+    pub rss: Bytes,
     /// The same, with each page shared out among those who map it.
-    pub(super) pss: Bytes,
+    pub pss: Bytes,
 }
 
 /// Those of one process; `None` if it is gone. Read as a stream: a process may have 65 530 mappings, and each takes a KiB.
@@ -38,7 +40,7 @@ pub(super) fn resident(root: &Root, pid: u32) -> Result<Option<Vec<Resident>>, l
 }
 
 /// What cannot be understood is left out: it is not drawn from. A process that ends meanwhile ends the text.
-fn parse(mut text: impl BufRead) -> Vec<Resident> {
+pub fn parse(mut text: impl BufRead) -> Vec<Resident> {
     let mut found: Vec<Resident> = Vec::new();
     let mut current: Option<Resident> = None;
     let mut line = Vec::new();

@@ -5,12 +5,14 @@ mod bytes;
 mod limit;
 mod rate;
 mod ratio;
+mod span;
 
 pub use byte_time::ByteTime;
 pub use bytes::Bytes;
 pub use limit::Limit;
 pub use rate::ByteRate;
 pub use ratio::Ratio;
+pub use span::time_span;
 
 /// Text that is not the quantity it should be.
 ///

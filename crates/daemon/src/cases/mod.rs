@@ -4,6 +4,7 @@
 //! is the number of the turn. `LOWTIDE_UPDATE=1` writes what came instead of comparing.
 
 mod kernel;
+mod odd;
 mod script;
 mod stage;
 mod told;

@@ -19,6 +19,13 @@ impl Tree {
         tree
     }
 
+    /// A copy that may be changed without this one.
+    pub(super) fn again(&self) -> Self {
+        let tree = Self(tempfile::tempdir().unwrap());
+        copy(&self.0.path().join("."), tree.0.path());
+        tree
+    }
+
     pub(super) fn root(&self) -> &Path {
         self.0.path()
     }
@@ -48,6 +55,6 @@ impl Tree {
     }
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(super) fn copy(from: &Path, to: &Path) {
     assert!(Command::new("cp").arg("-r").arg(from).arg(to).status().unwrap().success());
 }

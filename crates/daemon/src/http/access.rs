@@ -135,10 +135,18 @@ fn user_of(ends: Ends) -> io::Result<Option<u32>> {
             Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
             other => other?,
         };
-        for line in BufReader::new(file).lines().skip(1) {
-            if let Some(uid) = owner(&line?, ends) {
-                return Ok(Some(uid));
-            }
+        if let Some(uid) = user_in(BufReader::new(file), ends.own, ends.peer)? {
+            return Ok(Some(uid));
+        }
+    }
+    Ok(None)
+}
+
+/// Whose the other end of a connection from `peer` to `own` is, by the kernel's list of connections (/proc/net/tcp, /proc/net/tcp6).
+pub fn user_in(list: impl BufRead, own: SocketAddr, peer: SocketAddr) -> io::Result<Option<u32>> {
+    for line in list.lines().skip(1) {
+        if let Some(uid) = owner(&line?, Ends { own, peer }) {
+            return Ok(Some(uid));
         }
     }
     Ok(None)

@@ -23,6 +23,8 @@ const NAMES: usize = 60;
 /// A shorter rest of a name, or of a remark, tells nothing.
 const LEAST: usize = 20;
 const LEAST_HEADING: usize = 6;
+/// No terminal is wider. A client says how wide its own is, and what fills a name up to its column panics beyond 65 535.
+const WIDEST: usize = 4096;
 /// Between the figures, and around them.
 const GAP: usize = 1;
 const MARGIN: usize = 2;
@@ -35,6 +37,7 @@ pub(crate) fn draw(text: &mut String, head: &Row, columns: &[Column], rows: &[Ro
     let names = longest(|row| &row.name, LEAST_HEADING);
     let remarks = longest(|row| &row.remark, head.remark.len());
     let mut shown: Vec<usize> = (0..columns.len()).collect();
+    let terminal = terminal.map(|width| width.min(WIDEST));
     let (name, remark) = match terminal {
         None => (names.min(NAMES), None),
         Some(terminal) => {
@@ -129,6 +132,15 @@ mod tests {
             }
         }
         assert!(drawn(Some(80)).lines().all(|line| line.chars().count() <= 80), "{}", drawn(Some(80)));
+    }
+
+    /// Kind 5: a tenant may nest a thousand cgroups with names of 255 bytes, and who asks says how wide the terminal is.
+    #[test]
+    fn a_path_may_be_longer_than_any_line() {
+        let (path, mut text) = (format!("/{}", "d".repeat(1 << 17)), String::new());
+        draw(&mut text, &row("CGROUP", "DECISION"), COLUMNS, &[row(&path, "hold")], Some(usize::MAX));
+        assert!(text.contains("…ddd"));
+        assert_eq!(text.lines().count(), 2);
     }
 
     #[test]

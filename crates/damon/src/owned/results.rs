@@ -93,11 +93,8 @@ impl Owned {
         Ok(aggregations.is_some_and(|count| count > 0))
     }
 
-    /// Only physical addresses are counted in it.
     fn address_unit(&self) -> Result<u64> {
-        let physical = self.context.read("operations")?.trim_ascii() == "paddr";
-        let unit = number_if_there(&*self.context, "addr_unit")?;
-        Ok(unit.filter(|_| physical).unwrap_or(1))
+        regions::address_unit(&*self.context)
     }
 
     fn monitored(&self) -> Result<Option<Duration>> {

@@ -1,0 +1,167 @@
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::Path,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use lowtide_core::{Action, Bytes};
+use lowtide_journal::Journal;
+use lowtide_kernfs::{Errno, Kernel, Root};
+use lowtide_policy::Config;
+use tempfile::TempDir;
+use tokio::sync::mpsc;
+
+use super::{
+    super::{FakeKernel, Tree},
+    change::{Change, What},
+};
+use crate::{logged, metrics, present, turn::Loop, view::View};
+
+const CONFIG: &str = "\
+interval: 5s
+hotness: { source: SOURCE }
+budgets: { swap_out: 1GiB/s }
+policies:
+  - name: even
+    match: [/even/*, /pure/*]
+    mode: full
+    cold_after: 30s
+    limits: { floor: 4MiB, per_minute: 20% }
+  - name: odd
+    match: [/odd/**]
+    mode: full
+    cold_after: 30s
+    limits: { floor: 0B, per_minute: 20% }
+    tiers:
+      - { use: zram, after: 30s, at_most: 50% }
+";
+
+/// What is decided on a cgroup: the action, and why.
+pub(super) type Decided = (Action, u8);
+
+/// A host with three tenants, and an odd one between them.
+pub(super) struct Host {
+    tree: Tree,
+    /// As everything was in the beginning.
+    captured: Arc<Tree>,
+    _state: TempDir,
+    config: Config,
+    turns: Loop,
+    journal: Journal,
+    count: u32,
+    /// What the host has, if nobody changes that: no cgroup can have saved more.
+    total: Option<Bytes>,
+}
+
+/// Answers requests without looking at files that may be odd. Those of all others are carried out, one at a time, if there are any.
+#[derive(Debug)]
+struct OddKernel(Option<Mutex<FakeKernel>>);
+
+impl Kernel for OddKernel {
+    fn written(&self, path: &Path, text: &[u8]) -> Option<Result<(), Errno>> {
+        let is_odd = path.components().any(|name| name.as_os_str() == "odd");
+        if let Some(others) = self.0.as_ref().filter(|_| !is_odd) {
+            return others.lock().unwrap().written(path, text);
+        }
+        match path.file_name()?.to_str()? {
+            "memory.reclaim" => Some(Err(Errno::EAGAIN)),
+            "memory.pressure" => Some(Err(Errno::EOPNOTSUPP)),
+            _ => None,
+        }
+    }
+}
+
+impl Host {
+    /// With `others`, requests that are not the odd tenant's are carried out.
+    pub(super) fn set(captured: Arc<Tree>, others: bool) -> Self {
+        logged::listen();
+        let tree = captured.again();
+        let state = tempfile::tempdir().unwrap();
+        let file = state.path().join("lowtide.yaml");
+        // What idle ages are read on another thread at is not the same in two runs.
+        fs::write(&file, CONFIG.replace("SOURCE", if others { "none" } else { "mglru" })).unwrap();
+        let config = lowtide_policy::load(&file).unwrap().config;
+        let kernel = Arc::new(OddKernel(others.then(|| Mutex::new(FakeKernel::of(tree.root())))));
+        let root = Root::open(tree.root()).unwrap().answered_by(kernel);
+        let (alarms, _) = mpsc::unbounded_channel();
+        let journal = Journal::open(state.path(), &root).unwrap();
+        let turns = Loop::new(root, state.path().into(), alarms).unwrap();
+        let total = others.then(|| total(tree.root()));
+        Self { tree, captured, _state: state, config, turns, journal, count: 0, total }
+    }
+
+    pub(super) fn change(&mut self, change: &Change) {
+        change.make(self.tree.root(), self.captured.root());
+    }
+
+    /// What it decides on all but the odd tenant.
+    pub(super) async fn turn(&mut self) -> Option<BTreeMap<String, Decided>> {
+        self.count += 1;
+        let turned = self.turns.turn(&self.config, &mut self.journal, self.config.interval * self.count);
+        let view = turned.ok();
+        logged::take();
+        while self.turns.unfinished() > 0 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let view = view?;
+        show(&view);
+        if let Some(total) = self.total {
+            let most = i64::try_from(total.get()).unwrap();
+            assert!(view.net_saved <= most, "{} saved of {total}", view.net_saved);
+            assert!(view.cgroups.iter().all(|cgroup| cgroup.net_saved <= total), "of {total}");
+        }
+        let is_even = |path: &str| path.starts_with("/even/") || path.starts_with("/pure/");
+        let even = view.cgroups.iter().filter(|cgroup| is_even(&cgroup.path));
+        let decided = |decision: &lowtide_core::Decision| (decision.action, decision.reason.number());
+        Some(even.map(|cgroup| (cgroup.path.to_string(), decided(&cgroup.decision))).collect())
+    }
+
+    /// Everything is as it was.
+    pub(super) async fn recover(&mut self) -> Option<BTreeMap<String, Decided>> {
+        // All but the hierarchy itself, which no host replaces.
+        for place in ["proc", "sys/block", "sys/module", "sys/devices", "sys/kernel", "sys/fs/cgroup/odd"] {
+            Change { place: place.to_owned(), what: What::Back }.make(self.tree.root(), self.captured.root());
+        }
+        self.turn().await
+    }
+
+    /// As at SIGTERM.
+    pub(super) async fn end(&mut self) {
+        self.turns.stop();
+        self.turns.drain().await;
+        self.turns.end_sampling().await;
+    }
+}
+
+/// What everything is copied from.
+pub(super) fn captured() -> Tree {
+    let tree = Tree::of_6_12();
+    for parent in ["even", "odd", "pure"] {
+        tree.copy("sys/fs/cgroup/web", &format!("sys/fs/cgroup/{parent}"));
+        fs::remove_dir_all(tree.file(&format!("sys/fs/cgroup/{parent}/api"))).unwrap();
+    }
+    for cgroup in ["even/a", "even/m", "pure/z", "odd/a", "odd/b"] {
+        tree.copy("sys/fs/cgroup/web/api", &format!("sys/fs/cgroup/{cgroup}"));
+    }
+    tree
+}
+
+/// DRAM and swap.
+fn total(root: &Path) -> Bytes {
+    let root = Root::open(root).unwrap();
+    let meminfo = lowtide_host::read(&root).unwrap().meminfo;
+    meminfo.total + meminfo.swap_total.unwrap()
+}
+
+/// Everything that is drawn from a turn.
+fn show(view: &View) {
+    let drawn = [
+        present::status(view, view.cgroups.len(), Some(80)),
+        metrics::render(view, 0),
+        serde_json::to_string(view).unwrap(),
+    ];
+    let explained = view.cgroups.iter().map(|cgroup| present::explain(cgroup, view));
+    assert!(drawn.into_iter().chain(explained).all(|text| !text.is_empty()));
+}
