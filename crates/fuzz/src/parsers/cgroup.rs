@@ -109,7 +109,8 @@ fn memory(root: &Root) -> bool {
     let Ok(mount) = Mount::find_unchecked(root) else { return false };
     let Ok(Some(cgroup)) = mount.open("/web/api") else { return false };
     // Each of the two, whatever the other says.
-    let (memory, settings) = (cgroup.memory(), cgroup.settings(true));
+    let (memory, settings) =
+        (cgroup.memory(), cgroup.limits(true).and_then(|limits| cgroup.settings(limits)));
     memory.is_ok() && settings.is_ok()
 }
 

@@ -99,8 +99,8 @@ impl Host {
     /// What it decides on all but the odd tenant.
     pub(super) async fn turn(&mut self) -> Option<BTreeMap<String, Decided>> {
         self.count += 1;
-        let turned = self.turns.turn(&self.config, &mut self.journal, self.config.interval * self.count);
-        let view = turned.ok();
+        let looked = self.turns.look(&self.config, self.config.interval * self.count);
+        let view = looked.ok().map(|looked| self.turns.go_on(looked, &self.config, &mut self.journal));
         logged::take();
         while self.turns.unfinished() > 0 {
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -159,7 +159,7 @@ fn total(root: &Path) -> Bytes {
 fn show(view: &View) {
     let drawn = [
         present::status(view, view.cgroups.len(), Some(80)),
-        metrics::render(view, 0),
+        metrics::render(view).concat(),
         serde_json::to_string(view).unwrap(),
     ];
     let explained = view.cgroups.iter().map(|cgroup| present::explain(cgroup, view));
