@@ -2,13 +2,14 @@ use std::{fs, path::Path, time::Instant};
 
 use lowtide_cgroup::Mount;
 use lowtide_kernfs::Root;
-use nix::{sys::stat::Mode, unistd::mkfifo};
 
 use super::*;
+use crate::samples::full_pipe;
 
-/// A hierarchy in which a write to memory.reclaim of `hangs` does not come back: nobody reads the pipe.
+/// A hierarchy in which a write to memory.reclaim of `hangs` does not come back: it is a pipe that is full, and nobody reads it.
 fn tree(hangs: &'static [&'static str], others: &[&str]) -> (Tree, Mount, Actuator) {
     let directory = tempfile::tempdir().unwrap();
+    let mut pipes = Vec::new();
     let top = directory.path().join("sys/fs/cgroup");
     let fixture =
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/6.12/sys/fs/cgroup/web/api");
@@ -24,28 +25,19 @@ fn tree(hangs: &'static [&'static str], others: &[&str]) -> (Tree, Mount, Actuat
         if hangs.contains(path) {
             let reclaim = place.join("memory.reclaim");
             let _ = fs::remove_file(&reclaim);
-            mkfifo(&reclaim, Mode::S_IRWXU).unwrap();
+            pipes.push(full_pipe(&reclaim));
         }
     }
     let root = Root::open(directory.path()).unwrap();
     let mount = Mount::find_unchecked(&root).unwrap();
     let actuator = Actuator { hangs: Duration::from_millis(200), ..Actuator::new(root) };
-    (Tree { directory, hangs }, mount, actuator)
+    (Tree { _directory: directory, _pipes: pipes }, mount, actuator)
 }
 
+/// What hangs is let go with the pipes: the runtime waits for its threads, also where a test has failed.
 struct Tree {
-    directory: tempfile::TempDir,
-    hangs: &'static [&'static str],
-}
-
-/// Lets those go that hang: the runtime waits for their threads, also where a test has failed.
-impl Drop for Tree {
-    fn drop(&mut self) {
-        for path in self.hangs {
-            let place = self.directory.path().join("sys/fs/cgroup").join(path.trim_start_matches('/'));
-            let _ = fs::OpenOptions::new().read(true).write(true).open(place.join("memory.reclaim"));
-        }
-    }
+    _directory: tempfile::TempDir,
+    _pipes: Vec<fs::File>,
 }
 
 fn job() -> Job {

@@ -1,6 +1,13 @@
-//! Views for tests.
+//! Views for tests, and a file that hangs.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::HashMap,
+    fs::{File, OpenOptions},
+    io::Write,
+    os::unix::fs::OpenOptionsExt,
+    path::Path,
+    time::Duration,
+};
 
 use lowtide_ages::Sampling;
 use lowtide_core::{
@@ -8,6 +15,7 @@ use lowtide_core::{
     Observation, Reason, State, Tier, TierKind,
     savings::{Origin, Origins},
 };
+use nix::{fcntl::OFlag, sys::stat::Mode, unistd::mkfifo};
 
 use crate::{
     ledger::Ledger,
@@ -86,4 +94,13 @@ pub(crate) fn view(uptime: Duration, promoted: Bytes) -> View {
     );
     let sampling = Sampling { cpu: uptime / 2000, ..Sampling::default() };
     View { uptime, tick_cpu: Duration::from_millis(900), sampling, ..view }
+}
+
+/// A pipe, made here, that takes no more: who writes to it waits until it is read or dropped.
+pub(crate) fn full_pipe(path: &Path) -> File {
+    mkfifo(path, Mode::S_IRWXU).unwrap();
+    let mut options = OpenOptions::new();
+    let mut pipe = options.read(true).write(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path).unwrap();
+    while pipe.write(&[0; 4096]).is_ok() {}
+    pipe
 }

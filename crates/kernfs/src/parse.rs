@@ -60,7 +60,7 @@ pub fn list(text: &str) -> Result<Vec<u32>, Fault> {
     let mut numbers: Vec<u32> = Vec::new();
     for word in words {
         let range = range(word).ok_or_else(|| Fault::new(1, word, "a number or a range such as 0-3"))?;
-        // A line of `0-65535,0-65535,…` would be more than there is memory.
+        // A line of `0-8191,0-8191,…` would be more than there is memory.
         if numbers.len() + range.len() > MOST_IN_LIST as usize {
             return Err(Fault::new(1, word, "within the numbers that there can be"));
         }
@@ -69,8 +69,9 @@ pub fn list(text: &str) -> Result<Vec<u32>, Fault> {
     Ok(numbers)
 }
 
-/// More CPUs or nodes than any kernel knows.
-const MOST_IN_LIST: u32 = 1 << 16;
+/// No kernel knows more CPUs (NR_CPUS, arch/*/Kconfig: 8192 at most) or nodes (NODES_SHIFT: 1024). Of each some files are read in every
+/// turn.
+const MOST_IN_LIST: u32 = 1 << 13;
 
 fn range(word: &str) -> Option<std::ops::Range<u32>> {
     let (first, last) = word.split_once('-').unwrap_or((word, word));

@@ -116,9 +116,9 @@ proptest! {
 fn lists_of_cpus_and_nodes() {
     assert_eq!(list("0-3,5\n").unwrap(), [0, 1, 2, 3, 5]);
     assert_eq!(list("\n").unwrap(), [0; 0]);
-    assert_eq!(list("0-65535").unwrap().len(), 65_536);
-    assert!(list(&"0-65535,".repeat(100_000)).is_err(), "26 GB of numbers in 800 KB");
-    for bad in ["x", "3-1", "1-", "-1", "0-99999999", "1;2"] {
+    assert_eq!(list("0-8191").unwrap().len(), 8192);
+    assert!(list(&"0-8191,".repeat(600_000)).is_err(), "19 GB of numbers in 4 MB");
+    for bad in ["x", "3-1", "1-", "-1", "0-99999999", "0-51461", "1;2"] {
         assert!(list(bad).is_err(), "{bad}");
     }
 }
