@@ -1,5 +1,6 @@
 //! Memory that this host loses to what no tenant owns, and settings that lose it.
 
+mod holders;
 mod leftovers;
 mod parts;
 mod reserve;
@@ -49,12 +50,12 @@ pub(crate) fn wastes(sight: &Sight) -> Vec<Waste> {
     let looks = [
         leftovers::negative_dentries,
         leftovers::dying_cgroups,
-        parts::page_tables,
         parts::unowned,
         swap::zswap_over_zram,
         reserve::reserve,
     ];
-    looks.into_iter().filter_map(|look| look(sight)).collect()
+    let single = looks.into_iter().filter_map(|look| look(sight));
+    single.chain(parts::parts(sight)).collect()
 }
 
 fn total(sight: &Sight) -> Option<Bytes> {
