@@ -52,6 +52,9 @@ pub(crate) fn wastes(sight: &Sight) -> Vec<Waste> {
         leftovers::dying_cgroups,
         parts::unowned,
         swap::zswap_over_zram,
+        swap::swap_priorities,
+        swap::zram_without_limit,
+        swap::tmpfs_without_swap,
         reserve::reserve,
     ];
     let single = looks.into_iter().filter_map(|look| look(sight));
