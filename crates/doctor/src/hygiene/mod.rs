@@ -1,5 +1,6 @@
 //! Memory that this host loses to what no tenant owns, and settings that lose it.
 
+mod compaction;
 mod holders;
 mod leftovers;
 mod parts;
@@ -55,6 +56,7 @@ pub(crate) fn wastes(sight: &Sight) -> Vec<Waste> {
         swap::swap_priorities,
         swap::zram_without_limit,
         swap::tmpfs_without_swap,
+        compaction::compaction_stalls,
         reserve::reserve,
     ];
     let single = looks.into_iter().filter_map(|look| look(sight));

@@ -217,6 +217,37 @@ fn files_in_memory_without_swap() {
     assert_eq!(found(&shared(40_960, 0)), []);
 }
 
+#[test]
+fn tasks_that_compact_memory_themselves() {
+    let stalled = |stalls: u64, uptime: &str, defrag: &str| {
+        let vmstat = std::fs::read_to_string(healthy().path().join("proc/vmstat")).unwrap();
+        let changed = vmstat
+            .replace("compact_stall 0\n", &format!("compact_stall {stalls}\n"))
+            .replace("compact_fail 0\n", &format!("compact_fail {}\n", stalls / 2));
+        assert_ne!(changed, vmstat);
+        let buddies = "Node 0, zone      DMA      1      0      0      0      2      1      1      0      1      1      3\n\
+            Node 0, zone    DMA32  25600      0      0      0      0      0      0      0      0      0      0\n";
+        healthy()
+            .write("proc/vmstat", &changed)
+            .write("proc/uptime", uptime)
+            .write("proc/buddyinfo", buddies)
+            .write("sys/kernel/mm/transparent_hugepage/enabled", "[always] madvise never\n")
+            .write("sys/kernel/mm/transparent_hugepage/defrag", defrag)
+    };
+    let always = "[always] defer defer+madvise madvise never\n";
+    let tree = stalled(2000, "1000.00 900.00\n", always);
+    expect(&tree, "compaction_stalls", "2.0 times a second", None);
+    expect(&tree, "compaction_stalls", "defrag: [always] defer", None);
+    // 4 KiB, 2 × 64, 128, 256 KiB, 1 and 2 MiB, 3 × 4 MiB; and 100 MiB in single pages.
+    expect(&tree, "compaction_stalls", "115.5MiB free, 14MiB of it in pieces of 2MiB and more", None);
+    assert!(found(&tree)[0].remedy.starts_with("echo defer+madvise"));
+    let madvise = "always defer defer+madvise [madvise] never\n";
+    let tree = stalled(2000, "1000.00 900.00\n", madvise);
+    assert!(found(&tree)[0].remedy.starts_with("sysctl -w vm.compaction_proactiveness"));
+    assert_eq!(found(&stalled(2000, "3000.00 900.00\n", always)), []);
+    assert_eq!(found(&stalled(90, "10.00 9.00\n", always)), [], "just after boot");
+}
+
 /// Of each captured kernel: what it keeps by itself is right, less and much more are not, and fast networks need more.
 #[test]
 fn a_reserve_that_is_too_small_or_too_large() {
