@@ -2,6 +2,7 @@
 
 mod compaction;
 mod holders;
+mod ksm;
 mod leftovers;
 mod parts;
 mod reserve;
@@ -57,6 +58,7 @@ pub(crate) fn wastes(sight: &Sight) -> Vec<Waste> {
         swap::zram_without_limit,
         swap::tmpfs_without_swap,
         compaction::compaction_stalls,
+        ksm::ksm_without_profit,
         reserve::reserve,
     ];
     let single = looks.into_iter().filter_map(|look| look(sight));

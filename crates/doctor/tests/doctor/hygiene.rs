@@ -248,6 +248,33 @@ fn tasks_that_compact_memory_themselves() {
     assert_eq!(found(&stalled(90, "10.00 9.00\n", always)), [], "just after boot");
 }
 
+#[test]
+fn ksm_that_finds_nothing_equal() {
+    let ksm = |files: &[(&str, &str)]| {
+        let usual =
+            [("run", "1\n"), ("full_scans", "7\n"), ("pages_sharing", "0\n"), ("pages_to_scan", "100\n")];
+        let tree = usual.iter().chain(files);
+        tree.fold(healthy(), |tree, (file, text)| tree.write(&format!("sys/kernel/mm/ksm/{file}"), text))
+    };
+    let few = [("pages_sharing", "40\n"), ("general_profit", "-5242880\n"), ("sleep_millisecs", "20\n")];
+    expect(&ksm(&few), "ksm_without_profit", "100 pages every 20 ms", Some(5));
+    expect(&ksm(&few), "ksm_without_profit", "/sys/kernel/mm/ksm/general_profit: -5242880", Some(5));
+    let advised = [("general_profit", "0\n"), ("advisor_mode", "none [scan-time]\n")];
+    expect(&ksm(&advised), "ksm_without_profit", "advisor_mode: none [scan-time]", Some(0));
+    // Before 6.4.
+    expect(&ksm(&[]), "ksm_without_profit", "pages_sharing: 0", None);
+    for fine in [
+        ("pages_sharing", "1000\n"),
+        ("general_profit", "4096\n"),
+        ("run", "0\n"),
+        ("run", "2\n"),
+        ("full_scans", "1\n"),
+        ("general_profit", "9223372036854775807\n"),
+    ] {
+        assert_eq!(found(&ksm(&[fine])), [], "{fine:?}");
+    }
+}
+
 /// Of each captured kernel: what it keeps by itself is right, less and much more are not, and fast networks need more.
 #[test]
 fn a_reserve_that_is_too_small_or_too_large() {
