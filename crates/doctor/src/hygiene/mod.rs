@@ -2,6 +2,7 @@
 
 mod compaction;
 mod holders;
+mod huge_pages;
 mod ksm;
 mod leftovers;
 mod parts;
@@ -59,6 +60,8 @@ pub(crate) fn wastes(sight: &Sight) -> Vec<Waste> {
         swap::tmpfs_without_swap,
         compaction::compaction_stalls,
         ksm::ksm_without_profit,
+        huge_pages::unused_huge_pages,
+        huge_pages::huge_page_records,
         reserve::reserve,
     ];
     let single = looks.into_iter().filter_map(|look| look(sight));

@@ -275,6 +275,40 @@ fn ksm_that_finds_nothing_equal() {
     }
 }
 
+/// Pools of huge pages, each with its size in kB, and its pages: all, free, and promised.
+fn pools(pools: &[(u32, [u32; 3])]) -> Tree {
+    let mut tree = healthy();
+    for (size, numbers) in pools {
+        for (file, number) in ["nr_hugepages", "free_hugepages", "resv_hugepages"].iter().zip(numbers) {
+            let path = format!("sys/kernel/mm/hugepages/hugepages-{size}kB/{file}");
+            tree = tree.write(&path, &format!("{number}\n"));
+        }
+    }
+    tree
+}
+
+#[test]
+fn huge_pages_that_nobody_maps() {
+    let tree = pools(&[(2048, [40, 30, 4]), (1_048_576, [0, 0, 0])]);
+    let said =
+        "/sys/kernel/mm/hugepages/hugepages-2048kB: nr_hugepages 40, free_hugepages 30, resv_hugepages 4";
+    expect(&tree, "unused_huge_pages", said, Some(52));
+    assert_eq!(found(&pools(&[(2048, [40, 30, 28])])), [], "4 MiB of 462");
+    assert_eq!(found(&pools(&[(2048, [40, 0, 0])])), []);
+}
+
+#[test]
+fn records_of_huge_pages() {
+    let switched = |text: &str, pages: u32| {
+        pools(&[(2048, [pages, 0, 0])]).write("proc/sys/vm/hugetlb_optimize_vmemmap", text)
+    };
+    // 28 KiB each.
+    expect(&switched("0\n", 74), "huge_page_records", "hugepages: 148MiB in all sizes", Some(2));
+    assert_eq!(found(&switched("0\n", 16)), [], "448 KiB of 462 MiB");
+    assert_eq!(found(&switched("1\n", 74)), []);
+    assert_eq!(found(&pools(&[(2048, [74, 0, 0])])), [], "the kernel cannot do it");
+}
+
 /// Of each captured kernel: what it keeps by itself is right, less and much more are not, and fast networks need more.
 #[test]
 fn a_reserve_that_is_too_small_or_too_large() {
