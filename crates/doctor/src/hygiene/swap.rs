@@ -47,8 +47,8 @@ pub(super) fn swap_priorities(sight: &Sight) -> Option<Waste> {
         } else {
             format!("{name} is filled before {zram} is used at all: a page that is touched again is read from it instead of decompressed")
         },
-        remedy: "swapoff the disk and `swapon -p 10` it, with less than zram has; the same in /etc/fstab (pri=10), or as `priority` of \
-                 lowtide's `tiers`",
+        remedy: "give zram the higher priority: swapoff the one that holds less and swap it on again, `swapon -p 100` for zram or \
+                 `swapon -p 10` for the disk; the same in /etc/fstab (pri=), or as `priority` in lowtide's `tiers`",
         evidence: vec![priority(fastest), priority(disk)],
     })
 }

@@ -18,7 +18,7 @@ const SPARSE: u64 = 100 << 30;
 /// Bytes of page tables that this takes.
 pub(super) const TABLES: u64 = SPARSE / 512;
 /// 16 KiB of stack in the kernel each: 2 % of 512 MiB, and far from 5 % of it, which counts as vmalloc.
-const THREADS: usize = 620;
+const THREADS: usize = 560;
 /// Of 2 MiB each. Their records are less than a thousandth of memory.
 pub(super) const HUGE_PAGES: u64 = 8;
 /// Bytes of a file in tmpfs.
