@@ -11,7 +11,6 @@ mod damon;
 mod finding;
 mod hygiene;
 mod pressure;
-mod reserve;
 mod running;
 mod sight;
 mod tiers;
@@ -89,7 +88,7 @@ pub fn examine(root: &Path, running: Option<Running>) -> Result<Report> {
         can_run: !findings.iter().any(Finding::is_lacking),
         source: Auto::choose(&sight),
         findings,
-        hygiene: hygiene::wastes(&sight).into_iter().chain(reserve::reserve(&sight)).collect(),
+        hygiene: hygiene::wastes(&sight),
     })
 }
 

@@ -1,6 +1,9 @@
 //! What the doctor says of memory that is lost: nothing on a healthy machine, each kind once it was made to happen, nothing again
 //! after the remedy.
 
+mod held;
+mod settings;
+
 use super::Scenario;
 use super::verdict::Verdict;
 use crate::guest::block::{NullBlock, SSD_NANOSECONDS, mount_ext4};
@@ -21,7 +24,8 @@ use std::time::Duration;
 
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "hygiene",
-    about: "negative dentries, dying cgroups and zswap in front of zram: found, and gone after the remedy",
+    about: "negative dentries, dying cgroups, page tables, threads, huge pages, tmpfs, KSM, zswap, zram and priorities of swap: found, and \
+            gone after the remedy",
     machine: || Machine::deterministic().with_limit(Duration::from_mins(10)),
     programs: &["lowtide"],
     guest,
@@ -41,7 +45,8 @@ struct Found {
 }
 
 fn guest() -> Result<()> {
-    Zram::swap(&ZramOptions::lz4(64 * MIB), 100)?;
+    knobs::set_huge_pages("never")?;
+    let zram = Zram::swap(&ZramOptions::lz4(64 * MIB), 100)?;
     let disk = NullBlock::create(0, 64 * MIB, SSD_NANOSECONDS)?;
     mount_ext4(disk.device(), Path::new("/mnt/empty"))?;
     examine("healthy")?;
@@ -77,7 +82,15 @@ fn guest() -> Result<()> {
     knobs::set_zswap("enabled", "Y")?;
     examine("zswap")?;
     knobs::set_zswap("enabled", "N")?;
-    examine("switched_off")
+    examine("switched_off")?;
+
+    settings::limit_of_zram()?;
+    settings::priorities_of_swap()?;
+    settings::ksm()?;
+    held::page_tables()?;
+    held::threads()?;
+    held::huge_pages()?;
+    held::tmpfs(&zram)
 }
 
 fn examine(kind: &str) -> Result<()> {
@@ -99,18 +112,38 @@ fn judge(outcome: &Outcome) -> Result<()> {
         ("freed", None),
         ("zswap", Some("zswap_over_zram")),
         ("switched_off", None),
+        ("unbounded", Some("zram_without_limit")),
+        ("bounded", None),
+        ("disk_first", Some("swap_priorities")),
+        ("disk_off", None),
+        ("ksm", Some("ksm_without_profit")),
+        ("ksm_stopped", None),
+        ("tables", Some("page_tables")),
+        ("unmapped", None),
+        ("threads", Some("kernel_stacks")),
+        ("ended", None),
+        ("huge_pages", Some("unused_huge_pages")),
+        ("given_back", None),
+        ("tmpfs", Some("tmpfs_without_swap")),
+        ("unmounted", None),
     ] {
         let Found { found, .. } = outcome.result(kind)?;
         let names: Vec<_> = found.iter().map(|(name, _)| name.as_str()).collect();
         verdict.expect(names == name.as_slice(), format!("{kind}: {found:?}"));
     }
-    let dentries: Found = outcome.result("dentries")?;
-    let said = dentries.found.first().and_then(|(_, bytes)| *bytes).unwrap_or_default();
-    let truth = NAMES as u64 * 192;
-    verdict.expect(
-        said.abs_diff(truth) * 20 <= truth,
-        format!("{said} bytes are said to be in negative dentries, where {truth} were put"),
-    );
+    for (kind, truth, what) in [
+        ("dentries", NAMES as u64 * 192, "in negative dentries"),
+        ("tables", held::TABLES, "in page tables"),
+        ("huge_pages", held::HUGE_PAGES * 2 * MIB, "in huge pages"),
+        ("tmpfs", held::FILE, "in tmpfs"),
+    ] {
+        let Found { found, .. } = outcome.result(kind)?;
+        let said = found.first().and_then(|(_, bytes)| *bytes).unwrap_or_default();
+        verdict.expect(
+            said.abs_diff(truth) * 20 <= truth,
+            format!("{said} bytes are said to be {what}, where {truth} were put"),
+        );
+    }
     println!("kernel {}, {:.0} s on the wall", outcome.kernel, outcome.wall.as_secs_f64());
     verdict.finish()
 }

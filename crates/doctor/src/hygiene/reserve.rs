@@ -5,11 +5,8 @@ use std::time::Duration;
 use lowtide_core::{ByteRate, Bytes, Ratio};
 use lowtide_kernfs::{Root, parse::integer};
 
-use crate::{
-    finding::Evidence,
-    hygiene::{Waste, total},
-    sight::Sight,
-};
+use super::{Waste, total};
+use crate::{finding::Evidence, sight::Sight};
 
 const FILE: &str = "proc/sys/vm/min_free_kbytes";
 /// Nobody but those who cannot wait may use it, so more is lost to all others.
@@ -22,7 +19,7 @@ const WAKING: Duration = Duration::from_millis(2);
 const PART_OF_ATOMIC: u64 = 2;
 
 /// What is wrong with it, if anything.
-pub(crate) fn reserve(sight: &Sight) -> Option<Waste> {
+pub(super) fn reserve(sight: &Sight) -> Option<Waste> {
     let look = sight.look(FILE);
     let value = Bytes::kib(integer(look.text()?).ok()?);
     let total = total(sight)?;

@@ -1,3 +1,7 @@
+mod pages;
+mod parts;
+mod swap;
+
 use lowtide_doctor::Waste;
 
 use crate::tree::{Tree, fixture, healthy};
@@ -8,21 +12,12 @@ fn found(tree: &Tree) -> Vec<Waste> {
 
 /// One finding, with a word of its evidence and its MiB.
 fn expect(tree: &Tree, name: &str, evidence: &str, mib: Option<u64>) {
-    let found = found(tree);
-    assert_eq!(found.len(), 1, "{found:?}");
-    let waste = &found[0];
+    let report = tree.examine();
+    assert_eq!(report.hygiene.len(), 1, "{report}");
+    let waste = &report.hygiene[0];
     assert_eq!((waste.name, waste.bytes.map(|bytes| bytes.get() >> 20)), (name, mib), "{waste}");
     assert!(waste.to_string().contains(evidence), "{waste}");
-    assert!(tree.examine().to_string().contains("\nmemory that is lost here\n"));
-}
-
-fn meminfo(key: &str, kibibytes: u64) -> Tree {
-    let text = std::fs::read_to_string(healthy().path().join("proc/meminfo")).unwrap();
-    let line = |line: &str| match line.split_once(':') {
-        Some((name, _)) if name == key => format!("{key}: {kibibytes} kB\n"),
-        _ => format!("{line}\n"),
-    };
-    healthy().write("proc/meminfo", &text.lines().map(line).collect::<String>())
+    assert!(report.to_string().contains("\nmemory that is lost here\n"));
 }
 
 #[test]
@@ -52,26 +47,17 @@ fn a_thousand_dying_cgroups() {
     assert_eq!(found(&stat(1000, 5000)), [], "a host that makes and removes many has some on their way");
 }
 
-#[test]
-fn page_tables_of_200_mib() {
-    // What was free is page tables now.
-    let tree = meminfo("MemFree", 365_812 - 204_800);
-    let text = std::fs::read_to_string(tree.path().join("proc/meminfo")).unwrap();
-    let tree = tree.write("proc/meminfo", &text.replace("PageTables:          380", "PageTables: 205180"));
-    expect(&tree, "page_tables", "PageTables 200.4MiB", Some(200));
-}
-
-#[test]
-fn memory_that_nobody_has() {
-    expect(&meminfo("MemFree", 265_812), "unowned_memory", "MemTotal 462.0MiB", Some(104));
-}
-
-#[test]
-fn zswap_in_front_of_zram() {
-    let tree = healthy().write("sys/module/zswap/parameters/enabled", "Y\n");
-    expect(&tree, "zswap_over_zram", "/dev/zram0", None);
-    let disk_first = "Filename Type Size Used Priority\n/dev/zram0 partition 262140 0 5\n/dev/vda partition 262140 0 100\n";
-    assert_eq!(found(&tree.write("proc/swaps", disk_first)), []);
+/// `kibibytes` of what was free are this part's now.
+fn taken(key: &str, kibibytes: u64) -> Tree {
+    let text = std::fs::read_to_string(healthy().path().join("proc/meminfo")).unwrap();
+    let line = |line: &str| match line.split_once(':').unwrap() {
+        ("MemFree", _) => format!("MemFree: {} kB\n", 365_812 - kibibytes),
+        // The one is the sum of the two others.
+        ("Slab", _) if key == "SUnreclaim" => format!("Slab: {} kB\n", 1384 + kibibytes),
+        (name, _) if name == key => format!("{key}: {kibibytes} kB\n"),
+        _ => format!("{line}\n"),
+    };
+    healthy().write("proc/meminfo", &text.lines().map(line).collect::<String>())
 }
 
 /// Of each captured kernel: what it keeps by itself is right, less and much more are not, and fast networks need more.
