@@ -123,7 +123,7 @@ mod tests {
 
     fn judged(change: impl FnOnce(&mut Row)) -> bool {
         let mut rows: Vec<_> = ROWS.iter().map(|keeper| row(*keeper, 1000)).collect();
-        let with = rows.last_mut().unwrap();
+        let with = rows.iter_mut().find(|row| row.kept.is_some()).unwrap();
         with.stalls = 50;
         change(with);
         let mut verdict = Verdict::default();

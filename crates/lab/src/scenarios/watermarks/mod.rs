@@ -17,7 +17,7 @@ use std::time::Duration;
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "watermarks",
     about: "three readers of 1.2 GB each beside bursts of 48 MB on 512 MB: direct reclaim under six keepers of the watermarks",
-    machine: || Machine::deterministic().with_memory(512 * MIB).with_limit(Duration::from_mins(15)),
+    machine: || Machine::deterministic().with_memory(512 * MIB).with_limit(Duration::from_mins(40)),
     programs: &["lowtide"],
     guest,
     judge: judge::judge,
@@ -38,11 +38,11 @@ const COUNTED: u64 = 7;
 
 const ROWS: [Keeper; 6] = [
     Keeper::Nobody,
+    Keeper::Lowtide,
     Keeper::Static(100),
     Keeper::Static(400),
     Keeper::Static(1000),
     Keeper::Adaptivemm,
-    Keeper::Lowtide,
 ];
 
 /// A burst is a tenth of this machine, and it needs a head start of more than that while readers take the rest: the bound is not to be in the
