@@ -1,17 +1,12 @@
 //! Huge pages that were set aside (HugeTLB).
 
-use lowtide_core::{Bytes, Ratio};
-use lowtide_kernfs::parse::{integer, switch};
+use lowtide_core::Bytes;
+use lowtide_kernfs::parse::integer;
 
 use super::{LEAST, Waste, total};
 use crate::{finding::Evidence, sight::Sight};
 
 const FOLDER: &str = "sys/kernel/mm/hugepages";
-const OPTIMISED: &str = "proc/sys/vm/hugetlb_optimize_vmemmap";
-/// What the kernel gives back of its own records is worth a word from here on.
-const RECORDS: Ratio = Ratio::percent(0.1);
-/// `struct page` on 64 bits (include/linux/mm_types.h): one for every 4 KiB.
-const STRUCT_PAGE: u64 = 64;
 
 /// The pool of one size: `hugepages-2048kB` (`HSTATE_ATTR`, mm/hugetlb.c; later in mm/hugetlb_sysfs.c).
 struct Pool {
@@ -44,30 +39,6 @@ pub(super) fn unused_huge_pages(sight: &Sight) -> Option<Waste> {
         remedy: "write what is used and promised to nr_hugepages of that folder, and what is needed now and then to \
                  nr_overcommit_hugepages; the same in /etc/sysctl.d (vm.nr_hugepages) or hugepages= of the kernel's command line",
         evidence: pools.iter().map(evidence).collect(),
-    })
-}
-
-/// The kernel's records of each small page in a huge one, which it can do without: all but one page of them a huge page
-/// (`hugetlb_vmemmap_optimizable_size`, mm/hugetlb_vmemmap.h). The switch is there from 5.19 on, where it is built.
-pub(super) fn huge_page_records(sight: &Sight) -> Option<Waste> {
-    let look = sight.look(OPTIMISED);
-    let is_on = switch(look.text()?).ok()?;
-    let records = |pool: &Pool| {
-        let whole = Bytes::new(pool.size.get() / Bytes::pages(1).get() * STRUCT_PAGE);
-        Bytes::new((whole - Bytes::pages(1)).get().saturating_mul(pool.pages))
-    };
-    let pools = pools(sight)?;
-    let bytes: Bytes = pools.iter().map(records).sum();
-    let taken: Bytes = pools.iter().map(|pool| pool.bytes(pool.pages)).sum();
-    (!is_on && bytes >= total(sight)?.scale(RECORDS)).then(|| Waste {
-        name: "huge_page_records",
-        bytes: Some(bytes),
-        why: format!(
-            "the kernel keeps a record of each 4 KiB in {taken} of huge pages, which are only ever used as a whole"
-        ),
-        remedy: "sysctl -w vm.hugetlb_optimize_vmemmap=1, or hugetlb_free_vmemmap=on on the kernel's command line: for huge pages that are \
-                 set aside afterwards. To set aside and to give back takes longer then",
-        evidence: vec![look.evidence(), Evidence::new(FOLDER, format!("{taken} in all sizes"))],
     })
 }
 

@@ -11,7 +11,7 @@ const FOLDER: &str = "sys/kernel/mm/ksm";
 const SCANS: u64 = 2;
 
 /// ksmd runs and has gone over all memory that was offered to it, and what it merged is less than its records take. Where nothing is
-/// offered it makes no scan (`ksmd_should_run`), and costs nothing.
+/// offered it makes no scan (`ksmd_should_run`), has no records, and costs nothing: the profit is 0 then, whatever it has scanned before.
 pub(super) fn ksm_without_profit(sight: &Sight) -> Option<Waste> {
     let look = |file: &str| sight.look(format!("{FOLDER}/{file}"));
     let number = |look: &Look| integer(look.text()?).ok();
@@ -20,10 +20,12 @@ pub(super) fn ksm_without_profit(sight: &Sight) -> Option<Waste> {
     if number(&run)? != 1 || number(&full_scans)? < SCANS {
         return None;
     }
-    // Bytes merged less those of its records (`general_profit_show`), from 6.4 on. Before, what it merged alone.
+    // Bytes merged less those of its records (`general_profit_show`), from 6.4 on. Before, whether it merged none of what it has.
     let general = look("general_profit");
     let profit: Option<i64> = general.text().and_then(|text| text.parse().ok());
-    let gives_nothing = profit.map_or(number(&sharing)? == 0, |profit| profit <= 0);
+    let is_offered =
+        ["pages_unshared", "pages_volatile"].iter().any(|file| number(&look(file)).unwrap_or(0) > 0);
+    let gives_nothing = profit.map_or(is_offered && number(&sharing)? == 0, |profit| profit < 0);
     gives_nothing.then(|| Waste {
         name: "ksm_without_profit",
         bytes: profit.map(|profit| Bytes::new(profit.unsigned_abs())),

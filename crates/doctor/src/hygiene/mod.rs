@@ -61,7 +61,6 @@ pub(crate) fn wastes(sight: &Sight) -> Vec<Waste> {
         compaction::compaction_stalls,
         ksm::ksm_without_profit,
         huge_pages::unused_huge_pages,
-        huge_pages::huge_page_records,
         reserve::reserve,
     ];
     let single = looks.into_iter().filter_map(|look| look(sight));

@@ -6,8 +6,6 @@ use lowtide_tiers::{SwapDevice, Zram, Zswap, swaps, zram_names};
 use super::{MEMINFO, Waste, of, total};
 use crate::{finding::Evidence, sight::Sight};
 
-/// zram of at most this much of memory leaves the rest, whatever it is filled with.
-const UNBOUNDED: Ratio = Ratio::percent(50.0);
 /// Files in memory that a host without swap can do with.
 const SHARED: Ratio = Ratio::percent(10.0);
 
@@ -54,11 +52,14 @@ pub(super) fn swap_priorities(sight: &Sight) -> Option<Waste> {
 }
 
 /// zram takes an incompressible page at its full size, so only mem_limit bounds it below its disksize (mm_stat shows that as its fourth
-/// number, drivers/block/zram/zram_drv.c).
+/// number, drivers/block/zram/zram_drv.c). Distributions give it up to the size of memory without a limit, and that alone is not told; a
+/// backing device takes what does not compress.
 pub(super) fn zram_without_limit(sight: &Sight) -> Option<Waste> {
     let read = |name: String| {
         let zram = Zram::read(&sight.root, &name).ok()??;
-        zram.resident_limit.is_none().then_some((name, zram))
+        let backed = sight.look(format!("sys/block/{name}/backing_dev"));
+        let is_backed = backed.text().is_some_and(|device| device != "none");
+        (zram.resident_limit.is_none() && !is_backed).then_some((name, zram))
     };
     let unbounded: Vec<_> = zram_names(&sight.root).ok()?.into_iter().filter_map(read).collect();
     let size: Bytes = unbounded.iter().map(|(_, zram)| zram.disk_size).sum();
@@ -70,7 +71,7 @@ pub(super) fn zram_without_limit(sight: &Sight) -> Option<Waste> {
             format!("mem_limit 0, disksize {disk_size}, takes {resident}"),
         )
     };
-    (size > total.scale(UNBOUNDED)).then(|| Waste {
+    (size > total).then(|| Waste {
         name: "zram_without_limit",
         bytes: None,
         why: format!(
@@ -92,7 +93,7 @@ pub(super) fn tmpfs_without_swap(sight: &Sight) -> Option<Waste> {
         name: "tmpfs_without_swap",
         bytes: Some(shared),
         why: "files in tmpfs and shared memory can only leave DRAM for swap, and there is none: they stay, however cold they are".to_owned(),
-        remedy: "swap on zram or a disk (`lowtide tiers plan`); or find the files (`df -t tmpfs`, `ipcs -m`), remove them, and give the \
+        remedy: "swap on zram or a disk (`lowtide tiers plan`). Shared memory of a database is meant to stay, and needs none; else find the files (`df -t tmpfs`, `ipcs -m`), remove them, and give the \
                  tmpfs a size (`mount -o remount,size=`)",
         evidence: vec![look.says(format!("Shmem {shared}, SwapTotal {swap}"))],
     })

@@ -43,11 +43,14 @@ fn ksm_that_finds_nothing_equal() {
     let few = [("pages_sharing", "40\n"), ("general_profit", "-5242880\n"), ("sleep_millisecs", "20\n")];
     expect(&ksm(&few), "ksm_without_profit", "100 pages every 20 ms", Some(5));
     expect(&ksm(&few), "ksm_without_profit", "/sys/kernel/mm/ksm/general_profit: -5242880", Some(5));
-    let advised = [("general_profit", "0\n"), ("advisor_mode", "none [scan-time]\n")];
+    let advised = [("general_profit", "-4096\n"), ("advisor_mode", "none [scan-time]\n")];
     expect(&ksm(&advised), "ksm_without_profit", "advisor_mode: none [scan-time]", Some(0));
     // Before 6.4.
-    expect(&ksm(&[]), "ksm_without_profit", "pages_sharing: 0", None);
+    expect(&ksm(&[("pages_unshared", "9\n")]), "ksm_without_profit", "pages_sharing: 0", None);
     for fine in [
+        // All that was offered is gone.
+        ("general_profit", "0\n"),
+        ("pages_unshared", "0\n"),
         ("pages_sharing", "1000\n"),
         ("general_profit", "4096\n"),
         ("run", "0\n"),
@@ -79,16 +82,4 @@ fn huge_pages_that_nobody_maps() {
     expect(&tree, "unused_huge_pages", said, Some(52));
     assert_eq!(found(&pools(&[(2048, [40, 30, 28])])), [], "4 MiB of 462");
     assert_eq!(found(&pools(&[(2048, [40, 0, 0])])), []);
-}
-
-#[test]
-fn records_of_huge_pages() {
-    let switched = |text: &str, pages: u32| {
-        pools(&[(2048, [pages, 0, 0])]).write("proc/sys/vm/hugetlb_optimize_vmemmap", text)
-    };
-    // 28 KiB each.
-    expect(&switched("0\n", 74), "huge_page_records", "hugepages: 148MiB in all sizes", Some(2));
-    assert_eq!(found(&switched("0\n", 16)), [], "448 KiB of 462 MiB");
-    assert_eq!(found(&switched("1\n", 74)), []);
-    assert_eq!(found(&pools(&[(2048, [74, 0, 0])])), [], "the kernel cannot do it");
 }

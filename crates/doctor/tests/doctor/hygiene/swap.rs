@@ -34,12 +34,15 @@ fn zram_that_nothing_bounds() {
         healthy()
             .write(&format!("{device}/mm_stat"), &stat)
             .write(&format!("{device}/disksize"), &format!("{size}\n"))
+            .write(&format!("{device}/backing_dev"), "none\n")
     };
-    expect(&zram(0, 268_435_456), "zram_without_limit", "fill 256MiB of 462.0MiB", None);
+    expect(&zram(0, 536_870_912), "zram_without_limit", "fill 462.0MiB of 462.0MiB", None);
     let evidence = "/sys/block/zram0/mm_stat: mem_limit 0, disksize 1GiB, takes 4.7MiB";
     expect(&zram(0, 1 << 30), "zram_without_limit", evidence, None);
     assert_eq!(found(&zram(1, 1 << 30)), []);
-    assert_eq!(found(&zram(0, 134_217_728)), []);
+    assert_eq!(found(&zram(0, 268_435_456)), [], "as distributions have it");
+    let backed = zram(0, 1 << 30).write("sys/block/zram0/backing_dev", "/dev/sdb1\n");
+    assert_eq!(found(&backed), [], "its slots are for what is on the disk, too");
 }
 
 #[test]

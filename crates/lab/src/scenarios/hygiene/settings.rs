@@ -10,7 +10,7 @@ use memmap2::{Advice, MmapMut};
 use std::thread::sleep;
 use std::time::Duration;
 
-/// More than half of the machine's memory.
+/// More than the machine's memory.
 pub(super) fn limit_of_zram() -> Result<()> {
     let zram = Zram::create(&ZramOptions::lz4(512 * MIB))?;
     examine("unbounded")?;
