@@ -22,7 +22,8 @@ fn seen(meminfo: &Meminfo, counters: &Counters, zones: &[crate::Zone], kswapds: 
     Some(Seen {
         total: meminfo.total,
         zones: in_use().map(zone).collect::<Option<Vec<_>>>().filter(|zones| !zones.is_empty())?,
-        gave_up: in_use().any(|zone| zone.gave_up),
+        // One node that is full of pages that cannot go says nothing about the others.
+        gave_up: in_use().all(|zone| zone.gave_up),
         file: meminfo.active_file? + meminfo.inactive_file?,
         slab: meminfo.slab_reclaimable?,
         allocation_stalls: counters.get(Counter::AllocStall)?,

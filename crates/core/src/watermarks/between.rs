@@ -19,14 +19,15 @@ pub(super) struct Between {
 
 impl Between {
     pub(super) fn new(before: &Seen, now: &Seen, time: Duration) -> Self {
-        let cpu = |seen: &Seen| seen.kswapd_cpu.unwrap_or_default();
+        // One that was not seen before has its CPU since the boot.
+        let cpu = now.kswapd_cpu.zip(before.kswapd_cpu);
         Self {
             time,
             stalls: now.allocation_stalls.saturating_sub(before.allocation_stalls),
             scanned: now.scanned - before.scanned,
             stolen: now.stolen - before.stolen,
             runs: now.runs.saturating_sub(before.runs),
-            cpu: cpu(now).saturating_sub(cpu(before)),
+            cpu: cpu.map_or(Duration::ZERO, |(now, before)| now.saturating_sub(before)),
         }
     }
 

@@ -127,7 +127,9 @@ impl Controller {
         if to > factor {
             (self.quiet_since, self.stepped_at) = (now, now);
         }
-        if to > factor || matches!(reason, Reason::AtLimit | Reason::NothingReclaimable) {
+        if to > factor
+            || matches!(reason, Reason::AtLimit | Reason::NothingReclaimable | Reason::KswapdFailing)
+        {
             // They were answered, be it with nothing.
             self.stalls = 0;
         }
@@ -158,11 +160,13 @@ impl Controller {
     fn choose(&self, case: &Case<'_>) -> (Factor, Reason) {
         let Case { seen, between, factor, original, limit, .. } = *case;
         let marks = Marks::at(&seen.zones, factor);
-        if seen.gave_up || between.kswapd_got_nothing(marks) {
-            return (factor, Reason::KswapdFailing);
-        }
         if factor > limit {
             return (limit, Reason::Limit);
+        }
+        if seen.gave_up || between.kswapd_got_nothing(marks) {
+            // To begin earlier would not help; what was raised goes back as ever.
+            let may_go = factor > original && self.stalls == 0;
+            return if may_go { self.lowered(case) } else { (factor, Reason::KswapdFailing) };
         }
         if self.stalls > 0 {
             let missing = Bytes::new(STALL.get().saturating_mul(self.stalls));

@@ -10,7 +10,7 @@ reasons! {
     Limit = 5, "limit", "the factor is above what max_scale_factor and available_loss allow by now";
     AtLimit = 6, "at_limit", "it would be raised, and is at what max_scale_factor and available_loss allow";
     NothingReclaimable = 7, "nothing_reclaimable", "it would be raised, and there is too little page cache and slab that kswapd could take";
-    KswapdFailing = 8, "kswapd_failing", "kswapd looks for pages and gets none: to begin earlier would not help, and nothing is moved";
+    KswapdFailing = 8, "kswapd_failing", "kswapd looks for pages and gets none: to begin earlier would not help";
     Protected = 9, "protected", "the last direct reclaim or step is less than the protection time ago";
     KswapdBusy = 10, "kswapd_busy", "no task reclaims for itself, and kswapd has a lot to do: it still needs its head start";
     Calm = 11, "calm", "no task reclaimed for itself for the protection time, and kswapd had little to do: it begins later from now on";

@@ -47,13 +47,18 @@ fn parse(text: &str) -> Result<Factor, Problem> {
     Factor::parse(text).ok_or_else(|| Problem::NoFactor(text.to_owned()))
 }
 
-/// `None` if somebody else has set it since lowtide did. What they set is then what the host is found with.
-pub(super) fn look(root: &Root, journal: &mut Journal) -> Result<Option<Found>, Problem> {
+/// `None` if somebody else has set it since lowtide did. What they set is then what the host is found with. `written` is what this daemon wrote
+/// last: the record alone has two values that may be its own, since it is made before the write.
+pub(super) fn look(
+    root: &Root,
+    journal: &mut Journal,
+    written: Option<Factor>,
+) -> Result<Option<Found>, Problem> {
     let factor = read(root)?;
     let Some(record) = journal.record(Path::new(PATH)) else {
         return Ok(Some(Found { factor, original: factor }));
     };
-    if record.is_ours(&factor.to_string()) {
+    if written.map_or_else(|| record.is_ours(&factor.to_string()), |written| written == factor) {
         return Ok(Some(Found { factor, original: parse(&record.original)? }));
     }
     forget(journal)?;

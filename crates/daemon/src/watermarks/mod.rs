@@ -68,6 +68,8 @@ pub(crate) struct Watermarks {
     settings: Option<Settings>,
     /// Somebody else has set the factor.
     left: bool,
+    /// What was written last; not known after a write that failed, nor before the first one.
+    written: Option<Factor>,
     decisions: BTreeMap<(&'static str, &'static str), u64>,
     problem: Option<String>,
 }
@@ -81,6 +83,7 @@ impl Watermarks {
             controller: Controller::default(),
             settings: None,
             left: false,
+            written: None,
             decisions: BTreeMap::new(),
             problem: None,
         }
@@ -132,14 +135,14 @@ impl Watermarks {
         settings: &Settings,
         now: Duration,
     ) -> Result<WatermarksView, Problem> {
-        let mut found = knob::look(&self.root, journal)?;
+        let mut found = knob::look(&self.root, journal, self.written)?;
         if found.is_none() {
-            self.left = true;
+            (self.left, self.written) = (true, None);
             tracing::warn!(
                 "/{}: somebody else has set it: it is theirs until `watermarks` is changed or lowtide restarted",
                 knob::PATH
             );
-            found = knob::look(&self.root, journal)?;
+            found = knob::look(&self.root, journal, None)?;
         }
         let Found { factor, original } = found.ok_or(Problem::Missing)?;
         if self.left {
@@ -147,13 +150,20 @@ impl Watermarks {
             return Ok(self.view(factor, Reason::Foreign, None));
         }
         let seen = lowtide_host::watermarks(&self.root, &mut self.kswapds)?.ok_or(Problem::Unseen)?;
+        let before = self.controller.clone();
         let decision = self.controller.decide(&seen, factor, original, settings, now);
         tracing::debug!(
             from = %decision.from, to = %decision.to, reason = %decision.reason, stalls = decision.figures.stalls,
             kswapd_cpu = %decision.figures.kswapd_cpu, limit = %decision.figures.limit, "the watermarks"
         );
         if decision.to != decision.from {
-            knob::set(&self.root, journal, &decision)?;
+            self.written = None;
+            if let Err(problem) = knob::set(&self.root, journal, &decision) {
+                // What was seen is not answered yet.
+                self.controller = before;
+                return Err(problem);
+            }
+            self.written = Some(decision.to);
             tracing::info!(
                 "/{}: was `{}`, written `{}` (watermarks: {})",
                 knob::PATH,

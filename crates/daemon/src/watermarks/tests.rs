@@ -71,7 +71,7 @@ fn what_cannot_be_recorded_is_not_set_and_what_is_set_is_put_back_as_soon_as_tha
     fs::remove_dir(&in_the_way).unwrap();
     host.stall(200);
     assert_eq!(turn(&mut watermarks, &mut journal, 12), Reason::DirectReclaim);
-    assert_eq!((watermarks.problem(), host.factor().as_str()), (None, "330"));
+    assert_eq!((watermarks.problem(), host.factor().as_str()), (None, "650"), "both times are answered");
 
     fs::create_dir(&in_the_way).unwrap();
     assert!(watermarks.turn(&mut journal, None, at(18)).is_none());
@@ -116,6 +116,24 @@ fn whoever_sets_what_the_host_was_found_with_has_set_it() {
     assert!(journal.records().is_empty());
     assert!(watermarks.turn(&mut journal, None, at(18)).is_none());
     assert_eq!(host.factor(), "10");
+}
+
+/// The record has two values that may be lowtide's own: what was written, and what was there before.
+#[test]
+fn whoever_sets_what_lowtide_wrote_before_the_last_time_has_set_it() {
+    let host = Host::new();
+    let (mut watermarks, mut journal) = host.watermarks();
+    let mut turn = |seconds, stalls| {
+        host.stall(stalls);
+        watermarks.turn(&mut journal, Some(&settings()), at(seconds)).unwrap().reason
+    };
+    assert_eq!([turn(0, 0), turn(6, 100)], [Reason::FirstLook, Reason::DirectReclaim]);
+    let first = host.factor();
+    assert_eq!(turn(12, 200), Reason::DirectReclaim);
+    assert_ne!(host.factor(), first);
+    host.put(knob::PATH, &first);
+    assert_eq!(turn(18, 300), Reason::Foreign);
+    assert_eq!(host.factor(), first);
 }
 
 #[test]
