@@ -39,8 +39,9 @@ pub(crate) fn reserve_descriptors(mount: &Mount) -> Vec<OwnedFd> {
 
 /// A daemon that waits for its own pages to come back from swap cannot relieve a host that thrashes.
 ///
-/// Each page is locked when it is first touched (`MCL_ONFAULT`, 4.4): what a turn needs is there after the first one, and what only
-/// other commands of the same program need never takes DRAM.
+/// Each page is locked when it is first touched (`MCL_ONFAULT`, 4.4): what every turn needs is there after the first one, and what only
+/// other commands of the same program need is not locked. What a turn comes to for the first time later, such as what answers a trigger, is
+/// read from the program's file then.
 pub(crate) fn lock_memory() {
     let on_fault = MlockAllFlags::from_bits_retain(libc::MCL_ONFAULT);
     if let Err(errno) = mlockall(MlockAllFlags::MCL_CURRENT | MlockAllFlags::MCL_FUTURE | on_fault) {

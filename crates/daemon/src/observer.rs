@@ -58,7 +58,7 @@ pub(crate) struct Sight {
     pub(crate) left_out: LeftOut,
 }
 
-/// So many cgroups are looked at. Each takes about 15 KiB of locked memory, a descriptor, and 50 µs of a turn; a tenant can make any
+/// So many cgroups are looked at. Each takes about 30 KiB of locked memory and a descriptor (docs/benchmarks.md); a tenant can make any
 /// number of them.
 const MOST: usize = 8192;
 /// What has a longer path (PATH_MAX) counts as a part of the cgroup above it: each path is kept several times, in locked memory.
@@ -134,7 +134,7 @@ impl Observer {
         let host = self.host(&mut left_out)?;
         // Off, and without pages, it has no limit that matters.
         let with_zswap = host.tiers.iter().any(|tier| tier.kind == TierKind::Zswap);
-        self.unchanged.begin(now, with_zswap);
+        self.unchanged.begin(&self.root, now, with_zswap);
         let Found { targets, beyond, levels, unseen } = self.targets(policies, &mut left_out)?;
         let (mut places, mut own) = (Vec::new(), Vec::new());
         let mut sight = Sight {
@@ -293,7 +293,7 @@ impl Observer {
             left_out.add(
                 Kind::Cgroup,
                 &format!(
-                    "policies name more than {most} cgroups: those of a subtree beyond its share of them"
+                    "policies name more than {most} cgroups: what a subtree has beyond its share is not looked at"
                 ),
             );
             left_out.add_unnamed(Kind::Cgroup, beyond.len() as u64 - 1);

@@ -130,7 +130,7 @@ fn without_descriptors_each_subtree_has_its_share() {
     assert_eq!((seen, left_out), (59, 143));
     assert_eq!(
         sight.left_out.named()[0].why,
-        "policies name more than 59 cgroups: those of a subtree beyond its share of them"
+        "policies name more than 59 cgroups: what a subtree has beyond its share is not looked at"
     );
     assert!(paths(&sight).ends_with(&["/z/1", "/z/2"]), "the walk comes to them when no descriptor is left");
     assert_eq!(sight.targets.len(), 202, "none of them is given up");

@@ -5,13 +5,15 @@ use std::{collections::HashMap, time::Duration};
 
 use lowtide_cgroup::{Cgroup, Error};
 use lowtide_core::{CgroupId, lineage::Limits};
-use lowtide_kernfs::{Told, WatchedDir, Writes};
+use lowtide_kernfs::{Files, Root, Told, WatchedDir, Writes, parse::integer};
 
 /// Limits are read again after so long at the latest, and so is whether a process lives there: one that sleeps can be moved away. Each
 /// cgroup somewhere in the second half of it, so that it is not all of them in one turn.
 const AGAIN: Duration = Duration::from_mins(1);
-/// So many cgroups are watched. Each watch keeps about 1 KiB of the kernel's memory.
+/// So many cgroups are watched, and no more than a quarter of what a user may watch: the rest of root's is for others.
 const WATCHED: usize = 8192;
+const PART_OF_ALLOWED: usize = 4;
+const ALLOWED: &str = "proc/sys/fs/inotify/max_user_watches";
 /// The files that limits are in.
 const FILES: [&str; 6] = [
     "memory.min",
@@ -21,6 +23,8 @@ const FILES: [&str; 6] = [
     "memory.zswap.max",
     "memory.zswap.writeback",
 ];
+/// Told by the kernel too, where somebody has it in the cache of inodes.
+const EVENTS: &str = "cgroup.events";
 
 /// What is known of the cgroups that were asked about in this turn and the one before.
 #[derive(Debug)]
@@ -31,6 +35,8 @@ pub(crate) struct Unchanged {
     known: HashMap<CgroupId, Known>,
     now: Duration,
     with_zswap: bool,
+    /// How many may be watched; none more in this turn once the kernel has refused one.
+    most: usize,
 }
 
 #[derive(Debug, Default)]
@@ -56,19 +62,23 @@ impl Unchanged {
     /// Nothing is known.
     pub(crate) fn new() -> Self {
         let writes = Writes::new()
-            .inspect_err(|error| tracing::debug!(%error, "no inotify: limits are read in every turn"));
+            .inspect_err(|error| tracing::info!(%error, "no inotify: limits are read in every turn, which costs twice as much"));
         Self {
             writes: writes.ok(),
             watched: HashMap::new(),
             known: HashMap::new(),
             now: Duration::ZERO,
             with_zswap: false,
+            most: 0,
         }
     }
 
     /// Another turn begins: what somebody has written since the last one is to be read again. Limits of zswap are read only if
     /// `with_zswap`.
-    pub(crate) fn begin(&mut self, now: Duration, with_zswap: bool) {
+    pub(crate) fn begin(&mut self, root: &Root, now: Duration, with_zswap: bool) {
+        let allowed = root.parse_optional(ALLOWED, integer).ok().flatten();
+        let allowed = allowed.and_then(|allowed| usize::try_from(allowed).ok()).unwrap_or(usize::MAX);
+        self.most = WATCHED.min(allowed / PART_OF_ALLOWED);
         let told = self.writes.as_ref().and_then(Writes::take);
         if told.is_none() || self.with_zswap != with_zswap {
             self.known.values_mut().for_each(|known| known.limits = None);
@@ -76,12 +86,14 @@ impl Unchanged {
         (self.now, self.with_zswap) = (now, with_zswap);
         for told in told.unwrap_or_default() {
             match told {
-                Told::Written(dir, file) if FILES.iter().any(|name| **name == *file) => {
-                    if let Some(known) = self.at(dir) {
+                Told::Written(dir, file) => {
+                    let Some(known) = self.at(dir) else { continue };
+                    if FILES.iter().any(|name| **name == *file) {
                         known.limits = None;
+                    } else if *file == *EVENTS {
+                        known.populated = None;
                     }
                 }
-                Told::Written(..) => {}
                 Told::Gone(dir) => {
                     if let Some(known) = self.at(dir) {
                         known.dir = None;
@@ -156,10 +168,12 @@ impl Unchanged {
     /// Before anything is read, so that what is written meanwhile is told. One that cannot be watched is read in every turn.
     fn watch(&mut self, cgroup: &Cgroup) {
         let is_watched = self.known.get(&cgroup.id()).is_some_and(|known| known.dir.is_some());
-        if is_watched || self.watched.len() >= WATCHED {
+        if is_watched || self.watched.len() >= self.most {
             return;
         }
-        let Some(dir) = self.writes.as_ref().and_then(|writes| writes.watch(cgroup.dir()).ok()) else {
+        let watched = self.writes.as_ref().and_then(|writes| writes.watch(cgroup.dir()).ok());
+        let Some(dir) = watched else {
+            self.most = 0;
             return;
         };
         self.watched.insert(dir, cgroup.id());

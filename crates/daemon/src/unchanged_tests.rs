@@ -32,6 +32,10 @@ impl Host {
         Self { tree, cgroup, unchanged: Unchanged::new() }
     }
 
+    fn root(&self) -> Root {
+        Root::open(self.tree.path()).unwrap()
+    }
+
     fn write(&self, file: &str, text: &str) {
         fs::write(self.tree.path().join("sys/fs/cgroup/a").join(file), text).unwrap();
     }
@@ -42,7 +46,7 @@ impl Host {
 
     /// memory.low and whether it is populated, as a turn has them.
     fn turn(&mut self, seconds: u64, processor_time: Option<u64>) -> (u64, Option<bool>) {
-        self.unchanged.begin(Duration::from_secs(seconds), false);
+        self.unchanged.begin(&self.root(), Duration::from_secs(seconds), false);
         let populated = self.unchanged.populated(&self.cgroup).unwrap();
         let low = self.unchanged.limits(&self.cgroup).unwrap().low;
         self.unchanged.ran(self.cgroup.id(), processor_time.map(Duration::from_micros));
@@ -78,6 +82,7 @@ fn after_more_writes_than_are_told_all_is_read_again() {
     let mut host = Host::new();
     assert_eq!(host.turn(0, None).0, 4096);
     host.write_unseen("memory.low", "8192\n");
+    // Each is told twice: it is cut off, and written.
     for number in 0..20_000 {
         host.write(if number % 2 == 0 { "memory.current" } else { "memory.stat" }, "1\n");
     }
@@ -90,7 +95,7 @@ fn a_limit_that_is_no_number_stays_an_error_until_it_is_one() {
     host.turn(0, None);
     host.write("memory.low", "much\n");
     for second in [1, 2] {
-        host.unchanged.begin(Duration::from_secs(second), false);
+        host.unchanged.begin(&host.root(), Duration::from_secs(second), false);
         let error = host.unchanged.limits(&host.cgroup).unwrap_err().to_string();
         assert!(error.contains("/memory.low:1: "), "{error}");
         host.unchanged.end();
@@ -104,7 +109,7 @@ fn zswap_that_comes_has_limits_too() {
     let mut host = Host::new();
     host.turn(0, None);
     host.write_unseen("memory.low", "8192\n");
-    host.unchanged.begin(Duration::from_secs(1), true);
+    host.unchanged.begin(&host.root(), Duration::from_secs(1), true);
     assert_eq!(host.unchanged.limits(&host.cgroup).unwrap().low, Bytes::new(8192));
 }
 
@@ -113,15 +118,35 @@ fn who_does_not_run_does_not_end() {
     let mut host = Host::new();
     assert_eq!(host.turn(0, Some(5)).1, Some(true));
     assert_eq!(host.turn(1, Some(5)).1, Some(true));
-    host.write("cgroup.events", "populated 0\n");
+    host.write_unseen("cgroup.events", "populated 0\n");
     assert_eq!(host.turn(2, Some(5)).1, Some(true), "nobody ran, so nobody ended");
     assert_eq!(host.turn(3, Some(7)).1, Some(true), "it has run since it was asked");
     assert_eq!(host.turn(4, Some(7)).1, Some(false));
-    host.write("cgroup.events", "populated 1\n");
+    host.write_unseen("cgroup.events", "populated 1\n");
     assert_eq!(host.turn(5, Some(7)).1, Some(true), "an empty one is asked every time");
     assert_eq!(host.turn(6, None).1, Some(true));
-    host.write("cgroup.events", "populated 0\n");
+    host.write_unseen("cgroup.events", "populated 0\n");
     assert_eq!(host.turn(7, None).1, Some(false), "without processor time nothing is known");
+}
+
+#[test]
+fn what_the_kernel_tells_is_seen_at_once() {
+    let mut host = Host::new();
+    host.turn(0, Some(5));
+    host.write("cgroup.events", "populated 0\n");
+    assert_eq!(host.turn(1, Some(5)).1, Some(false));
+}
+
+#[test]
+fn most_of_what_a_user_may_watch_is_left_to_others() {
+    let mut host = Host::new();
+    let allowed = host.tree.path().join("proc/sys/fs/inotify");
+    fs::create_dir_all(&allowed).unwrap();
+    fs::write(allowed.join("max_user_watches"), "3\n").unwrap();
+    assert_eq!(host.turn(0, None).0, 4096);
+    assert_eq!(host.unchanged.watched.len(), 0);
+    host.write_unseen("memory.low", "8192\n");
+    assert_eq!(host.turn(1, None).0, 8192, "so it is read every time");
 }
 
 #[test]
@@ -129,7 +154,7 @@ fn a_sleeper_can_be_moved_away() {
     let mut host = Host::new();
     host.turn(0, Some(5));
     host.turn(1, Some(5));
-    host.write("cgroup.events", "populated 0\n");
+    host.write_unseen("cgroup.events", "populated 0\n");
     assert_eq!(host.turn(70, Some(5)).1, Some(false));
 }
 
@@ -138,7 +163,7 @@ fn who_is_not_asked_about_is_forgotten() {
     let mut host = Host::new();
     host.turn(0, Some(1));
     assert_eq!((host.unchanged.known.len(), host.unchanged.watched.len()), (1, 1));
-    host.unchanged.begin(Duration::from_secs(1), false);
+    host.unchanged.begin(&host.root(), Duration::from_secs(1), false);
     host.unchanged.end();
     assert_eq!((host.unchanged.known.len(), host.unchanged.watched.len()), (0, 0));
     assert_eq!(host.turn(2, Some(1)), (4096, Some(true)));
