@@ -26,7 +26,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     name: "hygiene",
     about: "negative dentries, dying cgroups, page tables, threads, huge pages, tmpfs, KSM, zswap, zram and priorities of swap: found, and \
             gone after the remedy",
-    machine: || Machine::deterministic().with_limit(Duration::from_mins(10)),
+    machine: || Machine::deterministic().with_memory(512 * MIB).with_limit(Duration::from_mins(10)),
     programs: &["lowtide"],
     guest,
     judge,
