@@ -45,6 +45,14 @@ impl Cgroup {
         })
     }
 
+    /// Its memory now, for who does not ask what is set: its limits are as if there were none. Three files, where
+    /// [`memory`](Self::memory) reads seven.
+    ///
+    /// Fails as that does.
+    pub fn usage(&self) -> Result<Memory> {
+        self.memory_within(Limits::default())
+    }
+
     /// What somebody has set of it: four files, and two of zswap if `with_zswap`. One that is gone, or has no memory controller, has
     /// nothing set.
     pub fn limits(&self, with_zswap: bool) -> Result<Limits> {

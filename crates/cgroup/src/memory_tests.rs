@@ -118,6 +118,19 @@ fn all_files_of_a_cgroup() {
 }
 
 #[test]
+fn who_does_not_ask_what_is_set_reads_none_of_it() {
+    let (_tree, web) = web(&[
+        ("memory.current", "1\n"),
+        ("memory.stat", STAT),
+        ("memory.swap.current", "8192\n"),
+        ("memory.min", "much\n"),
+    ]);
+    let usage = web.usage().unwrap();
+    assert_eq!((usage.current, usage.swap_current), (Bytes::new(1), Some(Bytes::new(8192))));
+    assert!(web.memory().unwrap_err().to_string().contains("web/memory.min:1: "));
+}
+
+#[test]
 fn a_kernel_without_swap_lacks_its_files() {
     let (_tree, web) = web(&[("memory.current", "1\n"), ("memory.stat", STAT)]);
     let memory = web.memory().unwrap();

@@ -1,6 +1,6 @@
 use std::time::{Duration, Instant};
 
-use lowtide_core::{Bytes, Effect, Memory, Ratio, lineage::Limits};
+use lowtide_core::{Bytes, Effect, Memory, Ratio};
 use lowtide_kernfs::{Errno, Files, thread_cpu};
 
 use crate::{Cgroup, Error, Result};
@@ -43,7 +43,7 @@ impl Cgroup {
     /// What was freed is measured from memory.current and the swap counters before and after: the kernel does not say
     /// how far it came, and what it counts as reclaimed includes pages that were only demoted to another node.
     pub fn reclaim(&self, request: Request, keep_going: &mut dyn FnMut() -> bool) -> Result<Effect> {
-        let before = match self.memory_within(Limits::default()) {
+        let before = match self.usage() {
             Err(error) if error.is_gone() => return Ok(vanished(Effect::default())),
             other => other?,
         };
@@ -54,7 +54,7 @@ impl Cgroup {
         if effect.vanished || effect.requested.is_zero() {
             return Ok(effect);
         }
-        match self.memory_within(Limits::default()) {
+        match self.usage() {
             Ok(after) => Ok(measured(effect, &before, &after)),
             Err(error) if error.is_gone() => Ok(vanished(effect)),
             Err(error) => Err(error),

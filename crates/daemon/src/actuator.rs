@@ -245,7 +245,7 @@ async fn watch<T>(
 /// The pressure trigger is the faster signal where the kernel counts the stall, but a swap-in is a memory stall only
 /// if the page was part of the working set (KERNEL.md §2): the counters are the signal that every kernel has.
 fn run(cgroup: &Cgroup, job: &Job, near: &Near, pulse: &Pulse) -> Result<Effect, Error> {
-    let promoted = || cgroup.memory().map(|memory| memory.promoted().total()).ok();
+    let promoted = || cgroup.usage().map(|memory| memory.promoted().total()).ok();
     let before = promoted();
     let mut keep_going = || {
         let faulted_back = promoted().zip(before).map_or(Bytes::ZERO, |(now, before)| now - before);

@@ -56,8 +56,8 @@ pub(crate) struct Eviction {
 }
 
 /// `None` if the cgroup is gone.
-fn memory(cgroup: &Cgroup) -> Result<Option<Memory>, Error> {
-    match cgroup.memory() {
+fn usage(cgroup: &Cgroup) -> Result<Option<Memory>, Error> {
+    match cgroup.usage() {
         Err(error) if error.is_gone() => Ok(None),
         other => Ok(Some(other?)),
     }
@@ -73,7 +73,7 @@ impl Eviction {
     ) -> Result<Effect, Error> {
         let (cpu, wall) = (thread_cpu()?, Instant::now());
         let mut effect = Effect { scope: self.scope, ..Effect::default() };
-        let Some(before) = memory(cgroup)? else { return Ok(Effect { vanished: true, ..effect }) };
+        let Some(before) = usage(cgroup)? else { return Ok(Effect { vanished: true, ..effect }) };
         let memcgs = self.memcgs(cgroup)?;
         for (target, size) in self.targets(cgroup, &memcgs) {
             let mut left = size.min(self.amount - effect.requested);
@@ -98,7 +98,7 @@ impl Eviction {
                 left = left - chunk;
                 // What cannot be demoted, the kernel may swap out instead (a node that is full, or that the cgroup's cpuset leaves out).
                 let swapped =
-                    || Ok::<_, Error>(memory(cgroup)?.map(|memory| memory.offloaded()).unwrap_or_default());
+                    || Ok::<_, Error>(usage(cgroup)?.map(|memory| memory.offloaded()).unwrap_or_default());
                 if self.scope == Scope::Demote && swapped()? > before.offloaded() + CHUNK {
                     effect.stopped = true;
                 }
@@ -110,7 +110,7 @@ impl Eviction {
         }
         effect.wall = wall.elapsed();
         effect.cpu = thread_cpu()?.saturating_sub(cpu);
-        let Some(after) = memory(cgroup)? else { return Ok(Effect { vanished: true, ..effect }) };
+        let Some(after) = usage(cgroup)? else { return Ok(Effect { vanished: true, ..effect }) };
         effect.freed = before.current - after.current;
         effect.offloaded = after.offloaded() - before.offloaded();
         if self.scope == Scope::Demote {

@@ -88,13 +88,13 @@ impl Observer {
         let mount = if root.is_host() { Mount::find(&root)? } else { Mount::find_unchecked(&root)? };
         let own = mount.own(&root)?.unwrap_or_else(|| "/".to_owned());
         Ok(Self {
+            unchanged: Unchanged::new(&root),
             root,
             mount,
             own,
             takes_swappiness: None,
             before: HashMap::new(),
             complaints: Complaints::default(),
-            unchanged: Unchanged::new(),
         })
     }
 
@@ -134,7 +134,7 @@ impl Observer {
         let host = self.host(&mut left_out)?;
         // Off, and without pages, it has no limit that matters.
         let with_zswap = host.tiers.iter().any(|tier| tier.kind == TierKind::Zswap);
-        self.unchanged.begin(&self.root, now, with_zswap);
+        self.unchanged.begin(now, with_zswap);
         let Found { targets, beyond, levels, unseen } = self.targets(policies, &mut left_out)?;
         let (mut places, mut own) = (Vec::new(), Vec::new());
         let mut sight = Sight {

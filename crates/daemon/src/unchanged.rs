@@ -35,32 +35,30 @@ pub(crate) struct Unchanged {
     known: HashMap<CgroupId, Known>,
     now: Duration,
     with_zswap: bool,
-    /// How many may be watched; none more in this turn once the kernel has refused one.
-    most: usize,
+    /// How many may be watched.
+    allowed: usize,
+    /// The kernel has refused one in this turn: no more are tried.
+    refused: bool,
 }
 
 #[derive(Debug, Default)]
 struct Known {
     dir: Option<WatchedDir>,
-    limits: Option<Since<Limits>>,
+    /// With when they were read.
+    limits: Option<(Limits, Duration)>,
     /// When a process was seen to live there; only as long as nothing has run since.
-    populated: Option<Since<()>>,
+    populated: Option<Duration>,
     /// Processor time of its tasks, when it was seen last; `None` where that is not told.
     processor_time: Option<Duration>,
     /// Asked about in this turn.
     asked: bool,
 }
 
-/// What was read, and when.
-#[derive(Debug, Clone, Copy)]
-struct Since<T> {
-    value: T,
-    at: Duration,
-}
-
 impl Unchanged {
     /// Nothing is known.
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(root: &Root) -> Self {
+        let allowed = root.parse_optional(ALLOWED, integer).ok().flatten();
+        let allowed = allowed.and_then(|allowed| usize::try_from(allowed).ok()).unwrap_or(usize::MAX);
         let writes = Writes::new()
             .inspect_err(|error| tracing::info!(%error, "no inotify: limits are read in every turn, which costs twice as much"));
         Self {
@@ -69,16 +67,15 @@ impl Unchanged {
             known: HashMap::new(),
             now: Duration::ZERO,
             with_zswap: false,
-            most: 0,
+            allowed: WATCHED.min(allowed / PART_OF_ALLOWED),
+            refused: false,
         }
     }
 
     /// Another turn begins: what somebody has written since the last one is to be read again. Limits of zswap are read only if
     /// `with_zswap`.
-    pub(crate) fn begin(&mut self, root: &Root, now: Duration, with_zswap: bool) {
-        let allowed = root.parse_optional(ALLOWED, integer).ok().flatten();
-        let allowed = allowed.and_then(|allowed| usize::try_from(allowed).ok()).unwrap_or(usize::MAX);
-        self.most = WATCHED.min(allowed / PART_OF_ALLOWED);
+    pub(crate) fn begin(&mut self, now: Duration, with_zswap: bool) {
+        self.refused = false;
         let told = self.writes.as_ref().and_then(Writes::take);
         if told.is_none() || self.with_zswap != with_zswap {
             self.known.values_mut().for_each(|known| known.limits = None);
@@ -110,14 +107,15 @@ impl Unchanged {
         let (now, with_zswap) = (self.now, self.with_zswap);
         self.watch(cgroup);
         let known = self.ask(cgroup.id());
-        if let Some(limits) = known.limits.filter(|limits| known.dir.is_some() && !limits.is_old(cgroup, now))
+        if let Some((limits, at)) = known.limits.filter(|_| known.dir.is_some())
+            && !is_old(at, cgroup, now)
         {
-            return Ok(limits.value);
+            return Ok(limits);
         }
         known.limits = None;
-        let value = cgroup.limits(with_zswap)?;
-        known.limits = Some(Since { value, at: now });
-        Ok(value)
+        let limits = cgroup.limits(with_zswap)?;
+        known.limits = Some((limits, now));
+        Ok(limits)
     }
 
     /// Whether any process lives in it or below; `None` if it is gone, where that is looked for. An empty one is asked every time: who
@@ -125,12 +123,12 @@ impl Unchanged {
     pub(crate) fn populated(&mut self, cgroup: &Cgroup) -> Result<Option<bool>, Error> {
         let now = self.now;
         let known = self.ask(cgroup.id());
-        if known.populated.is_some_and(|populated| !populated.is_old(cgroup, now)) {
+        if known.populated.is_some_and(|at| !is_old(at, cgroup, now)) {
             return Ok(Some(true));
         }
         known.populated = None;
         let populated = cgroup.populated()?;
-        known.populated = (populated == Some(true)).then_some(Since { value: (), at: now });
+        known.populated = (populated == Some(true)).then_some(now);
         Ok(populated)
     }
 
@@ -168,12 +166,12 @@ impl Unchanged {
     /// Before anything is read, so that what is written meanwhile is told. One that cannot be watched is read in every turn.
     fn watch(&mut self, cgroup: &Cgroup) {
         let is_watched = self.known.get(&cgroup.id()).is_some_and(|known| known.dir.is_some());
-        if is_watched || self.watched.len() >= self.most {
+        if is_watched || self.refused || self.watched.len() >= self.allowed {
             return;
         }
         let watched = self.writes.as_ref().and_then(|writes| writes.watch(cgroup.dir()).ok());
         let Some(dir) = watched else {
-            self.most = 0;
+            self.refused = true;
             return;
         };
         self.watched.insert(dir, cgroup.id());
@@ -181,12 +179,11 @@ impl Unchanged {
     }
 }
 
-impl<T> Since<T> {
-    fn is_old(&self, cgroup: &Cgroup, now: Duration) -> bool {
-        let half = AGAIN / 2;
-        let seconds = half.as_secs().max(1);
-        now.saturating_sub(self.at) >= half + Duration::from_secs(cgroup.id().0 % seconds)
-    }
+/// Whether what was read of the cgroup at a time is to be read again.
+fn is_old(at: Duration, cgroup: &Cgroup, now: Duration) -> bool {
+    let half = AGAIN / 2;
+    let seconds = half.as_secs().max(1);
+    now.saturating_sub(at) >= half + Duration::from_secs(cgroup.id().0 % seconds)
 }
 
 #[cfg(test)]

@@ -27,13 +27,9 @@ impl Host {
             fs::write(&path, text).unwrap();
             fs::hard_link(path, tree.path().join("elsewhere").join(file)).unwrap();
         }
-        let mount = Mount::find_unchecked(&Root::open(tree.path()).unwrap()).unwrap();
-        let cgroup = mount.open("/a").unwrap().unwrap();
-        Self { tree, cgroup, unchanged: Unchanged::new() }
-    }
-
-    fn root(&self) -> Root {
-        Root::open(self.tree.path()).unwrap()
+        let root = Root::open(tree.path()).unwrap();
+        let cgroup = Mount::find_unchecked(&root).unwrap().open("/a").unwrap().unwrap();
+        Self { tree, cgroup, unchanged: Unchanged::new(&root) }
     }
 
     fn write(&self, file: &str, text: &str) {
@@ -46,7 +42,7 @@ impl Host {
 
     /// memory.low and whether it is populated, as a turn has them.
     fn turn(&mut self, seconds: u64, processor_time: Option<u64>) -> (u64, Option<bool>) {
-        self.unchanged.begin(&self.root(), Duration::from_secs(seconds), false);
+        self.unchanged.begin(Duration::from_secs(seconds), false);
         let populated = self.unchanged.populated(&self.cgroup).unwrap();
         let low = self.unchanged.limits(&self.cgroup).unwrap().low;
         self.unchanged.ran(self.cgroup.id(), processor_time.map(Duration::from_micros));
@@ -95,7 +91,7 @@ fn a_limit_that_is_no_number_stays_an_error_until_it_is_one() {
     host.turn(0, None);
     host.write("memory.low", "much\n");
     for second in [1, 2] {
-        host.unchanged.begin(&host.root(), Duration::from_secs(second), false);
+        host.unchanged.begin(Duration::from_secs(second), false);
         let error = host.unchanged.limits(&host.cgroup).unwrap_err().to_string();
         assert!(error.contains("/memory.low:1: "), "{error}");
         host.unchanged.end();
@@ -109,7 +105,7 @@ fn zswap_that_comes_has_limits_too() {
     let mut host = Host::new();
     host.turn(0, None);
     host.write_unseen("memory.low", "8192\n");
-    host.unchanged.begin(&host.root(), Duration::from_secs(1), true);
+    host.unchanged.begin(Duration::from_secs(1), true);
     assert_eq!(host.unchanged.limits(&host.cgroup).unwrap().low, Bytes::new(8192));
 }
 
@@ -143,6 +139,7 @@ fn most_of_what_a_user_may_watch_is_left_to_others() {
     let allowed = host.tree.path().join("proc/sys/fs/inotify");
     fs::create_dir_all(&allowed).unwrap();
     fs::write(allowed.join("max_user_watches"), "3\n").unwrap();
+    host.unchanged = Unchanged::new(&Root::open(host.tree.path()).unwrap());
     assert_eq!(host.turn(0, None).0, 4096);
     assert_eq!(host.unchanged.watched.len(), 0);
     host.write_unseen("memory.low", "8192\n");
@@ -163,7 +160,7 @@ fn who_is_not_asked_about_is_forgotten() {
     let mut host = Host::new();
     host.turn(0, Some(1));
     assert_eq!((host.unchanged.known.len(), host.unchanged.watched.len()), (1, 1));
-    host.unchanged.begin(&host.root(), Duration::from_secs(1), false);
+    host.unchanged.begin(Duration::from_secs(1), false);
     host.unchanged.end();
     assert_eq!((host.unchanged.known.len(), host.unchanged.watched.len()), (0, 0));
     assert_eq!(host.turn(2, Some(1)), (4096, Some(true)));

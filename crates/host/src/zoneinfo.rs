@@ -23,6 +23,9 @@ pub struct Zone {
     pub high: Option<Bytes>,
     /// What the zone gives out; nothing for one that is there by name alone, such as Movable without hot-plugged memory.
     pub managed: Bytes,
+    /// Free pages on the lists of single processors, which are not among `free`: up to an eighth of the zone, right after much was freed
+    /// (`zone_highsize`, mm/page_alloc.c of 6.7 and later).
+    pub on_processors: Bytes,
     /// Its node's kswapd has given up: after 16 runs that reclaimed nothing (MAX_RECLAIM_RETRIES, mm/internal.h).
     pub gave_up: bool,
 }
@@ -64,6 +67,11 @@ impl Zone {
             "high" => (&mut self.high, *line),
             "managed" => {
                 self.managed = line.pages()?;
+                return Ok(());
+            }
+            "count" => {
+                // Read while it changes, and no decision is made from it: an odd one is none.
+                self.on_processors += line.pages().unwrap_or_default();
                 return Ok(());
             }
             "node_unreclaimable" => {

@@ -16,8 +16,12 @@ const TEXT: &str = "Node 0, zone      DMA
       nr_free_pages 2816
   pagesets
     cpu: 0
+              count:    17
               high:     60
               high_min: 61
+    cpu: 1
+              count:    25
+              high:     60
   node_unreclaimable:  0
 Node 1, zone  Movable
   pages free     0
@@ -40,6 +44,7 @@ fn each_zone_with_its_own_watermarks() {
         low: pages(5),
         high: pages(9),
         managed: Bytes::pages(3840),
+        on_processors: Bytes::pages(42),
         gave_up: false,
     };
     let movable = Zone {
@@ -51,6 +56,7 @@ fn each_zone_with_its_own_watermarks() {
         low: pages(32),
         high: pages(32),
         managed: Bytes::ZERO,
+        on_processors: Bytes::ZERO,
         gave_up: true,
     };
     assert_eq!(zones(TEXT), Ok(vec![dma, movable]));

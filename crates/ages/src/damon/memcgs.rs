@@ -46,7 +46,7 @@ pub(crate) fn holders(target: &Cgroup) -> Result<Vec<Arc<str>>, Error> {
 
 /// What a cgroup, with all below it, has on the lists that memory is reclaimed from; `None` if it is gone.
 pub(crate) fn charged(mount: &Mount, target: &Target) -> Option<ByType> {
-    let stat = mount.open_as(&target.path, target.id).ok().flatten()?.memory().ok()?.stat;
+    let stat = mount.open_as(&target.path, target.id).ok().flatten()?.usage().ok()?.stat;
     let MemoryStat { inactive_anon, active_anon, inactive_file, active_file, .. } = stat;
     Some(ByType { anon: inactive_anon + active_anon, file: inactive_file + active_file })
 }

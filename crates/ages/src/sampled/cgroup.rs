@@ -133,7 +133,7 @@ impl Watched {
 
 /// Anonymous memory that was faulted back since the cgroup's creation; `None` if it is gone.
 fn came_back(mount: &Mount, target: &Target) -> Option<Bytes> {
-    Some(mount.open_as(&target.path, target.id).ok().flatten()?.memory().ok()?.promoted().anon)
+    Some(mount.open_as(&target.path, target.id).ok().flatten()?.usage().ok()?.promoted().anon)
 }
 
 /// Page tables of processes, each opened once.

@@ -12,6 +12,7 @@ mod swap;
 use std::fmt;
 
 use lowtide_core::{Bytes, Ratio};
+use lowtide_host::Zone;
 use lowtide_kernfs::parse::{Keyed, keyed};
 
 use crate::{
@@ -69,6 +70,12 @@ pub(crate) fn wastes(sight: &Sight) -> Vec<Waste> {
 
 fn total(sight: &Sight) -> Option<Bytes> {
     of(&sight.look(MEMINFO), "MemTotal")
+}
+
+/// None where /proc/zoneinfo is not there, or not understood.
+fn zones(sight: &Sight) -> Vec<Zone> {
+    let look = sight.look("proc/zoneinfo");
+    look.text().and_then(|text| lowtide_host::zones(text).ok()).unwrap_or_default()
 }
 
 /// The number of kB behind a key of /proc/meminfo, or of /proc/PID/status.

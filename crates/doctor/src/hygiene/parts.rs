@@ -3,7 +3,7 @@
 use lowtide_core::{Bytes, Ratio};
 use lowtide_tiers::{Zram, zram_names};
 
-use super::{MEMINFO, Waste, holders, of, total};
+use super::{MEMINFO, Waste, holders, of, total, zones};
 use crate::{finding::Evidence, sight::Sight};
 
 /// A line of /proc/meminfo that is small on a healthy host.
@@ -116,7 +116,8 @@ pub(super) fn unowned(sight: &Sight) -> Option<Waste> {
     let resident = |name: &String| Some(Zram::read(&sight.root, name).ok()??.resident);
     let zram: Bytes = zram_names(&sight.root).ok()?.iter().filter_map(resident).sum();
     let total = total(sight)?;
-    let bytes = total - parts - zram - on_free_lists(sight);
+    let on_processors: Bytes = zones(sight).iter().map(|zone| zone.on_processors).sum();
+    let bytes = total - parts - zram - on_processors;
     (bytes >= total.scale(UNOWNED)).then(|| Waste {
         name: "unowned_memory",
         bytes: Some(bytes),
@@ -126,12 +127,4 @@ pub(super) fn unowned(sight: &Sight) -> Option<Waste> {
                  else `page_owner=on` at boot names who took the pages",
         evidence: vec![look.says(format!("MemTotal {total}, all of its parts {parts}, zram {zram}"))],
     })
-}
-
-/// Free pages on the lists of single processors, which MemFree does not have: up to an eighth of a zone, right after much was freed
-/// (`zone_highsize`, mm/page_alloc.c of 6.7 and later). zoneinfo has a `count:` for each.
-fn on_free_lists(sight: &Sight) -> Bytes {
-    let look = sight.look("proc/zoneinfo");
-    let count = |line: &str| line.trim_start().strip_prefix("count:")?.trim().parse().ok();
-    look.text().unwrap_or_default().lines().filter_map(count).map(Bytes::pages).sum()
 }

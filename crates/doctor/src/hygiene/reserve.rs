@@ -3,7 +3,7 @@
 use lowtide_core::{Bytes, Ratio};
 use lowtide_kernfs::parse::integer;
 
-use super::{Waste, total};
+use super::{Waste, total, zones};
 use crate::sight::Sight;
 
 const FILE: &str = "proc/sys/vm/min_free_kbytes";
@@ -48,15 +48,5 @@ fn own_default(total: Bytes) -> Bytes {
 /// What lies in zones that only movable pages are taken from, of which the default takes no notice (`nr_free_buffer_pages`,
 /// mm/page_alloc.c).
 fn movable(sight: &Sight) -> Bytes {
-    let look = sight.look("proc/zoneinfo");
-    let zones = look
-        .text()
-        .unwrap_or_default()
-        .split("Node ")
-        .filter(|zone| zone.lines().next().is_some_and(|line| line.trim_end().ends_with(" Movable")));
-    let managed = |zone: &str| -> Option<Bytes> {
-        let value = zone.lines().find_map(|line| line.trim_start().strip_prefix("managed "))?;
-        Some(Bytes::pages(value.trim().parse().ok()?))
-    };
-    zones.filter_map(managed).sum()
+    zones(sight).iter().filter(|zone| zone.name == "Movable").map(|zone| zone.managed).sum()
 }
