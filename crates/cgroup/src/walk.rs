@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
-use lowtide_core::{LeftOut, left_out::Kind};
-use lowtide_kernfs::{Dir, Error as FileError};
+use lowtide_core::{LeftOut, left_out::Kind, shares};
+use lowtide_kernfs::{Dir, Error as FileError, Fault, Files, parse::keyed};
 
 use crate::{Cgroup, Mount, Result};
 
@@ -25,6 +25,10 @@ pub struct Walked {
     pub left_out: LeftOut,
     /// Paths of those that could not be opened, and were not visited; or not listed, of which what is below was not visited.
     pub failed: Vec<Arc<str>>,
+    /// Cgroups that were there when the walk began and were beyond what it was to visit.
+    pub beyond: usize,
+    /// Paths of those that have children which were beyond.
+    pub cut: Vec<Arc<str>>,
 }
 
 impl Walked {
@@ -43,13 +47,22 @@ struct Waiting {
     parent: Dir,
     parent_path: Arc<str>,
     name: String,
+    /// How many cgroups may be visited in it and below.
+    share: usize,
+    /// The walk of its parent is over when so many were visited.
+    until: usize,
 }
 
 impl Mount {
     /// Visits the root and every cgroup below: see [`Cgroup::walk`].
     pub fn walk(&self, visit: impl FnMut(&Cgroup) -> Descend) -> Result<Walked> {
+        self.walk_within(usize::MAX, visit)
+    }
+
+    /// Visits no more than `most`, the root included: see [`Cgroup::walk_within`].
+    pub fn walk_within(&self, most: usize, visit: impl FnMut(&Cgroup) -> Descend) -> Result<Walked> {
         let (dir, path) = self.top();
-        walk_from(dir, path, visit)
+        walk_from(dir, path, most, visit)
     }
 }
 
@@ -61,30 +74,60 @@ impl Cgroup {
     /// nothing to list. Memory is bounded by the names of siblings that still wait, and so are descriptors: only
     /// directories with waiting children are held open, so depth alone costs neither, nor stack.
     pub fn walk(&self, visit: impl FnMut(&Cgroup) -> Descend) -> Result<Walked> {
-        walk_from(self.dir().clone(), Arc::clone(self.path()), visit)
+        self.walk_within(usize::MAX, visit)
+    }
+
+    /// The same, but no more than `most` are visited. Where there are more, they are shared among the subtrees at each level, by what
+    /// `cgroup.stat` says of each: one who makes many takes no place from the others. Which of a directory's children have one of its
+    /// places is decided by the order in which the kernel lists them, which is by a hash of the name and stays.
+    pub fn walk_within(&self, most: usize, visit: impl FnMut(&Cgroup) -> Descend) -> Result<Walked> {
+        walk_from(self.dir().clone(), Arc::clone(self.path()), most, visit)
+    }
+
+    /// How many cgroups there are below it, empty ones too (`cgroup.stat`, since 4.14); `None` where that is not told.
+    fn descendants(&self) -> Option<usize> {
+        let told = self.dir().parse_record("cgroup.stat", parse_descendants).ok().flatten()?;
+        usize::try_from(told).ok()
     }
 }
 
-fn walk_from(dir: Dir, path: Arc<str>, mut visit: impl FnMut(&Cgroup) -> Descend) -> Result<Walked> {
+/// Understands cgroup.stat: `nr_descendants`.
+fn parse_descendants(text: &str) -> Result<u64, Fault> {
+    let line = keyed(text).find(|line| line.key == "nr_descendants");
+    line.ok_or_else(|| Fault::whole(text, "a line `nr_descendants 4`"))?.number()
+}
+
+fn walk_from(
+    dir: Dir,
+    path: Arc<str>,
+    most: usize,
+    mut visit: impl FnMut(&Cgroup) -> Descend,
+) -> Result<Walked> {
     let mut walked = Walked::default();
     let mut waiting = Vec::new();
-    enter(dir, path, &mut visit, &mut waiting, &mut walked)?;
-    while let Some(Waiting { parent, parent_path, name }) = waiting.pop() {
-        let path: Arc<str> = format!("{}/{name}", parent_path.trim_end_matches('/')).into();
+    enter(dir, path, most, &mut visit, &mut waiting, &mut walked)?;
+    while let Some(Waiting { parent, parent_path, name, share, until }) = waiting.pop() {
+        let until = until.min(walked.visited.saturating_add(share));
+        if walked.visited >= until {
+            continue;
+        }
+        let path = below(&parent_path, &name);
         let dir = parent.subdir(&name);
         drop(parent);
         match dir {
-            Ok(dir) => enter(dir, path, &mut visit, &mut waiting, &mut walked)?,
+            Ok(dir) => enter(dir, path, until, &mut visit, &mut waiting, &mut walked)?,
             Err(error) => walked.fails(path, &error),
         }
     }
     Ok(walked)
 }
 
-/// Visits one cgroup and queues its children. Without those of the first there is nothing to walk.
+/// Visits one cgroup and queues its children, for a walk of it that is over when `until` were visited. Without the children of the first
+/// there is nothing to walk.
 fn enter(
     dir: Dir,
     path: Arc<str>,
+    until: usize,
     visit: &mut impl FnMut(&Cgroup) -> Descend,
     waiting: &mut Vec<Waiting>,
     walked: &mut Walked,
@@ -94,27 +137,65 @@ fn enter(
     if visit(&cgroup) == Descend::No || !cgroup.may_have_children() {
         return Ok(());
     }
-    let entries = match cgroup.dir().entries() {
-        Ok(entries) => entries,
+    let left = until.saturating_sub(walked.visited);
+    let names = match names(&cgroup, left, walked) {
+        Ok(names) => names,
         Err(error) if walked.visited == 1 && !error.is_gone() => return Err(error.into()),
         Err(error) => {
             walked.fails(Arc::clone(cgroup.path()), &error);
             return Ok(());
         }
     };
+    // One walk of a host that has no more than it may visit asks this once.
+    let is_bounded = left != usize::MAX && (walked.visited == 1 || walked.beyond > 0);
+    let there = is_bounded.then(|| cgroup.descendants()).flatten().unwrap_or_default();
+    let shares = if there > left {
+        if walked.visited == 1 {
+            walked.beyond = there - left;
+        }
+        let wants: Vec<_> = names.iter().map(|name| size(&cgroup, name)).collect();
+        let shares = shares(left, &wants);
+        if names.len() == left || shares.contains(&0) {
+            walked.cut.push(Arc::clone(cgroup.path()));
+        }
+        shares
+    } else {
+        vec![left; names.len()]
+    };
+    // The last one is taken first.
+    waiting.extend(names.into_iter().zip(shares).rev().map(|(name, share)| Waiting {
+        parent: cgroup.dir().clone(),
+        parent_path: cgroup.path().clone(),
+        name,
+        share,
+        until,
+    }));
+    Ok(())
+}
+
+/// The names of its children, at most so many.
+fn names(cgroup: &Cgroup, most: usize, walked: &mut Walked) -> Result<Vec<String>, FileError> {
+    let entries = cgroup.dir().entries_within(most)?;
     if let Some(example) = entries.example {
         let place = cgroup.path().trim_end_matches('/');
         walked.left_out.add(Kind::Cgroup, &format!("{place}/{example}: the name is no UTF-8"));
         let more = entries.unreadable.saturating_sub(1);
         walked.left_out.add_unnamed(Kind::Cgroup, more as u64);
     }
-    // The last one is taken first.
-    waiting.extend(entries.directories.into_iter().rev().map(|name| Waiting {
-        parent: cgroup.dir().clone(),
-        parent_path: cgroup.path().clone(),
-        name,
-    }));
-    Ok(())
+    Ok(entries.directories)
+}
+
+/// How many cgroups a walk of a child visits. One that cannot be asked may have any number: it has the same share as the others.
+fn size(parent: &Cgroup, name: &str) -> usize {
+    let open = || Cgroup::new(parent.dir().subdir(name).ok()?, below(parent.path(), name)).ok();
+    let child = open();
+    let without_children = child.as_ref().is_some_and(|child| !child.may_have_children());
+    let told = if without_children { Some(0) } else { child.and_then(|child| child.descendants()) };
+    told.map_or(usize::MAX, |told| told.saturating_add(1))
+}
+
+fn below(path: &str, name: &str) -> Arc<str> {
+    format!("{}/{name}", path.trim_end_matches('/')).into()
 }
 
 #[cfg(test)]

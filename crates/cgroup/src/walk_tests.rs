@@ -87,6 +87,75 @@ fn names_that_are_no_text_are_counted() {
     assert_eq!(walked.left_out.named()[0].why, r"/\\xff: the name is no UTF-8".replace(r"\\", r"\"));
 }
 
+/// A tree where each of `tenants` has so many children with a child of their own, and cgroup.stat says so.
+fn crowded(tenants: &[(&str, usize)]) -> (TempDir, Mount) {
+    let (tree, mount) = tree(&[""]);
+    let top = tree.path().join("sys/fs/cgroup");
+    let tell = |path: &Path, below: usize| {
+        fs::create_dir_all(path).unwrap();
+        fs::write(path.join("cgroup.stat"), format!("nr_descendants {below}\nnr_dying_descendants 7\n"))
+            .unwrap();
+    };
+    for (tenant, children) in tenants {
+        for child in 0..*children {
+            let child = top.join(tenant).join(child.to_string());
+            tell(&child, 1);
+            tell(&child.join("x"), 0);
+        }
+        tell(&top.join(tenant), 2 * children);
+    }
+    tell(&top, tenants.iter().map(|(_, children)| 1 + 2 * children).sum());
+    (tree, mount)
+}
+
+fn visited(mount: &Mount, most: usize) -> (Walked, Vec<String>) {
+    let mut seen = Vec::new();
+    let walked = mount.walk_within(most, |cgroup| {
+        seen.push(cgroup.path().to_string());
+        Descend::Yes
+    });
+    (walked.unwrap(), seen)
+}
+
+/// Kind 1: the loop visited all that a tenant made.
+#[test]
+fn one_tenants_thousands_take_nobodys_place_in_a_walk() {
+    let (_tree, mount) = crowded(&[("a-evil", 400), ("good", 3), ("other", 9), ("z-evil", 300)]);
+    let (walked, seen) = visited(&mount, 101);
+    assert_eq!((walked.visited, walked.beyond, walked.failed.len()), (101, 1428 - 100, 0));
+    let count = |tenant: &str| seen.iter().filter(|path| path.starts_with(tenant)).count();
+    // 100 places: 7 and 19 for those who need no more.
+    assert_eq!(["/a-evil", "/good", "/other", "/z-evil"].map(count), [37, 7, 19, 37]);
+    let is_cut = |path: &str| walked.cut.iter().any(|cut| &**cut == path);
+    assert_eq!(["/", "/a-evil", "/good", "/other", "/z-evil"].map(is_cut), [false, true, false, false, true]);
+    assert_eq!(visited(&mount, 101).1, seen, "the same every time");
+}
+
+#[test]
+fn a_walk_that_has_places_for_all_leaves_nobody_out() {
+    let (_tree, mount) = crowded(&[("a", 20), ("b", 2)]);
+    let (whole, seen) = visited(&mount, usize::MAX);
+    assert_eq!((whole.visited, whole.beyond), (47, 0));
+    assert_eq!(visited(&mount, 47), (whole, seen));
+    let (walked, _) = visited(&mount, 46);
+    assert_eq!((walked.visited, walked.beyond), (46, 1));
+}
+
+/// A tree whose root does not tell how many there are, and one that tells too few: they appeared meanwhile.
+#[test]
+fn whatever_is_told_no_more_are_visited() {
+    for told in ["", "nr_descendants many\n", "nr_descendants 2\n", "nr_descendants 18446744073709551615\n"] {
+        let (tree, mount) = crowded(&[("a", 20), ("b", 20)]);
+        let top = tree.path().join("sys/fs/cgroup");
+        for cgroup in ["", "a", "b", "a/3"] {
+            fs::write(top.join(cgroup).join("cgroup.stat"), told).unwrap();
+        }
+        for most in [1, 2, 3, 30, 83] {
+            assert_eq!(visited(&mount, most).0.visited, most, "{told:?}");
+        }
+    }
+}
+
 #[test]
 fn depth_costs_no_stack_and_no_descriptors() {
     let (tree, mount) = tree(&[""]);

@@ -49,6 +49,15 @@ impl State {
         known.or_else(|| self.kept.get(&id).copied()).unwrap_or_default()
     }
 
+    /// These are there, but the turn that follows does not see them: what was learnt of them is kept.
+    pub fn keep(&mut self, unseen: &[CgroupId]) {
+        for id in unseen {
+            if let Some(cgroup) = self.cgroups.get_mut(id) {
+                cgroup.absent = 0;
+            }
+        }
+    }
+
     /// How many cgroups are remembered.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -57,7 +57,7 @@ pub fn environment(root: &Path, config: &Config) -> Result<Vec<Finding>, RunErro
     if !lacking.is_empty() {
         return Ok(lacking.into_iter().map(Finding::Error).collect());
     }
-    let mut sight = Observer::new(root.clone())?.look(&config.policies, Duration::ZERO)?;
+    let mut sight = Observer::new(root.clone())?.look(&config.policies, Duration::ZERO, Duration::MAX)?;
     sight.seen.host.ways = confine::ways(&root, config, &sight.seen.host.tiers);
     let mut findings = vec![swap(&sight.seen.host, config)];
     for (index, policy) in config.policies.policies().iter().enumerate() {
@@ -128,7 +128,7 @@ fn tiers_of(policy: &Policy, sight: &Sight) -> Option<Finding> {
 /// What a policy promises that this host cannot keep, for the log of a daemon that starts all the same.
 pub(crate) fn broken_promises(root: &Root, config: &Config) -> Vec<String> {
     let Ok(mut observer) = Observer::new(root.clone()) else { return Vec::new() };
-    let Ok(sight) = observer.look(&config.policies, Duration::ZERO) else { return Vec::new() };
+    let Ok(sight) = observer.look(&config.policies, Duration::ZERO, Duration::MAX) else { return Vec::new() };
     let found = [pressure(root, &sight, &config.policies), page_cache_alone(root, &sight, &config.policies)];
     let told = |finding| match finding {
         Finding::Error(text) => Some(text),

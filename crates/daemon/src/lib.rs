@@ -13,6 +13,7 @@ mod environment;
 mod eviction;
 mod http;
 mod json;
+mod late;
 mod ledger;
 mod limits;
 mod lineage;

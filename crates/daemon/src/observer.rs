@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use lowtide_cgroup::{Cgroup, Descend, Error, Mount};
@@ -21,6 +21,7 @@ use lowtide_psi::Resource;
 use crate::{
     complaints::Complaints,
     eviction::Nodes,
+    late::{self, Late},
     limits,
     lineage::Lineage,
     targets::{self, Candidate},
@@ -39,6 +40,8 @@ pub(crate) struct Observer {
     before: HashMap<CgroupId, Pressures>,
     complaints: Complaints,
     unchanged: Unchanged,
+    /// The last turn was too short for all.
+    late: Option<Late>,
 }
 
 /// What was seen, with the handles to act on it.
@@ -54,6 +57,8 @@ pub(crate) struct Sight {
     pub(crate) stalls: HashMap<CgroupId, Stalls>,
     /// Paths that could not be looked at, with all below them: whether there are targets is not known.
     pub(crate) unseen: Vec<Arc<str>>,
+    /// Targets that this turn was too short for.
+    pub(crate) unread: Vec<CgroupId>,
     /// What could not be seen.
     pub(crate) left_out: LeftOut,
 }
@@ -61,6 +66,9 @@ pub(crate) struct Sight {
 /// So many cgroups are looked at. Each takes about 30 KiB of locked memory and a descriptor (docs/benchmarks.md); a tenant can make any
 /// number of them.
 const MOST: usize = 8192;
+/// So many are visited to find them. One takes three system calls, and three more if a policy names it: some ten milliseconds for a
+/// thousand.
+const WALKED: usize = 32_768;
 /// What has a longer path (PATH_MAX) counts as a part of the cgroup above it: each path is kept several times, in locked memory.
 const LONGEST: usize = 4096;
 
@@ -95,6 +103,7 @@ impl Observer {
             takes_swappiness: None,
             before: HashMap::new(),
             complaints: Complaints::default(),
+            late: None,
         })
     }
 
@@ -128,43 +137,64 @@ impl Observer {
         self.takes_swappiness.unwrap_or(false)
     }
 
-    /// Looks once. What vanishes meanwhile is left out, and so is what cannot be read: it says nothing about the others.
-    pub(crate) fn look(&mut self, policies: &PolicySet, now: Duration) -> Result<Sight, Error> {
+    /// Looks once. What vanishes meanwhile is left out, and so is what cannot be read: it says nothing about the others. Who was not come
+    /// to when reading has taken as long as `patience` is first next time.
+    pub(crate) fn look(
+        &mut self,
+        policies: &PolicySet,
+        now: Duration,
+        patience: Duration,
+    ) -> Result<Sight, Error> {
         let mut left_out = LeftOut::default();
         let host = self.host(&mut left_out)?;
         // Off, and without pages, it has no limit that matters.
         let with_zswap = host.tiers.iter().any(|tier| tier.kind == TierKind::Zswap);
         self.unchanged.begin(now, with_zswap);
         let Found { targets, beyond, levels, unseen } = self.targets(policies, &mut left_out)?;
-        let (mut places, mut own) = (Vec::new(), Vec::new());
         let mut sight = Sight {
             seen: Observation { host, cgroups: Vec::with_capacity(targets.len()) },
             targets: targets.iter().map(|(target, ..)| target.id).chain(beyond).collect(),
             handles: HashMap::with_capacity(targets.len()),
             stalls: HashMap::with_capacity(targets.len()),
             unseen,
+            unread: Vec::new(),
             left_out,
         };
         let mut before = HashMap::with_capacity(targets.len());
         let slow = slow_nodes(&sight.seen.host);
-        for (target, cgroup, place) in targets {
-            let limits = self.unchanged.limits(&cgroup);
-            let observed = limits.and_then(|limits| Ok((observe(&target, &cgroup, &slow, limits)?, limits)));
+        let began = Instant::now();
+        let paths: Vec<_> = targets.iter().map(|(target, ..)| (target.id, &*target.path)).collect();
+        let mut queue = late::order(&paths, self.late.take()).into_iter();
+        let mut read = Vec::with_capacity(targets.len());
+        for index in queue.by_ref() {
+            let (target, cgroup, place) = &targets[index];
+            let limits = self.unchanged.limits(cgroup);
+            let observed = limits.and_then(|limits| Ok((observe(target, cgroup, &slow, limits)?, limits)));
             match observed.map(|(seen, limits)| Some((seen?, limits))) {
                 Ok(Some((seen, limits))) => {
                     self.unchanged.ran(target.id, seen.processor_time);
-                    places.push(place);
-                    own.push(settings(&seen, limits));
                     let pressures = Pressures { at: now, memory: seen.memory_pressure, io: seen.io_pressure };
                     let last = before.insert(target.id, pressures).or(self.before.get(&target.id).copied());
                     sight.stalls.insert(target.id, pressures.since(last));
-                    sight.seen.cgroups.push(seen);
-                    sight.handles.insert(target.id, cgroup);
+                    sight.handles.insert(target.id, cgroup.clone());
+                    read.push((index, *place, settings(&seen, limits), seen));
                 }
                 Ok(None) => {}
                 Err(error) if error.is_gone() => tracing::trace!(%error, "a cgroup vanished"),
                 Err(error) => sight.left_out.add(Kind::Cgroup, &error.to_string()),
             }
+            if began.elapsed() >= patience {
+                break;
+            }
+        }
+        sight.unread = queue.map(|place| targets[place].0.id).collect();
+        self.leave(&mut sight, targets.len(), &mut before);
+        read.sort_unstable_by_key(|(index, ..)| *index);
+        let (mut places, mut own) = (Vec::with_capacity(read.len()), Vec::with_capacity(read.len()));
+        for (_, place, settings, seen) in read {
+            places.push(place);
+            own.push(settings);
+            sight.seen.cgroups.push(seen);
         }
         self.before = before;
         self.unchanged.end();
@@ -173,6 +203,16 @@ impl Observer {
         let recursive = self.mount.protects_recursively();
         lowtide_core::lineage::settle(&levels, &mut sight.seen.cgroups, &places, &own, recursive);
         Ok(sight)
+    }
+
+    /// Leaves what was not read for the next turn, with what is known of its pressure.
+    fn leave(&mut self, sight: &mut Sight, targets: usize, before: &mut HashMap<CgroupId, Pressures>) {
+        let Some(next) = sight.unread.first().copied() else { return };
+        self.late = Some(Late { read: targets - sight.unread.len(), next });
+        before.extend(sight.unread.iter().filter_map(|id| Some((*id, *self.before.get(id)?))));
+        let why = "one turn is too short for all cgroups: the others are looked at in the next ones";
+        sight.left_out.add(Kind::Cgroup, why);
+        sight.left_out.add_unnamed(Kind::Cgroup, sight.unread.len() as u64 - 1);
     }
 
     /// Says each of them once.
@@ -232,7 +272,7 @@ impl Observer {
         let most = MOST.min(limits::cgroups_at_once());
         // Whatever the walk finds, what is read after it has descriptors.
         let reserve = limits::reserve_descriptors(&self.mount);
-        let walked = self.mount.walk(|cgroup| {
+        let walked = self.mount.walk_within(WALKED, |cgroup| {
             if cgroup.path().len() > LONGEST {
                 return Descend::No;
             }
@@ -269,6 +309,16 @@ impl Observer {
         left_out.join(walked.left_out);
         for why in &failed {
             left_out.add(Kind::Cgroup, why);
+        }
+        if walked.beyond > 0 {
+            left_out.add(
+                Kind::Cgroup,
+                &format!(
+                    "there are more than {WALKED} cgroups: what a subtree has beyond its share counts as a part of the cgroup above"
+                ),
+            );
+            left_out.add_unnamed(Kind::Cgroup, walked.beyond as u64 - 1);
+            protected.extend(walked.cut.into_iter().filter(|path| targets::may_hold_protected(path)));
         }
         let mut lost = Vec::new();
         for path in walked.failed {

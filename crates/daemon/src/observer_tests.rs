@@ -49,7 +49,7 @@ impl Host {
     }
 
     fn look(&self) -> Sight {
-        self.observer().look(&policies("/**"), Duration::ZERO).unwrap()
+        self.observer().look(&policies("/**"), Duration::ZERO, Duration::MAX).unwrap()
     }
 }
 
@@ -125,7 +125,7 @@ fn without_descriptors_each_subtree_has_its_share() {
     let mut observer = host.observer();
     let (_, hard) = getrlimit(Limited::RLIMIT_NOFILE).unwrap();
     setrlimit(Limited::RLIMIT_NOFILE, 120, hard).unwrap();
-    let sight = observer.look(&policies("/**"), Duration::ZERO).unwrap();
+    let sight = observer.look(&policies("/**"), Duration::ZERO, Duration::MAX).unwrap();
     let (seen, left_out) = (sight.seen.cgroups.len(), sight.left_out.count(Kind::Cgroup));
     assert_eq!((seen, left_out), (59, 143));
     assert_eq!(
@@ -134,6 +134,41 @@ fn without_descriptors_each_subtree_has_its_share() {
     );
     assert!(paths(&sight).ends_with(&["/z/1", "/z/2"]), "the walk comes to them when no descriptor is left");
     assert_eq!(sight.targets.len(), 202, "none of them is given up");
+}
+
+/// Kind 1: whoever has thousands made the turn of the others as long as it takes to read all of them.
+#[test]
+fn what_one_turn_is_too_short_for_is_read_in_the_next() {
+    let host = Host::new(&["a", "b", "c"]);
+    let mut observer = host.observer();
+    let mut look = |seconds, patience| {
+        let sight = observer.look(&policies("/**"), Duration::from_secs(seconds), patience).unwrap();
+        assert_eq!(sight.targets.len(), 3);
+        assert_eq!(sight.unread.len() as u64, sight.left_out.count(Kind::Cgroup));
+        (paths(&sight).join(" "), sight.unread.len())
+    };
+    for (second, path) in [(0, "/a"), (1, "/b"), (2, "/c"), (3, "/a")] {
+        assert_eq!(look(second, Duration::ZERO), (path.to_owned(), 2));
+    }
+    assert_eq!(look(4, Duration::MAX), ("/a /b /c".to_owned(), 0), "in their order");
+    assert_eq!(look(5, Duration::ZERO), ("/a".to_owned(), 2), "that one was not late");
+}
+
+/// Kind 1. What was not visited may have what must not be touched; below a tenant nothing has.
+#[test]
+fn a_subtree_with_more_than_is_visited_is_one_target_unless_it_may_hold_what_is_protected() {
+    let host = Host::new(&["system.slice", "tenants", "z"]);
+    host.cgroup("", "cgroup.stat", &format!("nr_descendants {}\n", 2 * WALKED + 3));
+    for parent in ["system.slice", "tenants"] {
+        host.cgroup(parent, "cgroup.stat", &format!("nr_descendants {WALKED}\n"));
+        let parent = host.0.path().join("sys/fs/cgroup").join(parent);
+        (0..WALKED).for_each(|number| fs::create_dir(parent.join(number.to_string())).unwrap());
+    }
+    let sight = host.look();
+    assert_eq!(paths(&sight), ["/tenants", "/z"]);
+    assert_eq!(sight.left_out.count(Kind::Cgroup), WALKED as u64 + 4);
+    let why = &sight.left_out.named()[0].why;
+    assert!(why.starts_with("there are more than 32768 cgroups: what a subtree has beyond"), "{why}");
 }
 
 fn memory<'a>(sight: &'a Sight, path: &str) -> &'a Memory {

@@ -24,7 +24,7 @@ use lowtide_setup::{Deed, SetupError, Undone};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::{mpsc, watch},
-    time::{Interval, MissedTickBehavior, interval},
+    time::{Instant, Interval, MissedTickBehavior, interval},
 };
 
 use crate::{
@@ -42,7 +42,8 @@ use crate::{
     watched::Watched,
 };
 
-/// A chunk of the balancer's takes half a second; one that takes longer hangs in its device.
+/// At the end, what is under way is waited for so long in all, beside each other: chunks, which take half a second each, and a look at idle
+/// ages, which ends between two walks of MGLRU or after a few of DAMON's intervals. What takes longer hangs in a device.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// What stays missing is said again after as many tries.
@@ -128,8 +129,9 @@ pub async fn run(options: &Options) -> Result<(), RunError> {
     notify::stopping();
     daemon.turns.stop();
     daemon.balance.stop();
+    let until = Instant::now() + PATIENCE;
     // Without its limit the balancer's last write would know none. A device that hangs keeps those knobs set, and no others.
-    if !daemon.balance.drain(PATIENCE).await {
+    if !daemon.balance.drain(until).await {
         tracing::warn!(
             "a write to a backing device does not end: leaving it, and zram's limit, to the kernel"
         );
@@ -138,8 +140,8 @@ pub async fn run(options: &Options) -> Result<(), RunError> {
     let is_ours = |record: &Record| !held.contains(&record.path);
     let knobs =
         put_back(&daemon.root, &mut daemon.journal, |record| record.cgroup.is_none() && is_ours(record));
-    daemon.turns.end_sampling().await;
-    daemon.turns.drain().await;
+    daemon.turns.end_sampling(until).await;
+    daemon.turns.drain(until).await;
     // After the last chunk: it is not to go where its cgroup must not.
     let rest = put_back(&daemon.root, &mut daemon.journal, is_ours);
     let knobs = knobs.and_then(|first| Ok(first + rest?));

@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use lowtide_core::shares;
+
 /// What is deeper is not told apart: a tenant can nest a thousand levels.
 const LEVELS: usize = 8;
 
@@ -30,14 +32,9 @@ fn choose<'p>(most: usize, level: usize, paths: Vec<&'p str>, chosen: &mut HashS
     for path in paths {
         groups.entry(names(path).nth(level)).or_default().push(path);
     }
-    let mut groups: Vec<_> = groups.into_values().collect();
-    groups.sort_by_key(Vec::len);
-    let (mut left, mut sharers) = (most, groups.len());
-    for group in groups {
-        let given = group.len().min(left / sharers);
+    let wants: Vec<usize> = groups.values().map(Vec::len).collect();
+    for (group, given) in groups.into_values().zip(shares(most, &wants)) {
         choose(given, level + 1, group, chosen);
-        left -= given;
-        sharers -= 1;
     }
 }
 

@@ -33,10 +33,6 @@ use crate::{
     watermarks::Watermarks,
 };
 
-/// A chunk takes a fraction of a second; one that takes longer hangs in a device.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// A look of MGLRU ends between two walks, one of DAMON takes a few of its intervals; what does not end in this time hangs.
-const SAMPLING_PATIENCE: Duration = Duration::from_secs(45);
 /// So many requests in a turn are written one after the other, to see how their cgroups' memory compresses.
 const MEASURED: usize = 8;
 
@@ -127,7 +123,7 @@ impl Loop {
     pub(crate) fn look(&mut self, config: &Config, now: Duration) -> Result<Looked, Error> {
         let cpu = thread_cpu().unwrap_or_default();
         self.collect();
-        let sight = self.observer.look(&config.policies, now)?;
+        let sight = self.observer.look(&config.policies, now, config.interval)?;
         self.total = sight.seen.host.total;
         Ok(Looked { sight, now, cpu })
     }
@@ -143,6 +139,7 @@ impl Loop {
         self.sampler.turn(&config.hotness, || sampled(&sight, config, state), self.started);
         self.complete(&mut sight, now);
         let policies = config.policies.policies();
+        self.state.keep(&sight.unread);
         let decisions = lowtide_core::tick(&mut self.state, &sight.seen, policies, &config.budgets, now);
         self.ledger.decided(&decisions, now);
         self.act(&decisions, &mut sight, config, now);
@@ -193,8 +190,8 @@ impl Loop {
     }
 
     /// Ends what the source of idle ages runs in the kernel.
-    pub(crate) async fn end_sampling(&mut self) {
-        if tokio::time::timeout(SAMPLING_PATIENCE, self.sampler.stop()).await.is_err() {
+    pub(crate) async fn end_sampling(&mut self, until: tokio::time::Instant) {
+        if tokio::time::timeout_at(until, self.sampler.stop()).await.is_err() {
             tracing::warn!(
                 "a look at idle ages does not end: leaving it to the kernel; what it set up stays recorded for \
                  `lowtide restore`"
@@ -208,8 +205,8 @@ impl Loop {
     }
 
     /// Waits for the chunks that are being written, for as long as a hung swap device may be waited for.
-    pub(crate) async fn drain(&mut self) {
-        if tokio::time::timeout(PATIENCE, self.actuator.drain()).await.is_err() {
+    pub(crate) async fn drain(&mut self, until: tokio::time::Instant) {
+        if tokio::time::timeout_at(until, self.actuator.drain()).await.is_err() {
             tracing::warn!("a reclaim request does not end: leaving it to the kernel");
         }
     }
@@ -352,11 +349,13 @@ impl Loop {
     }
 
     fn forget_the_gone(&mut self, sight: &Sight) {
-        let alive: HashSet<CgroupId> = sight.seen.cgroups.iter().map(|cgroup| cgroup.id).collect();
-        self.actuator.stop_others(&alive);
-        self.triggers.retain(&alive);
-        self.ledger.retain(&alive);
-        self.sampler.retain(&alive);
+        // Nothing is asked of what nobody could look at.
+        let seen: HashSet<CgroupId> = sight.seen.cgroups.iter().map(|cgroup| cgroup.id).collect();
+        self.actuator.stop_others(&seen);
+        let alive = &sight.targets;
+        self.triggers.retain(alive);
+        self.ledger.retain(alive);
+        self.sampler.retain(alive);
         self.alarms.retain(|id| alive.contains(id));
         self.effects.retain(|id, _| alive.contains(id));
     }
@@ -398,7 +397,7 @@ mod tests {
         );
         let config = lowtide_policy::parse(Path::new("lowtide.yaml"), &text).unwrap().config;
         let mut observer = Observer::new(Root::open(&fixture).unwrap()).unwrap();
-        let sight = observer.look(&config.policies, Duration::ZERO).unwrap();
+        let sight = observer.look(&config.policies, Duration::ZERO, Duration::MAX).unwrap();
         let targets = sampled(&sight, &config, &State::default());
         targets.iter().map(|target| target.path.to_string()).collect()
     }

@@ -78,6 +78,11 @@ impl Dir {
 
     /// What stands in it.
     pub fn entries(&self) -> Result<Entries> {
+        self.entries_within(usize::MAX)
+    }
+
+    /// What stands in it, until the kernel has listed `most` directories and comes to another: who makes them decides how many there are.
+    pub fn entries_within(&self, most: usize) -> Result<Entries> {
         let list =
             |errno| Error::System { operation: Operation::List, path: self.path.as_ref().into(), errno };
         let handle = self.open(Path::new("."), OFlag::O_RDONLY | OFlag::O_DIRECTORY)?;
@@ -87,6 +92,7 @@ impl Dir {
             let name = entry.file_name();
             match name.to_str() {
                 Ok("." | "..") => {}
+                Ok(_) if entries.directories.len() >= most => break,
                 Ok(name) if self.is_directory(name, entry.file_type()) => {
                     entries.directories.push(name.to_owned());
                 }

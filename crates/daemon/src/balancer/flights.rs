@@ -6,7 +6,6 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
 };
 
 use lowtide_core::balancer::{End, Run, Store};
@@ -100,10 +99,10 @@ impl Flights {
         ended
     }
 
-    /// Waits until nothing is in flight. False if that takes longer than `patience`.
-    pub(super) async fn drain(&mut self, patience: Duration) -> bool {
+    /// Waits until nothing is in flight. False if that takes longer than `until`.
+    pub(super) async fn drain(&mut self, until: tokio::time::Instant) -> bool {
         let all = async { while !self.stops.is_empty() && self.next().await.is_some() {} };
-        tokio::time::timeout(patience, all).await.is_ok()
+        tokio::time::timeout_at(until, all).await.is_ok()
     }
 }
 

@@ -193,8 +193,8 @@ impl Balance {
     }
 
     /// Waits until no run is in flight. False if one hangs in its device.
-    pub(crate) async fn drain(&mut self, patience: Duration) -> bool {
-        self.flights.drain(patience).await
+    pub(crate) async fn drain(&mut self, until: tokio::time::Instant) -> bool {
+        self.flights.drain(until).await
     }
 
     /// Takes in what came of a run. True if another scan is due at once: the rate is kept within runs.

@@ -15,6 +15,9 @@ use tokio::sync::mpsc;
 use super::{FakeKernel, Step, Tree, told::Told};
 use crate::{logged, metrics, present, triggers::Alarm, turn::Loop, view::View};
 
+/// Requests to files end at once.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// A host of files, and the loop on it.
 pub(super) struct Stage {
     case: PathBuf,
@@ -136,7 +139,7 @@ impl Stage {
     /// As the daemon at SIGTERM.
     async fn stop(&mut self) {
         self.daemon.turns.stop();
-        self.daemon.turns.drain().await;
+        self.daemon.turns.drain(tokio::time::Instant::now() + PATIENCE).await;
         let root = root(&self.tree, &self.kernel);
         knobs::restore(&root, &mut self.daemon.journal).unwrap();
         self.told.written(self.turns, &mut self.kernel.take_writes());

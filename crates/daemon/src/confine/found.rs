@@ -69,11 +69,14 @@ impl<'a> Found<'a> {
     }
 }
 
+/// So many cgroups are asked whether pages below a target may go on from zswap.
+const ASKED_BELOW: usize = 1024;
+
 /// Whether pages of some cgroup below may not go on from zswap: with zswap closed to them too, the kernel would try each in vain
-/// and put it back. One that cannot be read counts as if.
+/// and put it back. One that cannot be read counts as if, and so do those of which a tenant makes more than it is asked in every turn.
 pub(super) fn stays_below(handle: &Cgroup) -> bool {
     let mut stays = false;
-    let walked = handle.walk(|cgroup| {
+    let walked = handle.walk_within(ASKED_BELOW, |cgroup| {
         if cgroup.path() != handle.path() {
             let writeback = cgroup.dir().read_optional(Knob::Writeback.file());
             stays |= match writeback {
@@ -83,5 +86,5 @@ pub(super) fn stays_below(handle: &Cgroup) -> bool {
         }
         Descend::Yes
     });
-    stays || walked.map_or(true, |walked| !walked.failed.is_empty())
+    stays || walked.map_or(true, |walked| !walked.failed.is_empty() || walked.beyond > 0)
 }

@@ -84,6 +84,7 @@ impl Host {
             handles: [].into(),
             stalls: [].into(),
             unseen: unseen.iter().map(|path| Arc::from(*path)).collect(),
+            unread: Vec::new(),
             left_out: LeftOut::default(),
         };
         sight.seen.host = HostObservation { tiers: vec![disk()], ..HostObservation::default() };

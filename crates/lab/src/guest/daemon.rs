@@ -36,13 +36,15 @@ impl Daemon {
     /// As [`Daemon::launch`], with all of its files in a directory that is created.
     pub fn launch_in(directory: &Path, policies: &str) -> Result<Self> {
         fs::create_dir_all(directory).with_context(|| format!("cannot create {}", directory.display()))?;
-        let config = directory.join("lowtide.yaml");
-        let place = directory.display();
-        let text =
-            format!("control: {{ socket: {place}/control.sock }}\nstate_dir: {place}/state\n{policies}");
-        fs::write(&config, text).with_context(|| format!("cannot write {}", config.display()))?;
+        let config = configure(directory, policies)?;
         let log = directory.join("log");
         Ok(Self { child: spawn(&config, &log)?, log, config })
+    }
+
+    /// Gives it another configuration, which it takes over when it is told to.
+    pub fn configure(&self, policies: &str) -> Result<()> {
+        let directory = self.config.parent().context("the configuration lies in no directory")?;
+        configure(directory, policies).map(drop)
     }
 
     /// Starts it again with the same configuration, after a kill.
@@ -188,6 +190,15 @@ impl Drop for Daemon {
 
 fn directory_of(name: &str) -> PathBuf {
     PathBuf::from(STAGE).join(format!("lowtide-{name}"))
+}
+
+/// Writes a configuration with all of the daemon's files in `directory`.
+fn configure(directory: &Path, policies: &str) -> Result<PathBuf> {
+    let config = directory.join("lowtide.yaml");
+    let place = directory.display();
+    let text = format!("control: {{ socket: {place}/control.sock }}\nstate_dir: {place}/state\n{policies}");
+    fs::write(&config, text).with_context(|| format!("cannot write {}", config.display()))?;
+    Ok(config)
 }
 
 fn spawn(config: &PathBuf, log: &PathBuf) -> Result<Child> {

@@ -1,4 +1,4 @@
-//! `kill -9` at fifty points: whatever comes next, a start or `lowtide restore`, the host is as it was found.
+//! `kill -9` at random points: whatever comes next, a start or `lowtide restore`, the host is as it was found.
 
 use super::Scenario;
 use crate::guest::{Cgroup, Daemon, NullBlock, Snapshot, Tenant, block, knobs, report, swap};
@@ -9,6 +9,8 @@ use crate::size::MIB;
 use anyhow::{Context, Result, bail, ensure};
 use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
+use std::fs::{self, File};
+use std::io::Write;
 use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -18,11 +20,25 @@ pub(super) const SCENARIO: Scenario = Scenario {
     about: "kill -9 at 50 points of start, run and shutdown, then a start or a restore: every knob as before",
     machine: || Machine::deterministic().with_limit(Duration::from_mins(10)),
     programs: &["lowtide"],
-    guest,
-    judge,
+    guest: || guest(ROUNDS, 0),
+    judge: |outcome| judge(outcome, ROUNDS),
+};
+
+/// Takes most of an hour.
+pub(super) const THOUSAND: Scenario = Scenario {
+    name: "kill_thousand",
+    about: "kill -9 at 1000 points, on a disk that fills and empties, and in reloads: every knob as before, each time",
+    machine: || Machine::deterministic().with_limit(Duration::from_hours(2)),
+    programs: &["lowtide"],
+    guest: || guest(MANY, 1),
+    judge: |outcome| {
+        judge(outcome, MANY)?;
+        troubles_were_met(&outcome.all("round")?)
+    },
 };
 
 const ROUNDS: usize = 50;
+const MANY: usize = 1000;
 const INTERVAL: Duration = Duration::from_secs(1);
 
 const TENANT: [&str; 8] = ["--hot", "4M", "--warm", "4M", "--cold", "60M", "--pause", "20ms"];
@@ -39,6 +55,12 @@ policies:
     slo: { memory_pressure: 100%, promotion_rate: 5%/min }
     limits: { per_minute: 100%, floor: 8MiB }
     tiers: [{ use: disk }]
+";
+
+/// What is reloaded: nothing of it is held any more.
+const RELOADED: &str = "
+interval: 1s
+policies: [{ name: tenant, match: [/tenants/*], mode: observe }]
 ";
 
 /// The knobs of [`CONFIG`], what they read before and with lowtide.
@@ -59,6 +81,27 @@ enum Moment {
 /// In turn.
 const MOMENTS: [Moment; 5] = [Moment::Start, Moment::Start, Moment::Run, Moment::Shutdown, Moment::Shutdown];
 
+/// What else is wrong when it is killed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+enum Trouble {
+    Nothing,
+    /// The disk of the state directory has no block left, from before the start or from the middle of the run on.
+    FullDisk,
+    /// It was told to take over another configuration.
+    Reload,
+}
+
+/// In turn, where there is any. With five moments and two remedies, each meets each.
+const TROUBLES: [Trouble; 7] = [
+    Trouble::Nothing,
+    Trouble::FullDisk,
+    Trouble::Nothing,
+    Trouble::Reload,
+    Trouble::Nothing,
+    Trouble::FullDisk,
+    Trouble::Nothing,
+];
+
 /// What comes after the kill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum Remedy {
@@ -72,6 +115,7 @@ struct Round {
     kind: String,
     moment: Moment,
     remedy: Remedy,
+    trouble: Trouble,
     /// From the start (or from SIGTERM, in shutdown) to the kill.
     delay: Duration,
     /// Knobs that the killed daemon left changed.
@@ -97,7 +141,8 @@ struct Summary {
     left_in_state_dir: Vec<String>,
 }
 
-fn guest() -> Result<()> {
+/// With other `troubles` than none, they come in turn.
+fn guest(rounds: usize, troubles: usize) -> Result<()> {
     knobs::set_huge_pages("never")?;
     swap::on(NullBlock::create(0, 256 * MIB, block::SSD_NANOSECONDS)?.device(), 100)?;
     let cgroup = Cgroup::create("tenants/a")?;
@@ -120,10 +165,10 @@ fn guest() -> Result<()> {
     let shutdown = stopping.elapsed();
 
     let mut random = Random::new(1);
-    for round in 0..ROUNDS {
-        report::emit(
-            &Victim { daemon: &mut daemon, before: &before, setup, shutdown }.round(round, &mut random)?,
-        )?;
+    for round in 0..rounds {
+        let trouble = TROUBLES[round * troubles % TROUBLES.len()];
+        let mut victim = Victim { daemon: &mut daemon, before: &before, setup, shutdown };
+        report::emit(&victim.round(round, trouble, &mut random)?)?;
     }
     let put_back_by_another = put_back_by_another(&mut daemon, &before)?;
     report::emit(&Summary {
@@ -140,6 +185,9 @@ fn guest() -> Result<()> {
     tenant.stop().map(drop)
 }
 
+/// What takes all the room on the disk.
+const FILLER: &str = "filler";
+
 /// The journal is kept on a disk that takes its time, so that many kills meet it half written.
 fn disk_for_state() -> Result<()> {
     let disk = NullBlock::create(1, 64 * MIB, block::DISK_NANOSECONDS)?;
@@ -155,21 +203,57 @@ struct Victim<'a> {
 }
 
 impl Victim<'_> {
-    fn round(&mut self, round: usize, random: &mut Random) -> Result<Round> {
+    fn round(&mut self, round: usize, trouble: Trouble, random: &mut Random) -> Result<Round> {
         let moment = MOMENTS[round % MOMENTS.len()];
         let remedy = if round.is_multiple_of(2) { Remedy::Start } else { Remedy::Restore };
-        let delay = self.kill_at(moment, random)?;
+        let delay = self.kill_at(moment, trouble, random)?;
         let changed =
             KNOBS.iter().filter(|(path, before, _)| knobs::read(path).is_ok_and(|now| now != *before));
         let changed = changed.count();
         let journal = self.daemon.state_dir().join("journal").exists();
+        let mut differences = Vec::new();
+        if trouble == Trouble::FullDisk {
+            // What it says of the disk does not matter, what it does to the knobs does.
+            if remedy == Remedy::Restore {
+                self.daemon.command(&["restore"])?;
+                differences = Snapshot::take()?.differences(self.before);
+            }
+            self.empty_disk()?;
+        }
+        self.daemon.configure(CONFIG)?;
         self.recover(remedy)?;
-        let differences = Snapshot::take()?.differences(self.before);
-        Ok(Round { kind: "round".into(), moment, remedy, delay, changed, journal, differences })
+        differences.extend(Snapshot::take()?.differences(self.before));
+        Ok(Round { kind: "round".into(), moment, remedy, trouble, delay, changed, journal, differences })
+    }
+
+    /// Writes until nothing goes on the disk any more.
+    fn fill_disk(&self) -> Result<()> {
+        let mut filler = File::create(self.daemon.state_dir().join(FILLER))?;
+        for block in [MIB, 4096, 1] {
+            let block = vec![0; usize::try_from(block)?];
+            while filler.write_all(&block).is_ok() {}
+        }
+        Ok(())
+    }
+
+    fn empty_disk(&self) -> Result<()> {
+        Ok(fs::remove_file(self.daemon.state_dir().join(FILLER))?)
+    }
+
+    /// Makes the trouble that a run is to meet.
+    fn trouble(&self, trouble: Trouble) -> Result<()> {
+        match trouble {
+            Trouble::Nothing => Ok(()),
+            Trouble::FullDisk => self.fill_disk(),
+            Trouble::Reload => {
+                self.daemon.configure(RELOADED)?;
+                self.daemon.signal(Signal::SIGHUP)
+            }
+        }
     }
 
     /// A third of the delays lies beyond the part that is meant, so that its last step is met as well.
-    fn kill_at(&mut self, moment: Moment, random: &mut Random) -> Result<Duration> {
+    fn kill_at(&mut self, moment: Moment, trouble: Trouble, random: &mut Random) -> Result<Duration> {
         let mut within = |span: Duration| {
             Duration::from_micros(random.below(u64::try_from(span.as_micros()).unwrap_or(u64::MAX)))
         };
@@ -179,12 +263,26 @@ impl Victim<'_> {
             Moment::Shutdown => within(self.shutdown * 3 / 2),
         };
         let life = within(6 * INTERVAL);
-        self.daemon.launch_again()?;
-        if moment == Moment::Shutdown {
-            sleep(2 * self.setup + life);
-            self.daemon.signal(Signal::SIGTERM)?;
+        let early = within(delay);
+        if trouble == Trouble::FullDisk && moment == Moment::Start {
+            self.fill_disk()?;
         }
-        sleep(delay);
+        self.daemon.launch_again()?;
+        let waited = match moment {
+            Moment::Start if trouble != Trouble::Reload => Duration::ZERO,
+            Moment::Start | Moment::Run => {
+                sleep(early);
+                self.trouble(trouble)?;
+                early
+            }
+            Moment::Shutdown => {
+                sleep(2 * self.setup + life);
+                self.trouble(trouble)?;
+                self.daemon.signal(Signal::SIGTERM)?;
+                Duration::ZERO
+            }
+        };
+        sleep(delay.saturating_sub(waited));
         self.daemon.kill()?;
         Ok(delay)
     }
@@ -252,8 +350,7 @@ fn time_until(condition: impl Fn() -> Result<bool>) -> Result<Duration> {
 }
 
 fn names(directory: &Path) -> Result<Vec<String>> {
-    let entries =
-        std::fs::read_dir(directory).with_context(|| format!("cannot list {}", directory.display()))?;
+    let entries = fs::read_dir(directory).with_context(|| format!("cannot list {}", directory.display()))?;
     let mut names: Vec<_> =
         entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned())).collect::<Result<_>>()?;
     names.sort();
@@ -265,7 +362,21 @@ fn tail(text: &str) -> String {
     lines[lines.len().saturating_sub(12)..].join("\n")
 }
 
-fn judge(outcome: &Outcome) -> Result<()> {
+/// A disk that was full and a reload, each with each remedy, and not only before a knob was set.
+fn troubles_were_met(rounds: &[Round]) -> Result<()> {
+    for trouble in [Trouble::FullDisk, Trouble::Reload] {
+        for remedy in [Remedy::Start, Remedy::Restore] {
+            let met = rounds.iter().filter(|round| (round.trouble, round.remedy) == (trouble, remedy));
+            let (all, changed) =
+                met.fold((0, 0), |(all, changed), round| (all + 1, changed + usize::from(round.changed > 0)));
+            println!("{trouble:?}, then {remedy:?}: {all} rounds, {changed} of them with a knob changed");
+            ensure!(changed > 0, "{trouble:?} never met a knob that was changed");
+        }
+    }
+    Ok(())
+}
+
+fn judge(outcome: &Outcome, wanted: usize) -> Result<()> {
     let rounds: Vec<Round> = outcome.all("round")?;
     let summary: Summary = outcome.result("summary")?;
     println!("killed in  then     times  knobs changed (0/1/2/3)  journal  not as before");
@@ -291,7 +402,7 @@ fn judge(outcome: &Outcome) -> Result<()> {
     for difference in rounds.iter().flat_map(|round| &round.differences) {
         println!("NOT AS BEFORE: {difference}");
     }
-    ensure!(rounds.len() == ROUNDS, "only {} of {ROUNDS} rounds", rounds.len());
+    ensure!(rounds.len() == wanted, "only {} of {wanted} rounds", rounds.len());
     ensure!(rounds.iter().all(|round| round.differences.is_empty()), "the host is not as it was found");
     ensure!(
         rounds.iter().all(|round| round.journal || round.changed == 0),

@@ -110,9 +110,9 @@ pub static TESTS: &[Scenario] = &[
     hygiene::SCENARIO,
 ];
 
-/// What is run by its name alone. Emulated, systemd and dpkg take a quarter of an hour, and readers that never wait longer still, which
-/// `cargo xtask test` does not have.
-pub static BY_NAME: &[Scenario] = &[install::SCENARIO, watermarks::SCENARIO];
+/// What is run by its name alone. Emulated, systemd and dpkg take a quarter of an hour, readers that never wait and a thousand kills longer
+/// still, which `cargo xtask test` does not have.
+pub static BY_NAME: &[Scenario] = &[install::SCENARIO, watermarks::SCENARIO, kill::THOUSAND];
 
 /// What `cargo xtask bench` runs: they report, and judge nothing but correctness.
 pub static BENCHMARKS: &[Scenario] = &[

@@ -130,8 +130,9 @@ impl Host {
     /// As at SIGTERM.
     pub(super) async fn end(&mut self) {
         self.turns.stop();
-        self.turns.drain().await;
-        self.turns.end_sampling().await;
+        let until = tokio::time::Instant::now() + super::PATIENCE;
+        self.turns.drain(until).await;
+        self.turns.end_sampling(until).await;
     }
 }
 
