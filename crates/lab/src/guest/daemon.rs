@@ -1,5 +1,6 @@
 //! The daemon under test, as an operator would run it.
 
+use super::Watchdog;
 use crate::spec::STAGE;
 use anyhow::{Context, Result, bail, ensure};
 use nix::sys::signal::{Signal, kill};
@@ -24,6 +25,20 @@ impl Daemon {
     /// `policies` is YAML: the host part and policies, without `control` and `state_dir`, which are set here.
     pub fn start(name: &str, policies: &str) -> Result<Self> {
         let mut daemon = Self::launch(name, policies)?;
+        daemon.wait_until_ready()?;
+        Ok(daemon)
+    }
+
+    /// As [`Daemon::start`], under a watchdog.
+    pub fn start_watched(name: &str, policies: &str, watchdog: &Watchdog) -> Result<Self> {
+        let directory = directory_of(name);
+        fs::create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
+        let config = configure(&directory, policies)?;
+        let log = directory.join("log");
+        let mut command = command(&config, &log)?;
+        watchdog.tell(&mut command);
+        let child = command.spawn().context("cannot start lowtide")?;
+        let mut daemon = Self { child, config, log };
         daemon.wait_until_ready()?;
         Ok(daemon)
     }
@@ -201,10 +216,14 @@ fn configure(directory: &Path, policies: &str) -> Result<PathBuf> {
     Ok(config)
 }
 
-fn spawn(config: &PathBuf, log: &PathBuf) -> Result<Child> {
+fn spawn(config: &Path, log: &Path) -> Result<Child> {
+    command(config, log)?.spawn().context("cannot start lowtide")
+}
+
+fn command(config: &Path, log: &Path) -> Result<Command> {
     let open = || File::options().create(true).append(true).open(log);
     let mut command = Command::new("lowtide");
     command.arg("run").arg("--config").arg(config).stdin(Stdio::null());
     command.stdout(open()?).stderr(open()?);
-    command.spawn().context("cannot start lowtide")
+    Ok(command)
 }

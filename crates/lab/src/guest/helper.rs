@@ -2,7 +2,7 @@
 
 use super::peers::{adaptivemm, senpai};
 use super::{Cgroup, cgroup};
-use crate::work::{bursts, compile, load, reader};
+use crate::work::{bursts, compile, greedy, load, reader};
 use anyhow::{Context, Result};
 use clap::Subcommand;
 use nix::unistd::{Gid, Uid, chroot, setgid, setgroups, setuid};
@@ -45,6 +45,8 @@ pub enum Helper {
     Bursts(bursts::Settings),
     /// Set the watermarks as Oracle's adaptivemm does, until SIGTERM.
     Adaptivemm(adaptivemm::Settings),
+    /// Ask for pages of metrics, and let cgroups come and go, until killed.
+    Greedy(greedy::Settings),
 }
 
 impl Helper {
@@ -58,6 +60,7 @@ impl Helper {
             Self::Reader(settings) => reader::run(&settings),
             Self::Bursts(settings) => bursts::run(&settings),
             Self::Adaptivemm(settings) => adaptivemm::run(&settings),
+            Self::Greedy(settings) => greedy::run(&settings),
         }
     }
 }

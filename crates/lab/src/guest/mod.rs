@@ -21,6 +21,7 @@ pub mod swap;
 pub mod syscalls;
 pub mod systemd;
 pub mod tenants;
+pub mod watchdog;
 pub mod zram;
 
 pub use block::NullBlock;
@@ -34,4 +35,5 @@ pub use process::{CpuTime, ProcessUse};
 pub use snapshot::Snapshot;
 pub use syscalls::SyscallCount;
 pub use tenants::Tenant;
+pub use watchdog::Watchdog;
 pub use zram::Zram;

@@ -8,6 +8,7 @@ mod ages;
 mod balancer;
 mod baseline;
 mod bench_host;
+mod chaos;
 mod churn;
 mod compress;
 mod curve;
@@ -108,11 +109,12 @@ pub static TESTS: &[Scenario] = &[
     promise::SCENARIO,
     nodes::SCENARIO,
     hygiene::SCENARIO,
+    chaos::SCENARIO,
 ];
 
 /// What is run by its name alone. Emulated, systemd and dpkg take a quarter of an hour, readers that never wait and a thousand kills longer
 /// still, which `cargo xtask test` does not have.
-pub static BY_NAME: &[Scenario] = &[install::SCENARIO, watermarks::SCENARIO, kill::THOUSAND];
+pub static BY_NAME: &[Scenario] = &[install::SCENARIO, watermarks::SCENARIO, kill::THOUSAND, chaos::CROWD];
 
 /// What `cargo xtask bench` runs: they report, and judge nothing but correctness.
 pub static BENCHMARKS: &[Scenario] = &[

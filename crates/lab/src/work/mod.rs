@@ -4,6 +4,7 @@
 pub mod agents;
 pub mod bursts;
 pub mod compile;
+pub mod greedy;
 pub mod image;
 pub mod latency;
 pub mod load;
