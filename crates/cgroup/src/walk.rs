@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use lowtide_core::{LeftOut, left_out::Kind, shares};
+use lowtide_core::{LeftOut, left_out::Kind, share::shares};
 use lowtide_kernfs::{Dir, Error as FileError, Fault, Files, parse::keyed};
 
 use crate::{Cgroup, Mount, Result};

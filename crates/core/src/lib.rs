@@ -30,7 +30,7 @@ mod reads;
 mod reasons;
 mod room;
 pub mod savings;
-mod share;
+pub mod share;
 mod sinking;
 mod slowdown;
 mod state;
@@ -59,7 +59,6 @@ pub use observation::{
 };
 pub use placement::{Ladder, Rung};
 pub use policy::{Budgets, Limits, Mode, Policy, Slo};
-pub use share::shares;
 pub use state::State;
 pub use tick::tick;
 pub use tier::{SwapRoom, Tier, TierKind};

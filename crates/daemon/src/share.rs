@@ -3,15 +3,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use lowtide_core::shares;
-
-/// What is deeper is not told apart: a tenant can nest a thousand levels.
-const LEVELS: usize = 8;
-
-/// The names on the way from the root of the hierarchy to `path`: `web`, `api` for `/web/api`.
-pub(crate) fn names(path: &str) -> impl Iterator<Item = &str> {
-    path.split('/').filter(|name| !name.is_empty()).take(LEVELS)
-}
+use lowtide_core::share::{LEVELS, names, shares};
 
 /// Who has one of `most` places when each of `paths` wants one: at each level all subtrees have as many, and what one does not need goes to
 /// the others.

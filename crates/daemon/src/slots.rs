@@ -6,9 +6,8 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use lowtide_core::share::names;
 use tokio::sync::oneshot;
-
-use crate::share::names;
 
 /// Requests to the kernel that run at once. Each holds a thread; more of them would only queue on the same swap
 /// device and compress on more of the tenants' cores.

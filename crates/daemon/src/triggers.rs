@@ -10,11 +10,11 @@ use std::{
 };
 
 use lowtide_cgroup::Cgroup;
-use lowtide_core::{CgroupId, Ratio, Slo};
+use lowtide_core::{CgroupId, Ratio, Slo, share::names};
 use lowtide_psi::{ArmError, Kind, Resource, Trigger};
 use tokio::{io::Interest, sync::mpsc, task::AbortHandle};
 
-use crate::{descriptor, share::names};
+use crate::descriptor;
 
 /// The window of a trigger: with it, a rise is told within a second, on every kernel. Without CAP_SYS_RESOURCE the
 /// kernel takes multiples of 2 s only.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use lowtide_core::{Action, ByteRate, Bytes, Decision, Pending, Reason, Scope};
+use lowtide_core::{Action, ByteRate, Bytes, Decision, Effect, Pending, Reason, Scope};
 
 use crate::bench::{Bench, asked, tenant};
 
@@ -52,6 +52,41 @@ fn the_swap_out_budget_is_given_out_once_and_to_each_in_turn() {
         }
     }
     assert_eq!(served.len(), 4);
+}
+
+/// Kind 2: whoever has a hundred cgroups was served a hundred times as often.
+#[test]
+fn the_swap_out_budget_is_shared_among_tenants_however_many_cgroups_each_has() {
+    let mut bench = eager_tenants(101);
+    for (number, cgroup) in (0..).zip(&mut bench.seen.cgroups) {
+        cgroup.path = if number == 37 { "/t/good/app".into() } else { format!("/t/evil/{number}").into() };
+    }
+    bench.budgets.swap_out = ByteRate::per_second(Bytes::mib(2));
+    bench.tick();
+    let mut served = 0;
+    for _ in 0..20 {
+        let decisions = bench.tick();
+        served +=
+            decisions.iter().filter(|one| &*one.path == "/t/good/app" && one.file_only.is_none()).count();
+    }
+    assert!((9..=11).contains(&served), "served in {served} of 20 turns");
+}
+
+/// Kind 2: what a tenant swaps out at its own memory.max while lowtide asks for a little was spent for all.
+#[test]
+fn what_a_tenant_swaps_out_by_itself_is_not_spent_for_the_others() {
+    let mut bench = eager_tenants(4);
+    bench.budgets.swap_out = ByteRate::per_second(Bytes::mib(2));
+    bench.tick();
+    let effect =
+        Effect { scope: Scope::Any, requested: Bytes::mib(1), offloaded: Bytes::mib(1024), ..Effect::default() };
+    bench.seen.cgroups[0].effects = vec![effect];
+    let granted = anonymous(&bench.tick());
+    assert_eq!(
+        granted,
+        Bytes::mib(3),
+        "of the 4 MiB of this turn, what was beyond is as much as was asked for"
+    );
 }
 
 /// Too little room for one batch is no room: page cache can still go.
