@@ -10,7 +10,7 @@ use nix::{
     unistd,
 };
 
-use crate::{Error, Fault, Kernel, Operation, Result, error::Operation::Open};
+use crate::{Error, Fault, Kernel, Operation, Reading, Result, error::Operation::Open};
 
 /// No file that lowtide reads comes near this; /proc/zoneinfo of a machine with 512 CPUs is about 300 KiB.
 pub const READ_LIMIT: usize = 4 << 20;
@@ -36,10 +36,17 @@ pub trait Files {
     /// The path as the operator would type it.
     fn shown(&self, path: &Path) -> PathBuf;
 
+    /// A file that is to be read.
+    fn source(&self, path: &Path) -> Result<Source> {
+        let file = self.open(path, OFlag::O_RDONLY)?;
+        let reading = self.kernel().map_or(Reading::Whole, |kernel| kernel.reading(&self.shown(path)));
+        Ok(Source { file, reading })
+    }
+
     /// The whole file.
     fn read(&self, path: impl AsRef<Path>) -> Result<String> {
         let path = path.as_ref();
-        read_text(&self.open(path, OFlag::O_RDONLY)?, false).map_err(|e| e.at(&self.shown(path)))
+        read_text(&self.source(path)?, false).map_err(|e| e.at(&self.shown(path)))
     }
 
     /// The whole file, or `None` where there is none.
@@ -55,7 +62,7 @@ pub trait Files {
     /// all system calls of a tick.
     fn read_record(&self, path: impl AsRef<Path>) -> Result<Option<String>> {
         let path = path.as_ref();
-        let Some(file) = optional(self.open(path, OFlag::O_RDONLY))? else { return Ok(None) };
+        let Some(file) = optional(self.source(path))? else { return Ok(None) };
         optional(read_text(&file, true).map_err(|e| e.at(&self.shown(path))))
     }
 
@@ -82,7 +89,7 @@ pub trait Files {
         parser: impl FnOnce(&str) -> Result<T, Fault>,
     ) -> Result<Option<T>> {
         let path = path.as_ref();
-        let Some(file) = optional(self.open(path, OFlag::O_RDONLY))? else { return Ok(None) };
+        let Some(file) = optional(self.source(path))? else { return Ok(None) };
         let understood = with_buffer(|buffer| {
             let length = read_bytes(&file, true, buffer)?;
             let bytes = &buffer[..length];
@@ -96,7 +103,7 @@ pub trait Files {
     /// others. Returns how many were passed over because they are longer than [`LINE_LIMIT`].
     fn read_lines(&self, path: impl AsRef<Path>, mut take: impl FnMut(&[u8])) -> Result<usize> {
         let path = path.as_ref();
-        let file = self.open(path, OFlag::O_RDONLY)?;
+        let file = self.source(path)?;
         lines(&file, &mut take).map_err(|e| e.at(&self.shown(path)))
     }
 
@@ -178,17 +185,31 @@ impl Failure {
     }
 }
 
-/// What read(2) gives, nothing at the end; again after a signal.
-fn read_some(file: &OwnedFd, chunk: &mut [u8]) -> Result<usize, Failure> {
-    loop {
-        match unistd::read(file, chunk) {
-            Err(Errno::EINTR) => {}
-            read => return read.map_err(|errno| Failure::System(Operation::Read, errno)),
+/// A file that was opened to be read.
+#[derive(Debug)]
+pub struct Source {
+    file: OwnedFd,
+    reading: Reading,
+}
+
+impl Source {
+    /// What read(2) gives, nothing at the end; again after a signal.
+    fn read_some(&self, chunk: &mut [u8]) -> Result<usize, Failure> {
+        let room = match self.reading {
+            Reading::Whole => chunk.len(),
+            Reading::Pieces(most) => chunk.len().min(most.max(1)),
+            Reading::Fails(errno) => return Err(Failure::System(Operation::Read, errno)),
+        };
+        loop {
+            match unistd::read(&self.file, &mut chunk[..room]) {
+                Err(Errno::EINTR) => {}
+                read => return read.map_err(|errno| Failure::System(Operation::Read, errno)),
+            }
         }
     }
 }
 
-fn read_text(file: &OwnedFd, in_one_piece: bool) -> Result<String, Failure> {
+fn read_text(file: &Source, in_one_piece: bool) -> Result<String, Failure> {
     let mut bytes = Vec::new();
     let length = read_bytes(file, in_one_piece, &mut bytes)?;
     bytes.truncate(length);
@@ -200,13 +221,13 @@ fn read_text(file: &OwnedFd, in_one_piece: bool) -> Result<String, Failure> {
 
 /// Puts the file at the beginning of `bytes`, whatever was there, and returns its length. They are not cut off there: to fill them up
 /// again with zeros would cost more than the file.
-fn read_bytes(file: &OwnedFd, in_one_piece: bool, bytes: &mut Vec<u8>) -> Result<usize, Failure> {
+fn read_bytes(file: &Source, in_one_piece: bool, bytes: &mut Vec<u8>) -> Result<usize, Failure> {
     let mut length = 0;
     loop {
         if bytes.len() < length + CHUNK {
             bytes.resize(length + CHUNK, 0);
         }
-        let count = read_some(file, &mut bytes[length..length + CHUNK])?;
+        let count = file.read_some(&mut bytes[length..length + CHUNK])?;
         length += count;
         if length > READ_LIMIT {
             return Err(Failure::TooLarge(READ_LIMIT));
@@ -233,7 +254,7 @@ fn with_buffer<T>(work: impl FnOnce(&mut Vec<u8>) -> T) -> T {
     done
 }
 
-fn lines(file: &OwnedFd, take: &mut dyn FnMut(&[u8])) -> Result<usize, Failure> {
+fn lines(file: &Source, take: &mut dyn FnMut(&[u8])) -> Result<usize, Failure> {
     let (mut line, mut too_long, mut length) = (Vec::new(), 0, 0_usize);
     let mut chunk = vec![0; LINE_LIMIT];
     let mut end = |line: &mut Vec<u8>| {
@@ -245,7 +266,7 @@ fn lines(file: &OwnedFd, take: &mut dyn FnMut(&[u8])) -> Result<usize, Failure> 
         line.clear();
     };
     loop {
-        let count = read_some(file, &mut chunk)?;
+        let count = file.read_some(&mut chunk)?;
         if count == 0 {
             break;
         }

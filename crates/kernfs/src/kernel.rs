@@ -7,6 +7,23 @@ pub trait Kernel: Debug + Send + Sync {
     /// Told of each write before it is done, with the path as the operator would type it. `None` if the file is to hold the text; else
     /// what the kernel says, and the file stays as it is.
     fn written(&self, path: &Path, text: &[u8]) -> Option<Result<(), Errno>>;
+
+    /// Asked once for each file that is opened to be read, how that goes.
+    fn reading(&self, _path: &Path) -> Reading {
+        Reading::Whole
+    }
+}
+
+/// How a file is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Reading {
+    /// A read(2) gives as much as there is room for.
+    #[default]
+    Whole,
+    /// It gives so many bytes at most, at least one.
+    Pieces(usize),
+    /// It fails, as with EIO.
+    Fails(Errno),
 }
 
 /// Who answers writes below a root; nobody but the files themselves unless a test says so.

@@ -78,8 +78,12 @@ fn what_a_tenant_swaps_out_by_itself_is_not_spent_for_the_others() {
     let mut bench = eager_tenants(4);
     bench.budgets.swap_out = ByteRate::per_second(Bytes::mib(2));
     bench.tick();
-    let effect =
-        Effect { scope: Scope::Any, requested: Bytes::mib(1), offloaded: Bytes::mib(1024), ..Effect::default() };
+    let effect = Effect {
+        scope: Scope::Any,
+        requested: Bytes::mib(1),
+        offloaded: Bytes::mib(1024),
+        ..Effect::default()
+    };
     bench.seen.cgroups[0].effects = vec![effect];
     let granted = anonymous(&bench.tick());
     assert_eq!(

@@ -4,6 +4,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use lowtide_kernfs::{Errno, Reading};
 use nix::{sys::stat::Mode, unistd::mkfifo};
 use proptest::prelude::*;
 
@@ -37,6 +38,8 @@ pub(super) enum What {
     Child(Vec<u8>),
     /// So many directories below each other.
     Deep(usize),
+    /// The kernel reads it, or what is below, like that.
+    Reading(Reading),
 }
 
 const NUMBERS: &[&str] = &[
@@ -88,6 +91,9 @@ fn what() -> impl Strategy<Value = What> {
         2 => prop::sample::select(vec![&b"caf\xe9"[..], b"a\x1b[2J", b"docker-x.scope", b"ssh.service", b" (deleted)", b"x y\\z"])
             .prop_map(|name| What::Child(name.to_vec())),
         1 => (1_usize..300).prop_map(What::Deep),
+        3 => prop::sample::select(vec![Errno::EIO, Errno::EINTR, Errno::ENODEV, Errno::EOPNOTSUPP, Errno::ENOMEM])
+            .prop_map(|errno| What::Reading(Reading::Fails(errno))),
+        2 => (1_usize..200).prop_map(|most| What::Reading(Reading::Pieces(most))),
     ]
 }
 
@@ -121,6 +127,7 @@ impl Change {
                 symlink(to, &place).unwrap();
             }
             What::Child(name) => child(&place, Path::new(std::ffi::OsStr::from_bytes(name))),
+            What::Reading(_) => {}
             What::Deep(depth) => child(&place, &["d"; 1000][..*depth].iter().collect::<PathBuf>()),
         }
     }

@@ -1,14 +1,14 @@
 use std::{
     collections::BTreeMap,
     fs,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex},
     time::Duration,
 };
 
 use lowtide_core::{Action, Bytes};
 use lowtide_journal::Journal;
-use lowtide_kernfs::{Errno, Kernel, Root};
+use lowtide_kernfs::{Errno, Kernel, Reading, Root};
 use lowtide_policy::Config;
 use tempfile::TempDir;
 use tokio::sync::mpsc;
@@ -44,6 +44,7 @@ pub(super) type Decided = (Action, u8);
 /// A host with three tenants, and an odd one between them.
 pub(super) struct Host {
     tree: Tree,
+    kernel: Arc<OddKernel>,
     /// As everything was in the beginning.
     captured: Arc<Tree>,
     _state: TempDir,
@@ -57,12 +58,16 @@ pub(super) struct Host {
 
 /// Answers requests without looking at files that may be odd. Those of all others are carried out, one at a time, if there are any.
 #[derive(Debug)]
-struct OddKernel(Option<Mutex<FakeKernel>>);
+struct OddKernel {
+    others: Option<Mutex<FakeKernel>>,
+    /// How the files at or below these places are read.
+    readings: Mutex<BTreeMap<PathBuf, Reading>>,
+}
 
 impl Kernel for OddKernel {
     fn written(&self, path: &Path, text: &[u8]) -> Option<Result<(), Errno>> {
         let is_odd = path.components().any(|name| name.as_os_str() == "odd");
-        if let Some(others) = self.0.as_ref().filter(|_| !is_odd) {
+        if let Some(others) = self.others.as_ref().filter(|_| !is_odd) {
             return others.lock().unwrap().written(path, text);
         }
         match path.file_name()?.to_str()? {
@@ -70,6 +75,12 @@ impl Kernel for OddKernel {
             "memory.pressure" => Some(Err(Errno::EOPNOTSUPP)),
             _ => None,
         }
+    }
+
+    fn reading(&self, path: &Path) -> Reading {
+        let readings = self.readings.lock().unwrap();
+        let found = path.ancestors().find_map(|place| readings.get(place));
+        found.copied().unwrap_or_default()
     }
 }
 
@@ -83,16 +94,25 @@ impl Host {
         // What idle ages are read on another thread at is not the same in two runs.
         fs::write(&file, CONFIG.replace("SOURCE", if others { "none" } else { "mglru" })).unwrap();
         let config = lowtide_policy::load(&file).unwrap().config;
-        let kernel = Arc::new(OddKernel(others.then(|| Mutex::new(FakeKernel::of(tree.root())))));
-        let root = Root::open(tree.root()).unwrap().answered_by(kernel);
+        let answers = others.then(|| Mutex::new(FakeKernel::of(tree.root())));
+        let kernel = Arc::new(OddKernel { others: answers, readings: Mutex::default() });
+        let root = Root::open(tree.root()).unwrap().answered_by(Arc::clone(&kernel) as Arc<dyn Kernel>);
         let (alarms, _) = mpsc::unbounded_channel();
         let journal = Journal::open(state.path(), &root).unwrap();
         let turns = Loop::new(root, state.path().into(), alarms).unwrap();
         let total = others.then(|| total(tree.root()));
-        Self { tree, captured, _state: state, config, turns, journal, count: 0, total }
+        Self { tree, kernel, captured, _state: state, config, turns, journal, count: 0, total }
     }
 
     pub(super) fn change(&mut self, change: &Change) {
+        let place = self.tree.root().join(&change.place);
+        let mut readings = self.kernel.readings.lock().unwrap();
+        match change.what {
+            What::Reading(reading) => drop(readings.insert(place, reading)),
+            What::Back => readings.retain(|other, _| !other.starts_with(&place)),
+            _ => {}
+        }
+        drop(readings);
         change.make(self.tree.root(), self.captured.root());
     }
 
@@ -120,6 +140,7 @@ impl Host {
 
     /// Everything is as it was.
     pub(super) async fn recover(&mut self) -> Option<BTreeMap<String, Decided>> {
+        self.kernel.readings.lock().unwrap().clear();
         // All but the hierarchy itself, which no host replaces.
         for place in ["proc", "sys/block", "sys/module", "sys/devices", "sys/kernel", "sys/fs/cgroup/odd"] {
             Change { place: place.to_owned(), what: What::Back }.make(self.tree.root(), self.captured.root());

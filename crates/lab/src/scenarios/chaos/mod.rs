@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "chaos",
     about: "beside a tenant with thousands of cgroups, deep ones, odd names, churn and 16 greedy scrapers another one is served as without it",
-    machine: || machine(2048 * MIB, Duration::from_mins(15)),
+    machine: || machine(2048 * MIB, Duration::from_mins(30)),
     programs: &["lowtide"],
     guest: || guest(Crowd { flat: 2000, deep: 200, leaves: 30, holders: 60 }),
     judge,
