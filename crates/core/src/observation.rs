@@ -142,6 +142,8 @@ pub struct CgroupObservation {
     pub policy: usize,
     /// Whether any process lives in it or below.
     pub populated: bool,
+    /// Its owner wants it to be left alone, and the policy allows that.
+    pub opted_out: bool,
     /// Its memory.
     pub memory: Memory,
     /// What its policy's tiers mean on this host.

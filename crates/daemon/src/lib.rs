@@ -4,6 +4,7 @@ mod actuator;
 mod balancer;
 #[cfg(test)]
 mod cases;
+mod choices;
 mod complaints;
 mod confine;
 pub mod control;

@@ -19,6 +19,7 @@ use lowtide_policy::PolicySet;
 use lowtide_psi::Resource;
 
 use crate::{
+    choices::{Choices, Chosen},
     complaints::Complaints,
     eviction::Nodes,
     limits,
@@ -39,6 +40,7 @@ pub(crate) struct Observer {
     before: HashMap<CgroupId, Pressures>,
     complaints: Complaints,
     unchanged: Unchanged,
+    choices: Choices,
 }
 
 /// What was seen, with the handles to act on it.
@@ -52,6 +54,8 @@ pub(crate) struct Sight {
     pub(crate) handles: HashMap<CgroupId, Cgroup>,
     /// Pressure since the last look.
     pub(crate) stalls: HashMap<CgroupId, Stalls>,
+    /// What targets have chosen for their policy.
+    pub(crate) chosen: HashMap<CgroupId, Chosen>,
     /// Paths that could not be looked at, with all below them: whether there are targets is not known.
     pub(crate) unseen: Vec<Arc<str>>,
     /// What could not be seen.
@@ -73,6 +77,8 @@ struct Found {
     levels: Vec<Level>,
     /// Paths that could not be looked at, with all below them.
     unseen: Vec<Arc<str>>,
+    /// What cgroups have chosen for their policy.
+    chosen: HashMap<CgroupId, Chosen>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -95,6 +101,7 @@ impl Observer {
             takes_swappiness: None,
             before: HashMap::new(),
             complaints: Complaints::default(),
+            choices: Choices::default(),
         })
     }
 
@@ -135,13 +142,15 @@ impl Observer {
         // Off, and without pages, it has no limit that matters.
         let with_zswap = host.tiers.iter().any(|tier| tier.kind == TierKind::Zswap);
         self.unchanged.begin(now, with_zswap);
-        let Found { targets, beyond, levels, unseen } = self.targets(policies, &mut left_out)?;
+        self.choices.begin(now);
+        let Found { targets, beyond, levels, unseen, chosen } = self.targets(policies, &mut left_out)?;
         let (mut places, mut own) = (Vec::new(), Vec::new());
         let mut sight = Sight {
             seen: Observation { host, cgroups: Vec::with_capacity(targets.len()) },
             targets: targets.iter().map(|(target, ..)| target.id).chain(beyond).collect(),
             handles: HashMap::with_capacity(targets.len()),
             stalls: HashMap::with_capacity(targets.len()),
+            chosen,
             unseen,
             left_out,
         };
@@ -151,7 +160,8 @@ impl Observer {
             let limits = self.unchanged.limits(&cgroup);
             let observed = limits.and_then(|limits| Ok((observe(&target, &cgroup, &slow, limits)?, limits)));
             match observed.map(|(seen, limits)| Some((seen?, limits))) {
-                Ok(Some((seen, limits))) => {
+                Ok(Some((mut seen, limits))) => {
+                    seen.opted_out = sight.chosen.get(&seen.id).is_some_and(Chosen::is_off);
                     self.unchanged.ran(target.id, seen.processor_time);
                     places.push(place);
                     own.push(settings(&seen, limits));
@@ -229,6 +239,8 @@ impl Observer {
         let mut handles = HashMap::new();
         let (mut lineage, mut failed) = (Lineage::default(), Vec::new());
         let unchanged = &mut self.unchanged;
+        let (choices, mut chosen) = (&mut self.choices, HashMap::new());
+        let may_choose = policies.lets_choose();
         let most = MOST.min(limits::cgroups_at_once());
         // Whatever the walk finds, what is read after it has descriptors.
         let reserve = limits::reserve_descriptors(&self.mount);
@@ -241,6 +253,9 @@ impl Observer {
             let place = entered.unwrap_or_default();
             let is_told = fails.is_some();
             failed.extend(fails);
+            if may_choose {
+                choices.enter(cgroup);
+            }
             if targets::is_protected(cgroup.path(), &self.own) {
                 protected.push(Arc::clone(cgroup.path()));
             } else if let Some(policy) = policies.matching(cgroup.path())
@@ -258,6 +273,8 @@ impl Observer {
                     return Descend::Yes;
                 };
                 let (id, path) = (cgroup.id(), Arc::clone(cgroup.path()));
+                let (policy, choice) = choices.of(policy, policies);
+                chosen.extend(choice.map(|choice| (id, choice)));
                 candidates.push(Candidate { id, path, policy, populated });
                 // No more descriptors than are used in the end; who is chosen without one is opened again.
                 let handle = (handles.len() < most).then(|| cgroup.clone());
@@ -267,6 +284,7 @@ impl Observer {
         })?;
         drop(reserve);
         left_out.join(walked.left_out);
+        left_out.join(self.choices.end());
         for why in &failed {
             left_out.add(Kind::Cgroup, why);
         }
@@ -310,7 +328,9 @@ impl Observer {
                 Err(error) => left_out.add(Kind::Cgroup, &error.to_string()),
             }
         }
-        Ok(Found { targets: opened, beyond, levels: lineage.into_levels(), unseen: not_looked_at })
+        // A tenant can make any number of those that are none in the end.
+        let chosen = opened.iter().filter_map(|(target, ..)| chosen.remove_entry(&target.id)).collect();
+        Ok(Found { targets: opened, beyond, levels: lineage.into_levels(), unseen: not_looked_at, chosen })
     }
 
     /// Asks the kernel once whether it takes `swappiness=`, through a cgroup that lowtide is told to act on: in observe
@@ -372,6 +392,7 @@ fn observe(
         path: Arc::clone(&target.path),
         policy: target.policy,
         populated: target.populated,
+        opted_out: false,
         memory,
         confined: Confinement::default(),
         processor_time: cgroup.processor_time()?,

@@ -17,6 +17,7 @@ use lowtide_core::{
 
 use crate::{
     balancer::StoreView,
+    choices::{ATTRIBUTE, Chosen, Outcome},
     ledger::{Entry, WorkingSet},
     promise::Promise,
     view::{CgroupView, TierCost, View},
@@ -233,6 +234,7 @@ pub(crate) fn explain(cgroup: &CgroupView, view: &View) -> String {
     let mut text = String::new();
     // Writing to a String cannot fail.
     let _ = write_decision(&mut text, cgroup);
+    let _ = cgroup.chosen.as_ref().map_or(Ok(()), |chosen| write_chosen(&mut text, chosen));
     let _ = write_confinement(&mut text, &cgroup.confined);
     let stuck = view.stuck.as_ref().filter(|_| cgroup.acting);
     let _ = stuck.map_or(Ok(()), |stuck| writeln!(text, "  {stuck}"));
@@ -257,6 +259,17 @@ fn write_decision(text: &mut String, cgroup: &CgroupView) -> std::fmt::Result {
         writeln!(text, "  {}", numbered(why))?;
     }
     Ok(())
+}
+
+/// Where its policy comes from, if not from the files alone.
+fn write_chosen(text: &mut String, Chosen { by, written, given, outcome }: &Chosen) -> std::fmt::Result {
+    let by = escaped(by);
+    write!(text, "  {ATTRIBUTE} of {by} is `{written}`")?;
+    match outcome {
+        Outcome::Policy => writeln!(text, ": chosen in place of policy {given}, which allows that"),
+        Outcome::Off => writeln!(text, ": left alone, which policy {given} allows"),
+        Outcome::Ignored => writeln!(text, ": ignored, `may_choose` of policy {given} does not have it"),
+    }
 }
 
 /// `reason 4: tasks stall on memory more than the SLO allows`.

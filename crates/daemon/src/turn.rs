@@ -221,7 +221,7 @@ impl Loop {
     }
 
     fn view(&mut self, sight: Sight, decisions: Vec<Decision>, config: &Config, now: Duration) -> View {
-        let Sight { seen, stalls, mut left_out, .. } = sight;
+        let Sight { seen, stalls, mut chosen, mut left_out, .. } = sight;
         left_out.join(self.sampler.sampling().left_out.clone());
         self.observer.complain(&left_out);
         let own = self.observer.own_memory();
@@ -230,7 +230,8 @@ impl Loop {
         let acting: Vec<_> =
             config.policies.policies().iter().map(|policy| policy.mode == Mode::Full).collect();
         let remembered = Remembered { state: &self.state, ledger: &self.ledger };
-        let view = View::new(seen, decisions, remembered, own, stalls, hotness, &acting);
+        let mut view = View::new(seen, decisions, remembered, own, stalls, hotness, &acting);
+        view.cgroups.iter_mut().for_each(|cgroup| cgroup.chosen = chosen.remove(&cgroup.id));
         let cost = |tier: &Tier| {
             let fault = self.state.fault_cost(tier);
             let age = self.state.fault_cost_age(tier, now);
@@ -372,7 +373,9 @@ fn sampled(sight: &Sight, config: &Config, state: &State) -> Vec<Target> {
         let (path, cold_after) = (Arc::clone(&cgroup.path), policy.cold_after);
         Some(Target { id: cgroup.id, path, every, slow_every, cold_after })
     };
-    let worth_it = |cgroup: &&CgroupObservation| cgroup.populated && !cgroup.memory.has_little_anonymous();
+    let worth_it = |cgroup: &&CgroupObservation| {
+        cgroup.populated && !cgroup.opted_out && !cgroup.memory.has_little_anonymous()
+    };
     sight.seen.cgroups.iter().filter(worth_it).filter_map(target).collect()
 }
 

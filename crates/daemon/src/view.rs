@@ -16,6 +16,7 @@ use lowtide_core::{
 use crate::{
     actuator::Hanging,
     balancer::StoreView,
+    choices::Chosen,
     ledger::{Account, Ledger},
     report::Sums,
     stuck::Stuck,
@@ -92,6 +93,8 @@ pub(crate) struct CgroupView {
     pub(crate) id: CgroupId,
     /// From the cgroup root.
     pub(crate) path: Arc<str>,
+    /// What was chosen for its policy, by its owner; `None` if the files alone say which one it is.
+    pub(crate) chosen: Option<Chosen>,
     /// Its policy lets lowtide offload its anonymous memory.
     pub(crate) acting: bool,
     /// Its memory.
@@ -181,6 +184,7 @@ impl View {
             CgroupView {
                 id: cgroup.id,
                 path: cgroup.path,
+                chosen: None,
                 acting: acting.get(cgroup.policy).copied().unwrap_or(false),
                 stalls: stalls(cgroup.id),
                 memory_stall: cgroup.memory_pressure,

@@ -7,6 +7,7 @@ use std::{
 use lowtide_core::escape::escaped_bytes;
 use nix::{
     dir::Type,
+    errno::Errno,
     fcntl::{OFlag, OpenHow, ResolveFlag, openat2},
     sys::stat::fstat,
 };
@@ -36,6 +37,15 @@ pub struct Entries {
     pub unreadable: usize,
     /// One of them, as it can be shown.
     pub example: Option<String>,
+}
+
+/// What an extended attribute holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Attribute {
+    /// These bytes.
+    Value(Vec<u8>),
+    /// More than were asked for.
+    Longer,
 }
 
 impl Dir {
@@ -100,6 +110,30 @@ impl Dir {
         entries.directories.sort_unstable();
         entries.files.sort_unstable();
         Ok(entries)
+    }
+
+    /// An extended attribute of it, at most `most` bytes long; `None` if it has none of that name, or if the file system has no extended
+    /// attributes.
+    ///
+    /// A cgroup has those that begin with `user.` since 5.7 (fs/kernfs/inode.c, `kernfs_vfs_user_xattr_set`), for whoever may write to its
+    /// directory (fs/xattr.c, `xattr_permission`). They live as long as the cgroup. Setting one does not change the directory's ctime there.
+    pub fn attribute(&self, name: &str, most: usize) -> Result<Option<Attribute>> {
+        // The kernel answers EBADF to a handle that was opened with O_PATH.
+        let handle = self.open(Path::new("."), OFlag::O_RDONLY | OFlag::O_DIRECTORY)?;
+        let mut value = vec![0; most];
+        match rustix::fs::fgetxattr(&handle, name, &mut value[..]) {
+            Ok(length) => {
+                value.truncate(length);
+                Ok(Some(Attribute::Value(value)))
+            }
+            Err(rustix::io::Errno::RANGE) => Ok(Some(Attribute::Longer)),
+            Err(rustix::io::Errno::NODATA | rustix::io::Errno::OPNOTSUPP) => Ok(None),
+            Err(errno) => Err(Error::System {
+                operation: Operation::Attribute,
+                path: self.path.as_ref().into(),
+                errno: Errno::from_raw(errno.raw_os_error()),
+            }),
+        }
     }
 
     /// The handle, for calls such as fstatfs(2).

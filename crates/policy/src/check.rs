@@ -13,6 +13,7 @@ use crate::{
     is_protected,
     leaf::Match,
     lines::lines,
+    matcher::Checked,
     metrics::metrics,
     pattern::Pattern,
     raw,
@@ -77,7 +78,7 @@ fn holdout(raw: raw::HostHoldout) -> Holdout {
 }
 
 /// The policies with their patterns, and what is wrong with them.
-pub(crate) fn policies(found: Vec<Found<'_>>) -> (Vec<(Policy, Vec<Pattern>)>, Vec<Problem>) {
+pub(crate) fn policies(found: Vec<Found<'_>>) -> (Vec<Checked>, Vec<Problem>) {
     let mut seen = Seen::default();
     let mut checked = Vec::new();
     for Found { source, policy } in found {
@@ -93,7 +94,7 @@ pub(crate) fn policies(found: Vec<Found<'_>>) -> (Vec<(Policy, Vec<Pattern>)>, V
     (checked, seen.errors.into_iter().chain(seen.warnings).collect())
 }
 
-fn finish(name: Arc<str>, raw: raw::Policy) -> (Policy, Vec<Pattern>) {
+fn finish(name: Arc<str>, raw: raw::Policy) -> Checked {
     let default = Policy::observe(&name);
     let cold_after = cold_after(&raw);
     let policy = Policy {
@@ -105,7 +106,9 @@ fn finish(name: Arc<str>, raw: raw::Policy) -> (Policy, Vec<Pattern>) {
         limits: limits(raw.limits.unwrap_or_default()),
         lines: lines(&raw.lines.unwrap_or_default(), cold_after),
     };
-    (policy, raw.patterns.into_iter().flat_map(|pattern| pattern.value.0).collect())
+    let patterns = raw.patterns.into_iter().flat_map(|pattern| pattern.value.0).collect();
+    let may_choose = raw.may_choose.unwrap_or_default().into_iter().map(|named| named.value.0).collect();
+    Checked { policy, patterns, may_choose }
 }
 
 /// From which age on memory may go under a policy.

@@ -11,6 +11,7 @@
 
 mod balancer;
 mod check;
+mod choice;
 mod config;
 mod hints;
 mod history;
@@ -34,6 +35,7 @@ mod units;
 mod watermarks;
 mod yaml;
 
+pub use choice::Choice;
 pub use config::{Config, Hotness, Price, SourceChoice};
 pub use history::History;
 pub use load::{Loaded, control_socket, files, load, parse};

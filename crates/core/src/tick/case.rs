@@ -275,7 +275,8 @@ impl Case<'_> {
     /// The first reason, in order of weight, for which nothing is asked for now.
     fn must_wait(&self, state: &CgroupState, harm: Harm, figures: &Figures, room: &Room) -> Option<Reason> {
         let checks = [
-            // First, so that it can be told by its reason whatever else there is.
+            // First, so that it can be told by its reason whatever else there is. Who chooses it is not like those that are drawn.
+            (self.cgroup.opted_out, Reason::OptedOut),
             (self.budgets.holdout.has(&self.cgroup.path, self.policy), Reason::HeldOut),
             (!self.cgroup.populated, Reason::Unpopulated),
             (self.cgroup.alarm, Reason::Trigger),

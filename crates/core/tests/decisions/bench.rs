@@ -181,6 +181,7 @@ pub(crate) fn tenant(id: u64) -> CgroupObservation {
         path: format!("/tenant-{id}").into(),
         policy: 0,
         populated: true,
+        opted_out: false,
         memory: Memory {
             current: Bytes::mib(1_000),
             swap_current: Some(Bytes::ZERO),

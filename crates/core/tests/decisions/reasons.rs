@@ -49,6 +49,23 @@ const CASES: &[Case] = &[
     ),
     ("observe", |b| b.policy().mode = Mode::Observe, Holds(Reason::ObserveMode)),
     ("held out", |b| b.budgets.holdout.share = Ratio::ONE, Holds(Reason::HeldOut)),
+    ("opted out", |b| b.cgroup().opted_out = true, Holds(Reason::OptedOut)),
+    (
+        "opted out, and would be held out",
+        |b| {
+            b.cgroup().opted_out = true;
+            b.budgets.holdout.share = Ratio::ONE;
+        },
+        Holds(Reason::OptedOut),
+    ),
+    (
+        "opted out under a policy that observes",
+        |b| {
+            b.cgroup().opted_out = true;
+            b.policy().mode = Mode::Observe;
+        },
+        Holds(Reason::OptedOut),
+    ),
     ("young", |b| b.policy().cold_after = Duration::from_hours(1), Holds(Reason::WarmingUp)),
     ("memory stall", |b| stall(&mut b.cgroup().memory_pressure), Holds(Reason::MemoryPressure)),
     ("io stall", |b| stall(&mut b.cgroup().io_pressure), Holds(Reason::IoPressure)),
@@ -334,6 +351,7 @@ fn numbers_and_names_are_an_interface() {
         (34, "not_worth_it"),
         (35, "queued"),
         (36, "held_out"),
+        (37, "opted_out"),
     ];
     assert_eq!(listed, pinned);
 }

@@ -132,7 +132,7 @@ fn confined() -> impl Strategy<Value = Confinement> {
 
 fn cgroup(id: u64) -> BoxedStrategy<CgroupObservation> {
     let rarely = || prop::bool::weighted(0.05);
-    let flags = (prop::bool::weighted(0.95), rarely(), pending());
+    let flags = (prop::bool::weighted(0.95), rarely(), rarely(), pending());
     let reading = option::weighted(0.5, reading());
     let memory = (memory(), confined());
     (memory, stall(), stall(), flags, prop::collection::vec(effect(), 0..2), reading)
@@ -141,7 +141,7 @@ fn cgroup(id: u64) -> BoxedStrategy<CgroupObservation> {
                 (memory, confined),
                 memory_pressure,
                 io_pressure,
-                (populated, alarm, pending),
+                (populated, opted_out, alarm, pending),
                 effects,
                 reading,
             )| {
@@ -152,6 +152,7 @@ fn cgroup(id: u64) -> BoxedStrategy<CgroupObservation> {
                     reads: [].into(),
                     policy: usize::try_from(id).unwrap_or_default(),
                     populated,
+                    opted_out,
                     memory,
                     confined,
                     memory_pressure,

@@ -130,7 +130,7 @@ fn allowed(
     let Action::Reclaim { amount, scope } = decision.action else { return Ok(()) };
     let memory = &cgroup.memory;
     prop_assert!(policy.mode != Mode::Observe);
-    prop_assert!(cgroup.populated && !cgroup.pending.is_any() && !cgroup.alarm);
+    prop_assert!(cgroup.populated && !cgroup.opted_out && !cgroup.pending.is_any() && !cgroup.alarm);
     prop_assert!(amount >= Bytes::kib(128), "{amount}");
     let protected = policy.limits.floor.max(memory.min).max(memory.low);
     prop_assert!(amount <= memory.current - protected, "{amount} of {}", memory.current);
