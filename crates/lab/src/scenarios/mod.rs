@@ -5,6 +5,7 @@
 //! or [`SHOWS`].
 
 mod ages;
+mod alerts;
 mod balancer;
 mod baseline;
 mod bench_host;
@@ -110,9 +111,9 @@ pub static TESTS: &[Scenario] = &[
     hygiene::SCENARIO,
 ];
 
-/// What is run by its name alone. Emulated, systemd and dpkg take a quarter of an hour, and readers that never wait longer still, which
-/// `cargo xtask test` does not have.
-pub static BY_NAME: &[Scenario] = &[install::SCENARIO, watermarks::SCENARIO];
+/// What is run by its name alone. Emulated, systemd and dpkg take a quarter of an hour, readers that never wait longer still, and alerts come
+/// when their causes have lasted ten minutes, which `cargo xtask test` does not have.
+pub static BY_NAME: &[Scenario] = &[install::SCENARIO, alerts::SCENARIO, watermarks::SCENARIO];
 
 /// What `cargo xtask bench` runs: they report, and judge nothing but correctness.
 pub static BENCHMARKS: &[Scenario] = &[
