@@ -26,6 +26,7 @@ mod notify;
 mod observer;
 mod past;
 mod present;
+mod process;
 mod promise;
 mod pulse;
 mod report;

@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
     sync::Arc,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use lowtide_cgroup::{Cgroup, Descend, Error, Mount};
@@ -24,6 +24,7 @@ use crate::{
     eviction::Nodes,
     limits,
     lineage::Lineage,
+    process::Process,
     targets::{self, Candidate},
     unchanged::Unchanged,
     view::Stalls,
@@ -208,6 +209,12 @@ impl Observer {
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let kib = line.and_then(|rest| rest.trim().trim_end_matches("kB").trim().parse().ok());
         Bytes::kib(kib.unwrap_or(0))
+    }
+
+    /// What the daemon's own process takes.
+    #[must_use]
+    pub(crate) fn own_process(&self, started: SystemTime) -> Process {
+        Process::look(&self.root, started)
     }
 
     fn host(&self, left_out: &mut LeftOut) -> Result<HostObservation, Error> {

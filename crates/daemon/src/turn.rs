@@ -57,6 +57,8 @@ pub(crate) struct Loop {
     alarms: HashSet<CgroupId>,
     effects: HashMap<CgroupId, Vec<Effect>>,
     started: Instant,
+    /// The same by the system's clock.
+    since: SystemTime,
     ticks: u64,
     /// The host's memory at the last look.
     total: Bytes,
@@ -69,6 +71,7 @@ pub(crate) struct Looked {
     now: Duration,
     /// Of this thread when it began.
     cpu: Duration,
+    begun: Instant,
 }
 
 impl Loop {
@@ -95,6 +98,7 @@ impl Loop {
             alarms: HashSet::new(),
             effects: HashMap::new(),
             started: Instant::now(),
+            since: SystemTime::now(),
             ticks: 0,
             total: Bytes::MAX,
         })
@@ -125,16 +129,16 @@ impl Loop {
     /// The beginning of a turn: what there is to see. `now` is the loop's [uptime](Self::uptime). Fails only if the host itself cannot
     /// be observed; nothing was done then.
     pub(crate) fn look(&mut self, config: &Config, now: Duration) -> Result<Looked, Error> {
-        let cpu = thread_cpu().unwrap_or_default();
+        let (cpu, begun) = (thread_cpu().unwrap_or_default(), Instant::now());
         self.collect();
         let sight = self.observer.look(&config.policies, now)?;
         self.total = sight.seen.host.total;
-        Ok(Looked { sight, now, cpu })
+        Ok(Looked { sight, now, cpu, begun })
     }
 
     /// The rest of it: what was seen is decided on, and requests begin.
     pub(crate) fn go_on(&mut self, looked: Looked, config: &Config, journal: &mut Journal) -> View {
-        let Looked { mut sight, now, cpu } = looked;
+        let Looked { mut sight, now, cpu, begun } = looked;
         // Before anything is asked of a cgroup.
         let state = &self.state;
         self.confine.turn(journal, &mut sight, config, &|id| state.wants_past_zswap(id));
@@ -153,6 +157,9 @@ impl Loop {
         view.watermarks = watermarks;
         view.problems.extend(self.watermarks.problem().map(|problem| format!("watermarks: {problem}")));
         view.tick_cpu = thread_cpu().unwrap_or_default().saturating_sub(cpu);
+        view.tick_duration = begun.elapsed();
+        view.interval = config.interval;
+        view.process = self.observer.own_process(self.since);
         self.books.turn(&view);
         view.sums = self.books.sums(config.price.as_ref());
         view

@@ -18,6 +18,7 @@ use crate::{
     balancer::StoreView,
     choices::Chosen,
     ledger::{Account, Ledger},
+    process::Process,
     report::Sums,
     stuck::Stuck,
     watermarks::WatermarksView,
@@ -32,6 +33,12 @@ pub(crate) struct View {
     pub(crate) ticks: u64,
     /// What the last tick cost: observing, deciding and starting requests.
     pub(crate) tick_cpu: Duration,
+    /// How long the last tick took, by the clock.
+    #[serde(skip)]
+    pub(crate) tick_duration: Duration,
+    /// Time between the beginnings of two ticks, as configured.
+    #[serde(skip)]
+    pub(crate) interval: Duration,
     /// The host.
     pub(crate) host: HostObservation,
     /// What a fault on a page costs, for each tier of the host in its order.
@@ -71,6 +78,12 @@ pub(crate) struct View {
     /// When the last turn was done, by the system's clock.
     #[serde(skip)]
     pub(crate) done: Option<SystemTime>,
+    /// When the configuration in force was read.
+    #[serde(skip)]
+    pub(crate) configured: Option<SystemTime>,
+    /// What the daemon's own process takes.
+    #[serde(skip)]
+    pub(crate) process: Process,
     /// Every target.
     pub(crate) cgroups: Vec<CgroupView>,
 }
@@ -210,6 +223,10 @@ impl View {
             uptime: Duration::ZERO,
             ticks: 0,
             tick_cpu: Duration::ZERO,
+            tick_duration: Duration::ZERO,
+            interval: Duration::ZERO,
+            configured: None,
+            process: Process::default(),
             host,
             costs: Vec::new(),
             own,

@@ -73,6 +73,12 @@ impl Dir {
         Ok((stat.st_ino, u64::from(stat.st_nlink).checked_sub(2)))
     }
 
+    /// What stat(2) calls its size. That of /proc/PID/fd is how many descriptors are open, since 6.2 (fs/proc/fd.c, `proc_fd_getattr`);
+    /// before it is nothing.
+    pub fn size(&self) -> Result<u64> {
+        Ok(u64::try_from(self.stat()?.st_size).unwrap_or_default())
+    }
+
     /// A directory below, held open, however long its path is: the kernel takes no more than 4095 bytes at a time (PATH_MAX), and a
     /// walk that goes from one directory to the next gets further than that.
     pub fn subdir(&self, name: impl AsRef<Path>) -> Result<Self> {
