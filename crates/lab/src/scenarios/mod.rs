@@ -30,6 +30,7 @@ mod peers;
 mod placement;
 mod precision;
 mod promise;
+mod quick_start;
 mod real_work;
 mod reclaim;
 mod sampled;
@@ -113,7 +114,8 @@ pub static TESTS: &[Scenario] = &[
 
 /// What is run by its name alone. Emulated, systemd and dpkg take a quarter of an hour, readers that never wait longer still, and alerts come
 /// when their causes have lasted ten minutes, which `cargo xtask test` does not have.
-pub static BY_NAME: &[Scenario] = &[install::SCENARIO, alerts::SCENARIO, watermarks::SCENARIO];
+pub static BY_NAME: &[Scenario] =
+    &[install::SCENARIO, quick_start::SCENARIO, alerts::SCENARIO, watermarks::SCENARIO];
 
 /// What `cargo xtask bench` runs: they report, and judge nothing but correctness.
 pub static BENCHMARKS: &[Scenario] = &[
