@@ -44,6 +44,7 @@ mod unchanged;
 mod view;
 mod watched;
 mod watermarks;
+mod whole_host;
 
 pub use environment::{Finding, environment};
 pub use http::user_in;

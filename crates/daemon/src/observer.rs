@@ -225,6 +225,9 @@ impl Observer {
 
     /// Every cgroup that a policy names and lowtide may act on.
     fn targets(&mut self, policies: &PolicySet, left_out: &mut LeftOut) -> Result<Found, Error> {
+        if let Some(policy) = policies.of_whole_host() {
+            return self.whole_host(policy);
+        }
         let (mut candidates, mut protected, mut unseen) = (Vec::new(), Vec::new(), Vec::new());
         let mut handles = HashMap::new();
         let (mut lineage, mut failed) = (Lineage::default(), Vec::new());
@@ -311,6 +314,15 @@ impl Observer {
             }
         }
         Ok(Found { targets: opened, beyond, levels: lineage.into_levels(), unseen: not_looked_at })
+    }
+
+    /// The root and nothing else: there is no other policy, and all cgroups are its own.
+    fn whole_host(&self, policy: usize) -> Result<Found, Error> {
+        let cgroup = self.mount.root()?;
+        let (id, path) = (cgroup.id(), Arc::clone(cgroup.path()));
+        let target = Candidate { id, path, policy, populated: true };
+        let targets = vec![(target, cgroup, Place { above: None, own: None })];
+        Ok(Found { targets, beyond: Vec::new(), levels: Vec::new(), unseen: Vec::new() })
     }
 
     /// Asks the kernel once whether it takes `swappiness=`, through a cgroup that lowtide is told to act on: in observe

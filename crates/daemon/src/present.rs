@@ -227,12 +227,17 @@ fn summary(decision: &Decision) -> String {
     }
 }
 
+/// What the root as a target means, and does not promise.
+const WHOLE_HOST: &str = "  the host as a whole: every cgroup gives, but for what memory.min and memory.low of those below keep; processes in no \
+                          cgroup of their own cannot be left out";
+
 /// `lowtide explain`: the last decision in sentences, its figures, what was done and how it went before.
 #[must_use]
 pub(crate) fn explain(cgroup: &CgroupView, view: &View) -> String {
     let mut text = String::new();
     // Writing to a String cannot fail.
     let _ = write_decision(&mut text, cgroup);
+    let _ = if &*cgroup.path == "/" { writeln!(text, "{WHOLE_HOST}") } else { Ok(()) };
     let _ = write_confinement(&mut text, &cgroup.confined);
     let stuck = view.stuck.as_ref().filter(|_| cgroup.acting);
     let _ = stuck.map_or(Ok(()), |stuck| writeln!(text, "  {stuck}"));
@@ -505,6 +510,9 @@ pub(crate) fn not_a_target(path: &str, view: &View) -> String {
          is gone",
         escaped(path)
     );
+    if view.cgroup("/").is_some() {
+        message = format!("{} is a part of the host as a whole: `lowtide explain /`", escaped(path));
+    }
     let near: Vec<&str> = view
         .cgroups
         .iter()

@@ -32,6 +32,7 @@ mod tier_rules;
 mod tiers;
 mod units;
 mod watermarks;
+mod whole_host;
 mod yaml;
 
 pub use config::{Config, Hotness, Price, SourceChoice};

@@ -3,7 +3,10 @@ use std::collections::HashMap;
 use globset::{GlobSet, GlobSetBuilder};
 use lowtide_core::Policy;
 
-use crate::pattern::{Pattern, Specificity};
+use crate::{
+    pattern::{Pattern, Specificity},
+    whole_host::WHOLE_HOST,
+};
 
 /// The policies in the order of the files, and which cgroup each one is for.
 ///
@@ -44,6 +47,12 @@ impl PolicySet {
     #[must_use]
     pub fn policies(&self) -> &[Policy] {
         &self.policies
+    }
+
+    /// The index of the policy for the host as a whole: the one policy whose one pattern is `/`. There are no others then.
+    #[must_use]
+    pub fn of_whole_host(&self) -> Option<usize> {
+        self.exact.get(WHOLE_HOST).copied()
     }
 
     /// The index in [`policies`](Self::policies) of the one that the cgroup at `cgroup_path` is held to.
