@@ -31,6 +31,7 @@ mod precision;
 mod promise;
 mod real_work;
 mod reclaim;
+mod root;
 mod sampled;
 mod scrape;
 mod shift;
@@ -108,6 +109,7 @@ pub static TESTS: &[Scenario] = &[
     promise::SCENARIO,
     nodes::SCENARIO,
     hygiene::SCENARIO,
+    root::SCENARIO,
 ];
 
 /// What is run by its name alone. Emulated, systemd and dpkg take a quarter of an hour, and readers that never wait longer still, which
