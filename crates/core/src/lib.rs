@@ -30,6 +30,7 @@ mod reads;
 mod reasons;
 mod room;
 pub mod savings;
+pub mod scan_pressure;
 mod sinking;
 mod slowdown;
 mod state;

@@ -34,6 +34,7 @@ mod running;
 mod samples;
 mod settings;
 mod share;
+mod short;
 mod shown;
 mod slots;
 mod stuck;

@@ -27,6 +27,7 @@ use crate::{
     ledger::Ledger,
     observer::{Observer, Sight},
     report::Books,
+    short::AtTurn,
     stuck::StuckWatch,
     triggers::{Alarm, Triggers},
     view::{Remembered, TierCost, View},
@@ -129,6 +130,7 @@ impl Loop {
         self.collect();
         let sight = self.observer.look(&config.policies, now)?;
         self.total = sight.seen.host.total;
+        self.actuator.host(AtTurn::of(&sight.seen.host));
         Ok(Looked { sight, now, cpu })
     }
 

@@ -8,6 +8,7 @@ use lowtide_core::{
     TierRules,
     confine::{Confinement, Ways},
     idle::{Reading, Resolution, Source},
+    scan_pressure::{Kswapd, Zone},
     tick,
 };
 
@@ -149,6 +150,14 @@ fn host() -> HostObservation {
         low_watermark: Some(Bytes::mib(50)),
         direct_reclaim: Some(Bytes::ZERO),
         allocation_stalls: None,
+        zones: vec![Zone {
+            node: 0,
+            managed: Bytes::mib(15_800),
+            free: Bytes::mib(8_000),
+            low: Bytes::mib(50),
+            high: Bytes::mib(60),
+        }],
+        kswapd: Some(Kswapd::default()),
         swap_total: None,
         tiers: vec![swap_disk(Bytes::mib(4_000))],
         reads: [].into(),

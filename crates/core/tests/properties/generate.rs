@@ -9,6 +9,7 @@ use lowtide_core::{
     confine::{Confinement, Ways, Why},
     idle::{ByType, Cohort, Reading, Resolution, Source},
     lineage::Above,
+    scan_pressure::{Kswapd, Zone},
 };
 use proptest::{option, prelude::*};
 
@@ -68,15 +69,20 @@ fn stall() -> impl Strategy<Value = Option<Stall>> {
 fn host() -> BoxedStrategy<HostObservation> {
     let tiers = prop::collection::vec(tier(), 0..3);
     let can = (any::<bool>(), any::<bool>());
-    (bytes(), bytes(), option::of(bytes()), counter(), tiers, (reads(), added_latency()), can)
-        .prop_map(|(total, free, low_watermark, direct_reclaim, tiers, (reads, added_latency), can)| {
+    let zones = prop::collection::vec(zone(), 0..3);
+    let reclaim = (counter(), option::of(0_u64..3), zones, option::of(kswapd()));
+    (bytes(), bytes(), option::of(bytes()), reclaim, tiers, (reads(), added_latency()), can)
+        .prop_map(|(total, free, low_watermark, reclaim, tiers, (reads, added_latency), can)| {
             let (reclaim_takes_swappiness, demotes) = can;
+            let (direct_reclaim, allocation_stalls, zones, kswapd) = reclaim;
             HostObservation {
                 total,
                 free,
                 low_watermark,
                 direct_reclaim,
-                allocation_stalls: None,
+                allocation_stalls,
+                zones,
+                kswapd,
                 swap_total: None,
                 tiers,
                 reads,
@@ -88,6 +94,24 @@ fn host() -> BoxedStrategy<HostObservation> {
             }
         })
         .boxed()
+}
+
+fn zone() -> impl Strategy<Value = Zone> {
+    (0_u32..2, bytes(), bytes(), bytes(), bytes()).prop_map(|(node, managed, free, low, high)| Zone {
+        node,
+        managed,
+        free,
+        low,
+        high,
+    })
+}
+
+fn kswapd() -> impl Strategy<Value = Kswapd> {
+    (bytes(), bytes(), any::<u64>()).prop_map(|(scanned, stolen, low_watermark_hits)| Kswapd {
+        scanned,
+        stolen,
+        low_watermark_hits,
+    })
 }
 
 /// Of a node that is there, one that is not, or none.
