@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use lowtide_core::{CgroupId, Stall};
-use lowtide_kernfs::{Dir, Fault, Files, parse::keyed};
+use lowtide_kernfs::{Dir, Fault, Files, Root, parse::keyed};
 use lowtide_psi::Resource;
 
 use crate::{Error, Result};
@@ -14,12 +14,24 @@ pub struct Cgroup {
     dir: Dir,
     /// How many stood directly below when it was opened, where the file system says so.
     children: Option<u64>,
+    /// Of the root: where the files of the whole host are.
+    host: Option<Root>,
 }
 
 impl Cgroup {
     pub(crate) fn new(dir: Dir, path: Arc<str>) -> Result<Self> {
         let (inode, children) = dir.inode_and_subdirs()?;
-        Ok(Self { id: CgroupId(inode), path, dir, children })
+        Ok(Self { id: CgroupId(inode), path, dir, children, host: None })
+    }
+
+    /// The top of the hierarchy, with the files of the host that it is the top of.
+    pub(crate) fn top(dir: Dir, host: Option<Root>) -> Result<Self> {
+        Ok(Self { host, ..Self::new(dir, "/".into())? })
+    }
+
+    /// Where the files of the whole host are, if it is the top of the hierarchy.
+    pub(crate) const fn host(&self) -> Option<&Root> {
+        self.host.as_ref()
     }
 
     /// Whether there can be cgroups below: no only if the file system said, when it was opened, that there are none.

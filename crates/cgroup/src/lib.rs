@@ -6,6 +6,7 @@
 mod cgroup;
 mod cpu;
 mod error;
+mod host;
 mod io;
 mod memory;
 mod mount;

@@ -14,8 +14,8 @@ use crate::{Cgroup, Error, Result};
 impl Cgroup {
     /// Its memory now, with its limits.
     ///
-    /// [`Error::NoMemoryController`] for the root, and where the memory controller is off; [`Error::is_gone`] if the
-    /// cgroup vanished meanwhile.
+    /// That of the root is [the host's](Cgroup::memory_of_host). [`Error::NoMemoryController`] where the memory controller is off, and for a root
+    /// that was opened by its directory alone; [`Error::is_gone`] if the cgroup vanished meanwhile.
     pub fn memory(&self) -> Result<Memory> {
         self.memory_within(self.limits(false)?)
     }
@@ -28,9 +28,12 @@ impl Cgroup {
     /// Fails as [`memory`](Self::memory) does.
     pub fn memory_within(&self, limits: Limits) -> Result<Memory> {
         let current = self.dir().parse_record("memory.current", bytes)?;
-        let current = current.ok_or_else(|| self.lacks("memory.current"))?;
-        let (stat, zswap_current) =
-            self.dir().parse_record("memory.stat", parse_stat)?.ok_or_else(|| self.lacks("memory.stat"))?;
+        let current = match (current, self.host()) {
+            (Some(current), _) => current,
+            (None, Some(host)) => return self.memory_of_host(host),
+            (None, None) => return Err(self.lacks("memory.current")),
+        };
+        let (stat, zswap_current) = self.stat()?;
         Ok(Memory {
             current,
             swap_current: self.dir().parse_record("memory.swap.current", bytes)?,
@@ -43,6 +46,11 @@ impl Cgroup {
             stat,
             slow: BTreeMap::new(),
         })
+    }
+
+    /// memory.stat, and `zswap` of it.
+    pub(crate) fn stat(&self) -> Result<(MemoryStat, Option<Bytes>)> {
+        self.dir().parse_record("memory.stat", parse_stat)?.ok_or_else(|| self.lacks("memory.stat"))
     }
 
     /// Its memory now, for who does not ask what is set: its limits are as if there were none. Three files, where

@@ -17,6 +17,8 @@ pub struct Mount {
     dir: Dir,
     /// As the list of mounts has it; `None` where it was not in it.
     point: Option<Arc<MountPoint>>,
+    /// Below which the host's other files are; `None` where nobody said.
+    host: Option<Root>,
 }
 
 impl Mount {
@@ -39,7 +41,7 @@ impl Mount {
         let point = mount_point(root, &mut LeftOut::default())?;
         let place = point.as_ref().map_or(Path::new(FALLBACK), |point| &point.point);
         match root.dir(place) {
-            Ok(dir) => Ok(Self { dir, point: point.map(Arc::new) }),
+            Ok(dir) => Ok(Self { dir, point: point.map(Arc::new), host: Some(root.clone()) }),
             Err(error) if error.is_missing() => Err(Error::NotMounted {
                 mountinfo: root.shown(Path::new(MOUNTINFO)),
                 fallback: root.shown(place),
@@ -51,7 +53,7 @@ impl Mount {
     /// The hierarchy whose root directory is `dir`.
     #[must_use]
     pub const fn at(dir: Dir) -> Self {
-        Self { dir, point: None }
+        Self { dir, point: None, host: None }
     }
 
     /// Whether memory.min and memory.low hold for all below that do not claim them (`memory_recursiveprot`). So where nobody
@@ -67,9 +69,9 @@ impl Mount {
         self.dir.path()
     }
 
-    /// The root cgroup.
+    /// The root cgroup. Its memory is that of the whole host ([`Cgroup::memory`]), where the mount was found below a root directory.
     pub fn root(&self) -> Result<Cgroup> {
-        Cgroup::new(self.dir.clone(), "/".into())
+        Cgroup::top(self.dir.clone(), self.host.clone())
     }
 
     /// The cgroup at `path`, such as `/web/api`; `None` where there is none.

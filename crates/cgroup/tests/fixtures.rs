@@ -111,7 +111,29 @@ fn pressure(#[case] kernel: &str, #[case] some: u128, #[case] full: u128) {
     assert_eq!(api.pressure(Resource::Irq), Ok(None));
 }
 
+/// Bytes of anonymous memory and page cache of the root's memory.stat; SReclaimable, Zswap and used swap of /proc/meminfo, in kB.
 #[rstest]
-fn the_root_has_no_memory_files(#[values("6.1", "6.12", "6.18", "7.3")] kernel: &str) {
-    assert!(matches!(open(kernel, "/").memory(), Err(Error::NoMemoryController { .. })));
+#[case("6.1", [28_725_248, 34_836_480], [9676, 14_824, 32_096])]
+#[case("6.12", [35_426_304, 34_426_880], [1384, 7200, 25_428])]
+#[case("6.18", [35_467_264, 48_283_648], [1352, 7240, 24_972])]
+#[case("7.3", [35_672_064, 48_566_272], [1436, 7136, 24_816])]
+fn the_root_is_the_whole_host(#[case] kernel: &str, #[case] stat: [u64; 2], #[case] meminfo: [u64; 3]) {
+    let root = open(kernel, "/");
+    let memory = root.memory().unwrap();
+    let ([anon, file], [slab, zswap, swap]) = (stat.map(Bytes::new), meminfo.map(Bytes::kib));
+    assert_eq!((memory.stat.anon, memory.stat.file), (anon, file));
+    assert_eq!(memory.current, anon + file + slab + zswap);
+    assert_eq!((memory.zswap_current, memory.swap_current), (Some(zswap), Some(swap)));
+    assert_eq!((memory.min, memory.low, memory.swap_max), (Bytes::ZERO, Bytes::ZERO, None));
+    let below = open(kernel, "/web").usage().unwrap();
+    assert!(below.stat.anon < anon && below.offloaded() < memory.offloaded());
+    assert!(root.pressure(Resource::Memory).unwrap().is_some());
+    assert!(root.pressure(Resource::Io).unwrap().is_some());
+}
+
+/// The root's own files alone say nothing of swap.
+#[rstest]
+fn a_root_without_a_host_has_no_memory_files(#[values("6.1", "6.12", "6.18", "7.3")] kernel: &str) {
+    let dir = root(kernel).dir("sys/fs/cgroup").unwrap();
+    assert!(matches!(Mount::at(dir).root().unwrap().memory(), Err(Error::NoMemoryController { .. })));
 }

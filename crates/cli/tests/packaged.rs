@@ -74,7 +74,8 @@ fn the_quick_start_can_be_pasted() {
     let host = tempfile::tempdir().unwrap();
     let here = |path: &str| host.path().join(path.trim_start_matches('/'));
     let config = here("/etc/lowtide/lowtide.yaml");
-    for block in blocks(&page, "sh") {
+    let (pasted, removal) = page.split_once("## Remove it").unwrap();
+    for block in blocks(pasted, "sh") {
         paste(block, &here);
         if config.exists() {
             let loaded = lowtide_policy::load(&config).unwrap_or_else(|e| panic!("{block}: {e}"));
@@ -83,7 +84,6 @@ fn the_quick_start_can_be_pasted() {
     }
     let loaded = lowtide_policy::load(&config).unwrap().config;
     assert!(loaded.tiers.zram.is_some() && loaded.policies.policies().len() == 2, "both files were written");
-    let removal = page.split("## Remove it").nth(1).unwrap();
     let restored = removal.find("lowtide restore &&").unwrap();
     assert!(restored < removal.find("rm -r").unwrap(), "zram is put back before its record is removed");
 }
@@ -93,9 +93,15 @@ fn paste(block: &str, here: &impl Fn(&str) -> PathBuf) {
     let mut lines = block.lines();
     while let Some(line) = lines.next() {
         let words: Vec<_> = line.split_whitespace().collect();
-        if let ["sudo", "install", "-D", "-m", _, from, to] = *words {
-            fs::create_dir_all(here(to).parent().unwrap()).unwrap();
-            fs::copy(top().join(from), here(to)).unwrap();
+        if let ["sudo", "dpkg", "--install", _] = *words {
+            fs::create_dir_all(here("/etc/lowtide")).unwrap();
+            fs::copy(top().join("systemd/lowtide.yaml"), here("/etc/lowtide/lowtide.yaml")).unwrap();
+        } else if let Some(rest) = line.strip_prefix("sudo sed -i 's/") {
+            let (from, rest) = rest.split_once('/').unwrap();
+            let (to, path) = rest.split_once("/' ").unwrap();
+            let text = fs::read_to_string(here(path)).unwrap();
+            assert!(text.contains(from), "{line}");
+            fs::write(here(path), text.replace(from, to)).unwrap();
         } else if let ["sudo", "mkdir", "-p", directory] = *words {
             fs::create_dir_all(here(directory)).unwrap();
         } else if line.ends_with("<<'EOF'") {

@@ -19,11 +19,14 @@ pub enum Kind {
     Line,
     /// A size beyond what the host has: it counts as all that the host has.
     Value,
+    /// What a cgroup has for its policy in `user.lowtide_policy`: nothing that it may choose. It keeps the policy that it has.
+    Choice,
 }
 
 impl Kind {
     /// Each of them.
-    pub const ALL: [Self; 5] = [Self::Cgroup, Self::Device, Self::Process, Self::Line, Self::Value];
+    pub const ALL: [Self; 6] =
+        [Self::Cgroup, Self::Device, Self::Process, Self::Line, Self::Value, Self::Choice];
 
     /// The label in metrics.
     #[must_use]
@@ -34,6 +37,7 @@ impl Kind {
             Self::Process => "process",
             Self::Line => "line",
             Self::Value => "value",
+            Self::Choice => "choice",
         }
     }
 }

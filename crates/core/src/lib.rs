@@ -30,6 +30,7 @@ mod reads;
 mod reasons;
 mod room;
 pub mod savings;
+pub mod scan_pressure;
 pub mod share;
 mod sinking;
 mod slowdown;

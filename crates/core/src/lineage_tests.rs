@@ -14,6 +14,7 @@ fn cgroup(current: u64, min: Bytes) -> CgroupObservation {
         path: "/a/b".into(),
         policy: 0,
         populated: true,
+        opted_out: false,
         memory: Memory { current: Bytes::mib(current), min, ..Memory::default() },
         confined: Confinement::default(),
         processor_time: None,

@@ -16,6 +16,7 @@ use crate::{
     decision::Scope,
     idle::{ByType, Reading},
     lineage::Above,
+    scan_pressure::{Kswapd, Zone},
     tier::{SwapRoom, Tier},
     units::{Bytes, Limit, Ratio},
 };
@@ -48,6 +49,12 @@ pub struct HostObservation {
     /// How often a task had to reclaim before it got its page, for the host's sake and not its own cgroup's limit
     /// (`allocstall_*`): from 7.3 on `direct_reclaim` counts both.
     pub allocation_stalls: Option<u64>,
+    /// The zones that pages come from, but for those of slower nodes; none without /proc/zoneinfo.
+    #[serde(skip)]
+    pub zones: Vec<Zone>,
+    /// What kswapd did; `None` where the kernel does not count it.
+    #[serde(skip)]
+    pub kswapd: Option<Kswapd>,
     /// All swap that may be used (SwapTotal): of a device that is being switched off only what is still there.
     pub swap_total: Option<Bytes>,
     /// Where offloaded pages can live: slower NUMA nodes, zswap if it is on or still holds pages, then each active swap
@@ -142,6 +149,8 @@ pub struct CgroupObservation {
     pub policy: usize,
     /// Whether any process lives in it or below.
     pub populated: bool,
+    /// Its owner wants it to be left alone, and the policy allows that.
+    pub opted_out: bool,
     /// Its memory.
     pub memory: Memory,
     /// What its policy's tiers mean on this host.

@@ -21,6 +21,7 @@ fn seen(memory: Memory, tiers: Vec<Tier>) -> Observation {
         path: "/a".into(),
         policy: 0,
         populated: true,
+        opted_out: false,
         memory,
         confined: Confinement::default(),
         processor_time: None,

@@ -2,7 +2,14 @@
 
 use std::time::Duration;
 
-use crate::{decision::Reason, history::MINUTE, observation::HostObservation, policy::Budgets, units::Bytes};
+use crate::{
+    decision::Reason,
+    history::MINUTE,
+    observation::HostObservation,
+    policy::Budgets,
+    scan_pressure::{Guard, Seen},
+    units::Bytes,
+};
 
 /// The kernel reclaims in batches of 32 pages (SWAP_CLUSTER_MAX): less is not asked for, and room for less is none.
 pub(crate) const BATCH: Bytes = Bytes::kib(128);
@@ -14,6 +21,7 @@ const BURST: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone, Default)]
 pub(crate) struct HostHistory {
     distress: Vec<Distress>,
+    guard: Guard,
     /// Swap-out that may still be asked for; fills at the budget's rate up to one minute's worth.
     swap_out_credit: Option<Bytes>,
     last: Option<Duration>,
@@ -32,6 +40,8 @@ struct Distress {
 pub(crate) struct Room {
     /// Lowtide only watches.
     pub(crate) only_watch: Option<Reason>,
+    /// No anonymous memory may go, and what is on its way is stopped.
+    pub(crate) under_scan_pressure: bool,
     /// No anonymous memory may go, from any cgroup.
     anonymous: Result<Bytes, Reason>,
     swap_out_credit: Bytes,
@@ -41,9 +51,12 @@ pub(crate) struct Room {
 
 impl HostHistory {
     pub(crate) fn observe(&mut self, host: &HostObservation, budgets: &Budgets, now: Duration) -> Room {
+        let seen = Seen { zones: &host.zones, stalls: host.allocation_stalls, kswapd: host.kswapd };
+        let under_scan_pressure = self.guard.observe(seen, budgets.watermark_distance, now);
         Room {
             only_watch: self.direct_reclaim_too_high(host, budgets, now).then_some(Reason::DirectReclaim),
-            anonymous: anonymous_room(host, budgets),
+            under_scan_pressure,
+            anonymous: anonymous_room(host, budgets, under_scan_pressure),
             swap_out_credit: self.refill(budgets, now),
             slow: host.slow_nodes().map(|nodes| nodes.free - nodes.total.scale(budgets.swap_reserve)),
         }
@@ -81,11 +94,18 @@ impl HostHistory {
 }
 
 /// Uncompressed bytes of anonymous memory that swap may still take.
-fn anonymous_room(host: &HostObservation, budgets: &Budgets) -> Result<Bytes, Reason> {
+fn anonymous_room(
+    host: &HostObservation,
+    budgets: &Budgets,
+    under_scan_pressure: bool,
+) -> Result<Bytes, Reason> {
     let swap = host.swap().ok_or(Reason::NoSwap)?;
     let room = swap.free - swap.total.scale(budgets.swap_reserve);
     if room < BATCH {
         return Err(Reason::SwapReserve);
+    }
+    if under_scan_pressure {
+        return Err(Reason::ScanPressure);
     }
     let needed = host.low_watermark.unwrap_or_default() + host.total.scale(budgets.watermark_distance);
     if host.free < needed { Err(Reason::LowWatermark) } else { Ok(room) }
@@ -230,6 +250,6 @@ mod tests {
     #[test]
     fn no_reserve_leaves_all_of_swap() {
         let budgets = Budgets { swap_reserve: Ratio::ZERO, ..Budgets::default() };
-        assert_eq!(anonymous_room(&host(999), &budgets), Ok(Bytes::mib(1)));
+        assert_eq!(anonymous_room(&host(999), &budgets, false), Ok(Bytes::mib(1)));
     }
 }

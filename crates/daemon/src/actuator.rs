@@ -17,6 +17,7 @@ use crate::{
     measure::Measure,
     near::Near,
     pulse::Pulse,
+    short::AtTurn,
     slots::{Slot, Slots},
 };
 
@@ -82,6 +83,9 @@ pub(crate) struct Hanging {
 /// Starts and stops requests.
 #[derive(Debug)]
 pub(crate) struct Actuator {
+    root: Root,
+    /// What the last turn saw of the host.
+    at_turn: AtTurn,
     near: Near,
     measure: Measure,
     in_flight: HashMap<CgroupId, Flight>,
@@ -104,7 +108,14 @@ impl Actuator {
         let (ended, results) = mpsc::unbounded_channel();
         let measure = Measure::new(root.clone());
         let (in_flight, slots) = (HashMap::new(), Slots::default());
-        Self { near: Near::new(root), measure, in_flight, slots, hangs: HANGS, ended, results }
+        let at_turn = AtTurn::default();
+        let near = Near::new(root.clone());
+        Self { root, at_turn, near, measure, in_flight, slots, hangs: HANGS, ended, results }
+    }
+
+    /// A turn has seen the host like this: requests from now on go by it.
+    pub(crate) fn host(&mut self, at_turn: AtTurn) {
+        self.at_turn = at_turn;
     }
 
     /// What has become of the last request to `id`.
@@ -153,6 +164,7 @@ impl Actuator {
         self.in_flight.insert(id, Flight { path, pulse: Arc::clone(&pulse) });
         let (ended, near, measure, hangs) =
             (self.ended.clone(), self.near.clone(), self.measure.clone(), self.hangs);
+        let (root, at_turn) = (self.root.clone(), self.at_turn);
         tokio::spawn(async move {
             let stopped = || Effect { stopped: true, ..Effect::default() };
             let (scope, requested) = (job.scope(), job.amount());
@@ -165,7 +177,8 @@ impl Actuator {
                 Some(slot) => {
                     let of_run = Arc::clone(&pulse);
                     let run = move || {
-                        let run = || run(&cgroup, &job, &near, &of_run);
+                        let is_short = || at_turn.is_short(&root);
+                        let run = || run(&cgroup, &job, &near, &of_run, &is_short);
                         if job.swaps() { measure.around(run) } else { run() }
                     };
                     pulse.beat();
@@ -240,17 +253,26 @@ async fn watch<T>(
     }
 }
 
-/// Writes the chunks; between two of them looks whether the tenant wants its memory back.
+/// Writes the chunks; between two of them looks whether the tenant wants its memory back, and whether the host has run short so that nothing is
+/// to be swapped out.
 ///
 /// The pressure trigger is the faster signal where the kernel counts the stall, but a swap-in is a memory stall only
 /// if the page was part of the working set (KERNEL.md §2): the counters are the signal that every kernel has.
-fn run(cgroup: &Cgroup, job: &Job, near: &Near, pulse: &Pulse) -> Result<Effect, Error> {
+fn run(
+    cgroup: &Cgroup,
+    job: &Job,
+    near: &Near,
+    pulse: &Pulse,
+    is_short: &dyn Fn() -> bool,
+) -> Result<Effect, Error> {
     let promoted = || cgroup.usage().map(|memory| memory.promoted().total()).ok();
     let before = promoted();
+    let mut has_begun = false;
     let mut keep_going = || {
+        let is_first = !std::mem::replace(&mut has_begun, true);
         let faulted_back = promoted().zip(before).map_or(Bytes::ZERO, |(now, before)| now - before);
         pulse.beat();
-        !pulse.is_stopped() && faulted_back < FAULTED_BACK
+        !pulse.is_stopped() && faulted_back < FAULTED_BACK && (is_first || !job.swaps() || !is_short())
     };
     if pulse.is_stopped() {
         return Ok(Effect { stopped: true, ..Effect::default() });

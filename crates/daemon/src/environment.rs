@@ -18,6 +18,7 @@ use crate::{
     observer::{Observer, Sight},
     run::RunError,
     watermarks::Reach,
+    whole_host,
 };
 
 /// One thing that was looked at.
@@ -57,7 +58,8 @@ pub fn environment(root: &Path, config: &Config) -> Result<Vec<Finding>, RunErro
     if !lacking.is_empty() {
         return Ok(lacking.into_iter().map(Finding::Error).collect());
     }
-    let mut sight = Observer::new(root.clone())?.look(&config.policies, Duration::ZERO, Duration::MAX)?;
+    let mut observer = Observer::new(root.clone())?;
+    let mut sight = observer.look(&config.policies, Duration::ZERO, Duration::MAX)?;
     sight.seen.host.ways = confine::ways(&root, config, &sight.seen.host.tiers);
     let mut findings = vec![swap(&sight.seen.host, config)];
     for (index, policy) in config.policies.policies().iter().enumerate() {
@@ -67,6 +69,9 @@ pub fn environment(root: &Path, config: &Config) -> Result<Vec<Finding>, RunErro
             _ => Finding::Good(format!("policy {}: {targets} targets at the moment", policy.name)),
         });
         findings.extend(tiers_of(policy, &sight));
+    }
+    if config.policies.of_whole_host().is_some() {
+        findings.extend(whole_host::not_left_out(&root, observer.mount())?.into_iter().map(Finding::Warning));
     }
     findings.extend(
         sight.left_out.named().iter().map(|omission| {

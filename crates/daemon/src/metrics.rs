@@ -3,10 +3,11 @@
 //! What is not in the view is not on the page, so a cgroup that is gone leaves no series behind and needs no idle timeout.
 
 mod page;
+mod process;
 mod tenants;
 mod watermarks;
 
-use std::{collections::BTreeMap, time::UNIX_EPOCH};
+use std::collections::BTreeMap;
 
 use lowtide_core::{
     Bytes, Ratio, TierKind,
@@ -42,6 +43,8 @@ pub(crate) fn render(view: &View) -> Vec<String> {
     let chosen = chosen(SERIES.min(PAGE / LINES / (longest + BESIDES)), paths());
     let shown: Vec<_> = view.cgroups.iter().filter(|cgroup| chosen.contains(&*cgroup.path)).collect();
     host(&page, view, shown.len());
+    process::turns(&page, view);
+    process::process(&page, view);
     tiers(&page, view);
     fills(&page, view);
     balancer(&page, view);
@@ -96,13 +99,6 @@ fn host(page: &Page, view: &View, shown: usize) {
     page.figure("lowtide_tick_cpu_seconds", "CPU that the last tick took.", view.tick_cpu.as_secs_f64());
     let build = page.gauge("lowtide_build_info", "1 for the version that runs.", &["version"]);
     build.set(&[env!("CARGO_PKG_VERSION")], 1.0);
-    if let Some(done) = view.done.and_then(|done| done.duration_since(UNIX_EPOCH).ok()) {
-        page.figure(
-            "lowtide_last_tick_timestamp_seconds",
-            "When the last turn was done, since 1970.",
-            done.as_secs_f64(),
-        );
-    }
     let ticks = page.counter("lowtide_ticks_total", "Turns of the loop.", &[]);
     ticks.set(&[], view.ticks as f64);
 }

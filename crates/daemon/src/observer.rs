@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeSet, HashMap, HashSet},
     sync::Arc,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime},
 };
 
 use lowtide_cgroup::{Cgroup, Descend, Error, Mount};
@@ -19,11 +19,13 @@ use lowtide_policy::PolicySet;
 use lowtide_psi::Resource;
 
 use crate::{
+    choices::{Choices, Chosen},
     complaints::Complaints,
     eviction::Nodes,
     late::{self, Late},
     limits,
     lineage::Lineage,
+    process::Process,
     targets::{self, Candidate},
     unchanged::Unchanged,
     view::Stalls,
@@ -42,6 +44,7 @@ pub(crate) struct Observer {
     unchanged: Unchanged,
     /// The last turn was too short for all.
     late: Option<Late>,
+    choices: Choices,
 }
 
 /// What was seen, with the handles to act on it.
@@ -55,6 +58,8 @@ pub(crate) struct Sight {
     pub(crate) handles: HashMap<CgroupId, Cgroup>,
     /// Pressure since the last look.
     pub(crate) stalls: HashMap<CgroupId, Stalls>,
+    /// What targets have chosen for their policy.
+    pub(crate) chosen: HashMap<CgroupId, Chosen>,
     /// Paths that could not be looked at, with all below them: whether there are targets is not known.
     pub(crate) unseen: Vec<Arc<str>>,
     /// Targets that this turn was too short for.
@@ -73,6 +78,7 @@ const WALKED: usize = 32_768;
 const LONGEST: usize = 4096;
 
 /// What a walk found.
+#[derive(Default)]
 struct Found {
     /// Each with its handle, and where it stands among the levels.
     targets: Vec<(Candidate, Cgroup, Place)>,
@@ -81,6 +87,8 @@ struct Found {
     levels: Vec<Level>,
     /// Paths that could not be looked at, with all below them.
     unseen: Vec<Arc<str>>,
+    /// What cgroups have chosen for their policy.
+    chosen: HashMap<CgroupId, Chosen>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -104,6 +112,7 @@ impl Observer {
             before: HashMap::new(),
             complaints: Complaints::default(),
             late: None,
+            choices: Choices::default(),
         })
     }
 
@@ -150,12 +159,14 @@ impl Observer {
         // Off, and without pages, it has no limit that matters.
         let with_zswap = host.tiers.iter().any(|tier| tier.kind == TierKind::Zswap);
         self.unchanged.begin(now, with_zswap);
-        let Found { targets, beyond, levels, unseen } = self.targets(policies, &mut left_out)?;
+        self.choices.begin(now);
+        let Found { targets, beyond, levels, unseen, chosen } = self.targets(policies, &mut left_out)?;
         let mut sight = Sight {
             seen: Observation { host, cgroups: Vec::with_capacity(targets.len()) },
             targets: targets.iter().map(|(target, ..)| target.id).chain(beyond).collect(),
             handles: HashMap::with_capacity(targets.len()),
             stalls: HashMap::with_capacity(targets.len()),
+            chosen,
             unseen,
             unread: Vec::new(),
             left_out,
@@ -171,7 +182,8 @@ impl Observer {
             let limits = self.unchanged.limits(cgroup);
             let observed = limits.and_then(|limits| Ok((observe(target, cgroup, &slow, limits)?, limits)));
             match observed.map(|(seen, limits)| Some((seen?, limits))) {
-                Ok(Some((seen, limits))) => {
+                Ok(Some((mut seen, limits))) => {
+                    seen.opted_out = sight.chosen.get(&seen.id).is_some_and(Chosen::is_off);
                     self.unchanged.ran(target.id, seen.processor_time);
                     let pressures = Pressures { at: now, memory: seen.memory_pressure, io: seen.io_pressure };
                     let last = before.insert(target.id, pressures).or(self.before.get(&target.id).copied());
@@ -240,6 +252,12 @@ impl Observer {
         Bytes::kib(kib.unwrap_or(0))
     }
 
+    /// What the daemon's own process takes.
+    #[must_use]
+    pub(crate) fn own_process(&self, started: SystemTime) -> Process {
+        Process::look(&self.root, started)
+    }
+
     fn host(&self, left_out: &mut LeftOut) -> Result<HostObservation, Error> {
         let demotes = lowtide_tiers::demotes(&self.root)?;
         let tiers = lowtide_tiers::read(&self.root, left_out)?;
@@ -265,10 +283,15 @@ impl Observer {
 
     /// Every cgroup that a policy names and lowtide may act on.
     fn targets(&mut self, policies: &PolicySet, left_out: &mut LeftOut) -> Result<Found, Error> {
+        if let Some(policy) = policies.of_whole_host() {
+            return self.whole_host(policy);
+        }
         let (mut candidates, mut protected, mut unseen) = (Vec::new(), Vec::new(), Vec::new());
         let mut handles = HashMap::new();
         let (mut lineage, mut failed) = (Lineage::default(), Vec::new());
         let unchanged = &mut self.unchanged;
+        let (choices, mut chosen) = (&mut self.choices, HashMap::new());
+        let may_choose = policies.lets_choose();
         let most = MOST.min(limits::cgroups_at_once());
         // Whatever the walk finds, what is read after it has descriptors.
         let reserve = limits::reserve_descriptors(&self.mount);
@@ -281,6 +304,9 @@ impl Observer {
             let place = entered.unwrap_or_default();
             let is_told = fails.is_some();
             failed.extend(fails);
+            if may_choose {
+                choices.enter(cgroup);
+            }
             if targets::is_protected(cgroup.path(), &self.own) {
                 protected.push(Arc::clone(cgroup.path()));
             } else if let Some(policy) = policies.matching(cgroup.path())
@@ -298,6 +324,8 @@ impl Observer {
                     return Descend::Yes;
                 };
                 let (id, path) = (cgroup.id(), Arc::clone(cgroup.path()));
+                let (policy, choice) = choices.of(policy, policies);
+                chosen.extend(choice.map(|choice| (id, choice)));
                 candidates.push(Candidate { id, path, policy, populated });
                 // No more descriptors than are used in the end; who is chosen without one is opened again.
                 let handle = (handles.len() < most).then(|| cgroup.clone());
@@ -307,6 +335,7 @@ impl Observer {
         })?;
         drop(reserve);
         left_out.join(walked.left_out);
+        left_out.join(self.choices.end());
         for why in &failed {
             left_out.add(Kind::Cgroup, why);
         }
@@ -360,7 +389,18 @@ impl Observer {
                 Err(error) => left_out.add(Kind::Cgroup, &error.to_string()),
             }
         }
-        Ok(Found { targets: opened, beyond, levels: lineage.into_levels(), unseen: not_looked_at })
+        // A tenant can make any number of those that are none in the end.
+        let chosen = opened.iter().filter_map(|(target, ..)| chosen.remove_entry(&target.id)).collect();
+        Ok(Found { targets: opened, beyond, levels: lineage.into_levels(), unseen: not_looked_at, chosen })
+    }
+
+    /// The root and nothing else: there is no other policy, and all cgroups are its own.
+    fn whole_host(&self, policy: usize) -> Result<Found, Error> {
+        let cgroup = self.mount.root()?;
+        let (id, path) = (cgroup.id(), Arc::clone(cgroup.path()));
+        let target = Candidate { id, path, policy, populated: true };
+        let targets = vec![(target, cgroup, Place { above: None, own: None })];
+        Ok(Found { targets, ..Found::default() })
     }
 
     /// Asks the kernel once whether it takes `swappiness=`, through a cgroup that lowtide is told to act on: in observe
@@ -422,6 +462,7 @@ fn observe(
         path: Arc::clone(&target.path),
         policy: target.policy,
         populated: target.populated,
+        opted_out: false,
         memory,
         confined: Confinement::default(),
         processor_time: cgroup.processor_time()?,

@@ -17,6 +17,7 @@ use lowtide_core::{
 
 use crate::{
     balancer::StoreView,
+    choices::{ATTRIBUTE, Chosen, Outcome},
     ledger::{Entry, WorkingSet},
     promise::Promise,
     view::{CgroupView, TierCost, View},
@@ -227,12 +228,18 @@ fn summary(decision: &Decision) -> String {
     }
 }
 
+/// What the root as a target means, and does not promise.
+const WHOLE_HOST: &str = "  the host as a whole: every cgroup gives, but for what memory.min and memory.low of those below keep; processes in no \
+                          cgroup of their own cannot be left out";
+
 /// `lowtide explain`: the last decision in sentences, its figures, what was done and how it went before.
 #[must_use]
 pub(crate) fn explain(cgroup: &CgroupView, view: &View) -> String {
     let mut text = String::new();
     // Writing to a String cannot fail.
     let _ = write_decision(&mut text, cgroup);
+    let _ = cgroup.chosen.as_ref().map_or(Ok(()), |chosen| write_chosen(&mut text, chosen));
+    let _ = if &*cgroup.path == "/" { writeln!(text, "{WHOLE_HOST}") } else { Ok(()) };
     let _ = write_confinement(&mut text, &cgroup.confined);
     let stuck = view.stuck.as_ref().filter(|_| cgroup.acting);
     let _ = stuck.map_or(Ok(()), |stuck| writeln!(text, "  {stuck}"));
@@ -257,6 +264,17 @@ fn write_decision(text: &mut String, cgroup: &CgroupView) -> std::fmt::Result {
         writeln!(text, "  {}", numbered(why))?;
     }
     Ok(())
+}
+
+/// Where its policy comes from, if not from the files alone.
+fn write_chosen(text: &mut String, Chosen { by, written, given, outcome }: &Chosen) -> std::fmt::Result {
+    let by = escaped(by);
+    write!(text, "  {ATTRIBUTE} of {by} is `{written}`")?;
+    match outcome {
+        Outcome::Policy => writeln!(text, ": chosen in place of policy {given}, which allows that"),
+        Outcome::Off => writeln!(text, ": left alone, which policy {given} allows"),
+        Outcome::Ignored => writeln!(text, ": ignored, `may_choose` of policy {given} does not have it"),
+    }
 }
 
 /// `reason 4: tasks stall on memory more than the SLO allows`.
@@ -505,6 +523,9 @@ pub(crate) fn not_a_target(path: &str, view: &View) -> String {
          is gone",
         escaped(path)
     );
+    if view.cgroup("/").is_some() {
+        message = format!("{} is a part of the host as a whole: `lowtide explain /`", escaped(path));
+    }
     let near: Vec<&str> = view
         .cgroups
         .iter()

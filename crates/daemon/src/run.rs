@@ -4,7 +4,7 @@ use std::{
     io,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use lowtide_ages::{
@@ -195,6 +195,8 @@ struct Daemon {
     problems: Vec<String>,
     /// The last reload was refused.
     refused: bool,
+    /// When the configuration in force was read.
+    configured: SystemTime,
     turns: Loop,
     balance: Balance,
     watch: Watch,
@@ -252,6 +254,7 @@ impl Daemon {
             lasting: closed,
             problems,
             refused: false,
+            configured: SystemTime::now(),
             turns,
             trial: Trial::default(),
             alarms,
@@ -353,7 +356,8 @@ impl Daemon {
                 let balancer = self.balance.shown().to_vec();
                 self.recorder.turn(&view);
                 problems.extend(self.recorder.problem().map(str::to_owned));
-                let view = View { problems, reload_refused: self.refused, balancer, ..view };
+                let (reload_refused, configured) = (self.refused, Some(self.configured));
+                let view = View { problems, reload_refused, balancer, configured, ..view };
                 self.views.send_replace(Some(Arc::new(view)));
             }
             Err(error) => tracing::warn!(%error, "cannot observe the host: nothing is done in this turn"),
@@ -405,6 +409,7 @@ impl Daemon {
 
     fn take_over(&mut self, loaded: Loaded, ticks: &mut Interval) {
         self.refused = false;
+        self.configured = SystemTime::now();
         self.problems = warn(&loaded);
         self.problems.extend(needs_restart(&self.started, &loaded.config));
         self.problems.extend(promise(&self.root, &loaded.config));

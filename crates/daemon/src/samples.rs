@@ -31,6 +31,7 @@ pub(crate) fn cgroup(id: u64, path: &str, policy: usize, offloaded: u64) -> Cgro
         path: path.into(),
         policy,
         populated: true,
+        opted_out: false,
         memory,
         processor_time: None,
         reads: [].into(),

@@ -27,6 +27,7 @@ use crate::{
     ledger::Ledger,
     observer::{Observer, Sight},
     report::Books,
+    short::AtTurn,
     stuck::StuckWatch,
     triggers::{Alarm, Triggers},
     view::{Remembered, TierCost, View},
@@ -53,6 +54,8 @@ pub(crate) struct Loop {
     alarms: HashSet<CgroupId>,
     effects: HashMap<CgroupId, Vec<Effect>>,
     started: Instant,
+    /// The same by the system's clock.
+    since: SystemTime,
     ticks: u64,
     /// The host's memory at the last look.
     total: Bytes,
@@ -65,6 +68,7 @@ pub(crate) struct Looked {
     now: Duration,
     /// Of this thread when it began.
     cpu: Duration,
+    begun: Instant,
 }
 
 impl Loop {
@@ -91,6 +95,7 @@ impl Loop {
             alarms: HashSet::new(),
             effects: HashMap::new(),
             started: Instant::now(),
+            since: SystemTime::now(),
             ticks: 0,
             total: Bytes::MAX,
         })
@@ -121,16 +126,17 @@ impl Loop {
     /// The beginning of a turn: what there is to see. `now` is the loop's [uptime](Self::uptime). Fails only if the host itself cannot
     /// be observed; nothing was done then.
     pub(crate) fn look(&mut self, config: &Config, now: Duration) -> Result<Looked, Error> {
-        let cpu = thread_cpu().unwrap_or_default();
+        let (cpu, begun) = (thread_cpu().unwrap_or_default(), Instant::now());
         self.collect();
         let sight = self.observer.look(&config.policies, now, config.interval)?;
         self.total = sight.seen.host.total;
-        Ok(Looked { sight, now, cpu })
+        self.actuator.host(AtTurn::of(&sight.seen.host));
+        Ok(Looked { sight, now, cpu, begun })
     }
 
     /// The rest of it: what was seen is decided on, and requests begin.
     pub(crate) fn go_on(&mut self, looked: Looked, config: &Config, journal: &mut Journal) -> View {
-        let Looked { mut sight, now, cpu } = looked;
+        let Looked { mut sight, now, cpu, begun } = looked;
         // Before anything is asked of a cgroup.
         let state = &self.state;
         self.confine.turn(journal, &mut sight, config, &|id| state.wants_past_zswap(id));
@@ -150,6 +156,9 @@ impl Loop {
         view.watermarks = watermarks;
         view.problems.extend(self.watermarks.problem().map(|problem| format!("watermarks: {problem}")));
         view.tick_cpu = thread_cpu().unwrap_or_default().saturating_sub(cpu);
+        view.tick_duration = begun.elapsed();
+        view.interval = config.interval;
+        view.process = self.observer.own_process(self.since);
         self.books.turn(&view);
         view.sums = self.books.sums(config.price.as_ref());
         view
@@ -218,7 +227,7 @@ impl Loop {
     }
 
     fn view(&mut self, sight: Sight, decisions: Vec<Decision>, config: &Config, now: Duration) -> View {
-        let Sight { seen, stalls, mut left_out, .. } = sight;
+        let Sight { seen, stalls, mut chosen, mut left_out, .. } = sight;
         left_out.join(self.sampler.sampling().left_out.clone());
         self.observer.complain(&left_out);
         let own = self.observer.own_memory();
@@ -227,7 +236,8 @@ impl Loop {
         let acting: Vec<_> =
             config.policies.policies().iter().map(|policy| policy.mode == Mode::Full).collect();
         let remembered = Remembered { state: &self.state, ledger: &self.ledger };
-        let view = View::new(seen, decisions, remembered, own, stalls, hotness, &acting);
+        let mut view = View::new(seen, decisions, remembered, own, stalls, hotness, &acting);
+        view.cgroups.iter_mut().for_each(|cgroup| cgroup.chosen = chosen.remove(&cgroup.id));
         let cost = |tier: &Tier| {
             let fault = self.state.fault_cost(tier);
             let age = self.state.fault_cost_age(tier, now);
@@ -371,7 +381,9 @@ fn sampled(sight: &Sight, config: &Config, state: &State) -> Vec<Target> {
         let (path, cold_after) = (Arc::clone(&cgroup.path), policy.cold_after);
         Some(Target { id: cgroup.id, path, every, slow_every, cold_after })
     };
-    let worth_it = |cgroup: &&CgroupObservation| cgroup.populated && !cgroup.memory.has_little_anonymous();
+    let worth_it = |cgroup: &&CgroupObservation| {
+        cgroup.populated && !cgroup.opted_out && !cgroup.memory.has_little_anonymous()
+    };
     sight.seen.cgroups.iter().filter(worth_it).filter_map(target).collect()
 }
 

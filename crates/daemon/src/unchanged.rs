@@ -180,7 +180,7 @@ impl Unchanged {
 }
 
 /// Whether what was read of the cgroup at a time is to be read again.
-fn is_old(at: Duration, cgroup: &Cgroup, now: Duration) -> bool {
+pub(crate) fn is_old(at: Duration, cgroup: &Cgroup, now: Duration) -> bool {
     let half = AGAIN / 2;
     let seconds = half.as_secs().max(1);
     now.saturating_sub(at) >= half + Duration::from_secs(cgroup.id().0 % seconds)

@@ -16,7 +16,9 @@ use lowtide_core::{
 use crate::{
     actuator::Hanging,
     balancer::StoreView,
+    choices::Chosen,
     ledger::{Account, Ledger},
+    process::Process,
     report::Sums,
     stuck::Stuck,
     watermarks::WatermarksView,
@@ -31,6 +33,12 @@ pub(crate) struct View {
     pub(crate) ticks: u64,
     /// What the last tick cost: observing, deciding and starting requests.
     pub(crate) tick_cpu: Duration,
+    /// How long the last tick took, by the clock.
+    #[serde(skip)]
+    pub(crate) tick_duration: Duration,
+    /// Time between the beginnings of two ticks, as configured.
+    #[serde(skip)]
+    pub(crate) interval: Duration,
     /// The host.
     pub(crate) host: HostObservation,
     /// What a fault on a page costs, for each tier of the host in its order.
@@ -70,6 +78,12 @@ pub(crate) struct View {
     /// When the last turn was done, by the system's clock.
     #[serde(skip)]
     pub(crate) done: Option<SystemTime>,
+    /// When the configuration in force was read.
+    #[serde(skip)]
+    pub(crate) configured: Option<SystemTime>,
+    /// What the daemon's own process takes.
+    #[serde(skip)]
+    pub(crate) process: Process,
     /// Every target.
     pub(crate) cgroups: Vec<CgroupView>,
 }
@@ -92,6 +106,8 @@ pub(crate) struct CgroupView {
     pub(crate) id: CgroupId,
     /// From the cgroup root.
     pub(crate) path: Arc<str>,
+    /// What was chosen for its policy, by its owner; `None` if the files alone say which one it is.
+    pub(crate) chosen: Option<Chosen>,
     /// Its policy lets lowtide offload its anonymous memory.
     pub(crate) acting: bool,
     /// Its memory.
@@ -181,6 +197,7 @@ impl View {
             CgroupView {
                 id: cgroup.id,
                 path: cgroup.path,
+                chosen: None,
                 acting: acting.get(cgroup.policy).copied().unwrap_or(false),
                 stalls: stalls(cgroup.id),
                 memory_stall: cgroup.memory_pressure,
@@ -206,6 +223,10 @@ impl View {
             uptime: Duration::ZERO,
             ticks: 0,
             tick_cpu: Duration::ZERO,
+            tick_duration: Duration::ZERO,
+            interval: Duration::ZERO,
+            configured: None,
+            process: Process::default(),
             host,
             costs: Vec::new(),
             own,

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 const CODE: &str = concat!(
     include_str!("../src/metrics.rs"),
+    include_str!("../src/metrics/process.rs"),
     include_str!("../src/metrics/tenants.rs"),
     include_str!("../src/metrics/watermarks.rs")
 );
@@ -16,11 +17,16 @@ const RULES: &str = include_str!("../../../packaging/prometheus/lowtide.rules.ym
 const RULES_TEST: &str = include_str!("../../../packaging/prometheus/lowtide.test.yml");
 const ALERTS_PAGE: &str = include_str!("../../../docs/alerts.md");
 
-/// Words `lowtide_…` that stand between two `quote`s.
+/// What names of metrics begin with: lowtide's own, and those that every exporter has.
+const PREFIXES: [&str; 2] = ["lowtide_", "process_"];
+
+fn is_name(word: &str) -> bool {
+    PREFIXES.iter().any(|prefix| word.starts_with(prefix)) && word.chars().all(part_of_a_name)
+}
+
+/// Names of metrics that stand between two `quote`s.
 fn names(text: &str, quote: char) -> BTreeSet<&str> {
-    text.split(quote)
-        .filter(|word| word.starts_with("lowtide_") && word.chars().all(part_of_a_name))
-        .collect()
+    text.split(quote).filter(|word| is_name(word)).collect()
 }
 
 fn part_of_a_name(c: char) -> bool {
@@ -29,8 +35,8 @@ fn part_of_a_name(c: char) -> bool {
 
 /// The first cell of each line of the tables.
 fn documented(text: &str) -> BTreeSet<&str> {
-    let rows = text.lines().filter(|line| line.starts_with("| `lowtide_"));
-    rows.map(|line| line.split('`').nth(1).unwrap()).collect()
+    let rows = text.lines().filter(|line| line.starts_with("| `"));
+    rows.map(|line| line.split('`').nth(1).unwrap()).filter(|word| is_name(word)).collect()
 }
 
 #[test]
@@ -43,9 +49,9 @@ fn every_metric_is_documented_and_no_other() {
     assert!(both.is_empty(), "{both:?} are there now: docs/metrics.md says not yet");
 }
 
-/// Words `lowtide_…` of a text, wherever they stand.
+/// Names of metrics in a text, wherever they stand.
 fn words(text: &str) -> impl Iterator<Item = &str> {
-    text.split(|c: char| !part_of_a_name(c)).filter(|word| word.starts_with("lowtide_"))
+    text.split(|c: char| !part_of_a_name(c)).filter(|word| is_name(word))
 }
 
 #[test]

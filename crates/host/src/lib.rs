@@ -10,7 +10,9 @@ mod zoneinfo;
 
 use std::{collections::HashMap, sync::Arc};
 
-use lowtide_core::{BlockReads, Bytes, HostObservation, Stored, Tier, confine::Ways};
+use lowtide_core::{
+    BlockReads, Bytes, HostObservation, Stored, Tier, TierKind, confine::Ways, scan_pressure,
+};
 use lowtide_kernfs::{Files, Result, Root};
 
 pub use counters::{Counter, Counters, Unit};
@@ -22,7 +24,7 @@ pub use watermarks::watermarks;
 pub use zoneinfo::{Zone, low_watermark, zones};
 
 /// The host's memory at one moment.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Host {
     /// /proc/meminfo.
     pub meminfo: Meminfo,
@@ -30,14 +32,19 @@ pub struct Host {
     pub vmstat: Vmstat,
     /// Sum of the zones' low watermarks; `None` without /proc/zoneinfo.
     pub low_watermark: Option<Bytes>,
+    /// Those zones; none without /proc/zoneinfo.
+    pub zones: Vec<Zone>,
 }
 
 /// Reads /proc/meminfo, and what there is of /proc/vmstat and /proc/zoneinfo.
 pub fn read(root: &Root) -> Result<Host> {
+    let zoneinfo = root.parse_optional("proc/zoneinfo", zoneinfo::with_low_watermark)?;
+    let (low_watermark, zones) = zoneinfo.unzip();
     Ok(Host {
         meminfo: root.parse("proc/meminfo", Meminfo::parse)?,
         vmstat: root.parse_optional("proc/vmstat", Vmstat::parse)?.unwrap_or_default(),
-        low_watermark: root.parse_optional("proc/zoneinfo", low_watermark)?,
+        low_watermark,
+        zones: zones.unwrap_or_default(),
     })
 }
 
@@ -50,12 +57,16 @@ impl Host {
         reads: HashMap<Arc<str>, BlockReads>,
         reclaim_takes_swappiness: bool,
     ) -> HostObservation {
+        let is_slow = |node: u32| tiers.iter().any(|tier| is_node(tier, node));
+        let zones = self.zones.iter().filter(|zone| !is_slow(zone.node)).filter_map(marks).collect();
         HostObservation {
             total: self.meminfo.total,
             free: self.meminfo.free,
             low_watermark: self.low_watermark,
             direct_reclaim: self.vmstat.direct_reclaim,
             allocation_stalls: self.vmstat.allocation_stalls,
+            zones,
+            kswapd: self.vmstat.kswapd,
             swap_total: self.meminfo.swap_total,
             tiers,
             reads,
@@ -66,6 +77,24 @@ impl Host {
             demotes: false,
         }
     }
+}
+
+fn is_node(tier: &Tier, node: u32) -> bool {
+    tier.kind == TierKind::Node && *tier.device == *format!("node{node}")
+}
+
+/// One that gives out pages, without what its watermarks are raised by for a while (`high_wmark_pages` adds it, include/linux/mmzone.h).
+fn marks(zone: &Zone) -> Option<scan_pressure::Zone> {
+    let boost = zone.boost.unwrap_or_default();
+    let Zone { node, managed, free, low, high, .. } = zone;
+    let marks = scan_pressure::Zone {
+        node: *node,
+        managed: *managed,
+        free: (*free)?,
+        low: (*low)? - boost,
+        high: (*high)? - boost,
+    };
+    Some(marks).filter(|zone| !zone.managed.is_zero())
 }
 
 #[cfg(test)]

@@ -184,3 +184,52 @@ proptest! {
         }
     }
 }
+
+/// What scan pressure is seen by: each captured kernel counts it, and has a zone that matters.
+#[rstest]
+fn each_kernel_tells_of_zones_and_kswapd(#[values("6.1", "6.12", "6.18", "7.3")] kernel: &str) {
+    let place = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures").join(kernel);
+    let host = read(&Root::open(place).unwrap()).unwrap();
+    let free = host.vmstat.free.unwrap();
+    let observed = host.observation(Vec::new(), HashMap::new(), false);
+    assert!(observed.kswapd.is_some());
+    assert!(observed.zones.iter().all(|zone| zone.low < zone.high && zone.free > zone.high));
+    // Read one after the other.
+    let sum: Bytes = observed.zones.iter().map(|zone| zone.free).sum();
+    assert!(sum.get().abs_diff(free.get()) < Bytes::mib(4).get(), "{sum} and {free}");
+}
+
+#[test]
+fn zones_of_slower_nodes_are_left_out_and_a_boost_is_taken_off() {
+    let zone = |node| Zone {
+        node,
+        managed: Bytes::mib(100),
+        free: Some(Bytes::mib(9)),
+        boost: Some(Bytes::mib(1)),
+        low: Some(Bytes::mib(3)),
+        high: Some(Bytes::mib(4)),
+        ..Zone::default()
+    };
+    let nameless = Zone { managed: Bytes::ZERO, ..zone(0) };
+    let host = Host { zones: vec![zone(0), zone(1), nameless], ..Host::default() };
+    let slower = Tier {
+        kind: TierKind::Node,
+        device: "node1".into(),
+        priority: None,
+        capacity: Bytes::mib(100),
+        used: Bytes::ZERO,
+        stored: Bytes::ZERO,
+        resident: Bytes::ZERO,
+        resident_limit: None,
+        above: None,
+    };
+    let observed = host.observation(vec![slower], HashMap::new(), false);
+    let expected = scan_pressure::Zone {
+        node: 0,
+        managed: Bytes::mib(100),
+        free: Bytes::mib(9),
+        low: Bytes::mib(2),
+        high: Bytes::mib(3),
+    };
+    assert_eq!(observed.zones, [expected]);
+}

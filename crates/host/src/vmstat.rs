@@ -1,4 +1,4 @@
-use lowtide_core::Bytes;
+use lowtide_core::{Bytes, scan_pressure::Kswapd};
 use lowtide_kernfs::{Fault, parse::keyed};
 
 /// The lines of /proc/vmstat that are used: cumulative since boot.
@@ -15,14 +15,23 @@ pub struct Vmstat {
     pub direct_scan: Option<Bytes>,
     /// `allocstall_*`, all zones: how often that happened.
     pub allocation_stalls: Option<u64>,
+    /// `nr_free_pages`: what is free now.
+    pub free: Option<Bytes>,
+    /// What kswapd did, where all of it is counted.
+    pub kswapd: Option<Kswapd>,
 }
 
 impl Vmstat {
     /// Understands /proc/vmstat.
     pub fn parse(text: &str) -> Result<Self, Fault> {
         let mut vmstat = Self::default();
+        let (mut scanned, mut stolen, mut hits) = (None, None, None);
         for line in keyed(text) {
             match line.key {
+                "nr_free_pages" => vmstat.free = Some(line.pages()?),
+                "pgscan_kswapd" => scanned = Some(line.pages()?),
+                "pgsteal_kswapd" => stolen = Some(line.pages()?),
+                "kswapd_low_wmark_hit_quickly" => hits = Some(line.number()?),
                 "pgsteal_direct" => vmstat.direct_reclaim = Some(line.pages()?),
                 "pgscan_direct" => vmstat.direct_scan = Some(line.pages()?),
                 key if key.starts_with("allocstall") => {
@@ -32,6 +41,11 @@ impl Vmstat {
                 _ => {}
             }
         }
+        vmstat.kswapd = scanned.zip(stolen).zip(hits).map(|((scanned, stolen), low_watermark_hits)| Kswapd {
+            scanned,
+            stolen,
+            low_watermark_hits,
+        });
         Ok(vmstat)
     }
 }

@@ -89,10 +89,16 @@ impl Zone {
 
 /// The sum of the low watermarks in /proc/zoneinfo, over the zones of all nodes that manage any pages: below it kswapd wakes up.
 pub fn low_watermark(text: &str) -> Result<Bytes, Fault> {
+    with_low_watermark(text).map(|(low, _)| low)
+}
+
+/// The same, with the zones.
+pub(crate) fn with_low_watermark(text: &str) -> Result<(Bytes, Vec<Zone>), Fault> {
     let zones = zones(text)?;
     let lows = zones.iter().filter(|zone| !zone.managed.is_zero()).filter_map(|zone| zone.low);
     let sum = lows.reduce(|sum, low| sum + low);
-    sum.ok_or_else(|| Fault::whole(text, "zoneinfo with a zone's `low` and `managed`"))
+    let sum = sum.ok_or_else(|| Fault::whole(text, "zoneinfo with a zone's `low` and `managed`"))?;
+    Ok((sum, zones))
 }
 
 #[cfg(test)]

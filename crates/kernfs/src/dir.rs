@@ -7,6 +7,7 @@ use std::{
 use lowtide_core::escape::escaped_bytes;
 use nix::{
     dir::Type,
+    errno::Errno,
     fcntl::{OFlag, OpenHow, ResolveFlag, openat2},
     sys::stat::fstat,
 };
@@ -38,6 +39,15 @@ pub struct Entries {
     pub example: Option<String>,
 }
 
+/// What an extended attribute holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Attribute {
+    /// These bytes.
+    Value(Vec<u8>),
+    /// More than were asked for.
+    Longer,
+}
+
 impl Dir {
     pub(crate) fn new(handle: OwnedFd, path: PathBuf, kernel: Answering) -> Self {
         Self { handle: Arc::new(handle), path: path.into(), kernel }
@@ -61,6 +71,12 @@ impl Dir {
     pub fn inode_and_subdirs(&self) -> Result<(u64, Option<u64>)> {
         let stat = self.stat()?;
         Ok((stat.st_ino, u64::from(stat.st_nlink).checked_sub(2)))
+    }
+
+    /// What stat(2) calls its size. That of /proc/PID/fd is how many descriptors are open, since 6.2 (fs/proc/fd.c, `proc_fd_getattr`);
+    /// before it is nothing.
+    pub fn size(&self) -> Result<u64> {
+        Ok(u64::try_from(self.stat()?.st_size).unwrap_or_default())
     }
 
     /// A directory below, held open, however long its path is: the kernel takes no more than 4095 bytes at a time (PATH_MAX), and a
@@ -106,6 +122,30 @@ impl Dir {
         entries.directories.sort_unstable();
         entries.files.sort_unstable();
         Ok(entries)
+    }
+
+    /// An extended attribute of it, at most `most` bytes long; `None` if it has none of that name, or if the file system has no extended
+    /// attributes.
+    ///
+    /// A cgroup has those that begin with `user.` since 5.7 (fs/kernfs/inode.c, `kernfs_vfs_user_xattr_set`), for whoever may write to its
+    /// directory (fs/xattr.c, `xattr_permission`). They live as long as the cgroup. Setting one does not change the directory's ctime there.
+    pub fn attribute(&self, name: &str, most: usize) -> Result<Option<Attribute>> {
+        // The kernel answers EBADF to a handle that was opened with O_PATH.
+        let handle = self.open(Path::new("."), OFlag::O_RDONLY | OFlag::O_DIRECTORY)?;
+        let mut value = vec![0; most];
+        match rustix::fs::fgetxattr(&handle, name, &mut value[..]) {
+            Ok(length) => {
+                value.truncate(length);
+                Ok(Some(Attribute::Value(value)))
+            }
+            Err(rustix::io::Errno::RANGE) => Ok(Some(Attribute::Longer)),
+            Err(rustix::io::Errno::NODATA | rustix::io::Errno::OPNOTSUPP) => Ok(None),
+            Err(errno) => Err(Error::System {
+                operation: Operation::Attribute,
+                path: self.path.as_ref().into(),
+                errno: Errno::from_raw(errno.raw_os_error()),
+            }),
+        }
     }
 
     /// The handle, for calls such as fstatfs(2).

@@ -25,6 +25,8 @@ pub enum Operation {
     List,
     /// Asking for its inode or its file system.
     Stat,
+    /// Reading one of its extended attributes.
+    Attribute,
     /// Swapping on it.
     SwapOn,
     /// Swapping off.
@@ -39,6 +41,7 @@ impl fmt::Display for Operation {
             Self::Write => "write",
             Self::List => "list",
             Self::Stat => "stat",
+            Self::Attribute => "read an extended attribute of",
             Self::SwapOn => "swap on",
             Self::SwapOff => "swap off",
         })

@@ -25,9 +25,9 @@ mod swap;
 mod writes;
 
 pub use affinity::{Bound, bind_thread};
-pub use cpu::thread_cpu;
+pub use cpu::{process_cpu, thread_cpu};
 pub use device::{DeviceNumber, FileId, Node, page_size};
-pub use dir::{Dir, Entries};
+pub use dir::{Attribute, Dir, Entries};
 pub use error::{Error, Fault, Operation, Result, shown};
 pub use files::{Files, LINE_LIMIT, LIST_LIMIT, READ_LIMIT};
 pub use kernel::{Kernel, Reading};

@@ -7,7 +7,7 @@ use std::{
 use nix::{errno::Errno, sys::stat::Mode};
 use tempfile::TempDir;
 
-use crate::{Error, Fault, Files, LINE_LIMIT, Operation, READ_LIMIT, Root, parse};
+use crate::{Attribute, Error, Fault, Files, LINE_LIMIT, Operation, READ_LIMIT, Root, parse};
 
 fn tree() -> (TempDir, Root) {
     let tree = tempfile::tempdir().unwrap();
@@ -249,4 +249,30 @@ fn on_the_host_proc_self_is_followed_and_magic_links_are_not() {
     let gone =
         Error::System { operation: Operation::Read, path: Path::new("/x").into(), errno: Errno::ENODEV };
     assert!(gone.is_gone() && !gone.is_missing());
+}
+
+/// On the file system that tests run on: ext4, xfs and btrfs have them, and tmpfs since 6.6.
+#[test]
+fn an_extended_attribute_is_had_through_the_handle() {
+    const NAME: &str = "user.lowtide_test";
+    let (tree, root) = tree();
+    let dir = root.dir("sys/a").unwrap();
+    assert_eq!(dir.attribute(NAME, 4).unwrap(), None);
+    let set = |value: &[u8]| {
+        let place = tree.path().join("sys/a");
+        rustix::fs::setxattr(place, NAME, value, rustix::fs::XattrFlags::empty()).unwrap();
+    };
+    for value in [&b""[..], b"off", b"\xff\x00\x1b", b"four"] {
+        set(value);
+        assert_eq!(dir.attribute(NAME, 4).unwrap(), Some(Attribute::Value(value.into())));
+    }
+    set(b"fifth");
+    assert_eq!(dir.attribute(NAME, 4).unwrap(), Some(Attribute::Longer));
+    fs::rename(tree.path().join("sys/a"), tree.path().join("sys/z")).unwrap();
+    fs::create_dir(tree.path().join("sys/a")).unwrap();
+    assert_eq!(
+        dir.attribute(NAME, 5).unwrap(),
+        Some(Attribute::Value(b"fifth".into())),
+        "whatever took its name"
+    );
 }

@@ -13,6 +13,7 @@ use crate::{
     is_protected,
     leaf::Match,
     lines::lines,
+    matcher::Checked,
     metrics::metrics,
     pattern::Pattern,
     raw,
@@ -21,6 +22,7 @@ use crate::{
     tier_rules,
     tiers::tiers,
     watermarks::watermarks,
+    whole_host::{self, Alone},
 };
 
 /// A policy, and the file it stands in.
@@ -77,7 +79,7 @@ fn holdout(raw: raw::HostHoldout) -> Holdout {
 }
 
 /// The policies with their patterns, and what is wrong with them.
-pub(crate) fn policies(found: Vec<Found<'_>>) -> (Vec<(Policy, Vec<Pattern>)>, Vec<Problem>) {
+pub(crate) fn policies(found: Vec<Found<'_>>) -> (Vec<Checked>, Vec<Problem>) {
     let mut seen = Seen::default();
     let mut checked = Vec::new();
     for Found { source, policy } in found {
@@ -90,10 +92,11 @@ pub(crate) fn policies(found: Vec<Found<'_>>) -> (Vec<(Policy, Vec<Pattern>)>, V
         seen.tiers(source, &raw);
         checked.push(finish(name.value.0.clone(), raw));
     }
-    (checked, seen.errors.into_iter().chain(seen.warnings).collect())
+    let not_alone = seen.alone.problem();
+    (checked, seen.errors.into_iter().chain(not_alone).chain(seen.warnings).collect())
 }
 
-fn finish(name: Arc<str>, raw: raw::Policy) -> (Policy, Vec<Pattern>) {
+fn finish(name: Arc<str>, raw: raw::Policy) -> Checked {
     let default = Policy::observe(&name);
     let cold_after = cold_after(&raw);
     let policy = Policy {
@@ -105,7 +108,9 @@ fn finish(name: Arc<str>, raw: raw::Policy) -> (Policy, Vec<Pattern>) {
         limits: limits(raw.limits.unwrap_or_default()),
         lines: lines(&raw.lines.unwrap_or_default(), cold_after),
     };
-    (policy, raw.patterns.into_iter().flat_map(|pattern| pattern.value.0).collect())
+    let patterns = raw.patterns.into_iter().flat_map(|pattern| pattern.value.0).collect();
+    let may_choose = raw.may_choose.unwrap_or_default().into_iter().map(|named| named.value.0).collect();
+    Checked { policy, patterns, may_choose }
 }
 
 /// From which age on memory may go under a policy.
@@ -138,6 +143,8 @@ struct Seen<'s> {
     names: HashMap<Arc<str>, (&'s Source, Span)>,
     /// The pattern, the policy it is in, and where.
     patterns: HashMap<String, (Arc<str>, &'s Source, Span)>,
+    /// Whether `/` stands beside others.
+    alone: Alone<'s>,
     globs: usize,
     errors: Vec<Problem>,
     /// Apart, so that many of them leave no error out.
@@ -169,6 +176,7 @@ impl<'s> Seen<'s> {
             let tiers = policy.tiers.as_deref().unwrap_or_default();
             self.errors.extend(tier_rules::twice(source, tiers));
             self.errors.extend(tier_rules::descending(source, tiers));
+            self.errors.extend(whole_host::tiers(source, policy));
         }
     }
 
@@ -187,6 +195,7 @@ impl<'s> Seen<'s> {
         }
         for Pattern { text, glob, .. } in &pattern.value.0 {
             self.count(source, pattern, glob.is_some());
+            self.alone.take(source, &pattern.span, text);
             if let Some((other, first, at)) = self.patterns.get(text) {
                 let problem = same_pattern(source, pattern, text, policy, other);
                 self.errors.push(problem.related(first.related(at.clone(), "it is here already")));
@@ -216,17 +225,14 @@ fn same_pattern(source: &Source, at: &At<Match>, text: &str, policy: &str, other
 
 /// Patterns that are allowed, but cannot be meant.
 fn pointless(source: &Source, span: &Span, pattern: &str) -> Option<Problem> {
-    let (message, help) = if pattern == "/" {
-        (
-            "`/` is the root cgroup, which is never a target",
-            "write `/name` for a cgroup, `/name/**` for all below it",
-        )
-    } else if pattern == "/**" {
+    let (message, help) = if pattern == "/**" {
         (
             "`/**` matches every cgroup of the host",
-            "name the slices that hold tenants, such as /system.slice/** or /kubepods.slice/**",
+            "name the slices that hold tenants, such as /system.slice/** or /kubepods.slice/**; `/` alone is the host as a whole",
         )
-    } else if is_protected(pattern.strip_suffix("/**").unwrap_or(pattern)) {
+    } else if pattern != whole_host::WHOLE_HOST
+        && is_protected(pattern.strip_suffix("/**").unwrap_or(pattern))
+    {
         (
             "this is what the host is administered through, and never a target",
             "remove the pattern; docs/policy.md lists what is left alone",

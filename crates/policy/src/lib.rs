@@ -11,6 +11,7 @@
 
 mod balancer;
 mod check;
+mod choice;
 mod config;
 mod hints;
 mod history;
@@ -32,8 +33,10 @@ mod tier_rules;
 mod tiers;
 mod units;
 mod watermarks;
+mod whole_host;
 mod yaml;
 
+pub use choice::Choice;
 pub use config::{Config, Hotness, Price, SourceChoice};
 pub use history::History;
 pub use load::{Loaded, control_socket, files, load, parse};

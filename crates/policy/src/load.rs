@@ -8,6 +8,7 @@ use std::{
 use crate::{
     Config, PolicySet, Problem, Problems, Severity, balancer,
     check::{self, Found},
+    choice,
     hotness::too_slow,
     lines::out_of_order,
     metrics::of_another_place,
@@ -123,6 +124,7 @@ fn assemble(
         found.extend(in_file(source, file.policies.unwrap_or_default()));
     }
     let mut together = out_of_order(&found);
+    together.extend(choice::not_there(&found));
     together.extend(
         host_file.zip(raw.as_ref()).into_iter().flat_map(|(file, host)| too_slow(file, host, &found)),
     );

@@ -1,9 +1,21 @@
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use globset::{GlobSet, GlobSetBuilder};
 use lowtide_core::Policy;
 
-use crate::pattern::{Pattern, Specificity};
+use crate::{
+    Choice,
+    pattern::{Pattern, Specificity},
+    whole_host::WHOLE_HOST,
+};
+
+/// A policy with what is known of it beside its law.
+pub(crate) struct Checked {
+    pub policy: Policy,
+    pub patterns: Vec<Pattern>,
+    /// What its cgroups may choose instead.
+    pub may_choose: Vec<Arc<str>>,
+}
 
 /// The policies in the order of the files, and which cgroup each one is for.
 ///
@@ -17,15 +29,18 @@ pub struct PolicySet {
     globs: GlobSet,
     /// Rank and policy of each glob, in the order of the set.
     ranks: Vec<(Specificity, usize)>,
+    /// What cgroups of each policy may choose instead, as they write it.
+    may_choose: Vec<Vec<Arc<str>>>,
 }
 
 impl PolicySet {
     /// Compiles; fails if the globs taken together are larger than the matcher takes.
-    pub(crate) fn new(policies: Vec<(Policy, Vec<Pattern>)>) -> Result<Self, globset::Error> {
+    pub(crate) fn new(policies: Vec<Checked>) -> Result<Self, globset::Error> {
         let mut set = Self::default();
         let mut globs = GlobSetBuilder::new();
-        for (index, (policy, patterns)) in policies.into_iter().enumerate() {
+        for (index, Checked { policy, patterns, may_choose }) in policies.into_iter().enumerate() {
             set.policies.push(policy);
+            set.may_choose.push(may_choose);
             for Pattern { text, specificity, glob } in patterns {
                 match glob {
                     None => drop(set.exact.insert(text, index)),
@@ -46,6 +61,12 @@ impl PolicySet {
         &self.policies
     }
 
+    /// The index of the policy for the host as a whole: the one policy whose one pattern is `/`. There are no others then.
+    #[must_use]
+    pub fn of_whole_host(&self) -> Option<usize> {
+        self.exact.get(WHOLE_HOST).copied()
+    }
+
     /// The index in [`policies`](Self::policies) of the one that the cgroup at `cgroup_path` is held to.
     ///
     /// The path is the one in `/proc/PID/cgroup`: from the root of the cgroup tree, `/` first and not last. Which of
@@ -58,6 +79,26 @@ impl PolicySet {
         let ranks =
             self.globs.matches(cgroup_path).into_iter().filter_map(|at| Some((self.ranks.get(at)?, at)));
         ranks.max_by_key(|((specificity, _), at)| (*specificity, *at)).map(|((_, policy), _)| *policy)
+    }
+
+    /// Whether any policy lets its cgroups choose: without, nobody has to be asked.
+    #[must_use]
+    pub fn lets_choose(&self) -> bool {
+        self.may_choose.iter().any(|may_choose| !may_choose.is_empty())
+    }
+
+    /// What a cgroup that [`matching`](Self::matching) gives the policy `given` chooses with `written`; `None` if that policy does not let
+    /// it.
+    #[must_use]
+    pub fn chosen(&self, given: usize, written: &str) -> Option<Choice> {
+        let may_choose = self.may_choose.get(given)?;
+        if !may_choose.iter().any(|choice| **choice == *written) {
+            return None;
+        }
+        if written == Choice::OFF {
+            return Some(Choice::Off);
+        }
+        self.policies.iter().position(|policy| *policy.name == *written).map(Choice::Policy)
     }
 }
 

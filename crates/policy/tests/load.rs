@@ -291,7 +291,6 @@ fn warnings() {
     for (text, warning) in [
         ("interval: 6s", "there is no policy"),
         ("policies: []", "there is no policy"),
-        ("policies: [{ name: a, match: [/] }]", "`/` is the root cgroup"),
         ("policies: [{ name: a, match: [/**] }]", "matches every cgroup"),
         ("policies: [{ name: a, match: [/init.scope] }]", "never a target"),
         ("policies: [{ name: a, match: [/system.slice/ssh.service] }]", "never a target"),
@@ -304,6 +303,15 @@ fn warnings() {
         assert!(printed.contains(": warning: ") && printed.contains(warning), "{printed}");
         assert!(only.clone().denied().to_string().contains(": error: "));
     }
+}
+
+#[test]
+fn the_host_as_a_whole_is_a_policy_alone() {
+    let loaded = one("policies: [{ name: host, match: [/], mode: full }]");
+    assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
+    assert_eq!(loaded.config.policies.of_whole_host(), Some(0));
+    let others = one("policies: [{ name: a, match: [/a] }, { name: b, match: [/**] }]");
+    assert_eq!(others.config.policies.of_whole_host(), None);
 }
 
 /// Ages are known only at walks.

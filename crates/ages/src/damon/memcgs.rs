@@ -41,7 +41,11 @@ pub(crate) fn holders(target: &Cgroup) -> Result<Vec<Arc<str>>, Error> {
         }
     }
     let holds = |path: &Arc<str>| own.get(&**path).is_some_and(|own| *own >= LEAST);
-    Ok(all.iter().map(|(path, _)| path).filter(|path| holds(path)).cloned().collect())
+    let below = all.iter().map(|(path, _)| path).filter(|path| holds(path)).cloned();
+    // The root has no memory.current, and what lives in no other cgroup is its own.
+    let root = || Arc::from("/");
+    let is_root = &**target.path() == "/" && target.dir().exists("memory.current") == Ok(false);
+    Ok(is_root.then(root).into_iter().chain(below).collect())
 }
 
 /// What a cgroup, with all below it, has on the lists that memory is reclaimed from; `None` if it is gone.
@@ -80,5 +84,6 @@ mod tests {
         assert_eq!(found("/a"), ["/a/b", "/a/b/c/d", "/a/e"]);
         assert_eq!(found("/a/b/c"), ["/a/b/c/d"]);
         assert_eq!(found("/a/no-memory-controller"), Vec::<String>::new());
+        assert_eq!(found("/"), ["/", "/a/b", "/a/b/c/d", "/a/e", "/ab"]);
     }
 }

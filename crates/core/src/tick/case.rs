@@ -275,7 +275,8 @@ impl Case<'_> {
     /// The first reason, in order of weight, for which nothing is asked for now.
     fn must_wait(&self, state: &CgroupState, harm: Harm, figures: &Figures, room: &Room) -> Option<Reason> {
         let checks = [
-            // First, so that it can be told by its reason whatever else there is.
+            // First, so that it can be told by its reason whatever else there is. Who chooses it is not like those that are drawn.
+            (self.cgroup.opted_out, Reason::OptedOut),
             (self.budgets.holdout.has(&self.cgroup.path, self.policy), Reason::HeldOut),
             (!self.cgroup.populated, Reason::Unpopulated),
             (self.cgroup.alarm, Reason::Trigger),
@@ -285,6 +286,8 @@ impl Case<'_> {
             (room.only_watch.is_some(), room.only_watch.unwrap_or(Reason::Headroom)),
             (self.now < state.retry_from, Reason::Ineffective),
             (figures.reclaim_cpu >= self.budgets.reclaim_cpu, Reason::ReclaimCpu),
+            // Of the reasons against anonymous memory the one that speaks against what is on its way, too.
+            (room.under_scan_pressure && self.is_swapping_out(state), Reason::ScanPressure),
             (self.cgroup.pending == Pending::InFlight, Reason::InFlight),
             (self.cgroup.pending == Pending::Queued, Reason::Queued),
             (self.would_demote_what_must_not(room), Reason::NodeForbidden),
@@ -292,6 +295,11 @@ impl Case<'_> {
             (!self.is_warm(state), Reason::WarmingUp),
         ];
         checks.into_iter().find(|(applies, _)| *applies).map(|(_, reason)| reason)
+    }
+
+    /// A request is on its way that may take anonymous memory to swap.
+    fn is_swapping_out(&self, state: &CgroupState) -> bool {
+        self.cgroup.pending.is_any() && !state.promised.is_zero()
     }
 
     /// Where the kernel demotes it does so with page cache too, whatever it is asked for.

@@ -8,6 +8,7 @@ use lowtide_core::{
     TierRules,
     confine::{Confinement, Ways},
     idle::{Reading, Resolution, Source},
+    scan_pressure::{Kswapd, Zone},
     tick,
 };
 
@@ -149,6 +150,14 @@ fn host() -> HostObservation {
         low_watermark: Some(Bytes::mib(50)),
         direct_reclaim: Some(Bytes::ZERO),
         allocation_stalls: None,
+        zones: vec![Zone {
+            node: 0,
+            managed: Bytes::mib(15_800),
+            free: Bytes::mib(8_000),
+            low: Bytes::mib(50),
+            high: Bytes::mib(60),
+        }],
+        kswapd: Some(Kswapd::default()),
         swap_total: None,
         tiers: vec![swap_disk(Bytes::mib(4_000))],
         reads: [].into(),
@@ -181,6 +190,7 @@ pub(crate) fn tenant(id: u64) -> CgroupObservation {
         path: format!("/tenant-{id}").into(),
         policy: 0,
         populated: true,
+        opted_out: false,
         memory: Memory {
             current: Bytes::mib(1_000),
             swap_current: Some(Bytes::ZERO),

@@ -7,9 +7,17 @@ use lowtide_core::{
     Tier, TierKind, TierRule, TierRules, ZswapBound,
     confine::Why,
     idle::{ByType, Cohort},
+    scan_pressure::Kswapd,
 };
 
 use crate::bench::{BATCH, Bench, INTERVAL, walked};
+
+/// kswapd looks at much for little, and free memory stays below the high watermark.
+fn scan_pressure(bench: &mut Bench) {
+    bench.seen.host.zones[0].free = Bytes::mib(59);
+    let kswapd = Kswapd { scanned: Bytes::mib(100), stolen: Bytes::mib(10), low_watermark_hits: 1 };
+    bench.seen.host.kswapd = Some(kswapd);
+}
 
 /// What a decision amounts to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +57,23 @@ const CASES: &[Case] = &[
     ),
     ("observe", |b| b.policy().mode = Mode::Observe, Holds(Reason::ObserveMode)),
     ("held out", |b| b.budgets.holdout.share = Ratio::ONE, Holds(Reason::HeldOut)),
+    ("opted out", |b| b.cgroup().opted_out = true, Holds(Reason::OptedOut)),
+    (
+        "opted out, and would be held out",
+        |b| {
+            b.cgroup().opted_out = true;
+            b.budgets.holdout.share = Ratio::ONE;
+        },
+        Holds(Reason::OptedOut),
+    ),
+    (
+        "opted out under a policy that observes",
+        |b| {
+            b.cgroup().opted_out = true;
+            b.policy().mode = Mode::Observe;
+        },
+        Holds(Reason::OptedOut),
+    ),
     ("young", |b| b.policy().cold_after = Duration::from_hours(1), Holds(Reason::WarmingUp)),
     ("memory stall", |b| stall(&mut b.cgroup().memory_pressure), Holds(Reason::MemoryPressure)),
     ("io stall", |b| stall(&mut b.cgroup().io_pressure), Holds(Reason::IoPressure)),
@@ -113,6 +138,15 @@ const CASES: &[Case] = &[
         Takes(Scope::Any, Reason::Headroom),
     ),
     ("host short", |b| b.seen.host.free = Bytes::mib(50), TakesFile(Reason::LowWatermark)),
+    ("scan pressure", scan_pressure, TakesFile(Reason::ScanPressure)),
+    (
+        "kswapd works hard, and there is plenty of free memory",
+        |b| {
+            scan_pressure(b);
+            b.seen.host.zones[0].free = Bytes::mib(60);
+        },
+        Takes(Scope::Any, Reason::Headroom),
+    ),
     ("file mode", |b| b.policy().mode = Mode::File, TakesFile(Reason::FileMode)),
     ("file mode, old kernel", file_mode_old_kernel, HoldsFor(Reason::FileOnlyUnsupported, Reason::FileMode)),
     (
@@ -334,6 +368,26 @@ fn numbers_and_names_are_an_interface() {
         (34, "not_worth_it"),
         (35, "queued"),
         (36, "held_out"),
+        (37, "opted_out"),
+        (38, "scan_pressure"),
     ];
     assert_eq!(listed, pinned);
+}
+
+/// What speaks against a new request for anonymous memory speaks against the rest of the one that is being written.
+#[test]
+fn scan_pressure_stops_what_is_being_swapped_out_and_no_request_for_page_cache() {
+    let mut bench = Bench::eager();
+    assert!(matches!(outcome(&bench.decide()), Takes(Scope::Any, _)));
+    bench.cgroup().pending = Pending::InFlight;
+    assert_eq!(outcome(&bench.decide()), Holds(Reason::InFlight));
+    scan_pressure(&mut bench);
+    assert_eq!(outcome(&bench.decide()), Holds(Reason::ScanPressure));
+    bench.cgroup().pending = Pending::Nothing;
+    assert_eq!(outcome(&bench.decide()), TakesFile(Reason::ScanPressure));
+    bench.cgroup().pending = Pending::InFlight;
+    assert_eq!(outcome(&bench.decide()), Holds(Reason::InFlight), "page cache alone is on its way");
+    bench.cgroup().pending = Pending::Nothing;
+    bench.tick_after(Duration::from_secs(30));
+    assert!(matches!(outcome(&bench.decide()), Takes(Scope::Any, _)), "it is over");
 }

@@ -92,6 +92,8 @@ impl Server {
             low_watermark: Some(Bytes::mib(20)),
             direct_reclaim: Some(Bytes::ZERO),
             allocation_stalls: None,
+            zones: Vec::new(),
+            kswapd: None,
             swap_total: None,
             reads: [].into(),
             added_latency: [].into(),

@@ -134,6 +134,7 @@ impl Tenant {
             path: format!("/tenant-{}", self.id.0).into(),
             policy: self.policy,
             populated: true,
+            opted_out: false,
             memory: self.memory(),
             confined: Confinement::default(),
             processor_time: Some(self.processor_time),

@@ -9,6 +9,7 @@ use lowtide_core::{
     confine::{Confinement, Ways, Why},
     idle::{ByType, Cohort, Reading, Resolution, Source},
     lineage::Above,
+    scan_pressure::{Kswapd, Zone},
 };
 use proptest::{option, prelude::*};
 
@@ -68,15 +69,20 @@ fn stall() -> impl Strategy<Value = Option<Stall>> {
 fn host() -> BoxedStrategy<HostObservation> {
     let tiers = prop::collection::vec(tier(), 0..3);
     let can = (any::<bool>(), any::<bool>());
-    (bytes(), bytes(), option::of(bytes()), counter(), tiers, (reads(), added_latency()), can)
-        .prop_map(|(total, free, low_watermark, direct_reclaim, tiers, (reads, added_latency), can)| {
+    let zones = prop::collection::vec(zone(), 0..3);
+    let reclaim = (counter(), option::of(0_u64..3), zones, option::of(kswapd()));
+    (bytes(), bytes(), option::of(bytes()), reclaim, tiers, (reads(), added_latency()), can)
+        .prop_map(|(total, free, low_watermark, reclaim, tiers, (reads, added_latency), can)| {
             let (reclaim_takes_swappiness, demotes) = can;
+            let (direct_reclaim, allocation_stalls, zones, kswapd) = reclaim;
             HostObservation {
                 total,
                 free,
                 low_watermark,
                 direct_reclaim,
-                allocation_stalls: None,
+                allocation_stalls,
+                zones,
+                kswapd,
                 swap_total: None,
                 tiers,
                 reads,
@@ -88,6 +94,24 @@ fn host() -> BoxedStrategy<HostObservation> {
             }
         })
         .boxed()
+}
+
+fn zone() -> impl Strategy<Value = Zone> {
+    (0_u32..2, bytes(), bytes(), bytes(), bytes()).prop_map(|(node, managed, free, low, high)| Zone {
+        node,
+        managed,
+        free,
+        low,
+        high,
+    })
+}
+
+fn kswapd() -> impl Strategy<Value = Kswapd> {
+    (bytes(), bytes(), any::<u64>()).prop_map(|(scanned, stolen, low_watermark_hits)| Kswapd {
+        scanned,
+        stolen,
+        low_watermark_hits,
+    })
 }
 
 /// Of a node that is there, one that is not, or none.
@@ -132,7 +156,7 @@ fn confined() -> impl Strategy<Value = Confinement> {
 
 fn cgroup(id: u64) -> BoxedStrategy<CgroupObservation> {
     let rarely = || prop::bool::weighted(0.05);
-    let flags = (prop::bool::weighted(0.95), rarely(), pending());
+    let flags = (prop::bool::weighted(0.95), rarely(), rarely(), pending());
     let reading = option::weighted(0.5, reading());
     let memory = (memory(), confined());
     (memory, stall(), stall(), flags, prop::collection::vec(effect(), 0..2), reading)
@@ -141,7 +165,7 @@ fn cgroup(id: u64) -> BoxedStrategy<CgroupObservation> {
                 (memory, confined),
                 memory_pressure,
                 io_pressure,
-                (populated, alarm, pending),
+                (populated, opted_out, alarm, pending),
                 effects,
                 reading,
             )| {
@@ -152,6 +176,7 @@ fn cgroup(id: u64) -> BoxedStrategy<CgroupObservation> {
                     reads: [].into(),
                     policy: usize::try_from(id).unwrap_or_default(),
                     populated,
+                    opted_out,
                     memory,
                     confined,
                     memory_pressure,

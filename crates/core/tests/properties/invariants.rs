@@ -7,7 +7,7 @@ use std::{
 
 use lowtide_core::{
     Action, Budgets, Bytes, CgroupId, CgroupObservation, Decision, Effect, HostObservation, Mode,
-    Observation, Policy, Scope, State, tick,
+    Observation, Policy, Reason, Scope, State, tick,
 };
 use proptest::{prelude::*, test_runner::TestCaseResult};
 
@@ -130,7 +130,7 @@ fn allowed(
     let Action::Reclaim { amount, scope } = decision.action else { return Ok(()) };
     let memory = &cgroup.memory;
     prop_assert!(policy.mode != Mode::Observe);
-    prop_assert!(cgroup.populated && !cgroup.pending.is_any() && !cgroup.alarm);
+    prop_assert!(cgroup.populated && !cgroup.opted_out && !cgroup.pending.is_any() && !cgroup.alarm);
     prop_assert!(amount >= Bytes::kib(128), "{amount}");
     let protected = policy.limits.floor.max(memory.min).max(memory.low);
     prop_assert!(amount <= memory.current - protected, "{amount} of {}", memory.current);
@@ -180,6 +180,11 @@ fn within_swap(decisions: &[Decision], host: &HostObservation, budgets: &Budgets
         .sum();
     let room = host.swap().map_or(Bytes::ZERO, |swap| swap.free - swap.total.scale(budgets.swap_reserve));
     prop_assert!(anonymous <= room, "{anonymous} into {room}");
+    let is_why = |decision: &Decision| {
+        decision.reason == Reason::ScanPressure || decision.file_only == Some(Reason::ScanPressure)
+    };
+    let under_scan_pressure = decisions.iter().any(is_why);
+    prop_assert!(!under_scan_pressure || anonymous.is_zero(), "{anonymous} under scan pressure");
     Ok(())
 }
 

@@ -77,6 +77,25 @@ impl FakeKernel {
         value.trim().parse().unwrap()
     }
 
+    /// What is charged to a cgroup. The root has no such files: what it has in swap is in /proc/meminfo.
+    fn charge(&self, cgroup: &str, dram: i64, swap: i64) {
+        if !cgroup.is_empty() {
+            self.change(cgroup, "memory.current", dram);
+            if swap != 0 {
+                self.change(cgroup, "memory.swap.current", swap);
+            }
+            return;
+        }
+        let file = self.root.join("proc/meminfo");
+        let text = fs::read_to_string(&file).unwrap();
+        let line = |line: &str| match line.strip_prefix("SwapFree:").and_then(|rest| rest.strip_suffix("kB"))
+        {
+            Some(free) => format!("SwapFree: {} kB\n", plus(free, -swap / 1024)),
+            None => format!("{line}\n"),
+        };
+        fs::write(file, text.lines().map(line).collect::<String>()).unwrap();
+    }
+
     fn change(&self, cgroup: &str, file: &str, delta: i64) {
         let text = fs::read_to_string(self.file(cgroup, file)).unwrap();
         fs::write(self.file(cgroup, file), format!("{}\n", plus(&text, delta))).unwrap();
@@ -86,8 +105,7 @@ impl FakeKernel {
     fn move_anonymous(&self, cgroup: &str, bytes: i64) {
         self.add(cgroup, "anon", -bytes);
         self.add(cgroup, "inactive_anon", -bytes);
-        self.change(cgroup, "memory.current", -bytes);
-        self.change(cgroup, "memory.swap.current", bytes);
+        self.charge(cgroup, -bytes, bytes);
         let swaps = self.root.join("proc/swaps");
         let text = fs::read_to_string(&swaps).unwrap();
         let line = |line: &str| {
@@ -127,7 +145,7 @@ impl FakeKernel {
         for key in ["file", "inactive_file"] {
             self.add(cgroup, key, -signed(of_file));
         }
-        self.change(cgroup, "memory.current", -signed(of_file));
+        self.charge(cgroup, -signed(of_file), 0);
         self.move_anonymous(cgroup, signed(of_anonymous));
         if of_file + of_anonymous < wanted { Err(Errno::EAGAIN) } else { Ok(()) }
     }

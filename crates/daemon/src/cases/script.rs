@@ -9,6 +9,8 @@ pub(super) enum Step {
     Add(String, String, i64),
     /// `copy FROM TO`: a directory of the tree.
     Copy(String, String),
+    /// `choose CGROUP TEXT`: what its owner writes into user.lowtide_policy.
+    Choose(String, String),
     /// `unreadable PATH`: reading the file fails.
     Unreadable(String),
     /// `refuse PATH ERRNO`: every write to the file fails from now on.
@@ -55,6 +57,7 @@ fn step(line: &str) -> Option<Step> {
         }
         "add" => Step::Add(word()?, word()?, word()?.parse().ok()?),
         "copy" => Step::Copy(word()?, word()?),
+        "choose" => Step::Choose(word()?, word()?),
         "unreadable" => Step::Unreadable(word()?),
         "refuse" => Step::Refuse(word()?, word()?.parse().ok()?),
         "vanish" => Step::Vanish(word()?),

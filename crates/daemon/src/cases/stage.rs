@@ -73,6 +73,7 @@ impl Stage {
             Step::Write(path, text) => self.tree.write(path, text),
             Step::Add(cgroup, key, bytes) => self.kernel.add(cgroup, key, *bytes),
             Step::Copy(from, to) => self.tree.copy(from, to),
+            Step::Choose(cgroup, text) => self.tree.choose(cgroup, text.as_bytes()),
             Step::Unreadable(path) => self.tree.make_unreadable(path),
             Step::Refuse(path, errno) => self.kernel.refuse(path, *errno),
             Step::Vanish(cgroup) => self.kernel.vanish(cgroup),

@@ -4,7 +4,10 @@ use std::{
     process::Command,
 };
 
+use rustix::fs::XattrFlags;
 use tempfile::TempDir;
+
+use crate::choices::ATTRIBUTE;
 
 /// A copy of a captured tree that may be changed.
 #[derive(Debug)]
@@ -46,6 +49,12 @@ impl Tree {
 
     pub(super) fn copy(&self, from: &str, to: &str) {
         copy(&self.file(from), &self.file(to));
+    }
+
+    /// What its owner writes.
+    pub(super) fn choose(&self, cgroup: &str, value: &[u8]) {
+        let place = self.file(&format!("sys/fs/cgroup{cgroup}"));
+        rustix::fs::setxattr(place, ATTRIBUTE, value, XattrFlags::empty()).unwrap();
     }
 
     /// A directory in its place: opened it can be, read it cannot.

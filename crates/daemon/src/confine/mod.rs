@@ -122,7 +122,7 @@ impl Confine {
             else {
                 continue;
             };
-            let left_alone = config.budgets.holdout.has(&cgroup.path, policy);
+            let left_alone = cgroup.opted_out || config.budgets.holdout.has(&cgroup.path, policy);
             // What a policy forbids stays forbidden: that is no matter of saving.
             let tiers = &policy.tiers;
             let past = past_zswap(cgroup.id) && policy.mode == Mode::Full && !left_alone;

@@ -83,6 +83,7 @@ impl Host {
             targets: HashSet::new(),
             handles: [].into(),
             stalls: [].into(),
+            chosen: [].into(),
             unseen: unseen.iter().map(|path| Arc::from(*path)).collect(),
             unread: Vec::new(),
             left_out: LeftOut::default(),

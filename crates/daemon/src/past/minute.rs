@@ -208,6 +208,7 @@ fn group(cgroup: &CgroupView, view: &View) -> Group {
     let acts = |policy: &Policy| policy.name == decision.policy && policy.mode != Mode::Observe;
     match decision.reason {
         Reason::HeldOut => Group::HeldOut,
+        Reason::OptedOut => Group::None,
         _ if view.policies.iter().any(acts) => Group::Acted,
         _ => Group::None,
     }

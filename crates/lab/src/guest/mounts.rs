@@ -52,6 +52,12 @@ pub fn mount_at(source: &str, kind: &str, target: &Path) -> Result<()> {
         .with_context(|| format!("cannot mount {kind} on {}", target.display()))
 }
 
+/// Makes a file visible in the place of another one, which has to be there.
+pub fn bind_file(source: &Path, target: &Path) -> Result<()> {
+    mount(Some(source), target, None::<&str>, MsFlags::MS_BIND, None::<&str>)
+        .with_context(|| format!("cannot bind {} to {}", source.display(), target.display()))
+}
+
 /// Makes a directory visible at a second place.
 pub fn bind(source: &Path, target: &Path) -> Result<()> {
     fs::create_dir_all(target).with_context(|| format!("cannot create {}", target.display()))?;

@@ -33,7 +33,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
 };
 
 const OLDER: &str = "lowtide_0.0.9-1_amd64.deb";
-const NEWER: &str = concat!("lowtide_", env!("CARGO_PKG_VERSION"), "-1_amd64.deb");
+pub(super) const NEWER: &str = concat!("lowtide_", env!("CARGO_PKG_VERSION"), "-1_amd64.deb");
 
 const UNIT: &str = "lowtide.service";
 const TENANT: &str = "web.service";
@@ -93,8 +93,7 @@ fn guest() -> Result<()> {
     let tenant = [&program, "--name", "web", "--cgroup", CGROUP, "--report", record];
     let work = ["--hot", "4M", "--warm", "4M", "--cold", "60M", "--pause", "20ms"];
     systemd::start_service(TENANT, &[&tenant[..], &work].concat())?;
-    remove_if_there(POLICY_OF_CONTAINERS)?;
-    remove_if_there(MANUAL_INDEX)?;
+    let_packages_start_services()?;
     sleep(Duration::from_secs(10));
     let host = Host { before: Snapshot::take()? };
     host.dpkg("installed", &["--install", &package(OLDER)], |_| {
@@ -114,6 +113,12 @@ fn guest() -> Result<()> {
     })?;
     host.dpkg("removed", &["--remove", "lowtide"], |_| Ok(()))?;
     host.dpkg("purged", &["--purge", "lowtide"], |_| Ok(()))
+}
+
+/// What else would keep a package from doing all that it does on a host of its own, or would take minutes to do it.
+pub(super) fn let_packages_start_services() -> Result<()> {
+    remove_if_there(POLICY_OF_CONTAINERS)?;
+    remove_if_there(MANUAL_INDEX)
 }
 
 fn remove_if_there(file: &str) -> Result<()> {

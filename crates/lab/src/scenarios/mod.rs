@@ -5,6 +5,7 @@
 //! or [`SHOWS`].
 
 mod ages;
+mod alerts;
 mod balancer;
 mod baseline;
 mod bench_host;
@@ -30,8 +31,10 @@ mod peers;
 mod placement;
 mod precision;
 mod promise;
+mod quick_start;
 mod real_work;
 mod reclaim;
+mod root;
 mod sampled;
 mod scrape;
 mod shift;
@@ -109,12 +112,20 @@ pub static TESTS: &[Scenario] = &[
     promise::SCENARIO,
     nodes::SCENARIO,
     hygiene::SCENARIO,
-    chaos::SCENARIO,
+    root::SCENARIO,
 ];
 
 /// What is run by its name alone. Emulated, systemd and dpkg take a quarter of an hour, readers that never wait and a thousand kills longer
-/// still, which `cargo xtask test` does not have.
-pub static BY_NAME: &[Scenario] = &[install::SCENARIO, watermarks::SCENARIO, kill::THOUSAND, chaos::CROWD];
+/// still, and alerts come when their causes have lasted ten minutes, which `cargo xtask test` does not have.
+pub static BY_NAME: &[Scenario] = &[
+    install::SCENARIO,
+    quick_start::SCENARIO,
+    alerts::SCENARIO,
+    watermarks::SCENARIO,
+    kill::THOUSAND,
+    chaos::SCENARIO,
+    chaos::CROWD,
+];
 
 /// What `cargo xtask bench` runs: they report, and judge nothing but correctness.
 pub static BENCHMARKS: &[Scenario] = &[

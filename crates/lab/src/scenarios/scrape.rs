@@ -3,19 +3,16 @@
 use super::Scenario;
 use super::verdict::Verdict;
 use crate::guest::zram::ZramOptions;
-use crate::guest::{Cgroup, Daemon, Tenant, Zram, http, knobs, report};
+use crate::guest::{Cgroup, Daemon, Prometheus, Tenant, Zram, http, knobs, report};
 use crate::machine::Machine;
 use crate::outcome::Outcome;
 use crate::size::{MIB, mib};
-use crate::spec::STAGE;
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::fs;
 use std::io::Write;
 use std::net::TcpStream;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -29,7 +26,6 @@ pub(super) const SCENARIO: Scenario = Scenario {
 };
 
 const METRICS: &str = "127.0.0.1:9464";
-const PROMETHEUS: &str = "127.0.0.1:9090";
 
 /// Slow clients; 64 are served at once.
 const MANY: usize = 200;
@@ -110,18 +106,15 @@ fn guest() -> Result<()> {
     sleep(Duration::from_secs(20));
     report::emit(&page()?)?;
     report::emit(&clients(&daemon)?)?;
-    let started = Instant::now();
-    let mut prometheus = start_prometheus()?;
-    let ready_after = wait_until_ready(&mut prometheus, started)?;
+    let prometheus = Prometheus::start(PROMETHEUS_CONFIG, None)?;
     sleep(Duration::from_secs(10));
-    let scraped = scraped(&daemon, &cgroup, ready_after)?;
+    let scraped = scraped(&daemon, &cgroup, &prometheus)?;
     tenant.stop()?;
     cgroup.remove()?;
     sleep(Duration::from_secs(6));
-    let series_of_the_gone = query("{cgroup=\"/tenants/a\"}")?.len();
+    let series_of_the_gone = prometheus.query("{cgroup=\"/tenants/a\"}")?.len();
     report::emit(&Scraped { series_of_the_gone, ..scraped })?;
-    prometheus.kill()?;
-    prometheus.wait()?;
+    prometheus.stop()?;
     daemon.stop()
 }
 
@@ -198,36 +191,9 @@ fn time_of_a_scrape() -> Result<Duration> {
     Ok(started.elapsed())
 }
 
-fn start_prometheus() -> Result<Child> {
-    let directory = Path::new(STAGE).join("prom");
-    fs::create_dir_all(&directory)?;
-    let config = directory.join("prometheus.yml");
-    fs::write(&config, PROMETHEUS_CONFIG)?;
-    let mut command = Command::new("prometheus");
-    command
-        .arg(format!("--config.file={}", config.display()))
-        .arg(format!("--storage.tsdb.path={}", directory.join("data").display()))
-        .arg(format!("--web.listen-address={PROMETHEUS}"))
-        .arg("--log.level=warn")
-        .stdin(Stdio::null());
-    command.spawn().context("cannot start prometheus")
-}
-
-fn wait_until_ready(prometheus: &mut Child, started: Instant) -> Result<Duration> {
-    while started.elapsed() < Duration::from_mins(2) {
-        if let Some(status) = prometheus.try_wait()? {
-            bail!("prometheus ended with {status} before it was ready");
-        }
-        if http::get(PROMETHEUS, "/-/ready").is_ok_and(|answer| answer.status == 200) {
-            return Ok(started.elapsed());
-        }
-        sleep(Duration::from_millis(500));
-    }
-    bail!("prometheus is not ready after two minutes")
-}
-
 /// Both sides draw from the daemon's view of one tick: where the tick is the same, so is the figure.
-fn scraped(daemon: &Daemon, cgroup: &Cgroup, ready_after: Duration) -> Result<Scraped> {
+fn scraped(daemon: &Daemon, cgroup: &Cgroup, prometheus: &Prometheus) -> Result<Scraped> {
+    let value = |text: &str| prometheus.value(text);
     for _ in 0..50 {
         let status = daemon.status()?;
         let ticks = value("lowtide_ticks_total")?;
@@ -241,7 +207,7 @@ fn scraped(daemon: &Daemon, cgroup: &Cgroup, ready_after: Duration) -> Result<Sc
         let target = target.iter().find(|target| target["path"] == cgroup.name()).context("no target")?;
         return Ok(Scraped {
             kind: "scraped".into(),
-            ready_after,
+            ready_after: prometheus.ready_after,
             up: value("up{job=\"lowtide\"}")?,
             samples: value("scrape_samples_scraped")?,
             ticks: number(&status["ticks"])?,
@@ -256,25 +222,6 @@ fn scraped(daemon: &Daemon, cgroup: &Cgroup, ready_after: Duration) -> Result<Sc
 
 fn number(value: &Value) -> Result<u64> {
     value.as_u64().with_context(|| format!("not a number: {value}"))
-}
-
-/// The one series that a query finds now.
-fn value(text: &str) -> Result<f64> {
-    let series = query(text)?;
-    let [one] = &series[..] else { bail!("{text}: {} series: {series:?}", series.len()) };
-    let value = one["value"][1].as_str().with_context(|| format!("{text}: no value in {one}"))?;
-    value.parse().with_context(|| format!("{text} is {value:?}"))
-}
-
-fn query(text: &str) -> Result<Vec<Value>> {
-    let escape = |byte: u8| {
-        if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") }
-    };
-    let escaped: String = text.bytes().map(escape).collect();
-    let answer = http::get(PROMETHEUS, &format!("/api/v1/query?query={escaped}"))?;
-    let json: Value = serde_json::from_str(&answer.body)
-        .with_context(|| format!("prometheus answered {} {}", answer.status, answer.body))?;
-    json["data"]["result"].as_array().cloned().with_context(|| format!("prometheus answered {json}"))
 }
 
 fn judge(outcome: &Outcome) -> Result<()> {

@@ -37,6 +37,9 @@ pub(crate) struct Policy {
     pub limits: Option<PolicyLimits>,
     /// Where reports draw the line between hot, warm and cold memory. Nothing is decided from it.
     pub lines: Option<PolicyLines>,
+    /// What a cgroup that the policy names may choose instead, with the extended attribute `user.lowtide_policy` of its directory: other
+    /// policies by their names, and `off`, to be left alone. Nothing unless given.
+    pub may_choose: Option<Vec<At<leaf::Name>>>,
 }
 
 /// A tier that is allowed.
@@ -138,6 +141,7 @@ impl Read for Policy {
                 tiers: tiers(&fields, reader),
                 limits: reader.field(&fields, "limits"),
                 lines: reader.field(&fields, "lines"),
+                may_choose: reader.field(&fields, "may_choose"),
             })
         })
     }

@@ -1,0 +1,185 @@
+//! What the owners of cgroups choose for their policy, in an extended attribute of the cgroup's directory.
+//!
+//! Called as systemd-oomd's are (`user.oomd_avoid`): an attribute of `user.` can be set by whoever the directory belongs to, without a
+//! capability. Such an owner is a stranger: what it may choose is in the files of root alone, and what it writes is text to be escaped.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use lowtide_cgroup::Cgroup;
+use lowtide_core::{CgroupId, LeftOut, escape::escaped_bytes, left_out::Kind};
+use lowtide_kernfs::Attribute;
+use lowtide_policy::{Choice, PolicySet};
+
+use crate::unchanged::is_old;
+
+/// The attribute.
+pub(crate) const ATTRIBUTE: &str = "user.lowtide_policy";
+/// No policy has a longer name.
+const LONGEST: usize = 63;
+/// So many are remembered; what is beyond them is read in every turn. A tenant can make any number of cgroups.
+const REMEMBERED: usize = 8192;
+
+/// What a target has for its policy other than from the files.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub(crate) struct Chosen {
+    /// The cgroup whose directory says so: the target, or the nearest above it that says anything.
+    pub(crate) by: Arc<str>,
+    /// What is written there, fit for a terminal.
+    pub(crate) written: Arc<str>,
+    /// The policy that the files give the target.
+    pub(crate) given: Arc<str>,
+    /// What comes of it.
+    pub(crate) outcome: Outcome,
+}
+
+/// What comes of a choice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Outcome {
+    /// It is held to the policy that was chosen.
+    Policy,
+    /// It is left alone.
+    Off,
+    /// The policy that the files give it does not let it choose that.
+    Ignored,
+}
+
+/// What is known of them, and where the walk is.
+#[derive(Debug, Default)]
+pub(crate) struct Choices {
+    known: HashMap<CgroupId, Known>,
+    now: Duration,
+    /// Those above the place where the walk is that say something, the nearest last.
+    above: Vec<Said>,
+    left_out: LeftOut,
+}
+
+#[derive(Debug)]
+struct Known {
+    written: Option<Written>,
+    at: Duration,
+    asked: bool,
+}
+
+/// The attribute's value.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Written {
+    /// It may be a name.
+    Text(Arc<str>),
+    /// It is none; this is what can be shown.
+    Odd(Arc<str>),
+}
+
+#[derive(Debug, Clone)]
+struct Said {
+    by: Arc<str>,
+    written: Written,
+    /// Its owner was told already, in this turn, that it may not choose that.
+    is_told: bool,
+}
+
+impl Choices {
+    /// Another walk begins.
+    pub(crate) fn begin(&mut self, now: Duration) {
+        self.now = now;
+        self.above.clear();
+        self.known.values_mut().for_each(|known| known.asked = false);
+    }
+
+    /// Takes in the next cgroup of a walk in depth-first order.
+    pub(crate) fn enter(&mut self, cgroup: &Cgroup) {
+        let path = cgroup.path();
+        let is_above = |said: &Said| path.strip_prefix(&*said.by).is_some_and(|rest| rest.starts_with('/'));
+        while self.above.last().is_some_and(|said| !is_above(said)) {
+            self.above.pop();
+        }
+        if let Some(written) = self.written(cgroup) {
+            self.above.push(Said { by: Arc::clone(path), written, is_told: false });
+        }
+    }
+
+    /// What the cgroup that the walk is at chooses in place of the policy that the files give it, and which policy it is held to.
+    pub(crate) fn of(&mut self, given: usize, policies: &PolicySet) -> (usize, Option<Chosen>) {
+        let Some(said) = self.above.last_mut() else { return (given, None) };
+        let name = policies.policies().get(given).map(|policy| Arc::clone(&policy.name)).unwrap_or_default();
+        let (written, choice) = match &said.written {
+            // Its own is what it has: nothing is chosen.
+            Written::Text(text) if **text == *name => return (given, None),
+            Written::Text(text) => (text, policies.chosen(given, text)),
+            Written::Odd(shown) => (shown, None),
+        };
+        let (policy, outcome) = match choice {
+            Some(Choice::Off) => (given, Outcome::Off),
+            Some(Choice::Policy(policy)) => (policy, Outcome::Policy),
+            None => (given, Outcome::Ignored),
+        };
+        let chosen = Chosen { by: Arc::clone(&said.by), written: Arc::clone(written), given: name, outcome };
+        if outcome == Outcome::Ignored && !said.is_told {
+            said.is_told = true;
+            self.left_out.add(Kind::Choice, &chosen.refusal());
+        }
+        (policy, Some(chosen))
+    }
+
+    /// The walk is over: what could not be chosen. Those that are gone are forgotten.
+    pub(crate) fn end(&mut self) -> LeftOut {
+        self.above.clear();
+        self.known.retain(|_, known| known.asked);
+        std::mem::take(&mut self.left_out)
+    }
+
+    /// Read again within a minute: kernfs does not change the directory's ctime when it is written.
+    fn written(&mut self, cgroup: &Cgroup) -> Option<Written> {
+        let now = self.now;
+        if let Some(known) = self.known.get_mut(&cgroup.id())
+            && !is_old(known.at, cgroup, now)
+        {
+            known.asked = true;
+            return known.written.clone();
+        }
+        let written = match cgroup.dir().attribute(ATTRIBUTE, LONGEST) {
+            Ok(value) => value.map(Written::from),
+            Err(error) => {
+                if !error.is_gone() {
+                    self.left_out.add(Kind::Choice, &error.to_string());
+                }
+                None
+            }
+        };
+        if self.known.len() < REMEMBERED || self.known.contains_key(&cgroup.id()) {
+            self.known.insert(cgroup.id(), Known { written: written.clone(), at: now, asked: true });
+        }
+        written
+    }
+}
+
+impl From<Attribute> for Written {
+    fn from(value: Attribute) -> Self {
+        match value {
+            Attribute::Longer => Self::Odd(format!("(more than {LONGEST} bytes)").into()),
+            Attribute::Value(bytes) => {
+                let shown: Arc<str> = escaped_bytes(&bytes).into();
+                // What has to be escaped is no name.
+                if shown.as_bytes() == bytes { Self::Text(shown) } else { Self::Odd(shown) }
+            }
+        }
+    }
+}
+
+impl Chosen {
+    /// Whether its owner wants it to be left alone, and may.
+    #[must_use]
+    pub(crate) fn is_off(&self) -> bool {
+        self.outcome == Outcome::Off
+    }
+
+    /// Why it is ignored, in a sentence.
+    fn refusal(&self) -> String {
+        let Self { by, written, given, .. } = self;
+        format!("{by}: {ATTRIBUTE} is `{written}`, which `may_choose` of policy {given} does not have")
+    }
+}
+
+#[cfg(test)]
+#[path = "choices_tests.rs"]
+mod tests;

@@ -1,0 +1,188 @@
+//! docs/quick-start.md on a host with systemd: every block up to the removal is run as it stands, one after the other, and in the end
+//! memory is saved.
+
+use super::Scenario;
+use super::install::{NEWER, let_packages_start_services};
+use super::verdict::Verdict;
+use crate::guest::systemd::{self, wait_for};
+use crate::guest::{knobs, report};
+use crate::machine::{Machine, Root};
+use crate::outcome::Outcome;
+use crate::process::output;
+use crate::size::{MIB, mib};
+use crate::spec::STAGE;
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+pub(super) const SCENARIO: Scenario = Scenario {
+    name: "quick_start",
+    about: "docs/quick-start.md, pasted block by block on a Debian with systemd: it ends with savings in `status`",
+    machine: || {
+        let machine = Machine { root: Root::HostWithSystemd, ..Machine::default() };
+        machine.with_memory(2048 * MIB).with_limit(Duration::from_mins(45))
+    },
+    programs: &[NEWER],
+    guest,
+    judge,
+};
+
+const PAGE: &str = include_str!("../../../../docs/quick-start.md");
+/// What comes after it takes away what was set up, or is about sources.
+const END: &str = "\n## Remove it\n";
+
+/// The service that the page takes for an example, and its cgroup.
+const SERVICE: &str = "nginx.service";
+const CGROUP: &str = "/sys/fs/cgroup/system.slice/nginx.service";
+const WORK: [&str; 8] = ["--hot", "8M", "--warm", "8M", "--cold", "420M", "--pause", "20ms"];
+
+/// The machine's root may have no sudo, and the job is root's.
+const SUDO: &str = "sudo() { \"$@\"; }\n";
+/// `cold_after` on the page is 5 min; lowtide's own memory has to be earned before the host has saved anything.
+const PATIENCE: Duration = Duration::from_mins(25);
+
+/// A block of the page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Block {
+    section: &'static str,
+    text: &'static str,
+}
+
+/// What came of a block.
+#[derive(Debug, Serialize, Deserialize)]
+struct Pasted {
+    kind: String,
+    section: String,
+    text: String,
+    status: i32,
+    said: String,
+}
+
+/// What `lowtide status --json` says in the end.
+#[derive(Debug, Serialize, Deserialize)]
+struct Ended {
+    kind: String,
+    /// Seconds after the last block.
+    after: f64,
+    net_saved: i64,
+    /// Of the service.
+    of_service: u64,
+    problems: Vec<String>,
+}
+
+fn blocks() -> Vec<Block> {
+    let page = PAGE.split_once(END).map_or(PAGE, |(page, _)| page);
+    let sections = page.split("\n## ").skip(1);
+    let of_section = |section: &'static str| {
+        let title = section.lines().next().unwrap_or_default();
+        let fenced = section.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next());
+        fenced.map(move |text| Block { section: title, text })
+    };
+    sections.flat_map(of_section).collect()
+}
+
+fn guest() -> Result<()> {
+    knobs::set_huge_pages("never")?;
+    let record = Path::new(STAGE).join("tenant.jsonl");
+    let record = record.to_str().context("a path that is no text")?;
+    let program = format!("{STAGE}/lowtide-tenant");
+    let tenant = [&program, "--name", "nginx", "--cgroup", CGROUP, "--report", record];
+    systemd::start_service(SERVICE, &[&tenant[..], &WORK].concat())?;
+    let_packages_start_services()?;
+    for block in blocks() {
+        report::emit(&paste(&block)?)?;
+    }
+    let started = Instant::now();
+    let waited = wait_for("`lowtide status` says what is saved", PATIENCE, || {
+        std::thread::sleep(Duration::from_secs(10));
+        Ok(status()?["net_saved"].as_i64().is_some_and(|bytes| bytes > 0))
+    });
+    for command in [&["status"][..], &["explain", "/system.slice/nginx.service"]] {
+        println!("{}", output("lowtide", command)?);
+    }
+    waited.with_context(journal)?;
+    report::emit(&end(started.elapsed())?)
+}
+
+/// As whoever pastes it into a shell, in the directory that the package was downloaded to. The first command that fails ends it.
+fn paste(Block { section, text }: &Block) -> Result<Pasted> {
+    println!("--- {section}\n{text}");
+    let mut command = Command::new("bash");
+    command.args(["-e", "-c", &format!("{SUDO}{text}")]).current_dir(STAGE).stdin(Stdio::null());
+    let done = command.env("DEBIAN_FRONTEND", "noninteractive").output().context("cannot start bash")?;
+    let said = String::from_utf8_lossy(&[done.stdout, done.stderr].concat()).into_owned();
+    println!("{said}");
+    Ok(Pasted {
+        kind: "pasted".into(),
+        section: (*section).into(),
+        text: (*text).into(),
+        status: done.status.code().unwrap_or(-1),
+        said,
+    })
+}
+
+fn status() -> Result<Value> {
+    let text = output("lowtide", &["status", "--json"])?;
+    serde_json::from_str(&text).with_context(|| format!("`lowtide status --json` printed {text}"))
+}
+
+fn end(after: Duration) -> Result<Ended> {
+    let status = status()?;
+    let targets = status["cgroups"].as_array().context("status has no cgroups")?;
+    let service = targets.iter().find(|target| target["path"] == "/system.slice/nginx.service");
+    let texts = |value: &Value| value.as_str().map(str::to_owned);
+    Ok(Ended {
+        kind: "end".into(),
+        after: after.as_secs_f64(),
+        net_saved: status["net_saved"].as_i64().context("status has no net_saved")?,
+        of_service: service.and_then(|target| target["net_saved"].as_u64()).unwrap_or_default(),
+        problems: status["problems"].as_array().into_iter().flatten().filter_map(texts).collect(),
+    })
+}
+
+fn journal() -> String {
+    output("journalctl", &["--unit", "lowtide.service", "--no-pager", "--lines", "60"]).unwrap_or_default()
+}
+
+fn judge(outcome: &Outcome) -> Result<()> {
+    let pasted: Vec<Pasted> = outcome.all("pasted")?;
+    for Pasted { section, text, status, .. } in &pasted {
+        let first = text.lines().next().unwrap_or_default();
+        println!("{status:>4}  {section:<28}  {first}");
+    }
+    let saved: Ended = outcome.result("end")?;
+    println!(
+        "{:.0} s after the last block: {:.1} MiB saved, {:.1} MiB of the service",
+        saved.after,
+        mib(saved.net_saved.unsigned_abs()),
+        mib(saved.of_service)
+    );
+    saved.problems.iter().for_each(|problem| println!("problem: {problem}"));
+    println!("kernel {}, {:.0} s wall", outcome.kernel, outcome.wall.as_secs_f64());
+    let mut verdict = Verdict::default();
+    verdict.expect(pasted.len() == blocks().len(), format!("{} blocks were pasted", pasted.len()));
+    for Pasted { section, said, .. } in pasted.iter().filter(|pasted| pasted.status != 0) {
+        verdict.expect(false, format!("a block of `{section}` ends well: {said}"));
+    }
+    verdict.expect(saved.net_saved > 0, "`lowtide status` shows that memory is saved");
+    verdict.expect(saved.of_service > 0, "of the service that the policy is for");
+    verdict.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_installs_the_package_that_is_made() {
+        let blocks = blocks();
+        assert_eq!(blocks[0].text, format!("sudo dpkg --install {NEWER}\n"));
+        assert!(blocks.len() >= 8, "{blocks:?}");
+        let has = |text: &str| blocks.iter().any(|block| block.text.contains(text));
+        assert!(has("lowtide tiers apply") && has("mode: full") && has(SERVICE), "{blocks:?}");
+        assert!(!has("cargo build") && !has("restore"), "neither sources nor the removal: {blocks:?}");
+    }
+}
