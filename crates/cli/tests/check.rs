@@ -100,3 +100,14 @@ fn tiers_that_the_kernel_cannot_tell_apart_are_warned_of() {
         assert!(findings.contains(finding), "{tiers}: {findings}{}", text(&output.stderr));
     }
 }
+
+#[test]
+fn the_host_as_a_whole_passes_and_says_where_its_limits_are_told() {
+    let directory = tempfile::tempdir().unwrap();
+    let text_of = "policies:\n  - { name: host, match: [\"/\"], mode: full }\n";
+    fs::write(directory.path().join("lowtide.yaml"), text_of).unwrap();
+    let output = check(directory.path(), Path::new("lowtide.yaml"), &["--deny-warnings"]);
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let told = text(&output.stdout);
+    assert!(told.contains("host: full, the host as a whole: `check --environment`"), "{told}");
+}

@@ -21,7 +21,8 @@ const SERVICES: &[&str] = &[
 /// Only what the host's own systemd started counts, in `/system.slice` and its own slices below: a service or scope may have
 /// been given to a tenant (`Delegate=`), who names what lies below it.
 ///
-/// Such a cgroup is never a target, whatever the policy says. The daemon adds its own cgroup and the ancestors of it.
+/// Such a cgroup is never a target, whatever the policy says, but for the root where the host as a whole is. The daemon adds its own cgroup and the
+/// ancestors of it.
 #[must_use]
 pub fn is_protected(path: &str) -> bool {
     let unit = path.strip_prefix("/system.slice/").and_then(|below| {

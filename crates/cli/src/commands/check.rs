@@ -69,7 +69,13 @@ fn summarise(loaded: &Loaded) -> Result<(), Lost> {
         plural(read, "file", "files")
     );
     let mode = |policy: &Policy| serde_json::json!(policy.mode).as_str().unwrap_or_default().to_owned();
-    let each = policies.iter().map(|policy| format!("  {}: {}", policy.name, mode(policy)));
+    let whole_host = match loaded.config.policies.of_whole_host() {
+        Some(_) => {
+            ", the host as a whole: `check --environment` names what it takes from and cannot leave out"
+        }
+        None => "",
+    };
+    let each = policies.iter().map(|policy| format!("  {}: {}{whole_host}", policy.name, mode(policy)));
     let lines: Vec<_> = std::iter::once(counted).chain(each).collect();
     output::print(&lines.join("\n"))
 }

@@ -42,6 +42,7 @@ mod sides;
 mod slower;
 mod slower_ladder;
 mod sources;
+mod storm;
 mod sudden;
 mod swap_full;
 mod thousand;
@@ -113,6 +114,7 @@ pub static TESTS: &[Scenario] = &[
     nodes::SCENARIO,
     hygiene::SCENARIO,
     root::SCENARIO,
+    storm::SCENARIO,
 ];
 
 /// What is run by its name alone. Emulated, systemd and dpkg take a quarter of an hour, readers that never wait and a thousand kills longer
