@@ -9,6 +9,7 @@ mod alerts;
 mod balancer;
 mod baseline;
 mod bench_host;
+mod chosen;
 mod churn;
 mod compress;
 mod curve;
@@ -104,6 +105,7 @@ pub static TESTS: &[Scenario] = &[
     placement::CXL,
     placement::ZSWAP,
     forbidden::SCENARIO,
+    chosen::SCENARIO,
     cxl::SCENARIO,
     zswap::SCENARIO,
     compress::SCENARIO,
