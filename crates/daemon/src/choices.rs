@@ -128,7 +128,7 @@ impl Choices {
         std::mem::take(&mut self.left_out)
     }
 
-    /// Read again within a minute: kernfs does not change the directory's ctime when it is written.
+    /// Read again within a minute: kernfs does not set the directory's ctime when it is written.
     fn written(&mut self, cgroup: &Cgroup) -> Option<Written> {
         let now = self.now;
         if let Some(known) = self.known.get_mut(&cgroup.id())
@@ -143,7 +143,10 @@ impl Choices {
                 if !error.is_gone() {
                     self.left_out.add(Kind::Choice, &error.to_string());
                 }
-                None
+                // It is tried again in the next turn. Until then what was heard last holds: who wants to be left alone still does.
+                let known = self.known.get_mut(&cgroup.id())?;
+                known.asked = true;
+                return known.written.clone();
             }
         };
         if self.known.len() < REMEMBERED || self.known.contains_key(&cgroup.id()) {

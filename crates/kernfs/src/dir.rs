@@ -128,7 +128,7 @@ impl Dir {
     /// attributes.
     ///
     /// A cgroup has those that begin with `user.` since 5.7 (fs/kernfs/inode.c, `kernfs_vfs_user_xattr_set`), for whoever may write to its
-    /// directory (fs/xattr.c, `xattr_permission`). They live as long as the cgroup. Setting one does not change the directory's ctime there.
+    /// directory (fs/xattr.c, `xattr_permission`). They live as long as the cgroup. kernfs does not set the directory's ctime for it.
     pub fn attribute(&self, name: &str, most: usize) -> Result<Option<Attribute>> {
         // The kernel answers EBADF to a handle that was opened with O_PATH.
         let handle = self.open(Path::new("."), OFlag::O_RDONLY | OFlag::O_DIRECTORY)?;

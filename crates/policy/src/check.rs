@@ -177,6 +177,7 @@ impl<'s> Seen<'s> {
             self.errors.extend(tier_rules::twice(source, tiers));
             self.errors.extend(tier_rules::descending(source, tiers));
             self.errors.extend(whole_host::tiers(source, policy));
+            self.errors.extend(whole_host::may_choose(source, policy));
         }
     }
 

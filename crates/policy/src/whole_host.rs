@@ -46,6 +46,15 @@ pub(crate) fn tiers(source: &Source, policy: &raw::Policy) -> Option<Problem> {
     Some(source.problem(first.span.clone(), message, help))
 }
 
+/// What is wrong if cgroups of the host as a whole may choose.
+pub(crate) fn may_choose(source: &Source, policy: &raw::Policy) -> Option<Problem> {
+    let first =
+        policy.may_choose.as_deref()?.first().filter(|_| policy.patterns.iter().any(is_whole_host))?;
+    let message = "`may_choose` of a policy for `/`: a request to the root takes from every cgroup, whatever one has chosen";
+    let help = "remove `may_choose`, or name the cgroups, such as /system.slice/**";
+    Some(source.problem(first.span.clone(), message, help))
+}
+
 fn is_whole_host(pattern: &At<crate::leaf::Match>) -> bool {
     pattern.value.0.iter().any(|pattern| pattern.text == WHOLE_HOST)
 }

@@ -15,6 +15,7 @@ struct Host {
     state: tempfile::TempDir,
     confine: Confine,
     past_zswap: bool,
+    opted_out: bool,
 }
 
 impl Host {
@@ -40,6 +41,7 @@ impl Host {
             state: tempfile::tempdir().unwrap(),
             confine: Confine::new(root, mount),
             past_zswap: false,
+            opted_out: false,
         }
     }
 
@@ -93,7 +95,8 @@ impl Host {
             let path = format!("/t/{name}");
             let handle = self.confine.mount.open(&path).unwrap().unwrap();
             let policy = config.policies.matching(&path).unwrap();
-            sight.seen.cgroups.push(observation(&handle, policy));
+            let opted_out = self.opted_out;
+            sight.seen.cgroups.push(CgroupObservation { opted_out, ..observation(&handle, policy) });
             sight.targets.insert(handle.id());
             sight.handles.insert(handle.id(), handle);
         }
@@ -132,6 +135,20 @@ const NO_DISK: &str = ", tiers: [{ use: zswap }]";
 const NO_SWAP: &str = ", tiers: [{ use: node }]";
 const NO_ZSWAP: &str = ", tiers: [{ use: disk }]";
 const UNTOUCHED: [&str; 3] = ["max", "max", "1"];
+
+/// Its owner chooses that nothing is asked of it, not that its memory may go where root forbids it.
+#[test]
+fn who_opts_out_is_held_all_the_same() {
+    let mut host = Host::new(&["a"]);
+    host.opted_out = true;
+    host.turn(&["a"], &policy("full", NO_SWAP));
+    assert_eq!(host.knobs("a")[0], "0");
+    // Nor is zswap passed for what nobody asks for.
+    let mut host = Host::new(&["a"]);
+    (host.opted_out, host.past_zswap) = (true, true);
+    host.turn(&["a"], &policy("full", ""));
+    assert_eq!(host.knobs("a"), UNTOUCHED);
+}
 
 /// Kind 4: what is above a target could not be read for a turn, so whether it is one still is not known.
 #[test]

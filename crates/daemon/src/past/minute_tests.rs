@@ -83,12 +83,14 @@ fn who_is_compared_with_whom() {
         let policy = |name: &str, mode| Policy { mode, ..Policy::observe(name) };
         view.policies = vec![policy("batch", Mode::File), policy("careful", Mode::Observe)];
         let held_out = CgroupView { id: CgroupId(3), path: "/alone".into(), ..view.cgroups[0].clone() };
-        view.cgroups.push(held_out);
+        let opted_out = CgroupView { id: CgroupId(4), path: "/off".into(), ..held_out.clone() };
+        view.cgroups.extend([held_out, opted_out]);
         view.cgroups[2].decision.reason = Reason::HeldOut;
+        view.cgroups[3].decision.reason = Reason::OptedOut;
     };
     let found = minutes((1..=7).map(|turn| after(turn * 10, policies)));
-    let groups = ["/web", "/db", "/alone"].map(|path| tenant(&found[0], path).group);
-    assert_eq!(groups, [Group::Acted, Group::None, Group::HeldOut]);
+    let groups = ["/web", "/db", "/alone", "/off"].map(|path| tenant(&found[0], path).group);
+    assert_eq!(groups, [Group::Acted, Group::None, Group::HeldOut, Group::None]);
 }
 
 #[test]

@@ -10,6 +10,7 @@ mod balancer;
 mod baseline;
 mod bench_host;
 mod chaos;
+mod chosen;
 mod churn;
 mod compress;
 mod curve;
@@ -107,6 +108,7 @@ pub static TESTS: &[Scenario] = &[
     placement::CXL,
     placement::ZSWAP,
     forbidden::SCENARIO,
+    chosen::SCENARIO,
     cxl::SCENARIO,
     zswap::SCENARIO,
     compress::SCENARIO,

@@ -80,3 +80,28 @@ fn changelog_of(dist: &Dist) -> Result<String> {
         date.trim()
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Another directory, and files that are newer than the commit.
+    #[test]
+    fn packed_twice_it_is_the_same_to_the_byte() {
+        let packed = || {
+            let place = tempfile::tempdir().unwrap();
+            let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap();
+            let dist = Dist {
+                program: top.join("Cargo.toml"),
+                top,
+                into: place.path().to_owned(),
+                work: place.path().join("work"),
+                version: "1.0".to_owned(),
+                epoch: 1_700_000_000,
+            };
+            fs::create_dir(&dist.work).unwrap();
+            fs::read(make(&dist, None).unwrap()).unwrap()
+        };
+        assert!(packed() == packed());
+    }
+}
