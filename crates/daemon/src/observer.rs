@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant, SystemTime},
 };
 
-use lowtide_cgroup::{Cgroup, Descend, Error, Mount};
+use lowtide_cgroup::{Cgroup, Descend, Error, Mount, Walked};
 use lowtide_core::{
     Bytes, CgroupId, CgroupObservation, Confinement, HostObservation, LeftOut, Memory, Mode, Observation,
     Policy, Ratio, Stall, Stored, TierKind,
@@ -77,7 +77,24 @@ const WALKED: usize = 32_768;
 /// What has a longer path (PATH_MAX) counts as a part of the cgroup above it: each path is kept several times, in locked memory.
 const LONGEST: usize = 4096;
 
-/// What a walk found.
+/// What the walk of a turn comes to.
+#[derive(Default)]
+struct Walk {
+    /// Those that a policy names, parents before children.
+    candidates: Vec<Candidate>,
+    /// What must not be touched, and what may have it below.
+    protected: Vec<Arc<str>>,
+    /// What could not be looked at, with the policy that names it.
+    unseen: Vec<(Arc<str>, usize)>,
+    /// What could not be looked at and may have what must not be touched.
+    lost: Vec<Arc<str>>,
+    /// Handles of the candidates, no more than are used in the end, and where they stand among the levels.
+    handles: HashMap<CgroupId, (Option<Cgroup>, Place)>,
+    chosen: HashMap<CgroupId, Chosen>,
+    levels: Vec<Level>,
+}
+
+/// The targets among it.
 #[derive(Default)]
 struct Found {
     /// Each with its handle, and where it stands among the levels.
@@ -286,13 +303,18 @@ impl Observer {
         if let Some(policy) = policies.of_whole_host() {
             return self.whole_host(policy);
         }
-        let (mut candidates, mut protected, mut unseen) = (Vec::new(), Vec::new(), Vec::new());
-        let mut handles = HashMap::new();
+        let most = MOST.min(limits::cgroups_at_once());
+        let walk = self.walk(policies, most, left_out)?;
+        Ok(self.open(walk, most, left_out))
+    }
+
+    /// Goes once over the hierarchy.
+    fn walk(&mut self, policies: &PolicySet, most: usize, left_out: &mut LeftOut) -> Result<Walk, Error> {
+        let mut walk = Walk::default();
         let (mut lineage, mut failed) = (Lineage::default(), Vec::new());
         let unchanged = &mut self.unchanged;
-        let (choices, mut chosen) = (&mut self.choices, HashMap::new());
+        let choices = &mut self.choices;
         let may_choose = policies.lets_choose();
-        let most = MOST.min(limits::cgroups_at_once());
         // Whatever the walk finds, what is read after it has descriptors.
         let reserve = limits::reserve_descriptors(&self.mount);
         let walked = self.mount.walk_within(WALKED, |cgroup| {
@@ -308,7 +330,7 @@ impl Observer {
                 choices.enter(cgroup);
             }
             if targets::is_protected(cgroup.path(), &self.own) {
-                protected.push(Arc::clone(cgroup.path()));
+                walk.protected.push(Arc::clone(cgroup.path()));
             } else if let Some(policy) = policies.matching(cgroup.path())
                 && (self.before.contains_key(&cgroup.id()) || has_memory(cgroup))
             {
@@ -320,47 +342,32 @@ impl Observer {
                     let path = Arc::clone(cgroup.path());
                     let why = || format!("{path}: what holds above it cannot be read");
                     failed.extend((!is_told).then(why));
-                    unseen.push((path, policy));
+                    walk.unseen.push((path, policy));
                     return Descend::Yes;
                 };
                 let (id, path) = (cgroup.id(), Arc::clone(cgroup.path()));
                 let (policy, choice) = choices.of(policy, policies);
-                chosen.extend(choice.map(|choice| (id, choice)));
-                candidates.push(Candidate { id, path, policy, populated });
-                // No more descriptors than are used in the end; who is chosen without one is opened again.
-                let handle = (handles.len() < most).then(|| cgroup.clone());
-                handles.insert(id, (handle, place));
+                walk.chosen.extend(choice.map(|choice| (id, choice)));
+                walk.candidates.push(Candidate { id, path, policy, populated });
+                // Who is chosen without one is opened again.
+                let handle = (walk.handles.len() < most).then(|| cgroup.clone());
+                walk.handles.insert(id, (handle, place));
             }
             Descend::Yes
         })?;
         drop(reserve);
-        left_out.join(walked.left_out);
+        walk.levels = lineage.into_levels();
         left_out.join(self.choices.end());
         for why in &failed {
             left_out.add(Kind::Cgroup, why);
         }
-        if walked.beyond > 0 {
-            left_out.add(
-                Kind::Cgroup,
-                &format!(
-                    "there are more than {WALKED} cgroups: what a subtree has beyond its share counts as a part of the cgroup above"
-                ),
-            );
-            left_out.add_unnamed(Kind::Cgroup, walked.beyond as u64 - 1);
-            protected.extend(walked.cut.into_iter().filter(|path| targets::may_hold_protected(path)));
-        }
-        let mut lost = Vec::new();
-        for path in walked.failed {
-            // It may have what must not be touched below it, or targets of other policies than the one above.
-            if targets::may_hold_protected(&path) {
-                lost.push(Arc::clone(&path));
-                protected.push(path);
-            } else {
-                // Its policy does not matter: it only stands in for what may be there.
-                let policy = policies.matching(&path).unwrap_or_default();
-                unseen.push((path, policy));
-            }
-        }
+        walk.leave_out(walked, policies, left_out);
+        Ok(walk)
+    }
+
+    /// Who may be acted on of what the walk came to.
+    fn open(&self, walk: Walk, most: usize, left_out: &mut LeftOut) -> Found {
+        let Walk { candidates, protected, unseen, lost, mut handles, mut chosen, levels } = walk;
         let not_looked_at = unseen.iter().map(|(path, _)| Arc::clone(path)).chain(lost).collect();
         let candidates = targets::with_unseen(candidates, unseen);
         let candidates = targets::without_parents_of(&protected, candidates);
@@ -391,7 +398,7 @@ impl Observer {
         }
         // A tenant can make any number of those that are none in the end.
         let chosen = opened.iter().filter_map(|(target, ..)| chosen.remove_entry(&target.id)).collect();
-        Ok(Found { targets: opened, beyond, levels: lineage.into_levels(), unseen: not_looked_at, chosen })
+        Found { targets: opened, beyond, levels, unseen: not_looked_at, chosen }
     }
 
     /// The root and nothing else: there is no other policy, and all cgroups are its own.
@@ -414,6 +421,31 @@ impl Observer {
             self.takes_swappiness = handle.and_then(probe);
         }
         sight.seen.host.reclaim_takes_swappiness = self.takes_swappiness();
+    }
+}
+
+impl Walk {
+    /// What was not visited. It may have what must not be touched below it, or targets of other policies than the one above.
+    fn leave_out(&mut self, walked: Walked, policies: &PolicySet, left_out: &mut LeftOut) {
+        left_out.join(walked.left_out);
+        if walked.beyond > 0 {
+            let why = format!(
+                "there are more than {WALKED} cgroups: what a subtree has beyond its share counts as a part of the cgroup above"
+            );
+            left_out.add(Kind::Cgroup, &why);
+            left_out.add_unnamed(Kind::Cgroup, walked.beyond as u64 - 1);
+            self.protected.extend(walked.cut.into_iter().filter(|path| targets::may_hold_protected(path)));
+        }
+        for path in walked.failed {
+            if targets::may_hold_protected(&path) {
+                self.lost.push(Arc::clone(&path));
+                self.protected.push(path);
+            } else {
+                // Its policy does not matter: it only stands in for what may be there.
+                let policy = policies.matching(&path).unwrap_or_default();
+                self.unseen.push((path, policy));
+            }
+        }
     }
 }
 
