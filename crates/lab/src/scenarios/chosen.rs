@@ -50,7 +50,7 @@ policies:
 ";
 
 /// So long the loop works by itself.
-const WORK: Duration = Duration::from_secs(24);
+const WORK: Duration = Duration::from_mins(1);
 /// An attribute is read again after so long at the latest, and the loop works after that.
 const HEARD: Duration = Duration::from_secs(60 + 24);
 /// Of a tenant's cold part, more than this leaves when it may.
