@@ -32,6 +32,14 @@ pub struct Walked {
 }
 
 impl Walked {
+    /// At least one below `path` is not visited.
+    fn misses(&mut self, path: &Arc<str>) {
+        self.beyond = self.beyond.max(1);
+        if self.cut.last() != Some(path) {
+            self.cut.push(Arc::clone(path));
+        }
+    }
+
     fn fails(&mut self, path: Arc<str>, error: &FileError) {
         if error.is_gone() {
             self.vanished += 1;
@@ -78,8 +86,8 @@ impl Cgroup {
     }
 
     /// The same, but no more than `most` are visited. Where there are more, they are shared among the subtrees at each level, by what
-    /// `cgroup.stat` says of each: one who makes many takes no place from the others. Which of a directory's children have one of its
-    /// places is decided by the order in which the kernel lists them, which is by a hash of the name and stays.
+    /// `cgroup.stat` says of each: one who makes many takes no place from the others. Which children of a directory have a place there
+    /// is decided by the order in which the kernel lists them, which is by a hash of the name and stays.
     pub fn walk_within(&self, most: usize, visit: impl FnMut(&Cgroup) -> Descend) -> Result<Walked> {
         walk_from(self.dir().clone(), Arc::clone(self.path()), most, visit)
     }
@@ -109,6 +117,8 @@ fn walk_from(
     while let Some(Waiting { parent, parent_path, name, share, until }) = waiting.pop() {
         let until = until.min(walked.visited.saturating_add(share));
         if walked.visited >= until {
+            // More have come since they were counted, or nobody counts them.
+            walked.misses(&parent_path);
             continue;
         }
         let path = below(&parent_path, &name);
@@ -118,6 +128,10 @@ fn walk_from(
             Ok(dir) => enter(dir, path, until, &mut visit, &mut waiting, &mut walked)?,
             Err(error) => walked.fails(path, &error),
         }
+    }
+    if walked.cut.is_empty() {
+        // Some have gone since they were counted.
+        walked.beyond = 0;
     }
     Ok(walked)
 }
@@ -154,11 +168,7 @@ fn enter(
             walked.beyond = there - left;
         }
         let wants: Vec<_> = names.iter().map(|name| size(&cgroup, name)).collect();
-        let shares = shares(left, &wants);
-        if names.len() == left || shares.contains(&0) {
-            walked.cut.push(Arc::clone(cgroup.path()));
-        }
-        shares
+        shares(left, &wants)
     } else {
         vec![left; names.len()]
     };
@@ -176,6 +186,9 @@ fn enter(
 /// The names of its children, at most so many.
 fn names(cgroup: &Cgroup, most: usize, walked: &mut Walked) -> Result<Vec<String>, FileError> {
     let entries = cgroup.dir().entries_within(most)?;
+    if entries.more {
+        walked.misses(cgroup.path());
+    }
     if let Some(example) = entries.example {
         let place = cgroup.path().trim_end_matches('/');
         walked.left_out.add(Kind::Cgroup, &format!("{place}/{example}: the name is no UTF-8"));

@@ -135,7 +135,7 @@ fn one_tenants_thousands_take_nobodys_place_in_a_walk() {
 fn a_walk_that_has_places_for_all_leaves_nobody_out() {
     let (_tree, mount) = crowded(&[("a", 20), ("b", 2)]);
     let (whole, seen) = visited(&mount, usize::MAX);
-    assert_eq!((whole.visited, whole.beyond), (47, 0));
+    assert_eq!((whole.visited, whole.beyond, whole.cut.len()), (47, 0, 0));
     assert_eq!(visited(&mount, 47), (whole, seen));
     let (walked, _) = visited(&mount, 46);
     assert_eq!((walked.visited, walked.beyond), (46, 1));
@@ -151,7 +151,10 @@ fn whatever_is_told_no_more_are_visited() {
             fs::write(top.join(cgroup).join("cgroup.stat"), told).unwrap();
         }
         for most in [1, 2, 3, 30, 83] {
-            assert_eq!(visited(&mount, most).0.visited, most, "{told:?}");
+            let walked = visited(&mount, most).0;
+            assert_eq!(walked.visited, most, "{told:?}");
+            assert_eq!(walked.beyond > 0, most < 83, "{told:?}: {most}");
+            assert_eq!(walked.cut.is_empty(), most == 83, "{told:?}: {most}");
         }
     }
 }

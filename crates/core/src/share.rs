@@ -1,4 +1,4 @@
-//! A quantity that is shared so that whoever wants little has all of it.
+//! How something is shared among those who want more of it than there is, so that whoever wants little has it.
 
 use std::collections::BTreeMap;
 

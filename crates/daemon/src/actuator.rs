@@ -54,6 +54,11 @@ impl Job {
         !matches!(self.scope(), Scope::File)
     }
 
+    /// Whether it is for swap: what goes to slower nodes gives DRAM at once.
+    const fn is_for_swap(&self) -> bool {
+        !matches!(self.scope(), Scope::File | Scope::Demote)
+    }
+
     const fn scope(&self) -> Scope {
         match self {
             Self::Reclaim(_, scope) => *scope,
@@ -272,7 +277,7 @@ fn run(
         let is_first = !std::mem::replace(&mut has_begun, true);
         let faulted_back = promoted().zip(before).map_or(Bytes::ZERO, |(now, before)| now - before);
         pulse.beat();
-        !pulse.is_stopped() && faulted_back < FAULTED_BACK && (is_first || !job.swaps() || !is_short())
+        !pulse.is_stopped() && faulted_back < FAULTED_BACK && (is_first || !job.is_for_swap() || !is_short())
     };
     if pulse.is_stopped() {
         return Ok(Effect { stopped: true, ..Effect::default() });

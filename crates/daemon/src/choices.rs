@@ -16,8 +16,6 @@ use crate::unchanged::is_old;
 pub(crate) const ATTRIBUTE: &str = "user.lowtide_policy";
 /// No policy has a longer name.
 const LONGEST: usize = 63;
-/// So many are remembered; what is beyond them is read in every turn. A tenant can make any number of cgroups.
-const REMEMBERED: usize = 8192;
 
 /// What a target has for its policy other than from the files.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -149,9 +147,8 @@ impl Choices {
                 return known.written.clone();
             }
         };
-        if self.known.len() < REMEMBERED || self.known.contains_key(&cgroup.id()) {
-            self.known.insert(cgroup.id(), Known { written: written.clone(), at: now, asked: true });
-        }
+        // No more than a walk visits, some bytes each.
+        self.known.insert(cgroup.id(), Known { written: written.clone(), at: now, asked: true });
         written
     }
 }

@@ -17,6 +17,7 @@ use crate::{
     confine,
     observer::{Observer, Sight},
     run::RunError,
+    turn::patience,
     watermarks::Reach,
     whole_host,
 };
@@ -133,7 +134,10 @@ fn tiers_of(policy: &Policy, sight: &Sight) -> Option<Finding> {
 /// What a policy promises that this host cannot keep, for the log of a daemon that starts all the same.
 pub(crate) fn broken_promises(root: &Root, config: &Config) -> Vec<String> {
     let Ok(mut observer) = Observer::new(root.clone()) else { return Vec::new() };
-    let Ok(sight) = observer.look(&config.policies, Duration::ZERO, Duration::MAX) else { return Vec::new() };
+    // The loop waits for it.
+    let Ok(sight) = observer.look(&config.policies, Duration::ZERO, patience(config)) else {
+        return Vec::new();
+    };
     let found = [pressure(root, &sight, &config.policies), page_cache_alone(root, &sight, &config.policies)];
     let told = |finding| match finding {
         Finding::Error(text) => Some(text),

@@ -22,7 +22,7 @@ use crate::{
     choices::{Choices, Chosen},
     complaints::Complaints,
     eviction::Nodes,
-    late::{self, Late},
+    late::{self, Late, Order},
     limits,
     lineage::Lineage,
     process::Process,
@@ -73,7 +73,7 @@ pub(crate) struct Sight {
 const MOST: usize = 8192;
 /// So many are visited to find them. One takes three system calls, and three more if a policy names it: some ten milliseconds for a
 /// thousand.
-const WALKED: usize = 32_768;
+pub(crate) const WALKED: usize = 32_768;
 /// What has a longer path (PATH_MAX) counts as a part of the cgroup above it: each path is kept several times, in locked memory.
 const LONGEST: usize = 4096;
 
@@ -171,6 +171,7 @@ impl Observer {
         now: Duration,
         patience: Duration,
     ) -> Result<Sight, Error> {
+        let began = Instant::now();
         let mut left_out = LeftOut::default();
         let host = self.host(&mut left_out)?;
         // Off, and without pages, it has no limit that matters.
@@ -190,9 +191,13 @@ impl Observer {
         };
         let mut before = HashMap::with_capacity(targets.len());
         let slow = slow_nodes(&sight.seen.host);
-        let began = Instant::now();
+        // The walk has its own bound; however long it took, some are read.
+        let walked = began.elapsed();
+        let patience = patience.max(walked.saturating_add(patience / 2));
         let paths: Vec<_> = targets.iter().map(|(target, ..)| (target.id, &*target.path)).collect();
-        let mut queue = late::order(&paths, self.late.take()).into_iter();
+        let last = self.late.take();
+        let Order { places, shared } = late::order(&paths, last);
+        let mut queue = places.into_iter();
         let mut read = Vec::with_capacity(targets.len());
         for index in queue.by_ref() {
             let (target, cgroup, place) = &targets[index];
@@ -217,7 +222,9 @@ impl Observer {
             }
         }
         sight.unread = queue.map(|place| targets[place].0.id).collect();
-        self.leave(&mut sight, targets.len(), &mut before);
+        let count = targets.len() - sight.unread.len();
+        self.late = sight.unread.first().map(|next| Late::after(count, *next, shared, last));
+        self.leave(&mut sight, &mut before);
         read.sort_unstable_by_key(|(index, ..)| *index);
         let (mut places, mut own) = (Vec::with_capacity(read.len()), Vec::with_capacity(read.len()));
         for (_, place, settings, seen) in read {
@@ -235,9 +242,10 @@ impl Observer {
     }
 
     /// Leaves what was not read for the next turn, with what is known of its pressure.
-    fn leave(&mut self, sight: &mut Sight, targets: usize, before: &mut HashMap<CgroupId, Pressures>) {
-        let Some(next) = sight.unread.first().copied() else { return };
-        self.late = Some(Late { read: targets - sight.unread.len(), next });
+    fn leave(&self, sight: &mut Sight, before: &mut HashMap<CgroupId, Pressures>) {
+        if sight.unread.is_empty() {
+            return;
+        }
         before.extend(sight.unread.iter().filter_map(|id| Some((*id, *self.before.get(id)?))));
         let why = "one turn is too short for all cgroups: the others are looked at in the next ones";
         sight.left_out.add(Kind::Cgroup, why);
@@ -430,7 +438,7 @@ impl Walk {
         left_out.join(walked.left_out);
         if walked.beyond > 0 {
             let why = format!(
-                "there are more than {WALKED} cgroups: what a subtree has beyond its share counts as a part of the cgroup above"
+                "there are more than {WALKED} cgroups: what a subtree has beyond its share is not looked at"
             );
             left_out.add(Kind::Cgroup, &why);
             left_out.add_unnamed(Kind::Cgroup, walked.beyond as u64 - 1);

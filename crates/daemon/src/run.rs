@@ -335,10 +335,12 @@ impl Daemon {
             self.take_trial(limits::unlocked(|| self.trial.make(&self.root)));
         }
         match self.turns.look(&self.config, self.turns.uptime()) {
-            Ok(looked) => {
+            Ok(mut looked) => {
                 let hung = self.views.borrow().as_ref().is_some_and(|before| !before.hanging.is_empty());
                 // All of it is locked memory, of which there should not be two. Nobody is answered before this turn is done.
-                self.views.send_replace(None);
+                let before = self.views.send_replace(None);
+                looked.carry(before.as_deref());
+                drop(before);
                 self.pages.let_go();
                 let view = self.turns.go_on(looked, &self.config, &mut self.journal);
                 self.strain = self.watch.strain(&self.root, &view, self.config.policies.policies());

@@ -65,7 +65,7 @@ mod tests {
         let mut view = View::new(
             seen,
             Vec::new(),
-            Remembered { state: &State::default(), ledger: &Ledger::default() },
+            Remembered { state: &State::default(), ledger: &Ledger::default(), carried: Vec::new() },
             Bytes::ZERO,
             |_| unreachable!(),
             HashMap::new(),

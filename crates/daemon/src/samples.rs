@@ -87,7 +87,7 @@ pub(crate) fn view(uptime: Duration, promoted: Bytes) -> View {
     let view = View::new(
         seen,
         decisions,
-        Remembered { state: &state, ledger: &Ledger::default() },
+        Remembered { state: &state, ledger: &Ledger::default(), carried: Vec::new() },
         Bytes::mib(12),
         stalls,
         HashMap::new(),

@@ -9,13 +9,16 @@ use lowtide_kernfs::{Files, Root};
 pub(crate) struct AtTurn {
     /// `allocstall_*`, all zones.
     stalls: Option<u64>,
-    /// Sum of the low watermarks.
+    /// Sum of the low watermarks, without slower nodes.
     low: Bytes,
+    /// Free memory of slower nodes.
+    slow: Bytes,
 }
 
 impl AtTurn {
     pub(crate) fn of(host: &HostObservation) -> Self {
-        Self { stalls: host.allocation_stalls, low: host.zones.iter().map(|zone| zone.low).sum() }
+        let slow = host.slow_nodes().map(|nodes| nodes.free).unwrap_or_default();
+        Self { stalls: host.allocation_stalls, low: host.zones.iter().map(|zone| zone.low).sum(), slow }
     }
 
     /// Whether a task has reclaimed for itself since, and free memory is low. One file, since it is read between two chunks: a zone that is short
@@ -23,7 +26,8 @@ impl AtTurn {
     pub(crate) fn is_short(self, root: &Root) -> bool {
         let Ok(Some(now)) = root.parse_optional("proc/vmstat", Vmstat::parse) else { return false };
         let stalled = self.stalls.zip(now.allocation_stalls).is_some_and(|(then, now)| now > then);
-        stalled && now.free.is_some_and(|free| free < self.low)
+        // Of slower nodes it is not told again; little comes and goes there between two chunks.
+        stalled && now.free.is_some_and(|free| free - self.slow < self.low)
     }
 }
 

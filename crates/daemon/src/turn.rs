@@ -30,10 +30,12 @@ use crate::{
     short::AtTurn,
     stuck::StuckWatch,
     triggers::{Alarm, Triggers},
-    view::{Remembered, TierCost, View},
+    view::{CgroupView, Remembered, TierCost, View},
     watermarks::Watermarks,
 };
 
+/// Far less than the watchdog waits, and than a stop may take, whatever the interval is.
+const LONGEST_LOOK: Duration = Duration::from_secs(10);
 /// So many requests in a turn are written one after the other, to see how their cgroups' memory compresses.
 const MEASURED: usize = 8;
 
@@ -65,10 +67,25 @@ pub(crate) struct Loop {
 #[derive(Debug)]
 pub(crate) struct Looked {
     sight: Sight,
+    /// What the turn before shows of those that this one was too short for.
+    carried: Vec<CgroupView>,
     now: Duration,
     /// Of this thread when it began.
     cpu: Duration,
     begun: Instant,
+}
+
+impl Looked {
+    /// Takes over from the turn before what is shown, and accounted for, of those that this one was too short for.
+    pub(crate) fn carry(&mut self, before: Option<&View>) {
+        if self.sight.unread.is_empty() {
+            return;
+        }
+        let unread: HashSet<CgroupId> = self.sight.unread.iter().copied().collect();
+        let is_unread = |cgroup: &&CgroupView| unread.contains(&cgroup.id);
+        let all = before.into_iter().flat_map(|view| &view.cgroups);
+        self.carried = all.filter(is_unread).cloned().collect();
+    }
 }
 
 impl Loop {
@@ -128,15 +145,15 @@ impl Loop {
     pub(crate) fn look(&mut self, config: &Config, now: Duration) -> Result<Looked, Error> {
         let (cpu, begun) = (thread_cpu().unwrap_or_default(), Instant::now());
         self.collect();
-        let sight = self.observer.look(&config.policies, now, config.interval)?;
+        let sight = self.observer.look(&config.policies, now, patience(config))?;
         self.total = sight.seen.host.total;
         self.actuator.host(AtTurn::of(&sight.seen.host));
-        Ok(Looked { sight, now, cpu, begun })
+        Ok(Looked { sight, carried: Vec::new(), now, cpu, begun })
     }
 
     /// The rest of it: what was seen is decided on, and requests begin.
     pub(crate) fn go_on(&mut self, looked: Looked, config: &Config, journal: &mut Journal) -> View {
-        let Looked { mut sight, now, cpu, begun } = looked;
+        let Looked { mut sight, carried, now, cpu, begun } = looked;
         // Before anything is asked of a cgroup.
         let state = &self.state;
         self.confine.turn(journal, &mut sight, config, &|id| state.wants_past_zswap(id));
@@ -152,7 +169,7 @@ impl Loop {
         self.forget_the_gone(&sight);
         self.ticks += 1;
         let watermarks = self.watermarks.turn(journal, config.watermarks.as_ref(), now);
-        let mut view = self.view(sight, decisions, config, now);
+        let mut view = self.view(sight, carried, decisions, config, now);
         view.watermarks = watermarks;
         view.problems.extend(self.watermarks.problem().map(|problem| format!("watermarks: {problem}")));
         view.tick_cpu = thread_cpu().unwrap_or_default().saturating_sub(cpu);
@@ -226,7 +243,14 @@ impl Loop {
         self.actuator.unfinished()
     }
 
-    fn view(&mut self, sight: Sight, decisions: Vec<Decision>, config: &Config, now: Duration) -> View {
+    fn view(
+        &mut self,
+        sight: Sight,
+        carried: Vec<CgroupView>,
+        decisions: Vec<Decision>,
+        config: &Config,
+        now: Duration,
+    ) -> View {
         let Sight { seen, stalls, mut chosen, mut left_out, .. } = sight;
         left_out.join(self.sampler.sampling().left_out.clone());
         self.observer.complain(&left_out);
@@ -235,7 +259,7 @@ impl Loop {
         let hotness = self.hotness(&seen, config, now);
         let acting: Vec<_> =
             config.policies.policies().iter().map(|policy| policy.mode == Mode::Full).collect();
-        let remembered = Remembered { state: &self.state, ledger: &self.ledger };
+        let remembered = Remembered { state: &self.state, ledger: &self.ledger, carried };
         let mut view = View::new(seen, decisions, remembered, own, stalls, hotness, &acting);
         view.cgroups.iter_mut().for_each(|cgroup| cgroup.chosen = chosen.remove(&cgroup.id));
         let cost = |tier: &Tier| {
@@ -371,6 +395,11 @@ impl Loop {
     }
 }
 
+/// How long a turn may look. The watchdog hears of the loop between two turns.
+pub(crate) fn patience(config: &Config) -> Duration {
+    config.interval.min(LONGEST_LOOK)
+}
+
 /// The cgroups whose idle ages are wanted. In observe mode too, unless the configuration says otherwise: a look moves no memory.
 fn sampled(sight: &Sight, config: &Config, state: &State) -> Vec<Target> {
     let policies = config.policies.policies();
@@ -420,5 +449,30 @@ mod tests {
         assert_eq!(looked_at("observe", true), ["/web/api"]);
         assert!(looked_at("observe", false).is_empty());
         assert_eq!(looked_at("full", false), ["/web/api"]);
+    }
+
+    /// Books and pages took such a cgroup for gone: what it had in swap became somebody else's.
+    #[tokio::test]
+    async fn whom_a_turn_was_too_short_for_is_shown_and_accounted_for_as_it_was() {
+        let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/6.12");
+        let text =
+            "hotness: { source: none }\npolicies: [{ name: all, match: [/web/*, /batch], mode: observe }]";
+        let config = lowtide_policy::parse(Path::new("lowtide.yaml"), text).unwrap().config;
+        let (state, root) = (tempfile::tempdir().unwrap(), Root::open(&fixture).unwrap());
+        let mut journal = Journal::open(state.path(), &root).unwrap();
+        let (alarms, _) = mpsc::unbounded_channel();
+        let mut turns = Loop::new(root, state.path().into(), alarms).unwrap();
+        let looked = turns.look(&config, Duration::ZERO).unwrap();
+        let before = turns.go_on(looked, &config, &mut journal);
+
+        let mut looked = turns.look(&config, config.interval).unwrap();
+        let unread = looked.sight.seen.cgroups.remove(0);
+        looked.sight.unread.push(unread.id);
+        looked.carry(Some(&before));
+        let after = turns.go_on(looked, &config, &mut journal);
+        let shown =
+            |view: &View| view.cgroups.iter().map(|one| (one.id, one.path.clone())).collect::<Vec<_>>();
+        assert_eq!((shown(&after).len(), shown(&after)), (2, shown(&before)));
+        assert_eq!(after.cgroups[0].decision.reason, before.cgroups[0].decision.reason);
     }
 }

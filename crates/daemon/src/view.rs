@@ -159,12 +159,14 @@ pub(crate) struct Stalls {
 }
 
 /// What is remembered besides what was seen.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(crate) struct Remembered<'a> {
     /// By the decisions.
     pub(crate) state: &'a State,
     /// By the daemon.
     pub(crate) ledger: &'a Ledger,
+    /// What the turn before shows of those that this one was too short for.
+    pub(crate) carried: Vec<CgroupView>,
 }
 
 impl CgroupView {
@@ -183,7 +185,7 @@ impl View {
     pub(crate) fn new(
         seen: Observation,
         decisions: Vec<Decision>,
-        Remembered { state, ledger }: Remembered<'_>,
+        Remembered { state, ledger, carried }: Remembered<'_>,
         own: Bytes,
         stalls: impl Fn(CgroupId) -> Stalls,
         mut hotness: HashMap<CgroupId, Hotness>,
@@ -216,7 +218,11 @@ impl View {
                 decision,
             }
         };
-        let cgroups: Vec<_> = seen.cgroups.into_iter().zip(decisions).map(cgroup).collect();
+        let mut cgroups: Vec<_> = seen.cgroups.into_iter().zip(decisions).map(cgroup).collect();
+        if !carried.is_empty() {
+            cgroups.extend(carried);
+            cgroups.sort_by(|a, b| a.path.split('/').cmp(b.path.split('/')));
+        }
         Self {
             net_saved: savings::host_net(cgroups.iter().map(|cgroup| cgroup.net_saved).sum(), own),
             swapped_by_others: swapped_by_others(&host.tiers, &cgroups),

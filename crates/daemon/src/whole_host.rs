@@ -48,7 +48,13 @@ fn exposed(mount: &Mount) -> Result<Vec<String>, Error> {
     mount.walk(|cgroup| {
         let path = cgroup.path();
         let above = path.rsplit_once('/').and_then(|(above, _)| protection.get(above)).copied();
-        let own = cgroup.dir().parse_record("memory.min", limit).ok().flatten();
+        let own = match cgroup.dir().parse_record("memory.min", limit) {
+            Err(error) if !error.is_gone() => {
+                found.push(format!("{path} (its memory.min is not known: {error})"));
+                Some(Limit::At(Bytes::ZERO))
+            }
+            read => read.ok().flatten(),
+        };
         let kept = own.map_or(Bytes::MAX, Limit::bytes).min(above.unwrap_or(Bytes::MAX));
         protection.insert(Arc::clone(path), kept);
         if &**path == "/" || !lowtide_policy::is_protected(path) {

@@ -37,6 +37,8 @@ pub struct Entries {
     pub unreadable: usize,
     /// One of them, as it can be shown.
     pub example: Option<String>,
+    /// The listing was ended before there was nothing more in it.
+    pub more: bool,
 }
 
 /// What an extended attribute holds.
@@ -97,7 +99,8 @@ impl Dir {
         self.entries_within(usize::MAX)
     }
 
-    /// What stands in it, until the kernel has listed `most` directories and comes to another: who makes them decides how many there are.
+    /// What stands in it, until the kernel has listed `most` directories and names that are no text, and comes to another: who makes them
+    /// decides how many there are.
     pub fn entries_within(&self, most: usize) -> Result<Entries> {
         let list =
             |errno| Error::System { operation: Operation::List, path: self.path.as_ref().into(), errno };
@@ -108,12 +111,19 @@ impl Dir {
             let name = entry.file_name();
             match name.to_str() {
                 Ok("." | "..") => {}
-                Ok(_) if entries.directories.len() >= most => break,
                 Ok(name) if self.is_directory(name, entry.file_type()) => {
+                    if entries.directories.len() + entries.unreadable >= most {
+                        entries.more = true;
+                        break;
+                    }
                     entries.directories.push(name.to_owned());
                 }
                 Ok(name) => entries.files.push(name.to_owned()),
                 Err(_) => {
+                    if entries.directories.len() + entries.unreadable >= most {
+                        entries.more = true;
+                        break;
+                    }
                     entries.unreadable += 1;
                     entries.example.get_or_insert_with(|| escaped_bytes(name.to_bytes()));
                 }

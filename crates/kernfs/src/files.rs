@@ -10,7 +10,7 @@ use nix::{
     unistd,
 };
 
-use crate::{Error, Fault, Kernel, Operation, Reading, Result, error::Operation::Open};
+use crate::{Error, Fault, HowRead, Kernel, Operation, Result, error::Operation::Open};
 
 /// No file that lowtide reads comes near this; /proc/zoneinfo of a machine with 512 CPUs is about 300 KiB.
 pub const READ_LIMIT: usize = 4 << 20;
@@ -25,7 +25,7 @@ pub const LINE_LIMIT: usize = 64 << 10;
 /// Larger than any file of a single record that lowtide reads (memory.stat: 2.3 KiB on 7.3).
 const CHUNK: usize = 8 << 10;
 
-/// Reading and writing the files below a directory. Paths are relative to it; a leading `/` changes nothing.
+/// HowRead and writing the files below a directory. Paths are relative to it; a leading `/` changes nothing.
 pub trait Files {
     /// Opens a file below, without ever creating it.
     fn open(&self, path: &Path, flags: OFlag) -> Result<OwnedFd>;
@@ -37,16 +37,16 @@ pub trait Files {
     fn shown(&self, path: &Path) -> PathBuf;
 
     /// A file that is to be read.
-    fn source(&self, path: &Path) -> Result<Source> {
+    fn opened(&self, path: &Path) -> Result<Opened> {
         let file = self.open(path, OFlag::O_RDONLY)?;
-        let reading = self.kernel().map_or(Reading::Whole, |kernel| kernel.reading(&self.shown(path)));
-        Ok(Source { file, reading })
+        let how = self.kernel().map_or(HowRead::Whole, |kernel| kernel.how_read(&self.shown(path)));
+        Ok(Opened { file, how })
     }
 
     /// The whole file.
     fn read(&self, path: impl AsRef<Path>) -> Result<String> {
         let path = path.as_ref();
-        read_text(&self.source(path)?, false).map_err(|e| e.at(&self.shown(path)))
+        read_text(&self.opened(path)?, false).map_err(|e| e.at(&self.shown(path)))
     }
 
     /// The whole file, or `None` where there is none.
@@ -62,7 +62,7 @@ pub trait Files {
     /// all system calls of a tick.
     fn read_record(&self, path: impl AsRef<Path>) -> Result<Option<String>> {
         let path = path.as_ref();
-        let Some(file) = optional(self.source(path))? else { return Ok(None) };
+        let Some(file) = optional(self.opened(path))? else { return Ok(None) };
         optional(read_text(&file, true).map_err(|e| e.at(&self.shown(path))))
     }
 
@@ -89,7 +89,7 @@ pub trait Files {
         parser: impl FnOnce(&str) -> Result<T, Fault>,
     ) -> Result<Option<T>> {
         let path = path.as_ref();
-        let Some(file) = optional(self.source(path))? else { return Ok(None) };
+        let Some(file) = optional(self.opened(path))? else { return Ok(None) };
         let understood = with_buffer(|buffer| {
             let length = read_bytes(&file, true, buffer)?;
             let bytes = &buffer[..length];
@@ -103,7 +103,7 @@ pub trait Files {
     /// others. Returns how many were passed over because they are longer than [`LINE_LIMIT`].
     fn read_lines(&self, path: impl AsRef<Path>, mut take: impl FnMut(&[u8])) -> Result<usize> {
         let path = path.as_ref();
-        let file = self.source(path)?;
+        let file = self.opened(path)?;
         lines(&file, &mut take).map_err(|e| e.at(&self.shown(path)))
     }
 
@@ -187,18 +187,18 @@ impl Failure {
 
 /// A file that was opened to be read.
 #[derive(Debug)]
-pub struct Source {
+pub struct Opened {
     file: OwnedFd,
-    reading: Reading,
+    how: HowRead,
 }
 
-impl Source {
+impl Opened {
     /// What read(2) gives, nothing at the end; again after a signal.
     fn read_some(&self, chunk: &mut [u8]) -> Result<usize, Failure> {
-        let room = match self.reading {
-            Reading::Whole => chunk.len(),
-            Reading::Pieces(most) => chunk.len().min(most.max(1)),
-            Reading::Fails(errno) => return Err(Failure::System(Operation::Read, errno)),
+        let room = match self.how {
+            HowRead::Whole => chunk.len(),
+            HowRead::Pieces(most) => chunk.len().min(most.max(1)),
+            HowRead::Fails(errno) => return Err(Failure::System(Operation::Read, errno)),
         };
         loop {
             match unistd::read(&self.file, &mut chunk[..room]) {
@@ -209,7 +209,7 @@ impl Source {
     }
 }
 
-fn read_text(file: &Source, in_one_piece: bool) -> Result<String, Failure> {
+fn read_text(file: &Opened, in_one_piece: bool) -> Result<String, Failure> {
     let mut bytes = Vec::new();
     let length = read_bytes(file, in_one_piece, &mut bytes)?;
     bytes.truncate(length);
@@ -221,7 +221,7 @@ fn read_text(file: &Source, in_one_piece: bool) -> Result<String, Failure> {
 
 /// Puts the file at the beginning of `bytes`, whatever was there, and returns its length. They are not cut off there: to fill them up
 /// again with zeros would cost more than the file.
-fn read_bytes(file: &Source, in_one_piece: bool, bytes: &mut Vec<u8>) -> Result<usize, Failure> {
+fn read_bytes(file: &Opened, in_one_piece: bool, bytes: &mut Vec<u8>) -> Result<usize, Failure> {
     let mut length = 0;
     loop {
         if bytes.len() < length + CHUNK {
@@ -254,7 +254,7 @@ fn with_buffer<T>(work: impl FnOnce(&mut Vec<u8>) -> T) -> T {
     done
 }
 
-fn lines(file: &Source, take: &mut dyn FnMut(&[u8])) -> Result<usize, Failure> {
+fn lines(file: &Opened, take: &mut dyn FnMut(&[u8])) -> Result<usize, Failure> {
     let (mut line, mut too_long, mut length) = (Vec::new(), 0, 0_usize);
     let mut chunk = vec![0; LINE_LIMIT];
     let mut end = |line: &mut Vec<u8>| {

@@ -9,14 +9,14 @@ pub trait Kernel: Debug + Send + Sync {
     fn written(&self, path: &Path, text: &[u8]) -> Option<Result<(), Errno>>;
 
     /// Asked once for each file that is opened to be read, how that goes.
-    fn reading(&self, _path: &Path) -> Reading {
-        Reading::Whole
+    fn how_read(&self, _path: &Path) -> HowRead {
+        HowRead::Whole
     }
 }
 
 /// How a file is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Reading {
+pub enum HowRead {
     /// A read(2) gives as much as there is room for.
     #[default]
     Whole,

@@ -30,7 +30,7 @@ pub use device::{DeviceNumber, FileId, Node, page_size};
 pub use dir::{Attribute, Dir, Entries};
 pub use error::{Error, Fault, Operation, Result, shown};
 pub use files::{Files, LINE_LIMIT, LIST_LIMIT, READ_LIMIT};
-pub use kernel::{Kernel, Reading};
+pub use kernel::{HowRead, Kernel};
 pub use nix::errno::Errno;
 pub use root::Root;
 pub use swap::{swap_off, swap_on};

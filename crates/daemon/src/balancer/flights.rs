@@ -99,7 +99,7 @@ impl Flights {
         ended
     }
 
-    /// Waits until nothing is in flight. False if that takes longer than `until`.
+    /// Waits until nothing is in flight. False if something still is at `until`.
     pub(super) async fn drain(&mut self, until: tokio::time::Instant) -> bool {
         let all = async { while !self.stops.is_empty() && self.next().await.is_some() {} };
         tokio::time::timeout_at(until, all).await.is_ok()

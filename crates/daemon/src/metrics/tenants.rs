@@ -126,7 +126,8 @@ mod tests {
             file_only: None,
             figures: Figures::default(),
         };
-        let remembered = Remembered { state: &State::default(), ledger: &Ledger::default() };
+        let remembered =
+            Remembered { state: &State::default(), ledger: &Ledger::default(), carried: Vec::new() };
         let seen = Observation { host: HostObservation::default(), cgroups: vec![web] };
         let no_stalls = |_| Stalls::default();
         let mut view =

@@ -130,7 +130,7 @@ fn of_what_others_put_into_swap_nothing_is_saved() {
         tick(&mut state, 0);
         let decisions = tick(&mut state, 6);
         let ledger = Ledger::default();
-        let remembered = Remembered { state: &state, ledger: &ledger };
+        let remembered = Remembered { state: &state, ledger: &ledger, carried: Vec::new() };
         let stalls = |_| Stalls::default();
         let view = View::new(seen.clone(), decisions, remembered, own, stalls, HashMap::new(), &[acting]);
         assert_eq!((view.net_saved, view.swapped_by_others), (-own.signed_sub(Bytes::ZERO), Bytes::mib(500)));

@@ -4,7 +4,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use lowtide_kernfs::{Errno, Reading};
+use lowtide_kernfs::{Errno, HowRead};
 use nix::{sys::stat::Mode, unistd::mkfifo};
 use proptest::prelude::*;
 
@@ -39,7 +39,7 @@ pub(super) enum What {
     /// So many directories below each other.
     Deep(usize),
     /// The kernel reads it, or what is below, like that.
-    Reading(Reading),
+    HowRead(HowRead),
 }
 
 const NUMBERS: &[&str] = &[
@@ -92,8 +92,8 @@ fn what() -> impl Strategy<Value = What> {
             .prop_map(|name| What::Child(name.to_vec())),
         1 => (1_usize..300).prop_map(What::Deep),
         3 => prop::sample::select(vec![Errno::EIO, Errno::EINTR, Errno::ENODEV, Errno::EOPNOTSUPP, Errno::ENOMEM])
-            .prop_map(|errno| What::Reading(Reading::Fails(errno))),
-        2 => (1_usize..200).prop_map(|most| What::Reading(Reading::Pieces(most))),
+            .prop_map(|errno| What::HowRead(HowRead::Fails(errno))),
+        2 => (1_usize..200).prop_map(|most| What::HowRead(HowRead::Pieces(most))),
     ]
 }
 
@@ -127,7 +127,7 @@ impl Change {
                 symlink(to, &place).unwrap();
             }
             What::Child(name) => child(&place, Path::new(std::ffi::OsStr::from_bytes(name))),
-            What::Reading(_) => {}
+            What::HowRead(_) => {}
             What::Deep(depth) => child(&place, &["d"; 1000][..*depth].iter().collect::<PathBuf>()),
         }
     }

@@ -8,7 +8,7 @@ use std::{
 
 use lowtide_core::{Action, Bytes};
 use lowtide_journal::Journal;
-use lowtide_kernfs::{Errno, Kernel, Reading, Root};
+use lowtide_kernfs::{Errno, HowRead, Kernel, Root};
 use lowtide_policy::Config;
 use tempfile::TempDir;
 use tokio::sync::mpsc;
@@ -61,7 +61,7 @@ pub(super) struct Host {
 struct OddKernel {
     others: Option<Mutex<FakeKernel>>,
     /// How the files at or below these places are read.
-    readings: Mutex<BTreeMap<PathBuf, Reading>>,
+    readings: Mutex<BTreeMap<PathBuf, HowRead>>,
 }
 
 impl Kernel for OddKernel {
@@ -77,7 +77,7 @@ impl Kernel for OddKernel {
         }
     }
 
-    fn reading(&self, path: &Path) -> Reading {
+    fn how_read(&self, path: &Path) -> HowRead {
         let readings = self.readings.lock().unwrap();
         let found = path.ancestors().find_map(|place| readings.get(place));
         found.copied().unwrap_or_default()
@@ -108,7 +108,7 @@ impl Host {
         let place = self.tree.root().join(&change.place);
         let mut readings = self.kernel.readings.lock().unwrap();
         match change.what {
-            What::Reading(reading) => drop(readings.insert(place, reading)),
+            What::HowRead(reading) => drop(readings.insert(place, reading)),
             What::Back => readings.retain(|other, _| !other.starts_with(&place)),
             _ => {}
         }

@@ -66,7 +66,7 @@ policies:
 
 const TENANT: [&str; 8] = ["--hot", "20M", "--warm", "10M", "--warm-every", "15s", "--cold", "120M"];
 /// Until most of what is cold is gone, and then until something new is asked for would only be a probe.
-const SETTLES: f64 = 150.0;
+const SETTLES: f64 = 100.0;
 const WATCHED: f64 = 8.0;
 
 /// What became of the good tenant, and of the daemon.
