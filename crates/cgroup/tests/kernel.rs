@@ -191,15 +191,10 @@ fn reclaim_does_what_it_says() {
     assert!(effect.freed > Bytes::mib(14) && effect.offloaded > Bytes::mib(8));
     assert!(effect.cpu > Duration::ZERO && effect.wall >= effect.cpu / 2);
 
-    let mut chunks = 0;
-    let effect = cgroup
-        .reclaim(request(500), &mut || {
-            chunks += 1;
-            true
-        })
-        .unwrap();
-    eprintln!("500 MiB, {chunks} chunks: {effect:?}");
-    assert!(effect.partial && effect.requested < Bytes::mib(200) && chunks < 40);
+    // In how many chunks depends on how fast the machine is.
+    let effect = cgroup.reclaim(request(500), &mut || true).unwrap();
+    eprintln!("500 MiB: {effect:?}");
+    assert!(effect.partial && effect.requested < Bytes::mib(200));
 
     fs::write(made.0.join("memory.swap.max"), "0").unwrap();
     let effect = cgroup.reclaim(request(16), &mut || true).unwrap();

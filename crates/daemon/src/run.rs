@@ -42,9 +42,12 @@ use crate::{
     watched::Watched,
 };
 
-/// At the end, what is under way is waited for so long in all, beside each other: chunks, which take half a second each, and a look at idle
-/// ages, which ends between two walks of MGLRU or after a few of DAMON's intervals. What takes longer hangs in a device.
+/// At the end, chunks that are being written are waited for so long in all. Each takes half a second; one that takes longer hangs in its
+/// device.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// A look at idle ages ends between two walks of MGLRU. One of DAMON takes a few of its intervals, and a kdamond that is not waited for goes
+/// on until a restore.
+const PATIENCE_WITH_AGES: Duration = Duration::from_secs(45);
 
 /// What stays missing is said again after as many tries.
 const REMINDED: u32 = 100;
@@ -140,7 +143,7 @@ pub async fn run(options: &Options) -> Result<(), RunError> {
     let is_ours = |record: &Record| !held.contains(&record.path);
     let knobs =
         put_back(&daemon.root, &mut daemon.journal, |record| record.cgroup.is_none() && is_ours(record));
-    daemon.turns.end_sampling(until).await;
+    daemon.turns.end_sampling(Instant::now() + PATIENCE_WITH_AGES).await;
     daemon.turns.drain(until).await;
     // After the last chunk: it is not to go where its cgroup must not.
     let rest = put_back(&daemon.root, &mut daemon.journal, is_ours);
