@@ -33,13 +33,12 @@ pub(crate) fn interleaved(paths: &[&str], turn: usize) -> Vec<usize> {
 }
 
 fn interleave(paths: &[&str], places: Vec<usize>, level: usize, turn: usize) -> Vec<usize> {
-    let mut groups: BTreeMap<Option<&str>, Vec<usize>> = BTreeMap::new();
-    if places.len() > 1 && level < LEVELS {
-        for place in places {
-            groups.entry(names(paths[place]).nth(level)).or_default().push(place);
-        }
-    } else {
+    if places.len() <= 1 || level == LEVELS {
         return rotated(places, turn);
+    }
+    let mut groups: BTreeMap<Option<&str>, Vec<usize>> = BTreeMap::new();
+    for place in places {
+        groups.entry(names(paths[place]).nth(level)).or_default().push(place);
     }
     // Who is the first below changes when each was the first here.
     let below = turn / groups.len();

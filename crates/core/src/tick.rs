@@ -136,7 +136,7 @@ const LONGEST_ABSENCE: u8 = 2;
 /// What the kernel swapped out beyond what it was asked: it goes on scanning while pages are on their way to a slow
 /// device and not yet counted as reclaimed.
 ///
-/// That is up to as much again (docs/benchmarks.md: 128 of 68 MiB). What is more, the tenant has swapped out by itself at its own memory.max, and
+/// That is up to as much again: with huge pages 128 MiB were seen to go where 68 were asked for. What is more, the tenant has swapped out by itself at its own memory.max, and
 /// is not to spend what the others have.
 fn beyond_asked(cgroup: &CgroupObservation) -> Bytes {
     let beyond = |effect: &Effect| {

@@ -10,7 +10,7 @@ use lowtide_core::{CgroupId, LeftOut, escape::escaped_bytes, left_out::Kind};
 use lowtide_kernfs::Attribute;
 use lowtide_policy::{Choice, PolicySet};
 
-use crate::unchanged::is_old;
+use crate::{lineage::is_below, unchanged::is_old};
 
 /// The attribute.
 pub(crate) const ATTRIBUTE: &str = "user.lowtide_policy";
@@ -87,8 +87,7 @@ impl Choices {
     /// Takes in the next cgroup of a walk in depth-first order.
     pub(crate) fn enter(&mut self, cgroup: &Cgroup) {
         let path = cgroup.path();
-        let is_above = |said: &Said| path.strip_prefix(&*said.by).is_some_and(|rest| rest.starts_with('/'));
-        while self.above.last().is_some_and(|said| !is_above(said)) {
+        while self.above.last().is_some_and(|said| !is_below(path, &said.by)) {
             self.above.pop();
         }
         if let Some(written) = self.written(cgroup) {

@@ -90,6 +90,7 @@ impl Above {
     }
 }
 
-fn is_below(path: &str, above: &str) -> bool {
+/// Whether `path` lies below another one that is not the root.
+pub(crate) fn is_below(path: &str, above: &str) -> bool {
     path.strip_prefix(above).is_some_and(|rest| rest.starts_with('/'))
 }

@@ -109,10 +109,11 @@ impl Dir {
         for entry in nix::dir::Dir::from_fd(handle).map_err(list)?.iter() {
             let entry = entry.map_err(list)?;
             let name = entry.file_name();
+            let is_full = entries.directories.len() + entries.unreadable >= most;
             match name.to_str() {
                 Ok("." | "..") => {}
                 Ok(name) if self.is_directory(name, entry.file_type()) => {
-                    if entries.directories.len() + entries.unreadable >= most {
+                    if is_full {
                         entries.more = true;
                         break;
                     }
@@ -120,7 +121,7 @@ impl Dir {
                 }
                 Ok(name) => entries.files.push(name.to_owned()),
                 Err(_) => {
-                    if entries.directories.len() + entries.unreadable >= most {
+                    if is_full {
                         entries.more = true;
                         break;
                     }

@@ -25,7 +25,7 @@ pub const LINE_LIMIT: usize = 64 << 10;
 /// Larger than any file of a single record that lowtide reads (memory.stat: 2.3 KiB on 7.3).
 const CHUNK: usize = 8 << 10;
 
-/// HowRead and writing the files below a directory. Paths are relative to it; a leading `/` changes nothing.
+/// Reading and writing the files below a directory. Paths are relative to it; a leading `/` changes nothing.
 pub trait Files {
     /// Opens a file below, without ever creating it.
     fn open(&self, path: &Path, flags: OFlag) -> Result<OwnedFd>;

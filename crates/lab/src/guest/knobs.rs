@@ -53,3 +53,14 @@ pub fn uptime() -> Result<f64> {
     let first = text.split_whitespace().next().context("/proc/uptime is empty")?;
     first.parse().with_context(|| format!("/proc/uptime has {first:?}"))
 }
+
+/// The sum of the lines of /proc/vmstat that are this counter, or this counter of a zone.
+pub fn vmstat(counter: &str) -> Result<u64> {
+    let text = read("/proc/vmstat")?;
+    let values = text.lines().filter_map(|line| {
+        let (name, value) = line.split_once(' ')?;
+        let rest = name.strip_prefix(counter)?;
+        (rest.is_empty() || rest.starts_with('_')).then(|| value.parse::<u64>().ok())?
+    });
+    values.reduce(|sum, value| sum + value).with_context(|| format!("/proc/vmstat has no {counter}"))
+}

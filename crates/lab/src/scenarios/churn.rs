@@ -115,7 +115,7 @@ fn guest() -> Result<()> {
         removed: churn.removed,
         seconds,
         worst_call: churn.worst_call,
-        swapped_out: vmstat("pswpout")?,
+        swapped_out: knobs::vmstat("pswpout")?,
         dying_before_stop,
         dying_after_stop: dying()?,
         complaints,
@@ -237,12 +237,6 @@ fn left_open(before: &[String], after: &[String]) -> Vec<String> {
 
 fn dying() -> Result<u64> {
     Cgroup::at(cgroup::ROOT.as_ref()).stat("cgroup.stat", "nr_dying_descendants")
-}
-
-fn vmstat(name: &str) -> Result<u64> {
-    let text = knobs::read("/proc/vmstat")?;
-    let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    value.and_then(|value| value.parse().ok()).with_context(|| format!("/proc/vmstat has no {name}"))
 }
 
 /// Lines of the daemon's log above the level of information.

@@ -135,9 +135,7 @@ fn row(way: &str, act: impl FnOnce(&Scene) -> Result<Cost>) -> Result<()> {
 
 /// DAMON's pageout by physical address is in no counter of reclaim (up to 7.3), so the writes to swap it is.
 fn swapped_out() -> Result<u64> {
-    let text = knobs::read("/proc/vmstat")?;
-    let value = text.lines().find_map(|line| line.strip_prefix("pswpout "));
-    Ok(value.context("vmstat has no pswpout")?.parse::<u64>()? * PAGE as u64)
+    Ok(knobs::vmstat("pswpout")? * PAGE as u64)
 }
 
 fn reclaim(root: &Root, scene: &Scene) -> Result<Cost> {

@@ -97,7 +97,7 @@ fn guest() -> Result<()> {
 fn run(name: &str, policy: Option<&str>) -> Result<Run> {
     let (cgroup, others) =
         (Cgroup::create(&format!("tenants/{name}"))?, Cgroup::create(&format!("demand/{name}"))?);
-    let before = (vmstat("oom_kill")?, vmstat("allocstall")?);
+    let before = (knobs::vmstat("oom_kill")?, knobs::vmstat("allocstall")?);
     let tenant = Tenant::start(name, &cgroup, &TENANT)?;
     let start = now()?;
     let daemon = policy.map(|policy| Daemon::start(name, policy)).transpose()?;
@@ -122,8 +122,8 @@ fn run(name: &str, policy: Option<&str>) -> Result<Run> {
         rates,
         storm: (begun, ended),
         demand_survived,
-        oom_kills: vmstat("oom_kill")? - before.0,
-        stalls: vmstat("allocstall")? - before.1,
+        oom_kills: knobs::vmstat("oom_kill")? - before.0,
+        stalls: knobs::vmstat("allocstall")? - before.1,
         looks,
     })
 }
@@ -160,17 +160,6 @@ fn look(daemon: &Daemon, cgroup: &Cgroup) -> Result<Seen> {
         file_only: decision["file_only"].as_str().map(ToOwned::to_owned),
         requested: target["account"]["requested"].as_u64().context("no account of the tenant")?,
     })
-}
-
-/// The sum of the lines of /proc/vmstat that are this counter, or this counter of a zone.
-fn vmstat(counter: &str) -> Result<u64> {
-    let text = knobs::read("/proc/vmstat")?;
-    let values = text.lines().filter_map(|line| {
-        let (name, value) = line.split_once(' ')?;
-        let rest = name.strip_prefix(counter)?;
-        (rest.is_empty() || rest.starts_with('_')).then(|| value.parse::<u64>().ok())?
-    });
-    values.reduce(|sum, value| sum + value).with_context(|| format!("/proc/vmstat has no {counter}"))
 }
 
 fn judge(outcome: &Outcome) -> Result<()> {
