@@ -2,7 +2,7 @@
 
 use super::peers::{adaptivemm, senpai};
 use super::{Cgroup, cgroup};
-use crate::work::{bursts, compile, greedy, load, reader};
+use crate::work::{bursts, compile, greedy, load, neighbour, reader};
 use anyhow::{Context, Result};
 use clap::Subcommand;
 use nix::unistd::{Gid, Uid, chroot, setgid, setgroups, setuid};
@@ -47,6 +47,8 @@ pub enum Helper {
     Adaptivemm(adaptivemm::Settings),
     /// Ask for pages of metrics, and let cgroups come and go, until killed.
     Greedy(greedy::Settings),
+    /// Run for an instant on a processor, again and again, until killed.
+    Neighbour(neighbour::Settings),
 }
 
 impl Helper {
@@ -61,6 +63,7 @@ impl Helper {
             Self::Bursts(settings) => bursts::run(&settings),
             Self::Adaptivemm(settings) => adaptivemm::run(&settings),
             Self::Greedy(settings) => greedy::run(&settings),
+            Self::Neighbour(settings) => neighbour::run(&settings),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use super::{knobs, modules, mounts, systemd};
 use crate::spec::{Exit, GuestSpec, SEALED, STAGE, files, ports};
+use crate::work::neighbour;
 use anyhow::{Context, Result, bail};
 use nix::errno::Errno;
 use nix::sys::reboot::{RebootMode, reboot};
@@ -46,6 +47,7 @@ fn prepare_and_run() -> Result<()> {
     if spec.systemd {
         return systemd::become_it().map(|never| match never {});
     }
+    neighbour::on_each_processor()?;
     report_end(&spec)
 }
 

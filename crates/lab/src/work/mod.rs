@@ -8,6 +8,7 @@ pub mod greedy;
 pub mod image;
 pub mod latency;
 pub mod load;
+pub mod neighbour;
 pub mod nginx;
 pub mod popularity;
 pub mod postgres;
