@@ -1,11 +1,12 @@
 //! `GET /metrics`, `/healthz` and `/readyz`, and nothing else.
 //!
 //! Anybody may be at the other end, so what is asked costs the loop no more than one page a turn: it is drawn when the first one asks, and
-//! all are given the same. Where `metrics.users` is set, who asks costs a look at the kernel's list of connections, one at a time, on another thread.
+//! all are given the same, at a pace that has a bound. Where `metrics.users` is set, who asks costs a look at the kernel's list of connections, one at a time, on another thread.
 
 mod access;
 mod body;
 mod connections;
+mod pace;
 #[cfg(test)]
 mod tests;
 
@@ -35,6 +36,7 @@ use self::{
     access::{Ends, Gate},
     body::{Answer, Pieces},
     connections::Connections,
+    pace::Pace,
 };
 use crate::{control::Socket, metrics, view::View};
 
@@ -95,13 +97,13 @@ impl Listener {
 
     /// Serves the latest page until the task is dropped.
     pub(crate) async fn serve(self, pages: impl Latest) {
-        let connections = Connections::default();
+        let server = Server { pages, paces: Paces::default(), connections: Connections::default() };
         loop {
             let accepted = match &self {
-                Self::Tcp { listener, gate } => accept(listener, gate, &connections, &pages).await,
-                Self::Unix(socket) => socket.listener().accept().await.map(|(stream, _)| {
-                    start(&connections, stream, pages.clone(), None);
-                }),
+                Self::Tcp { listener, gate } => accept(listener, gate, &server).await,
+                Self::Unix(socket) => {
+                    socket.listener().accept().await.map(|(stream, _)| server.start(stream, None))
+                }
             };
             // Out of descriptors, or a peer that went away: neither is a reason to stop serving.
             if let Err(error) = accepted {
@@ -112,35 +114,47 @@ impl Listener {
     }
 }
 
-async fn accept(
-    listener: &TcpListener,
-    gate: &Gate,
-    connections: &Connections,
-    pages: &impl Latest,
-) -> io::Result<()> {
+/// All that answering takes.
+struct Server<P> {
+    pages: P,
+    paces: Paces,
+    connections: Connections,
+}
+
+/// Who asks whether the daemon lives does not wait for those who ask for the page.
+#[derive(Debug, Clone, Default)]
+struct Paces {
+    pages: Pace,
+    others: Pace,
+}
+
+impl Paces {
+    fn of(&self, path: &str) -> &Pace {
+        if path == "/metrics" { &self.pages } else { &self.others }
+    }
+}
+
+async fn accept(listener: &TcpListener, gate: &Gate, server: &Server<impl Latest>) -> io::Result<()> {
     let (stream, peer) = listener.accept().await?;
     let own = stream.local_addr()?;
-    start(connections, stream, pages.clone(), Some((gate.clone(), Ends { own, peer })));
+    server.start(stream, Some((gate.clone(), Ends { own, peer })));
     Ok(())
 }
 
 /// Who asks over TCP, and who may.
 type Asker = Option<(Gate, Ends)>;
 
-fn start(
-    connections: &Connections,
-    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    pages: impl Latest,
-    asker: Asker,
-) {
-    let of_task = connections.clone();
-    connections.open(|number| {
-        let task = tokio::spawn(async move {
-            answer(stream, &pages, asker, || of_task.asks(number)).await;
-            of_task.closed(number);
+impl<P: Latest> Server<P> {
+    fn start(&self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, asker: Asker) {
+        let (pages, paces, connections) = (self.pages.clone(), self.paces.clone(), self.connections.clone());
+        self.connections.open(|number| {
+            let task = tokio::spawn(async move {
+                answer(stream, &pages, &paces, asker, || connections.asks(number)).await;
+                connections.closed(number);
+            });
+            task.abort_handle()
         });
-        task.abort_handle()
-    });
+    }
 }
 
 /// One request a connection: a scrape comes every few seconds at most, and a connection that is kept open between
@@ -148,6 +162,7 @@ fn start(
 async fn answer(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     pages: &impl Latest,
+    paces: &Paces,
     asker: Asker,
     asks: impl Fn(),
 ) {
@@ -162,11 +177,13 @@ async fn answer(
                 }
                 _ => true,
             };
-            Ok::<_, Infallible>(if may {
-                respond(request.method(), request.uri().path(), pages)
-            } else {
-                refuse()
-            })
+            let path = request.uri().path();
+            let pace = if may { paces.of(path) } else { &paces.others };
+            let turn = pace.turn().await;
+            // Drawn now and not before: while it waits there may be a newer one, and a page is locked memory.
+            let response = if may { respond(request.method(), path, pages) } else { refuse() };
+            turn.costs(response.body().left());
+            Ok::<_, Infallible>(response)
         }
     });
     let connection = http1::Builder::new()

@@ -21,6 +21,13 @@ pub(crate) struct Answer {
     left: u64,
 }
 
+impl Answer {
+    /// Bytes that are still to go.
+    pub(crate) fn left(&self) -> u64 {
+        self.left
+    }
+}
+
 impl From<Pieces> for Answer {
     fn from(pieces: Pieces) -> Self {
         let left = pieces.iter().map(|piece| piece.len() as u64).sum();

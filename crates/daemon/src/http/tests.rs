@@ -50,7 +50,8 @@ async fn a_client_that_is_too_slow_is_let_go() {
         // Too little room for the answer, which the client does not read.
         let (mut client, server) = duplex(64);
         client.write_all(request.as_bytes()).await.unwrap();
-        let done = tokio::time::timeout(PATIENCE * 2, answer(server, &NONE, None, || {})).await;
+        let done =
+            tokio::time::timeout(PATIENCE * 2, answer(server, &NONE, &Paces::default(), None, || {})).await;
         assert!(done.is_ok(), "{request:?} holds its connection");
     }
 }
@@ -59,7 +60,7 @@ async fn a_client_that_is_too_slow_is_let_go() {
 async fn one_request_a_connection() {
     let (mut client, server) = duplex(4096);
     client.write_all(b"HEAD /metrics HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
-    answer(server, &NONE, None, || {}).await;
+    answer(server, &NONE, &Paces::default(), None, || {}).await;
     let mut text = String::new();
     client.read_to_string(&mut text).await.unwrap();
     assert!(text.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{text}");
