@@ -1,5 +1,10 @@
 //! Numbers that look random and are the same on every run.
 
+use anyhow::{Context, Result};
+
+/// The environment variable in a scenario's machine that has its seed.
+pub const SEED: &str = "LAB_SEED";
+
 const STEP: u64 = 0x9E37_79B9_7F4A_7C15;
 
 /// A number that looks as if it had nothing to do with `state` (the step of SplitMix64).
@@ -22,6 +27,14 @@ impl Random {
     #[must_use]
     pub fn new(seed: u64) -> Self {
         Self { state: seed }
+    }
+
+    /// The sequence of the run's seed, which `cargo xtask lab scenario NAME --seed N` gives.
+    ///
+    /// Fails where the run was given none.
+    pub fn of_this_run() -> Result<Self> {
+        let seed = std::env::var(SEED).with_context(|| format!("{SEED} is not set"))?;
+        Ok(Self::new(seed.parse().with_context(|| format!("{SEED} is {seed:?}, which is no number"))?))
     }
 
     /// The next number that is less than `end`; 0 if that is 0.

@@ -35,7 +35,7 @@ pub(crate) fn run(args: BenchArgs) -> Result<ExitCode> {
     match args.command {
         None => {
             for scenario in scenarios::BENCHMARKS {
-                lab::scenario(scenario.name, &args.kernel)?;
+                lab::scenario(scenario.name, &args.kernel, scenarios::SEED)?;
             }
             Ok(ExitCode::SUCCESS)
         }

@@ -37,6 +37,9 @@ pub(crate) enum LabCommand {
         /// Kernel series.
         #[arg(long, default_value = kernel::DEFAULT)]
         kernel: String,
+        /// Of what is random in it.
+        #[arg(long, default_value_t = scenarios::SEED)]
+        seed: u64,
     },
 }
 
@@ -117,7 +120,7 @@ pub(crate) fn run(command: LabCommand) -> Result<ExitCode> {
             }
             Ok(ExitCode::SUCCESS)
         }
-        LabCommand::Scenario { name: Some(name), kernel } => scenario(&name, &kernel),
+        LabCommand::Scenario { name: Some(name), kernel, seed } => scenario(&name, &kernel, seed),
     }
 }
 
@@ -156,11 +159,10 @@ fn kernels(dirs: &LabDirs, names: &[String]) -> Result<ExitCode> {
 }
 
 /// Builds what a scenario needs, and runs it.
-pub(crate) fn scenario(name: &str, kernel: &str) -> Result<ExitCode> {
+pub(crate) fn scenario(name: &str, kernel: &str, seed: u64) -> Result<ExitCode> {
     let dirs = LabDirs::locate()?;
     let scenario = scenarios::find(name)?;
-    let of_package = |program: &&str| program.ends_with(scenarios::PACKAGE);
-    let packed = scenario.programs.iter().any(of_package);
+    let packed = scenario.programs.iter().any(|program| scenarios::is_package(program));
     let packages: &[&str] = if packed || scenario.programs.contains(&"lowtide") { &["lowtide"] } else { &[] };
     // `cargo xtask test` builds once for all.
     if std::env::var_os("LOWTIDE_LAB_BUILT").is_none() {
@@ -173,6 +175,6 @@ pub(crate) fn scenario(name: &str, kernel: &str) -> Result<ExitCode> {
     if scenario.programs.iter().any(|program| program.starts_with(scenarios::OF_PACK)) {
         bench::pack()?;
     }
-    scenarios::execute(&dirs, scenario, kernel)?;
+    scenarios::execute(&dirs, scenario, kernel, seed)?;
     Ok(ExitCode::SUCCESS)
 }

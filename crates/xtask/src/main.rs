@@ -60,7 +60,7 @@ fn main() -> ExitCode {
 
 fn show(scenarios: &[Scenario], kernel: &str) -> Result<ExitCode> {
     for scenario in scenarios {
-        lab::scenario(scenario.name, kernel)?;
+        lab::scenario(scenario.name, kernel, scenarios::SEED)?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -24,21 +24,21 @@ pub(super) const SCENARIO: Scenario = Scenario {
     judge: |outcome| judge(outcome, ROUNDS),
 };
 
-/// Takes most of an hour.
-pub(super) const THOUSAND: Scenario = Scenario {
-    name: "kill_thousand",
-    about: "kill -9 at 1000 points, on a disk that fills and empties, and in reloads: every knob as before, each time",
-    machine: || Machine::deterministic().with_limit(Duration::from_hours(2)),
+/// Another seed is another 250 points. A machine of more does not last: after 951 the emulator failed.
+pub(super) const MANY: Scenario = Scenario {
+    name: "kill_many",
+    about: "kill -9 at 250 points, on a disk that fills and empties, and in reloads: every knob as before, each time",
+    machine: || Machine::deterministic().with_limit(Duration::from_hours(1)),
     programs: &["lowtide"],
-    guest: || guest(MANY, 1),
+    guest: || guest(OF_MANY, 1),
     judge: |outcome| {
-        judge(outcome, MANY)?;
+        judge(outcome, OF_MANY)?;
         troubles_were_met(&outcome.all("round")?)
     },
 };
 
 const ROUNDS: usize = 50;
-const MANY: usize = 1000;
+const OF_MANY: usize = 250;
 const INTERVAL: Duration = Duration::from_secs(1);
 
 const TENANT: [&str; 8] = ["--hot", "4M", "--warm", "4M", "--cold", "60M", "--pause", "20ms"];
@@ -164,7 +164,7 @@ fn guest(rounds: usize, troubles: usize) -> Result<()> {
     daemon.terminate()?;
     let shutdown = stopping.elapsed();
 
-    let mut random = Random::new(1);
+    let mut random = Random::of_this_run()?;
     for round in 0..rounds {
         let trouble = TROUBLES[round * troubles % TROUBLES.len()];
         let mut victim = Victim { daemon: &mut daemon, before: &before, setup, shutdown };

@@ -58,6 +58,7 @@ use crate::dirs::LabDirs;
 use crate::machine::Machine;
 use crate::outcome::Outcome;
 use crate::process::say;
+use crate::random;
 use crate::run::{Job, run};
 use crate::tools;
 use anyhow::{Context, Result};
@@ -79,6 +80,9 @@ pub struct Scenario {
     /// Prints the results and says whether they are as they should be.
     pub judge: fn(&Outcome) -> Result<()>,
 }
+
+/// Of what is random in a scenario, unless another one is given.
+pub const SEED: u64 = 1;
 
 /// What `cargo xtask test` runs.
 pub static TESTS: &[Scenario] = &[
@@ -117,17 +121,18 @@ pub static TESTS: &[Scenario] = &[
 ];
 
 /// What is run by its name alone: `cargo xtask test` is to stay under an hour on two cores. Emulated, systemd and dpkg take a quarter of one;
-/// readers that never wait, tenants that are never idle, a storm and a thousand kills take as long; alerts come when their causes have lasted
+/// readers that never wait, tenants that are never idle, a storm and hundreds of kills take as long; alerts come when their causes have lasted
 /// ten minutes.
 pub static BY_NAME: &[Scenario] = &[
     install::SCENARIO,
+    install::RPM,
     quick_start::SCENARIO,
     alerts::SCENARIO,
     watermarks::SCENARIO,
     placement::CXL,
     placement::ZSWAP,
     storm::SCENARIO,
-    kill::THOUSAND,
+    kill::MANY,
     chaos::SCENARIO,
     chaos::CROWD,
 ];
@@ -168,11 +173,14 @@ pub fn find(name: &str) -> Result<&'static Scenario> {
 const ATTEMPTS: u32 = 3;
 
 /// Host side: boots the scenario's machine with a kernel series, runs its steps and judges the outcome.
-pub fn execute(dirs: &LabDirs, scenario: &Scenario, kernel: &str) -> Result<Outcome> {
+///
+/// What is random in it is so by `seed`.
+pub fn execute(dirs: &LabDirs, scenario: &Scenario, kernel: &str, seed: u64) -> Result<Outcome> {
     say(&format!("scenario {} on {kernel}: {}", scenario.name, scenario.about));
     let machine = (scenario.machine)().with_kernel(kernel);
     let programs = scenario.programs.iter().map(|name| program(dirs, name)).collect::<Result<_>>()?;
-    let job = Job { programs, ..Job::command(["lab-guest", "scenario", scenario.name]) };
+    let env = vec![(random::SEED.to_owned(), seed.to_string())];
+    let job = Job { programs, env, ..Job::command(["lab-guest", "scenario", scenario.name]) };
     let mut outcome = run(dirs, &machine, &job)?;
     for attempt in 2..=ATTEMPTS {
         let Some(fault) = &outcome.emulator_fault else { break };
@@ -190,7 +198,13 @@ pub fn execute(dirs: &LabDirs, scenario: &Scenario, kernel: &str) -> Result<Outc
 }
 
 /// How packages end among a scenario's programs.
-pub const PACKAGE: &str = ".deb";
+const PACKAGES: [&str; 2] = [".deb", ".rpm"];
+
+/// Whether a scenario's program is a package.
+#[must_use]
+pub fn is_package(program: &str) -> bool {
+    PACKAGES.iter().any(|end| program.ends_with(end))
+}
 
 /// The version that scenarios upgrade from; they upgrade to the workspace's.
 pub const OLDER: &str = "0.0.9";
@@ -202,7 +216,7 @@ fn program(dirs: &LabDirs, name: &str) -> Result<PathBuf> {
     if name.starts_with(OF_PACK) {
         return Ok(dirs.file(name));
     }
-    if name.ends_with(PACKAGE) {
+    if is_package(name) {
         return Ok(dirs.packages().join(name));
     }
     Ok(tools::guest_tool(dirs, name)?.unwrap_or_else(|| dirs.release_program(name)))

@@ -15,6 +15,7 @@ use files::Family;
 use lowtide_lab::dirs::LabDirs;
 use lowtide_lab::process::{output, say};
 use lowtide_lab::scenarios;
+use lowtide_lab::tools::install;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -64,16 +65,17 @@ pub(crate) fn run(args: &DistArgs) -> Result<ExitCode> {
     bill::materials(&dist)?;
     fs::copy(&dist.program, dist.into.join(program::NAME)).context("cannot copy the program")?;
     deb::make(&dist, Some(&licences))?;
-    rpm::make(&dist, &licences)?;
+    rpm::make(&dist, Some(&licences))?;
     image::make(&dist)?;
     sums::write(&dist.into)?;
     print!("{}", fs::read_to_string(dist.into.join(sums::NAME))?);
     Ok(ExitCode::SUCCESS)
 }
 
-/// Two packages for the lab, of the same program: an older one, and the one that it is upgraded to. It is the program that all
+/// Two packages of each kind for the lab, of the same program: an older one, and the one that it is upgraded to. It is the program that all
 /// scenarios run: another build, for the sake of how it is linked, would show nothing of the package.
 pub(crate) fn for_lab(dirs: &LabDirs) -> Result<()> {
+    install(&[tools::RPM])?;
     let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/release/lowtide");
     for version in [scenarios::OLDER, env!("CARGO_PKG_VERSION")] {
         let into = Some(dirs.packages());
@@ -83,7 +85,9 @@ pub(crate) fn for_lab(dirs: &LabDirs) -> Result<()> {
             deb_only: true,
             into,
         };
-        run(&args)?;
+        let dist = Dist::new(&args)?;
+        deb::make(&dist, None)?;
+        rpm::make(&dist, None)?;
     }
     Ok(())
 }

@@ -12,8 +12,8 @@ use std::process::Command;
 const OWN: [&str; 4] = ["etc/lowtide", "usr/share/lowtide", files::DOC, files::POLICIES];
 
 /// Packs it.
-pub(super) fn make(dist: &Dist, licences: &Path) -> Result<()> {
-    let tree = dist.tree(Family::Rpm, Some(licences))?;
+pub(super) fn make(dist: &Dist, licences: Option<&Path>) -> Result<()> {
+    let tree = dist.tree(Family::Rpm, licences)?;
     for licence in ["LICENSE-APACHE", "LICENSE-MIT"] {
         put(&dist.top.join(licence), &tree.join("usr/share/licenses/lowtide").join(licence), 0o644)?;
     }

@@ -8,8 +8,10 @@ use lowtide_lab::tools::{Needed, install};
 use std::path::PathBuf;
 use std::process::Command;
 
-const DEBIAN: [Needed; 2] =
-    [("rpmbuild", "rpm", "packs the .rpm"), ("buildah", "buildah", "makes the container image")];
+/// In the lab's machines its `rpm` installs the package, too.
+pub(super) const RPM: Needed = ("rpmbuild", "rpm", "packs the .rpm");
+
+const DEBIAN: [Needed; 2] = [RPM, ("buildah", "buildah", "makes the container image")];
 
 /// Name and version.
 const CARGO: [(&str, &str); 2] = [("cargo-about", "0.9.3"), ("cargo-cyclonedx", "0.5.9")];

@@ -10,8 +10,8 @@ use crate::guest::zram::ZramOptions;
 use crate::guest::{Cgroup, Counters, Daemon, Tenant, Watchdog, Zram, cgroup, knobs, report};
 use crate::machine::Machine;
 use crate::outcome::Outcome;
-use crate::size::{MIB, mib};
-use anyhow::{Context, Result};
+use crate::size::{MIB, PAGE, mib};
+use anyhow::{Context, Result, ensure};
 use hostile::{Crowd, Hostile};
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
@@ -65,9 +65,14 @@ policies:
 ";
 
 const TENANT: [&str; 8] = ["--hot", "20M", "--warm", "10M", "--warm-every", "15s", "--cold", "120M"];
-/// Until most of what is cold is gone, and then until something new is asked for would only be a probe.
-const SETTLES: f64 = 100.0;
+/// When so much is gone there is more to ask for in every turn, and the touch meets that.
+const UNDERWAY: u64 = 40 * MIB;
+/// Until then.
+const PATIENCE: f64 = 90.0;
+/// From the touch on what is taken is watched: longer than a turn.
 const WATCHED: f64 = 8.0;
+/// From the touch until most of what is cold is gone again.
+const SETTLES: f64 = 180.0;
 
 /// What became of the good tenant, and of the daemon.
 #[derive(Debug, Serialize, Deserialize)]
@@ -78,8 +83,12 @@ struct Run {
     cgroups: u64,
     /// Bytes in swap when it had settled.
     offloaded: u64,
+    /// Bytes in swap when all of it was touched.
+    touched: u64,
     /// Seconds from the touch of all of it until the last page went.
     stopped: f64,
+    /// Bytes that went meanwhile.
+    taken: u64,
     /// Why, as `explain` says of its last decision.
     decision: String,
     /// The mean time between two turns.
@@ -119,7 +128,11 @@ fn run(name: &str, hostile: Option<&mut Hostile>) -> Result<Run> {
         }
     };
     let (begun, first) = (now()?, turns(&daemon)?);
-    sleep_until(begun + SETTLES)?;
+    wait_until_underway(&cgroup, begun)?;
+    let before = Counters::read(&cgroup)?;
+    tenant.touch_all()?;
+    let (stopped, taken) = last_taken(&cgroup, &before)?;
+    sleep_until(before.at + SETTLES)?;
     let turn = (now()? - begun) / (turns(&daemon)? - first);
     let decision = daemon.target(&cgroup.name())?["decision"]["reason"]
         .as_str()
@@ -127,9 +140,6 @@ fn run(name: &str, hostile: Option<&mut Hostile>) -> Result<Run> {
         .to_owned();
     println!("{}", daemon.explain(&cgroup.name())?);
     let offloaded = Counters::read(&cgroup)?.swap;
-    let touch = now()?;
-    tenant.touch_all()?;
-    let stopped = last_taken(&cgroup, touch)?;
     let resident = crate::guest::ProcessUse::of(daemon.id())?.peak;
     let ending = Instant::now();
     daemon.terminate()?;
@@ -138,7 +148,21 @@ fn run(name: &str, hostile: Option<&mut Hostile>) -> Result<Run> {
     tenant.stop()?;
     let (kind, name) = ("run".into(), name.into());
     let silence = watchdog.longest_silence();
-    Ok(Run { kind, name, cgroups, offloaded, stopped, decision, turn, silence, end, resident })
+    let touched = before.swap;
+    Ok(Run {
+        kind,
+        name,
+        cgroups,
+        offloaded,
+        touched,
+        stopped,
+        taken,
+        decision,
+        turn,
+        silence,
+        end,
+        resident,
+    })
 }
 
 /// How many turns there were, asked by root's own door.
@@ -146,16 +170,27 @@ fn turns(daemon: &Daemon) -> Result<f64> {
     daemon.status()?["ticks"].as_f64().context("status has no ticks")
 }
 
-/// Seconds after `touch` when the last page was taken from it.
-fn last_taken(cgroup: &Cgroup, touch: f64) -> Result<f64> {
-    let (mut stolen, mut last) = (Counters::read(cgroup)?.stolen, 0.0);
+fn wait_until_underway(cgroup: &Cgroup, begun: f64) -> Result<()> {
+    loop {
+        let sample = Counters::read(cgroup)?;
+        if sample.swap >= UNDERWAY {
+            return Ok(());
+        }
+        ensure!(sample.at < begun + PATIENCE, "only {} MiB went in {PATIENCE} s", sample.swap / MIB);
+        sleep_until(sample.at + 0.01)?;
+    }
+}
+
+/// Seconds after `before` when the last page was taken, and the bytes until then.
+fn last_taken(cgroup: &Cgroup, before: &Counters) -> Result<(f64, u64)> {
+    let (mut stolen, mut last) = (before.stolen, 0.0);
     loop {
         let sample = Counters::read(cgroup)?;
         if sample.stolen > stolen {
-            (stolen, last) = (sample.stolen, sample.at - touch);
+            (stolen, last) = (sample.stolen, sample.at - before.at);
         }
-        if sample.at > touch + WATCHED {
-            return Ok(last);
+        if sample.at > before.at + WATCHED {
+            return Ok((last, (stolen - before.stolen) * PAGE as u64));
         }
         sleep_until(sample.at + 0.01)?;
     }
@@ -169,14 +204,18 @@ fn complaints(log: &str) -> String {
 
 fn judge(outcome: &Outcome) -> Result<()> {
     let runs: Vec<Run> = outcome.all("run")?;
-    println!("          cgroups  offloaded/MiB  stopped/s  turn/s  watchdog/s  SIGTERM/s  peak/MiB  decided");
+    println!(
+        "          cgroups  offloaded/MiB  touched/MiB  stopped/s  taken/MiB  turn/s  watchdog/s  SIGTERM/s  peak/MiB  decided"
+    );
     for run in &runs {
         println!(
-            "{:<8} {:>8} {:>14.1} {:>10.2} {:>7.2} {:>11.2} {:>10.2} {:>9.1}  {}",
+            "{:<8} {:>8} {:>14.1} {:>12.1} {:>10.2} {:>10.1} {:>7.2} {:>11.2} {:>10.2} {:>9.1}  {}",
             run.name,
             run.cgroups,
             mib(run.offloaded),
+            mib(run.touched),
             run.stopped,
+            mib(run.taken),
             run.turn,
             run.silence.as_secs_f64(),
             run.end.as_secs_f64(),
