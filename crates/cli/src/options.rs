@@ -43,7 +43,8 @@ pub enum Command {
     },
     /// Show what the daemon sees: the host, its tiers, every target and the last decision about it.
     Status {
-        /// Which targets: a glob over their paths, as in a policy; without a `/` at its beginning over their last names.
+        /// Which targets: a glob over their paths, as in a policy; without a `/` at its beginning over their last names. For a container of
+        /// a pod /NAMESPACE/POD/CONTAINER is a path too.
         cgroups: Option<String>,
         /// What is most first; paths from A to Z.
         #[arg(long, value_name = "COLUMN")]
@@ -61,7 +62,7 @@ pub enum Command {
     Top(TopOptions),
     /// Say why the daemon last did, or did not, act on a cgroup.
     Explain {
-        /// The cgroup's path, as in `status`: /system.slice/web.service.
+        /// The cgroup as in `status`: its path, /system.slice/web.service, or NAMESPACE/POD/CONTAINER. The history knows paths alone.
         cgroup: String,
         /// What was so then, from the history, without the daemon: 03:00 for the last three o'clock, "2h ago", 2026-11-27T03:00, or
         /// RFC 3339.

@@ -156,7 +156,7 @@ reasons! {
     /// It is one of those that are left alone.
     HeldOut = 36, "held_out", "left alone, to compare the others with: chosen at random by the configuration's holdout";
     /// Its owner wants it to be left alone.
-    OptedOut = 37, "opted_out", "left alone, as its owner has chosen: user.lowtide_policy is off, which the policy allows";
+    OptedOut = 37, "opted_out", "left alone, as its owner has chosen: its user.lowtide_policy, or its pod's lowtide.io/policy, is off, which the policy allows";
     /// The host's own reclaim looks at much for little, near the watermarks.
     ScanPressure = 38, "scan_pressure", "free memory is low and the host's own reclaim does not keep up: anonymous memory stays, and requests for it are stopped";
 }

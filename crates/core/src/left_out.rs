@@ -19,14 +19,17 @@ pub enum Kind {
     Line,
     /// A size beyond what the host has: it counts as all that the host has.
     Value,
-    /// What a cgroup has for its policy in `user.lowtide_policy`: nothing that it may choose. It keeps the policy that it has.
+    /// What a cgroup has for its policy in `user.lowtide_policy`, or its pod in `lowtide.io/policy`: nothing that it may choose. It keeps
+    /// the policy that it has.
     Choice,
+    /// Whose a container's cgroup is: it is in no namespace that a policy could name.
+    Pod,
 }
 
 impl Kind {
     /// Each of them.
-    pub const ALL: [Self; 6] =
-        [Self::Cgroup, Self::Device, Self::Process, Self::Line, Self::Value, Self::Choice];
+    pub const ALL: [Self; 7] =
+        [Self::Cgroup, Self::Device, Self::Process, Self::Line, Self::Value, Self::Choice, Self::Pod];
 
     /// The label in metrics.
     #[must_use]
@@ -38,6 +41,7 @@ impl Kind {
             Self::Line => "line",
             Self::Value => "value",
             Self::Choice => "choice",
+            Self::Pod => "pod",
         }
     }
 }

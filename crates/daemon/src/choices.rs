@@ -1,4 +1,4 @@
-//! What the owners of cgroups choose for their policy, in an extended attribute of the cgroup's directory.
+//! What the owners of cgroups choose for their policy, in an extended attribute of the cgroup's directory or in an annotation of their pod.
 //!
 //! Called as systemd-oomd's are (`user.oomd_avoid`): an attribute of `user.` can be set by whoever the directory belongs to, without a
 //! capability. Such an owner is a stranger: what it may choose is in the files of root alone, and what it writes is text to be escaped.
@@ -8,9 +8,10 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 use lowtide_cgroup::Cgroup;
 use lowtide_core::{CgroupId, LeftOut, escape::escaped_bytes, left_out::Kind};
 use lowtide_kernfs::Attribute;
+use lowtide_pods::{ANNOTATION, Wanted};
 use lowtide_policy::{Choice, PolicySet};
 
-use crate::{lineage::is_below, unchanged::is_old};
+use crate::{lineage::is_below, pods::Whose, unchanged::is_old};
 
 /// The attribute.
 pub(crate) const ATTRIBUTE: &str = "user.lowtide_policy";
@@ -20,8 +21,11 @@ const LONGEST: usize = 63;
 /// What a target has for its policy other than from the files.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub(crate) struct Chosen {
-    /// The cgroup whose directory says so: the target, or the nearest above it that says anything.
+    /// The cgroup whose directory says so, or whose pod: the target, or the nearest above it that says anything.
     pub(crate) by: Arc<str>,
+    /// Where it is written.
+    #[serde(rename = "where")]
+    pub(crate) place: Written,
     /// What is written there, fit for a terminal.
     pub(crate) written: Arc<str>,
     /// The policy that the files give the target.
@@ -42,6 +46,27 @@ pub(crate) enum Outcome {
     Ignored,
 }
 
+/// Where a choice is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Written {
+    /// In [`ATTRIBUTE`] of the cgroup's directory.
+    Attribute,
+    /// In [`ANNOTATION`] of the pod.
+    Annotation,
+}
+
+impl Written {
+    /// What it is called.
+    #[must_use]
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Attribute => ATTRIBUTE,
+            Self::Annotation => ANNOTATION,
+        }
+    }
+}
+
 /// What is known of them, and where the walk is.
 #[derive(Debug, Default)]
 pub(crate) struct Choices {
@@ -54,14 +79,14 @@ pub(crate) struct Choices {
 
 #[derive(Debug)]
 struct Known {
-    written: Option<Written>,
+    value: Option<Value>,
     at: Duration,
     asked: bool,
 }
 
-/// The attribute's value.
+/// What is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Written {
+enum Value {
     /// It may be a name.
     Text(Arc<str>),
     /// It is none; this is what can be shown.
@@ -71,7 +96,8 @@ enum Written {
 #[derive(Debug, Clone)]
 struct Said {
     by: Arc<str>,
-    written: Written,
+    place: Written,
+    value: Value,
     /// Its owner was told already, in this turn, that it may not choose that.
     is_told: bool,
 }
@@ -90,32 +116,53 @@ impl Choices {
         while self.above.last().is_some_and(|said| !is_below(path, &said.by)) {
             self.above.pop();
         }
-        if let Some(written) = self.written(cgroup) {
-            self.above.push(Said { by: Arc::clone(path), written, is_told: false });
+        if let Some(value) = self.value(cgroup) {
+            self.above.push(Said { by: Arc::clone(path), place: Written::Attribute, value, is_told: false });
         }
     }
 
-    /// What the cgroup that the walk is at chooses in place of the policy that the files give it, and which policy it is held to.
-    pub(crate) fn of(&mut self, given: usize, policies: &PolicySet) -> (usize, Option<Chosen>) {
-        let Some(said) = self.above.last_mut() else { return (given, None) };
+    /// What the cgroup that the walk is at, which is `whose`, chooses in place of the policy that the files give it, and which policy it is
+    /// held to.
+    pub(crate) fn of(
+        &mut self,
+        given: usize,
+        policies: &PolicySet,
+        whose: &Whose,
+    ) -> (usize, Option<Chosen>) {
+        let Some(said) = self.said(whose) else { return (given, None) };
         let name = policies.policies().get(given).map(|policy| Arc::clone(&policy.name)).unwrap_or_default();
-        let (written, choice) = match &said.written {
+        let (written, choice) = match &said.value {
             // Its own is what it has: nothing is chosen.
-            Written::Text(text) if **text == *name => return (given, None),
-            Written::Text(text) => (text, policies.chosen(given, text)),
-            Written::Odd(shown) => (shown, None),
+            Value::Text(text) if **text == *name => return (given, None),
+            Value::Text(text) => (text, policies.chosen(given, text)),
+            Value::Odd(shown) => (shown, None),
         };
         let (policy, outcome) = match choice {
             Some(Choice::Off) => (given, Outcome::Off),
             Some(Choice::Policy(policy)) => (policy, Outcome::Policy),
             None => (given, Outcome::Ignored),
         };
-        let chosen = Chosen { by: Arc::clone(&said.by), written: Arc::clone(written), given: name, outcome };
+        let (by, written) = (Arc::clone(&said.by), Arc::clone(written));
+        let chosen = Chosen { by, place: said.place, written, given: name, outcome };
         if outcome == Outcome::Ignored && !said.is_told {
             said.is_told = true;
             self.left_out.add(Kind::Choice, &chosen.refusal());
         }
         (policy, Some(chosen))
+    }
+
+    /// What counts: the nearest that says anything. Of a container's cgroup itself the attribute goes before the pod's annotation.
+    fn said(&mut self, whose: &Whose) -> Option<&mut Said> {
+        let Whose::Pods(pod, container) = whose else { return self.above.last_mut() };
+        let wanted = pod.wanted.as_ref().map(Value::from);
+        let is_nearer = |said: &Said| *said.by == **container || is_below(&said.by, container);
+        let (false, Some(value)) = (self.above.last().is_some_and(is_nearer), wanted) else {
+            return self.above.last_mut();
+        };
+        // It stays there as long as the walk is in the container.
+        let (by, place) = (Arc::clone(container), Written::Annotation);
+        self.above.push(Said { by, place, value, is_told: false });
+        self.above.last_mut()
     }
 
     /// The walk is over: what could not be chosen. Those that are gone are forgotten.
@@ -126,16 +173,16 @@ impl Choices {
     }
 
     /// Read again within a minute: kernfs does not set the directory's ctime when it is written.
-    fn written(&mut self, cgroup: &Cgroup) -> Option<Written> {
+    fn value(&mut self, cgroup: &Cgroup) -> Option<Value> {
         let now = self.now;
         if let Some(known) = self.known.get_mut(&cgroup.id())
             && !is_old(known.at, cgroup, now)
         {
             known.asked = true;
-            return known.written.clone();
+            return known.value.clone();
         }
-        let written = match cgroup.dir().attribute(ATTRIBUTE, LONGEST) {
-            Ok(value) => value.map(Written::from),
+        let value = match cgroup.dir().attribute(ATTRIBUTE, LONGEST) {
+            Ok(value) => value.map(Value::from),
             Err(error) => {
                 if !error.is_gone() {
                     self.left_out.add(Kind::Choice, &error.to_string());
@@ -143,16 +190,25 @@ impl Choices {
                 // It is tried again in the next turn. Until then what was heard last holds: who wants to be left alone still does.
                 let known = self.known.get_mut(&cgroup.id())?;
                 known.asked = true;
-                return known.written.clone();
+                return known.value.clone();
             }
         };
         // No more than a walk visits, some bytes each.
-        self.known.insert(cgroup.id(), Known { written: written.clone(), at: now, asked: true });
-        written
+        self.known.insert(cgroup.id(), Known { value: value.clone(), at: now, asked: true });
+        value
     }
 }
 
-impl From<Attribute> for Written {
+impl From<&Wanted> for Value {
+    fn from(wanted: &Wanted) -> Self {
+        match wanted {
+            Wanted::Text(text) => Self::Text(Arc::clone(text)),
+            Wanted::Odd(shown) => Self::Odd(Arc::clone(shown)),
+        }
+    }
+}
+
+impl From<Attribute> for Value {
     fn from(value: Attribute) -> Self {
         match value {
             Attribute::Longer => Self::Odd(format!("(more than {LONGEST} bytes)").into()),
@@ -174,8 +230,8 @@ impl Chosen {
 
     /// Why it is ignored, in a sentence.
     fn refusal(&self) -> String {
-        let Self { by, written, given, .. } = self;
-        format!("{by}: {ATTRIBUTE} is `{written}`, which `may_choose` of policy {given} does not have")
+        let Self { by, place, written, given, .. } = self;
+        format!("{by}: {} is `{written}`, which `may_choose` of policy {given} does not have", place.name())
     }
 }
 

@@ -47,7 +47,7 @@ impl Tree {
         let walked = mount.walk(|cgroup| {
             choices.enter(cgroup);
             if let Some(given) = policies.matching(cgroup.path()) {
-                let (policy, chosen) = choices.of(given, policies);
+                let (policy, chosen) = choices.of(given, policies, &Whose::Nobodys);
                 let outcome = chosen.map(|chosen| chosen.outcome);
                 seen.push((cgroup.path().to_string(), policy, outcome));
             }
@@ -142,4 +142,78 @@ fn it_is_read_again_within_a_minute() {
     fs::remove_dir(tree.files.path().join("web/a")).unwrap();
     tree.look(121);
     assert_eq!(tree.choices.known.len(), 2);
+}
+
+const CONTAINER: &str = "/web/kubepods/pod1/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+
+fn whose(wanted: Wanted) -> Whose {
+    let pod = lowtide_pods::Pod {
+        namespace: "shop".into(),
+        name: "web-0".into(),
+        uid: "1".into(),
+        container: "app".into(),
+        wanted: Some(wanted),
+    };
+    Whose::Pods(Arc::new(pod), CONTAINER.into())
+}
+
+/// Where what counts is written, and what comes of it.
+type Counts = Option<(Written, Outcome)>;
+
+/// What comes of an annotation of the pod, for each cgroup that is of its container, and what is told.
+fn annotated(tree: &mut Tree, wanted: &Wanted) -> (Vec<Counts>, LeftOut) {
+    let Tree { mount, policies, choices, .. } = tree;
+    choices.begin(Duration::ZERO);
+    let mut seen = Vec::new();
+    let walked = mount.walk(|cgroup| {
+        choices.enter(cgroup);
+        if cgroup.path().starts_with(CONTAINER) {
+            let (_, chosen) = choices.of(0, policies, &whose(wanted.clone()));
+            seen.push(chosen.map(|chosen| (chosen.place, chosen.outcome)));
+        }
+        Descend::Yes
+    });
+    walked.unwrap();
+    (seen, choices.end())
+}
+
+#[test]
+fn an_annotation_counts_as_an_attribute_of_the_container_and_gives_way_to_one() {
+    let below = format!("{}/a/b", &CONTAINER[1..]);
+    let off = Wanted::Text("off".into());
+    let outcomes = |tree: &mut Tree| annotated(tree, &off).0;
+    let (annotation, gentle) =
+        (Some((Written::Annotation, Outcome::Off)), Some((Written::Attribute, Outcome::Policy)));
+
+    let mut tree = Tree::new(&[&below, "web/kubepods/pod1"]);
+    assert_eq!(outcomes(&mut tree), [annotation; 3]);
+    // What is said above the container is further away.
+    tree.choose("web/kubepods/pod1", "gentle");
+    assert_eq!(outcomes(&mut tree), [annotation; 3]);
+    // What is said below it holds below that.
+    let mut tree = Tree::new(&[&below]);
+    tree.choose(&below[..below.len() - 2], "gentle");
+    assert_eq!(outcomes(&mut tree), [annotation, gentle, gentle]);
+    // What is said of the container itself takes the annotation's place.
+    let mut tree = Tree::new(&[&below]);
+    tree.choose(&CONTAINER[1..], "gentle");
+    assert_eq!(outcomes(&mut tree), [gentle; 3]);
+}
+
+#[test]
+fn an_annotation_that_may_not_be_chosen_is_told_once() {
+    let mut tree = Tree::new(&[&format!("{}/a/b", &CONTAINER[1..])]);
+    for (wanted, shown) in [
+        (Wanted::Text("harsh".into()), "harsh"),
+        (Wanted::Odd("(more than 63 bytes)".into()), "(more than 63 bytes)"),
+    ] {
+        let (seen, told) = annotated(&mut tree, &wanted);
+        let ignored = Some((Written::Annotation, Outcome::Ignored));
+        assert!(seen.iter().all(|counts| *counts == ignored), "{seen:?}");
+        let why: Vec<_> = told.named().iter().map(|omission| &*omission.why).collect();
+        let expected = format!(
+            "{CONTAINER}: lowtide.io/policy is `{shown}`, which `may_choose` of policy web does not have"
+        );
+        assert_eq!((why.as_slice(), told.count(Kind::Choice)), (&[&*expected][..], 1));
+    }
 }

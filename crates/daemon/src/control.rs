@@ -280,7 +280,7 @@ fn respond(line: &str, view: Option<&View>) -> Answer {
         }),
         Request::Report { json: true, .. } => json(&Report::new(view)),
         Request::Report { json: false, width } => Ok(report::text(&Report::new(view), width)),
-        Request::Explain { cgroup, json: as_json } => match view.cgroup(&cgroup) {
+        Request::Explain { cgroup, json: as_json } => match view.called(&cgroup) {
             Some(found) if as_json => json(found),
             Some(found) => Ok(present::explain(found, view)),
             None => Err(present::not_a_target(&cgroup, view)),

@@ -26,6 +26,7 @@ mod near;
 mod notify;
 mod observer;
 mod past;
+mod pods;
 mod present;
 mod process;
 mod promise;

@@ -15,7 +15,8 @@ use lowtide_core::{
 };
 use lowtide_kernfs::{Files, Root};
 use lowtide_mglru::LruGen;
-use lowtide_policy::PolicySet;
+use lowtide_pods::Pod;
+use lowtide_policy::{Found as Named, PolicySet};
 use lowtide_psi::Resource;
 
 use crate::{
@@ -25,6 +26,7 @@ use crate::{
     late::{self, Late, Order},
     limits,
     lineage::Lineage,
+    pods::{Pods, Whose},
     process::Process,
     targets::{self, Candidate},
     unchanged::Unchanged,
@@ -45,6 +47,7 @@ pub(crate) struct Observer {
     /// The last turn was too short for all.
     late: Option<Late>,
     choices: Choices,
+    pods: Pods,
 }
 
 /// What was seen, with the handles to act on it.
@@ -60,6 +63,8 @@ pub(crate) struct Sight {
     pub(crate) stalls: HashMap<CgroupId, Stalls>,
     /// What targets have chosen for their policy.
     pub(crate) chosen: HashMap<CgroupId, Chosen>,
+    /// Whose targets are that are containers of pods.
+    pub(crate) pods: HashMap<CgroupId, Arc<Pod>>,
     /// Paths that could not be looked at, with all below them: whether there are targets is not known.
     pub(crate) unseen: Vec<Arc<str>>,
     /// Targets that this turn was too short for.
@@ -86,11 +91,14 @@ struct Walk {
     protected: Vec<Arc<str>>,
     /// What could not be looked at, with the policy that names it.
     unseen: Vec<(Arc<str>, usize)>,
+    /// Pods' cgroups of which nobody knows whether they are for the policy that asks for namespaces.
+    unnamed: Vec<(Arc<str>, usize)>,
     /// What could not be looked at and may have what must not be touched.
     lost: Vec<Arc<str>>,
     /// Handles of the candidates, no more than are used in the end, and where they stand among the levels.
     handles: HashMap<CgroupId, (Option<Cgroup>, Place)>,
     chosen: HashMap<CgroupId, Chosen>,
+    pods: HashMap<CgroupId, Arc<Pod>>,
     levels: Vec<Level>,
 }
 
@@ -106,6 +114,8 @@ struct Found {
     unseen: Vec<Arc<str>>,
     /// What cgroups have chosen for their policy.
     chosen: HashMap<CgroupId, Chosen>,
+    /// Whose they are.
+    pods: HashMap<CgroupId, Arc<Pod>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -130,6 +140,7 @@ impl Observer {
             complaints: Complaints::default(),
             late: None,
             choices: Choices::default(),
+            pods: Pods::default(),
         })
     }
 
@@ -178,13 +189,16 @@ impl Observer {
         let with_zswap = host.tiers.iter().any(|tier| tier.kind == TierKind::Zswap);
         self.unchanged.begin(now, with_zswap);
         self.choices.begin(now);
-        let Found { targets, beyond, levels, unseen, chosen } = self.targets(policies, &mut left_out)?;
+        self.pods.begin(now);
+        let Found { targets, beyond, levels, unseen, chosen, pods } =
+            self.targets(policies, &mut left_out)?;
         let mut sight = Sight {
             seen: Observation { host, cgroups: Vec::with_capacity(targets.len()) },
             targets: targets.iter().map(|(target, ..)| target.id).chain(beyond).collect(),
             handles: HashMap::with_capacity(targets.len()),
             stalls: HashMap::with_capacity(targets.len()),
             chosen,
+            pods,
             unseen,
             unread: Vec::new(),
             left_out,
@@ -321,7 +335,7 @@ impl Observer {
         let mut walk = Walk::default();
         let (mut lineage, mut failed) = (Lineage::default(), Vec::new());
         let unchanged = &mut self.unchanged;
-        let choices = &mut self.choices;
+        let (choices, pods, root) = (&mut self.choices, &mut self.pods, &self.root);
         let may_choose = policies.lets_choose();
         // Whatever the walk finds, what is read after it has descriptors.
         let reserve = limits::reserve_descriptors(&self.mount);
@@ -337,11 +351,22 @@ impl Observer {
             if may_choose {
                 choices.enter(cgroup);
             }
+            pods.enter(cgroup);
             if targets::is_protected(cgroup.path(), &self.own) {
                 walk.protected.push(Arc::clone(cgroup.path()));
-            } else if let Some(policy) = policies.matching(cgroup.path())
-                && (self.before.contains_key(&cgroup.id()) || has_memory(cgroup))
-            {
+                return Descend::Yes;
+            }
+            let (named, whose) = pods.policy(cgroup.path(), policies, root);
+            if named != Named::None && (self.before.contains_key(&cgroup.id()) || has_memory(cgroup)) {
+                let policy = match named {
+                    Named::Policy(policy) => policy,
+                    Named::Unknown(policy) => {
+                        let list = if whose == Whose::Later { &mut walk.unseen } else { &mut walk.unnamed };
+                        list.push((Arc::clone(cgroup.path()), policy));
+                        return Descend::Yes;
+                    }
+                    Named::None => return Descend::Yes,
+                };
                 // What cannot be told is told with its error when the cgroup is observed; one that is gone is left out.
                 let Some(populated) = unchanged.populated(cgroup).unwrap_or(Some(true)) else {
                     return Descend::Yes;
@@ -354,8 +379,9 @@ impl Observer {
                     return Descend::Yes;
                 };
                 let (id, path) = (cgroup.id(), Arc::clone(cgroup.path()));
-                let (policy, choice) = choices.of(policy, policies);
+                let (policy, choice) = choices.of(policy, policies, &whose);
                 walk.chosen.extend(choice.map(|choice| (id, choice)));
+                walk.pods.extend(whose.pod().map(|pod| (id, Arc::clone(pod))));
                 walk.candidates.push(Candidate { id, path, policy, populated });
                 // Who is chosen without one is opened again.
                 let handle = (walk.handles.len() < most).then(|| cgroup.clone());
@@ -366,6 +392,7 @@ impl Observer {
         drop(reserve);
         walk.levels = lineage.into_levels();
         left_out.join(self.choices.end());
+        left_out.join(self.pods.end());
         for why in &failed {
             left_out.add(Kind::Cgroup, why);
         }
@@ -375,9 +402,11 @@ impl Observer {
 
     /// Who may be acted on of what the walk came to.
     fn open(&self, walk: Walk, most: usize, left_out: &mut LeftOut) -> Found {
-        let Walk { candidates, protected, unseen, lost, mut handles, mut chosen, levels } = walk;
+        let Walk { candidates, protected, unseen, unnamed, lost, mut handles, mut chosen, mut pods, levels } =
+            walk;
         let not_looked_at = unseen.iter().map(|(path, _)| Arc::clone(path)).chain(lost).collect();
-        let candidates = targets::with_unseen(candidates, unseen);
+        // What lies above one that is held to no policy is not asked in its place.
+        let candidates = targets::with_unseen(candidates, [unseen, unnamed].concat());
         let candidates = targets::without_parents_of(&protected, candidates);
         let mut kept = targets::deepest(candidates);
         // Without those that nobody saw.
@@ -406,7 +435,8 @@ impl Observer {
         }
         // A tenant can make any number of those that are none in the end.
         let chosen = opened.iter().filter_map(|(target, ..)| chosen.remove_entry(&target.id)).collect();
-        Found { targets: opened, beyond, levels, unseen: not_looked_at, chosen }
+        let pods = opened.iter().filter_map(|(target, ..)| pods.remove_entry(&target.id)).collect();
+        Found { targets: opened, beyond, levels, unseen: not_looked_at, chosen, pods }
     }
 
     /// The root and nothing else: there is no other policy, and all cgroups are its own.

@@ -14,10 +14,11 @@ use lowtide_core::{
     left_out::Kind,
     watermarks,
 };
+use lowtide_pods::{Place, Pod};
 
 use crate::{
     balancer::StoreView,
-    choices::{ATTRIBUTE, Chosen, Outcome},
+    choices::{Chosen, Outcome},
     ledger::{Entry, WorkingSet},
     promise::Promise,
     view::{CgroupView, TierCost, View},
@@ -195,7 +196,7 @@ fn write_cgroups(text: &mut String, view: &View, of: usize, terminal: Option<usi
 
 /// Its figures in the order of [`COLUMNS`].
 fn row(cgroup: &CgroupView) -> Row {
-    let CgroupView { path, net_saved, decision, hotness, .. } = cgroup;
+    let CgroupView { net_saved, decision, hotness, .. } = cgroup;
     let working_set =
         hotness.as_ref().map_or_else(|| "-".to_owned(), |hotness| hotness.working_set.to_string());
     let Figures { offloaded, memory_pressure, promotion_rate, price, .. } = decision.figures;
@@ -209,7 +210,7 @@ fn row(cgroup: &CgroupView) -> Row {
         promotion_rate.to_string(),
         rounded(price),
     ];
-    Row { name: escaped(path).into_owned(), figures, remark: summary(decision) }
+    Row { name: escaped(&cgroup.name()).into_owned(), figures, remark: summary(decision) }
 }
 
 fn rounded(share: Ratio) -> String {
@@ -238,6 +239,7 @@ pub(crate) fn explain(cgroup: &CgroupView, view: &View) -> String {
     let mut text = String::new();
     // Writing to a String cannot fail.
     let _ = write_decision(&mut text, cgroup);
+    let _ = cgroup.pod.as_ref().map_or(Ok(()), |pod| write_pod(&mut text, pod));
     let _ = cgroup.chosen.as_ref().map_or(Ok(()), |chosen| write_chosen(&mut text, chosen));
     let _ = if &*cgroup.path == "/" { writeln!(text, "{WHOLE_HOST}") } else { Ok(()) };
     let _ = write_confinement(&mut text, &cgroup.confined);
@@ -266,10 +268,19 @@ fn write_decision(text: &mut String, cgroup: &CgroupView) -> std::fmt::Result {
     Ok(())
 }
 
+/// Whose it is.
+fn write_pod(text: &mut String, pod: &Pod) -> std::fmt::Result {
+    let Pod { namespace, name, uid, container, .. } = pod;
+    writeln!(text, "  container {container} of pod {name} in namespace {namespace} (UID {uid})")
+}
+
 /// Where its policy comes from, if not from the files alone.
-fn write_chosen(text: &mut String, Chosen { by, written, given, outcome }: &Chosen) -> std::fmt::Result {
+fn write_chosen(
+    text: &mut String,
+    Chosen { by, place, written, given, outcome }: &Chosen,
+) -> std::fmt::Result {
     let by = escaped(by);
-    write!(text, "  {ATTRIBUTE} of {by} is `{written}`")?;
+    write!(text, "  {} of {by} is `{written}`", place.name())?;
     match outcome {
         Outcome::Policy => writeln!(text, ": chosen in place of policy {given}, which allows that"),
         Outcome::Off => writeln!(text, ": left alone, which policy {given} allows"),
@@ -523,6 +534,12 @@ pub(crate) fn not_a_target(path: &str, view: &View) -> String {
          is gone",
         escaped(path)
     );
+    if view.asks_for_namespaces && Place::of(path) != Place::Outside {
+        message.push_str(
+            "; or a policy with `namespaces` may be for it, and its pod is not known: it is held to none until then, and `status` says \
+             why under `left out, pod`",
+        );
+    }
     if view.cgroup("/").is_some() {
         message = format!("{} is a part of the host as a whole: `lowtide explain /`", escaped(path));
     }

@@ -10,7 +10,8 @@ use crate::view::{CgroupView, View};
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Shown {
-    /// A glob over the path, or over its last names where it does not begin with `/`.
+    /// A glob over the path, or over its last names where it does not begin with `/`. The path of a container of a pod is also
+    /// `/namespace/pod/container`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cgroups: Option<String>,
     /// By what they are sorted; as the loop goes through them without.
@@ -55,7 +56,12 @@ pub enum Sort {
 /// The view with nothing but the targets that are wanted; and how many there were.
 pub(crate) fn select(view: &View, shown: &Shown) -> Result<(View, usize), String> {
     let matcher = shown.cgroups.as_deref().map(matcher).transpose()?;
-    let is_wanted = |cgroup: &&CgroupView| matcher.as_ref().is_none_or(|glob| glob.is_match(&*cgroup.path));
+    let is_wanted = |cgroup: &&CgroupView| {
+        matcher.as_ref().is_none_or(|glob| {
+            glob.is_match(&*cgroup.path)
+                || (cgroup.pod.is_some() && glob.is_match(format!("/{}", cgroup.name())))
+        })
+    };
     let mut cgroups: Vec<CgroupView> = view.cgroups.iter().filter(is_wanted).cloned().collect();
     if let Some(sort) = shown.sort {
         cgroups.sort_by(|a, b| order(sort, a, b));

@@ -251,7 +251,7 @@ impl Loop {
         config: &Config,
         now: Duration,
     ) -> View {
-        let Sight { seen, stalls, mut chosen, mut left_out, .. } = sight;
+        let Sight { seen, stalls, mut chosen, mut pods, mut left_out, .. } = sight;
         left_out.join(self.sampler.sampling().left_out.clone());
         self.observer.complain(&left_out);
         let own = self.observer.own_memory();
@@ -261,7 +261,10 @@ impl Loop {
             config.policies.policies().iter().map(|policy| policy.mode == Mode::Full).collect();
         let remembered = Remembered { state: &self.state, ledger: &self.ledger, carried };
         let mut view = View::new(seen, decisions, remembered, own, stalls, hotness, &acting);
-        view.cgroups.iter_mut().for_each(|cgroup| cgroup.chosen = chosen.remove(&cgroup.id));
+        for cgroup in &mut view.cgroups {
+            cgroup.chosen = chosen.remove(&cgroup.id);
+            cgroup.pod = pods.remove(&cgroup.id);
+        }
         let cost = |tier: &Tier| {
             let fault = self.state.fault_cost(tier);
             let age = self.state.fault_cost_age(tier, now);
@@ -282,6 +285,7 @@ impl Loop {
             ticks: self.ticks,
             sampling,
             left_out,
+            asks_for_namespaces: config.policies.asks_for_namespaces(),
             policies,
             done,
             ..view

@@ -1,6 +1,7 @@
 //! What the daemon knows at one moment: the one record that metrics, `status` and `explain` are drawn from.
 
 use std::{
+    borrow::Cow,
     collections::HashMap,
     sync::Arc,
     time::{Duration, SystemTime},
@@ -12,6 +13,7 @@ use lowtide_core::{
     Ladder, LeftOut, Memory, Observation, Policy, Ratio, Stall, State, Tier, TierKind,
     savings::{self, Origins, Placed},
 };
+use lowtide_pods::{Place, Pod};
 
 use crate::{
     actuator::Hanging,
@@ -72,6 +74,9 @@ pub(crate) struct View {
     pub(crate) balancer: Vec<StoreView>,
     /// The host's watermarks; `None` unless they are adapted.
     pub(crate) watermarks: Option<WatermarksView>,
+    /// Some policy is for certain namespaces alone.
+    #[serde(skip)]
+    pub(crate) asks_for_namespaces: bool,
     /// The policies in force.
     #[serde(skip)]
     pub(crate) policies: Vec<Policy>,
@@ -108,6 +113,8 @@ pub(crate) struct CgroupView {
     pub(crate) path: Arc<str>,
     /// What was chosen for its policy, by its owner; `None` if the files alone say which one it is.
     pub(crate) chosen: Option<Chosen>,
+    /// Whose container it is, or a part of.
+    pub(crate) pod: Option<Arc<Pod>>,
     /// Its policy lets lowtide offload its anonymous memory.
     pub(crate) acting: bool,
     /// Its memory.
@@ -175,6 +182,15 @@ impl CgroupView {
     pub(crate) fn dram(&self) -> Bytes {
         self.memory.current - self.memory.demoted().total()
     }
+
+    /// What people call it: `namespace/pod/container` and what lies below the container, or its path, which alone begins with `/`.
+    #[must_use]
+    pub(crate) fn name(&self) -> Cow<'_, str> {
+        let (Some(pod), Place::Container(container)) = (&self.pod, Place::of(&self.path)) else {
+            return Cow::Borrowed(&self.path);
+        };
+        Cow::Owned(format!("{pod}{}", self.path.strip_prefix(container.cgroup()).unwrap_or_default()))
+    }
 }
 
 impl View {
@@ -200,6 +216,7 @@ impl View {
                 id: cgroup.id,
                 path: cgroup.path,
                 chosen: None,
+                pod: None,
                 acting: acting.get(cgroup.policy).copied().unwrap_or(false),
                 stalls: stalls(cgroup.id),
                 memory_stall: cgroup.memory_pressure,
@@ -246,6 +263,7 @@ impl View {
             queued: 0,
             balancer: Vec::new(),
             watermarks: None,
+            asks_for_namespaces: false,
             policies: Vec::new(),
             done: None,
             cgroups,
@@ -256,6 +274,12 @@ impl View {
     #[must_use]
     pub(crate) fn cgroup(&self, path: &str) -> Option<&CgroupView> {
         self.cgroups.iter().find(|cgroup| &*cgroup.path == path)
+    }
+
+    /// The target at a path, or that is called so ([`CgroupView::name`]).
+    #[must_use]
+    pub(crate) fn called(&self, name: &str) -> Option<&CgroupView> {
+        self.cgroup(name).or_else(|| self.cgroups.iter().find(|cgroup| cgroup.name() == name))
     }
 }
 

@@ -6,7 +6,7 @@ use std::{
 
 use anyhow::{Context, Result};
 
-/// What was captured from kernels by tests/fixtures/capture.sh, and the configurations of the repository.
+/// What was captured from kernels by tests/fixtures/capture.sh, the configurations of the repository, and what runtimes keep.
 #[derive(Debug)]
 pub struct Corpus {
     /// By path from the top of the repository.
@@ -16,7 +16,8 @@ pub struct Corpus {
 }
 
 /// Where it is.
-const PLACES: [&str; 5] = ["tests/fixtures", "tests/bad-config", "tests/run", "policies", "systemd"];
+const PLACES: [&str; 6] =
+    ["tests/fixtures", "tests/bad-config", "tests/run", "policies", "systemd", "crates/pods/tests/node"];
 
 impl Corpus {
     /// Reads all of it; a few MiB.

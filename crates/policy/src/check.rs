@@ -86,9 +86,11 @@ pub(crate) fn policies(found: Vec<Found<'_>>) -> (Vec<Checked>, Vec<Problem>) {
         let raw = policy.value;
         let Some(name) = &raw.name else { continue };
         seen.name(source, &name.value.0, &name.span);
+        let namespaces = asked(&raw);
         for pattern in &raw.patterns {
-            seen.pattern(source, &name.value.0, pattern);
+            seen.pattern(source, &name.value.0, pattern, &namespaces);
         }
+        seen.namespaces(source, &raw);
         seen.tiers(source, &raw);
         checked.push(finish(name.value.0.clone(), raw));
     }
@@ -109,8 +111,18 @@ fn finish(name: Arc<str>, raw: raw::Policy) -> Checked {
         lines: lines(&raw.lines.unwrap_or_default(), cold_after),
     };
     let patterns = raw.patterns.into_iter().flat_map(|pattern| pattern.value.0).collect();
+    let namespaces = raw.namespaces.unwrap_or_default().into_iter().flat_map(|item| item.value.0).collect();
     let may_choose = raw.may_choose.unwrap_or_default().into_iter().map(|named| named.value.0).collect();
-    Checked { policy, patterns, may_choose }
+    Checked { policy, patterns, namespaces, may_choose }
+}
+
+/// The namespaces of a policy in one order, to tell whether those of another one are the same.
+fn asked(policy: &raw::Policy) -> String {
+    let items = policy.namespaces.iter().flatten();
+    let mut texts: Vec<_> = items.flat_map(|item| &item.value.0).map(|pattern| &*pattern.text).collect();
+    texts.sort_unstable();
+    texts.dedup();
+    texts.concat()
 }
 
 /// From which age on memory may go under a policy.
@@ -141,8 +153,8 @@ fn limits(raw: raw::PolicyLimits) -> Limits {
 #[derive(Default)]
 struct Seen<'s> {
     names: HashMap<Arc<str>, (&'s Source, Span)>,
-    /// The pattern, the policy it is in, and where.
-    patterns: HashMap<String, (Arc<str>, &'s Source, Span)>,
+    /// The pattern with the namespaces that it is for, the policy it is in, and where.
+    patterns: HashMap<(String, String), (Arc<str>, &'s Source, Span)>,
     /// Whether `/` stands beside others.
     alone: Alone<'s>,
     globs: usize,
@@ -178,33 +190,44 @@ impl<'s> Seen<'s> {
             self.errors.extend(tier_rules::descending(source, tiers));
             self.errors.extend(whole_host::tiers(source, policy));
             self.errors.extend(whole_host::may_choose(source, policy));
+            self.errors.extend(whole_host::namespaces(source, policy));
         }
     }
 
-    fn count(&mut self, source: &Source, pattern: &At<Match>, is_glob: bool) {
+    fn namespaces(&mut self, source: &Source, policy: &raw::Policy) {
+        for item in policy.namespaces.iter().flatten() {
+            for pattern in &item.value.0 {
+                self.count(source, &item.span, pattern.glob.is_some());
+            }
+        }
+    }
+
+    fn count(&mut self, source: &Source, span: &Span, is_glob: bool) {
         self.globs += usize::from(is_glob);
         if is_glob && self.globs == MAX_GLOBS + 1 {
             let message = format!("more than {MAX_GLOBS} patterns with wildcards");
             let help = "use fewer and wider patterns; paths without wildcards are not counted";
-            self.errors.push(source.problem(pattern.span.clone(), message, help));
+            self.errors.push(source.problem(span.clone(), message, help));
         }
     }
 
-    fn pattern(&mut self, source: &'s Source, policy: &Arc<str>, pattern: &At<Match>) {
+    fn pattern(&mut self, source: &'s Source, policy: &Arc<str>, pattern: &At<Match>, namespaces: &str) {
         if self.errors.len() > MAX_PROBLEMS {
             return;
         }
         for Pattern { text, glob, .. } in &pattern.value.0 {
-            self.count(source, pattern, glob.is_some());
+            self.count(source, &pattern.span, glob.is_some());
             self.alone.take(source, &pattern.span, text);
-            if let Some((other, first, at)) = self.patterns.get(text) {
+            let key = (text.clone(), namespaces.to_owned());
+            if let Some((other, first, at)) = self.patterns.get(&key) {
                 let problem = same_pattern(source, pattern, text, policy, other);
                 self.errors.push(problem.related(first.related(at.clone(), "it is here already")));
                 return;
             }
-            self.patterns.insert(text.clone(), (policy.clone(), source, pattern.span.clone()));
+            self.patterns.insert(key, (policy.clone(), source, pattern.span.clone()));
             if self.warnings.len() <= MAX_PROBLEMS {
-                self.warnings.extend(pointless(source, &pattern.span, text));
+                self.warnings
+                    .extend(pointless(source, &pattern.span, text).filter(|_| namespaces.is_empty()));
                 self.warnings.extend(hint(source, &pattern.span, text));
             }
         }

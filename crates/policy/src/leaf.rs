@@ -5,7 +5,7 @@ use std::{borrow::Cow, path::PathBuf, sync::Arc, time::Duration};
 use lowtide_core::{AtMost, ByteRate, Bytes, Line, Mode, Ratio, TierKind};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-use crate::{SourceChoice, metrics::Place, pattern::Pattern, units};
+use crate::{SourceChoice, metrics::Place, namespaces, pattern::Pattern, units};
 
 /// A value that is written as one piece of text.
 pub(crate) trait Leaf: Sized {
@@ -210,6 +210,10 @@ leaves! {
 
     /// Which cgroups.
     Match(Vec<Pattern>), "a glob over cgroup paths that begins with `/`, such as \"/system.slice/**\"", "^/", pattern;
+
+    /// Which namespaces.
+    InNamespaces(Vec<Pattern>), "a glob over names of Kubernetes namespaces, such as shop or \"team-*\"", "^[^/]+$",
+        |text| namespaces::parse(text).map_err(|(message, help)| Refused { message, help: Some(help) });
 }
 
 impl Leaf for Mode {

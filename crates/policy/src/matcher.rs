@@ -4,7 +4,8 @@ use globset::{GlobSet, GlobSetBuilder};
 use lowtide_core::Policy;
 
 use crate::{
-    Choice,
+    Choice, Namespace,
+    namespaces::Namespaces,
     pattern::{Pattern, Specificity},
     whole_host::WHOLE_HOST,
 };
@@ -13,43 +14,76 @@ use crate::{
 pub(crate) struct Checked {
     pub policy: Policy,
     pub patterns: Vec<Pattern>,
+    /// The globs over namespaces.
+    pub namespaces: Vec<Pattern>,
     /// What its cgroups may choose instead.
     pub may_choose: Vec<Arc<str>>,
 }
 
 /// The policies in the order of the files, and which cgroup each one is for.
 ///
-/// Of the patterns that match a path, the most specific decides: an exact path before any glob, then the pattern with
-/// more names without wildcards, then the one with more characters outside wildcards, then the later one.
+/// A policy that is for certain namespaces goes before all that are not. Of the patterns that match a path, the most specific decides: an
+/// exact path before any glob, then the pattern with more names without wildcards, then the one with more characters outside wildcards,
+/// then the later one.
 #[derive(Debug, Clone, Default)]
 pub struct PolicySet {
     policies: Vec<Policy>,
-    /// Policy by path, for patterns without wildcards.
-    exact: HashMap<String, usize>,
+    /// Policies by path, for patterns without wildcards.
+    exact: HashMap<String, Vec<Candidate>>,
     globs: GlobSet,
     /// Rank and policy of each glob, in the order of the set.
-    ranks: Vec<(Specificity, usize)>,
+    ranks: Vec<Candidate>,
+    /// Which namespaces each policy is for.
+    namespaces: Vec<Namespaces>,
     /// What cgroups of each policy may choose instead, as they write it.
     may_choose: Vec<Vec<Arc<str>>>,
+}
+
+/// A pattern, and its policy. Of two that match, the greater one wins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Candidate {
+    /// The policy is for certain namespaces.
+    asks: bool,
+    specificity: Specificity,
+    /// Where the pattern stands among all of them.
+    order: usize,
+    policy: usize,
+}
+
+/// Which policy a cgroup is held to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Found {
+    /// None names it.
+    None,
+    /// This one, by its index.
+    Policy(usize),
+    /// This one, if the cgroup is in one of its namespaces, and nobody knows in which namespace it is. It is held to none until then: it
+    /// may be one that is to be left alone.
+    Unknown(usize),
 }
 
 impl PolicySet {
     /// Compiles; fails if the globs taken together are larger than the matcher takes.
     pub(crate) fn new(policies: Vec<Checked>) -> Result<Self, globset::Error> {
         let mut set = Self::default();
-        let mut globs = GlobSetBuilder::new();
-        for (index, Checked { policy, patterns, may_choose }) in policies.into_iter().enumerate() {
-            set.policies.push(policy);
-            set.may_choose.push(may_choose);
+        let (mut globs, mut order) = (GlobSetBuilder::new(), 0);
+        for (index, Checked { policy, patterns, namespaces, may_choose }) in policies.into_iter().enumerate()
+        {
+            let namespaces = Namespaces::new(namespaces)?;
             for Pattern { text, specificity, glob } in patterns {
+                order += 1;
+                let candidate = Candidate { asks: namespaces.asks(), specificity, order, policy: index };
                 match glob {
-                    None => drop(set.exact.insert(text, index)),
+                    None => set.exact.entry(text).or_default().push(candidate),
                     Some(glob) => {
                         globs.add(glob);
-                        set.ranks.push((specificity, index));
+                        set.ranks.push(candidate);
                     }
                 }
             }
+            set.policies.push(policy);
+            set.namespaces.push(namespaces);
+            set.may_choose.push(may_choose);
         }
         set.globs = globs.build()?;
         Ok(set)
@@ -64,21 +98,51 @@ impl PolicySet {
     /// The index of the policy for the host as a whole: the one policy whose one pattern is `/`. There are no others then.
     #[must_use]
     pub fn of_whole_host(&self) -> Option<usize> {
-        self.exact.get(WHOLE_HOST).copied()
+        self.exact.get(WHOLE_HOST)?.first().map(|candidate| candidate.policy)
     }
 
-    /// The index in [`policies`](Self::policies) of the one that the cgroup at `cgroup_path` is held to.
+    /// The index in [`policies`](Self::policies) of the one that the cgroup at `cgroup_path` is held to, if it is no pod's.
+    #[must_use]
+    pub fn matching(&self, cgroup_path: &str) -> Option<usize> {
+        match self.matching_in(cgroup_path, || Namespace::None) {
+            Found::Policy(index) => Some(index),
+            Found::None | Found::Unknown(_) => None,
+        }
+    }
+
+    /// Which policy the cgroup at `cgroup_path` is held to. `namespace` is asked once if any pattern matches, and not otherwise.
     ///
     /// The path is the one in `/proc/PID/cgroup`: from the root of the cgroup tree, `/` first and not last. Which of
     /// the matching cgroups become targets is decided where the tree is known.
-    #[must_use]
-    pub fn matching(&self, cgroup_path: &str) -> Option<usize> {
-        if let Some(index) = self.exact.get(cgroup_path) {
-            return Some(*index);
+    pub fn matching_in(&self, cgroup_path: &str, namespace: impl FnOnce() -> Namespace) -> Found {
+        let exact = self.exact.get(cgroup_path).into_iter().flatten();
+        let globs = self.globs.matches(cgroup_path).into_iter().filter_map(|at| self.ranks.get(at));
+        let mut candidates: Vec<_> = exact.chain(globs).collect();
+        if candidates.is_empty() {
+            return Found::None;
         }
-        let ranks =
-            self.globs.matches(cgroup_path).into_iter().filter_map(|at| Some((self.ranks.get(at)?, at)));
-        ranks.max_by_key(|((specificity, _), at)| (*specificity, *at)).map(|((_, policy), _)| *policy)
+        let namespace = namespace();
+        candidates.sort_unstable();
+        let mut fits = candidates.into_iter().rev().filter_map(|candidate| self.fit(candidate, &namespace));
+        fits.next().unwrap_or(Found::None)
+    }
+
+    fn fit(&self, candidate: &Candidate, namespace: &Namespace) -> Option<Found> {
+        let index = candidate.policy;
+        if !candidate.asks {
+            return Some(Found::Policy(index));
+        }
+        match namespace {
+            Namespace::None => None,
+            Namespace::Unknown => Some(Found::Unknown(index)),
+            Namespace::Named(name) => self.namespaces.get(index)?.has(name).then_some(Found::Policy(index)),
+        }
+    }
+
+    /// Whether any policy is for certain namespaces.
+    #[must_use]
+    pub fn asks_for_namespaces(&self) -> bool {
+        self.namespaces.iter().any(Namespaces::asks)
     }
 
     /// Whether any policy lets its cgroups choose: without, nobody has to be asked.
@@ -87,8 +151,8 @@ impl PolicySet {
         self.may_choose.iter().any(|may_choose| !may_choose.is_empty())
     }
 
-    /// What a cgroup that [`matching`](Self::matching) gives the policy `given` chooses with `written`; `None` if that policy does not let
-    /// it.
+    /// What a cgroup that [`matching_in`](Self::matching_in) gives the policy `given` chooses with `written`; `None` if that policy does
+    /// not let it.
     #[must_use]
     pub fn chosen(&self, given: usize, written: &str) -> Option<Choice> {
         let may_choose = self.may_choose.get(given)?;
@@ -103,100 +167,5 @@ impl PolicySet {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::path::Path;
-
-    use super::*;
-
-    /// One policy per list of patterns, called `0`, `1`, …
-    fn set(patterns: &[&[&str]]) -> PolicySet {
-        let mut text = "policies:\n".to_owned();
-        for (index, list) in patterns.iter().enumerate() {
-            text += &format!("  - {{ name: \"{index}\", match: {list:?} }}\n").replace("\\\\", "\\");
-        }
-        // Single quotes: in them a backslash is a backslash.
-        crate::parse(
-            Path::new("test.yaml"),
-            &text.replace("[\"", "['").replace("\"]", "']").replace("\", \"", "', '"),
-        )
-        .unwrap()
-        .config
-        .policies
-    }
-
-    fn winner(patterns: &[&str], path: &str) -> Option<usize> {
-        set(&patterns.iter().map(std::slice::from_ref).collect::<Vec<_>>()).matching(path)
-    }
-
-    #[test]
-    fn wildcards() {
-        for (pattern, matching, other) in [
-            ("/web", vec!["/web"], vec!["/web/a", "/webs", "/", "/a/web", "web"]),
-            ("/web/*", vec!["/web/a", "/web/a.service"], vec!["/web", "/web/a/b"]),
-            ("/web/**", vec!["/web/a", "/web/a/b/c"], vec!["/web", "/webs/a"]),
-            ("/**/web", vec!["/web", "/a/web", "/a/b/web"], vec!["/web/a", "/aweb"]),
-            ("/a/**/z", vec!["/a/z", "/a/b/z", "/a/b/c/z"], vec!["/a/bz", "/z"]),
-            ("/app-?.service", vec!["/app-1.service"], vec!["/app-12.service", "/app-/.service"]),
-            ("/app-[0-9].service", vec!["/app-1.service"], vec!["/app-x.service"]),
-            ("/a[!b]c", vec!["/axc"], vec!["/abc", "/a/c"]),
-            ("/{web,api}.slice", vec!["/web.slice", "/api.slice"], vec!["/db.slice", "/{web,api}.slice"]),
-            ("/a{,-[0-9]}/*", vec!["/a/x", "/a-1/x"], vec!["/a-x/x"]),
-            (r"/a\x2d*.slice", vec![r"/a\x2db.slice"], vec!["/a-b.slice", "/ax2db.slice"]),
-            ("/[*]", vec!["/*"], vec!["/a"]),
-            ("/a b/ü*", vec!["/a b/über"], vec!["/a b/uber"]),
-        ] {
-            let set = set(&[&[pattern]]);
-            for path in matching {
-                assert_eq!(set.matching(path), Some(0), "{pattern} should match {path}");
-            }
-            for path in other {
-                assert_eq!(set.matching(path), None, "{pattern} should not match {path}");
-            }
-        }
-    }
-
-    #[test]
-    fn the_most_specific_wins_wherever_it_stands() {
-        for (path, specific, general) in [
-            ("/web.slice/a", "/web.slice/a", "/web.slice/*"),
-            ("/a", "/a", "/**/a"),
-            ("/web.slice/a/b", "/web.slice/a/*", "/web.slice/**"),
-            ("/k.slice/besteffort/pod", "/k.slice/besteffort/**", "/k.slice/**"),
-            ("/k.slice/x/pod1", "/k.slice/x/*", "/k.slice/pod*/pod*"),
-            ("/k.slice/pod12", "/k.slice/pod1*", "/k.slice/pod*"),
-            ("/k.slice/pod12", "/k.slice/pod[0-9]*", "/k.slice/po*"),
-            ("/web.slice/a", "/{web,api}.slice/*", "/web*/*"),
-        ] {
-            assert_eq!(
-                winner(&[specific, general], path),
-                winner(&[specific], path),
-                "{specific} before {general}"
-            );
-            let last = winner(&[general, specific], path);
-            assert_eq!(last, winner(&[specific], path).map(|_| 1), "{general} before {specific}");
-        }
-    }
-
-    #[test]
-    fn of_equals_the_later_wins() {
-        assert_eq!(winner(&["/web*x", "/w*ebx"], "/webx"), Some(1));
-        assert_eq!(winner(&["/w*ebx", "/web*x"], "/webx"), Some(1));
-        assert_eq!(winner(&["/w*", "/x"], "/webx"), Some(0));
-    }
-
-    #[test]
-    fn a_policy_has_the_rank_of_its_matching_pattern() {
-        let set = set(&[&["/a/**", "/b/c/d/e"], &["/a/b/**", "/b/**"]]);
-        assert_eq!(set.matching("/a/x"), Some(0));
-        assert_eq!(set.matching("/a/b/x"), Some(1));
-        assert_eq!(set.matching("/b/c/d/e"), Some(0));
-        assert_eq!(set.matching("/b/c/d"), Some(1));
-        assert_eq!(set.matching("/c"), None);
-    }
-
-    #[test]
-    fn without_policies_nothing_matches() {
-        assert_eq!(PolicySet::default().matching("/"), None);
-        assert!(PolicySet::default().policies().is_empty());
-    }
-}
+#[path = "matcher_tests.rs"]
+mod tests;

@@ -1,9 +1,24 @@
-/// What keeps the host under administration and its log alive; template units with any instance.
+/// What keeps the host under administration and its log alive, or a node running its pods; template units with any instance.
+///
+/// Kubelet writes the secrets of pods into tmpfs, and a page of tmpfs is charged to whoever touches it first (`mem_cgroup_charge`, mm/shmem.c):
+/// they are in kubelet's cgroup, or in that of k3s or RKE2, which are kubelet as well, and reclaim of it would write them to swap. Without
+/// its runtime no pod is started, probed or ended.
+///
+/// No tenant lies below these units: containers are in the trees of kubelet, in scopes of system.slice or in /docker, also with the driver
+/// for cgroupfs, whose paths begin at the root. What does lie there is shims and conmon.
 const SERVICES: &[&str] = &[
+    "containerd.service",
+    "crio.service",
     "dbus.service",
     "dbus-broker.service",
+    "docker.service",
     "getty@",
+    "k3s-agent.service",
+    "k3s.service",
+    "kubelet.service",
     "lowtide.service",
+    "rke2-agent.service",
+    "rke2-server.service",
     "serial-getty@",
     "ssh.service",
     "ssh@",
@@ -16,7 +31,7 @@ const SERVICES: &[&str] = &[
 ];
 
 /// Whether the cgroup at `path`, or one that it lies in, is what the host is administered through: the root, init,
-/// ssh, login, journal, udev, D-Bus, consoles.
+/// ssh, login, journal, udev, D-Bus, consoles, kubelet and container runtimes.
 ///
 /// Only what the host's own systemd started counts, in `/system.slice` and its own slices below: a service or scope may have
 /// been given to a tenant (`Delegate=`), who names what lies below it.
@@ -77,6 +92,14 @@ mod tests {
             "/system.slice/systemd-udevd.service/udev",
             "/system.slice/dbus.service",
             "/system.slice/lowtide.service",
+            "/system.slice/kubelet.service",
+            "/system.slice/containerd.service",
+            "/system.slice/crio.service",
+            "/system.slice/k3s.service",
+            "/system.slice/k3s-agent.service",
+            "/system.slice/rke2-server.service",
+            "/system.slice/rke2-agent.service",
+            "/system.slice/docker.service",
         ] {
             assert!(is_protected(path), "{path}");
         }
@@ -86,6 +109,9 @@ mod tests {
             "/user.slice",
             "/machine.slice/a/system.slice/dbus.service",
             "/kubepods.slice",
+            "/kubepods/besteffort/pod1/containerd.service",
+            "/docker/0123",
+            "/system.slice/docker-0123.scope",
             "/sshd",
             "",
         ] {

@@ -143,7 +143,18 @@ pub(crate) const PRICE: Section = Section {
 pub(crate) const POLICY: Section = Section {
     name: "a policy",
     home: "in a policy",
-    keys: &["name", "match", "mode", "slo", "cold_after", "tiers", "limits", "lines", "may_choose"],
+    keys: &[
+        "name",
+        "match",
+        "mode",
+        "slo",
+        "cold_after",
+        "tiers",
+        "limits",
+        "lines",
+        "namespaces",
+        "may_choose",
+    ],
     example: "{ name: web, match: [\"/web.slice/**\"], mode: full }",
 };
 

@@ -55,6 +55,15 @@ pub(crate) fn may_choose(source: &Source, policy: &raw::Policy) -> Option<Proble
     Some(source.problem(first.span.clone(), message, help))
 }
 
+/// What is wrong if a policy for the host as a whole is for certain namespaces.
+pub(crate) fn namespaces(source: &Source, policy: &raw::Policy) -> Option<Problem> {
+    let first =
+        policy.namespaces.as_deref()?.first().filter(|_| policy.patterns.iter().any(is_whole_host))?;
+    let message = "`namespaces` of a policy for `/`: a request to the root takes from every cgroup, in whatever namespace";
+    let help = "remove `namespaces`, or name the pods' cgroups, such as /kubepods.slice/** and /kubepods/**";
+    Some(source.problem(first.span.clone(), message, help))
+}
+
 fn is_whole_host(pattern: &At<crate::leaf::Match>) -> bool {
     pattern.value.0.iter().any(|pattern| pattern.text == WHOLE_HOST)
 }

@@ -168,7 +168,7 @@ impl Stage {
     fn explain(&mut self, cgroup: &str) {
         let view = self.view.as_ref().unwrap();
         let text = view
-            .cgroup(cgroup)
+            .called(cgroup)
             .map_or_else(|| present::not_a_target(cgroup, view), |cgroup| present::explain(cgroup, view));
         self.told.block(&format!("explain {cgroup}"), &text);
     }

@@ -86,6 +86,7 @@ impl Host {
             handles: [].into(),
             stalls: [].into(),
             chosen: [].into(),
+            pods: [].into(),
             unseen: unseen.iter().map(|path| Arc::from(*path)).collect(),
             unread: Vec::new(),
             left_out: LeftOut::default(),

@@ -72,14 +72,19 @@ impl Family<'_> {
         samples.push_str(self.name);
         let mut before = '{';
         for (label, place) in &self.labels {
+            let value = values.get(*place).copied().unwrap_or_default();
+            // To Prometheus an empty label is none.
+            if value.is_empty() {
+                continue;
+            }
             samples.push(before);
             samples.push_str(label);
             samples.push_str("=\"");
-            escape(values.get(*place).copied().unwrap_or_default(), &mut samples);
+            escape(value, &mut samples);
             samples.push('"');
             before = ',';
         }
-        let end = if self.labels.is_empty() { "" } else { "}" };
+        let end = if before == '{' { "" } else { "}" };
         // Writing to a string cannot fail.
         let _ = writeln!(samples, "{end} {value}");
     }

@@ -16,8 +16,8 @@ pub(super) fn tenants(page: &Page, view: &View, shown: &[&CgroupView]) {
 fn policies(page: &Page, view: &View, shown: &[&CgroupView]) {
     let info = page.gauge(
         "lowtide_cgroup_info",
-        "1 for the policy and the mode that the cgroup is under.",
-        &["cgroup", "policy", "mode"],
+        "1 for the policy and the mode that the cgroup is under; with namespace, pod and container where it is a pod's.",
+        &["cgroup", "policy", "mode", "namespace", "pod", "container"],
     );
     let slo = page.gauge(
         "lowtide_policy_slo_ratio",
@@ -33,7 +33,9 @@ fn policies(page: &Page, view: &View, shown: &[&CgroupView]) {
     for cgroup in shown {
         let policy = &*cgroup.decision.policy;
         let mode = modes.get(policy).copied().unwrap_or_default();
-        info.set(&[&*cgroup.path, policy, mode], 1.0);
+        let pod = cgroup.pod.as_deref();
+        let pod = pod.map_or(["", "", ""], |pod| [&*pod.namespace, &*pod.name, &*pod.container]);
+        info.set(&[&*cgroup.path, policy, mode, pod[0], pod[1], pod[2]], 1.0);
     }
 }
 

@@ -1,4 +1,4 @@
-//! Memory that this host loses to what no tenant owns, and settings that lose it.
+//! Memory that this host loses to what no tenant owns, settings that lose it, and secrets that may be lost with it.
 
 mod compaction;
 mod holders;
@@ -7,6 +7,7 @@ mod ksm;
 mod leftovers;
 mod parts;
 mod reserve;
+mod secrets;
 mod swap;
 
 use std::fmt;
@@ -20,7 +21,7 @@ use crate::{
     sight::{Look, Sight},
 };
 
-/// Something that costs memory or time, and that somebody can mend.
+/// Something that costs memory, time or secrecy, and that somebody can mend.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Waste {
     /// Its name, which does not change from version to version.
@@ -63,6 +64,7 @@ pub(crate) fn wastes(sight: &Sight) -> Vec<Waste> {
         ksm::ksm_without_profit,
         huge_pages::unused_huge_pages,
         reserve::reserve,
+        secrets::secrets_in_swap,
     ];
     let single = looks.into_iter().filter_map(|look| look(sight));
     single.chain(parts::parts(sight)).collect()

@@ -6,6 +6,7 @@ mod config;
 mod damon;
 mod host;
 mod kept;
+mod pods;
 mod tiers;
 mod whole;
 
@@ -14,7 +15,7 @@ use crate::{Parser, door};
 /// Every parser, and both doors.
 #[must_use]
 pub fn all() -> Vec<Parser> {
-    let groups: [&[Parser]; 9] = [
+    let groups: [&[Parser]; 10] = [
         cgroup::PARSERS,
         host::PARSERS,
         tiers::PARSERS,
@@ -22,6 +23,7 @@ pub fn all() -> Vec<Parser> {
         ages::PARSERS,
         config::PARSERS,
         kept::PARSERS,
+        pods::PARSERS,
         whole::PARSERS,
         door::PARSERS,
     ];

@@ -37,8 +37,12 @@ pub(crate) struct Policy {
     pub limits: Option<PolicyLimits>,
     /// Where reports draw the line between hot, warm and cold memory. Nothing is decided from it.
     pub lines: Option<PolicyLines>,
-    /// What a cgroup that the policy names may choose instead, with the extended attribute `user.lowtide_policy` of its directory: other
-    /// policies by their names, and `off`, to be left alone. Nothing unless given.
+    /// Which Kubernetes namespaces: globs over their names. The policy is for containers of pods in one of them alone, and goes before
+    /// every policy without the key. For all cgroups that `match` names unless given.
+    #[schemars(length(min = 1))]
+    pub namespaces: Option<Vec<At<leaf::InNamespaces>>>,
+    /// What a cgroup that the policy names may choose instead, with the extended attribute `user.lowtide_policy` of its directory or the
+    /// annotation `lowtide.io/policy` of its pod: other policies by their names, and `off`, to be left alone. Nothing unless given.
     pub may_choose: Option<Vec<At<leaf::Name>>>,
 }
 
@@ -141,6 +145,7 @@ impl Read for Policy {
                 tiers: tiers(&fields, reader),
                 limits: reader.field(&fields, "limits"),
                 lines: reader.field(&fields, "lines"),
+                namespaces: namespaces(&fields, reader),
                 may_choose: reader.field(&fields, "may_choose"),
             })
         })
@@ -170,6 +175,16 @@ fn tiers(fields: &Fields<'_>, reader: &mut Reader<'_>) -> Option<Vec<At<TierRule
         reader.problem(span.clone(), "`tiers` is empty: every tier would be forbidden", help);
     }
     reader.field(fields, "tiers")
+}
+
+fn namespaces(fields: &Fields<'_>, reader: &mut Reader<'_>) -> Option<Vec<At<leaf::InNamespaces>>> {
+    if let Some(Node { value: Value::List(items), span }) = fields.value("namespaces")
+        && items.is_empty()
+    {
+        let help = "list at least one, as in: namespaces: [shop, \"team-*\"]; remove the key for all of them";
+        reader.problem(span.clone(), "`namespaces` is empty: the policy would be for no cgroup", help);
+    }
+    reader.field(fields, "namespaces")
 }
 
 fn patterns(fields: &Fields<'_>, policy: &Node, reader: &mut Reader<'_>) -> Vec<At<leaf::Match>> {

@@ -1,5 +1,6 @@
 mod pages;
 mod parts;
+mod secrets;
 mod swap;
 
 use lowtide_doctor::Waste;

@@ -1,0 +1,163 @@
+//! Whose containers' cgroups are, read once for each container.
+
+use std::{collections::HashMap, sync::Arc, time::Duration};
+
+use lowtide_cgroup::Cgroup;
+use lowtide_core::{CgroupId, LeftOut, left_out::Kind};
+use lowtide_kernfs::Root;
+use lowtide_pods::{Place, Pod, find};
+use lowtide_policy::{Found, Namespace, PolicySet};
+
+/// A container that nobody can say of whose it is, is asked about again after so long.
+const AGAIN: Duration = Duration::from_mins(5);
+/// So many files are read in a turn: each may have some MiB, and who may start containers decides how many there are.
+const MOST: usize = 512;
+
+/// What is known of the containers that the last walk came to.
+#[derive(Debug, Default)]
+pub(crate) struct Pods {
+    known: HashMap<CgroupId, Known>,
+    now: Duration,
+    /// The container that the walk is in.
+    inside: Option<Inside>,
+    /// Files read in this turn.
+    read: usize,
+    /// There were more, which was told.
+    is_late: bool,
+    left_out: LeftOut,
+}
+
+#[derive(Debug)]
+struct Known {
+    pod: Result<Arc<Pod>, Arc<str>>,
+    at: Duration,
+    asked: bool,
+}
+
+/// A container, with its own cgroup.
+#[derive(Debug, Clone)]
+struct Inside {
+    path: Arc<str>,
+    id: CgroupId,
+}
+
+/// Whose the cgroup is that the walk is at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Whose {
+    /// No pod's.
+    Nobodys,
+    /// Some pod's; it is not known which one.
+    Unknown,
+    /// Some pod's; which one is read in one of the next turns.
+    Later,
+    /// That of this pod, with the path of the container's own cgroup.
+    Pods(Arc<Pod>, Arc<str>),
+}
+
+impl Pods {
+    /// Another walk begins.
+    pub(crate) fn begin(&mut self, now: Duration) {
+        (self.now, self.read, self.is_late, self.inside) = (now, 0, false, None);
+        self.known.values_mut().for_each(|known| known.asked = false);
+    }
+
+    /// Takes in the next cgroup of a walk in depth-first order.
+    pub(crate) fn enter(&mut self, cgroup: &Cgroup) {
+        let path = cgroup.path();
+        let Place::Container(container) = Place::of(path) else { return };
+        // A container that cannot be entered is not walked, and neither is what lies below it.
+        if container.cgroup() == &**path {
+            self.inside = Some(Inside { path: Arc::clone(path), id: cgroup.id() });
+        }
+    }
+
+    /// Whose the cgroup at `path` is, which the walk is at.
+    fn of(&mut self, path: &str, root: &Root) -> Whose {
+        let container = match Place::of(path) {
+            Place::Outside => return Whose::Nobodys,
+            Place::Inside => return Whose::Unknown,
+            Place::Container(container) => container,
+        };
+        let inside = self.inside.clone().filter(|inside| *inside.path == *container.cgroup());
+        let Some(Inside { path, id }) = inside else { return Whose::Unknown };
+        if self.known.get(&id).is_none_or(|known| known.is_old(self.now)) {
+            if self.read == MOST {
+                return self.later();
+            }
+            self.read += 1;
+            let pod = find(root, container).map(Arc::new).map_err(|error| error.to_string().into());
+            self.known.insert(id, Known { pod, at: self.now, asked: false });
+        }
+        let Some(known) = self.known.get_mut(&id) else { return Whose::Unknown };
+        let is_first = !std::mem::replace(&mut known.asked, true);
+        match &known.pod {
+            Ok(pod) => Whose::Pods(Arc::clone(pod), path),
+            Err(why) => {
+                if is_first {
+                    self.left_out.add(Kind::Pod, why);
+                }
+                Whose::Unknown
+            }
+        }
+    }
+
+    /// The next turns have theirs, which is told once.
+    fn later(&mut self) -> Whose {
+        if !std::mem::replace(&mut self.is_late, true) {
+            let why = format!("{MOST} containers are new: whose the others are is read in the next turns");
+            self.left_out.add(Kind::Pod, &why);
+        }
+        Whose::Later
+    }
+
+    /// Which policy the cgroup at `path` is held to, which the walk is at, and whose it is. Nothing is read where no pattern matches.
+    pub(crate) fn policy(&mut self, path: &str, policies: &PolicySet, root: &Root) -> (Found, Whose) {
+        let mut whose = Whose::Nobodys;
+        let found = policies.matching_in(path, || {
+            whose = self.of(path, root);
+            whose.namespace()
+        });
+        match found {
+            // What it has chosen is not known: it may be to be left alone.
+            Found::Policy(policy) if whose == Whose::Later => (Found::Unknown(policy), whose),
+            found => (found, whose),
+        }
+    }
+
+    /// The walk is over: whose could not be told. Those that are gone are forgotten.
+    pub(crate) fn end(&mut self) -> LeftOut {
+        self.inside = None;
+        self.known.retain(|_, known| known.asked);
+        std::mem::take(&mut self.left_out)
+    }
+}
+
+impl Known {
+    /// What a container's spec says does not change as long as its cgroup is there.
+    fn is_old(&self, now: Duration) -> bool {
+        self.pod.is_err() && now.saturating_sub(self.at) >= AGAIN
+    }
+}
+
+impl Whose {
+    /// The pod, if it is known.
+    pub(crate) fn pod(&self) -> Option<&Arc<Pod>> {
+        match self {
+            Self::Pods(pod, _) => Some(pod),
+            Self::Nobodys | Self::Unknown | Self::Later => None,
+        }
+    }
+
+    /// What policies ask.
+    pub(crate) fn namespace(&self) -> Namespace {
+        match self {
+            Self::Nobodys => Namespace::None,
+            Self::Unknown | Self::Later => Namespace::Unknown,
+            Self::Pods(pod, _) => Namespace::Named(Arc::clone(&pod.namespace)),
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "pods_tests.rs"]
+mod tests;

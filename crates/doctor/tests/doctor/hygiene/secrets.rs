@@ -1,0 +1,46 @@
+use super::{expect, found};
+use crate::tree::{Tree, healthy};
+
+const POD: &str = "/var/lib/kubelet/pods/0b1c2d3e-4f50-6172-8394-a5b6c7d8e9f0/volumes";
+
+/// A node with swap on `device`, and with these mounts.
+fn node(device: &str, mounts: &[(&str, &str, &str)]) -> Tree {
+    let before = std::fs::read_to_string(healthy().path().join("proc/self/mountinfo")).unwrap();
+    let line = |(point, kind, options): &(&str, &str, &str)| {
+        format!("90 30 0:50 / {point} rw,relatime shared:40 - {kind} {kind} {options}\n")
+    };
+    let text = before + &mounts.iter().map(line).collect::<String>();
+    let swaps = format!("Filename Type Size Used Priority\n{device} partition 262140 0 5\n");
+    healthy().write("proc/self/mountinfo", &text).write("proc/swaps", &swaps)
+}
+
+#[test]
+fn secrets_that_may_be_written_to_a_disk() {
+    let secret = format!("{POD}/kubernetes.io~secret/tls");
+    let token = format!("{POD}/kubernetes.io~projected/kube-api-access-x7k2p");
+    let both = [(&*secret, "tmpfs", "rw,size=262144k"), (&*token, "tmpfs", "rw,size=262144k")];
+    expect(
+        &node("/dev/vda", &both),
+        "secrets_in_swap",
+        &format!("2 tmpfs of secrets without noswap, such as {secret}"),
+        None,
+    );
+    expect(&node("/dev/vda", &both[1..]), "secrets_in_swap", "/proc/swaps: /dev/vda", None);
+    let backed = node("/dev/zram0", &both).write("sys/block/zram0/backing_dev", "/dev/vdb\n");
+    expect(&backed, "secrets_in_swap", "/proc/swaps: /dev/zram0", None);
+
+    let none: &[&str] = &[];
+    let names = |tree: &Tree| found(tree).iter().map(|waste| waste.name).collect::<Vec<_>>();
+    let in_memory = node("/dev/zram0", &both).write("sys/block/zram0/backing_dev", "none\n");
+    assert_eq!(names(&in_memory), none, "zram is memory");
+    let encrypted = node("/dev/dm-0", &both).write("sys/block/dm-0/dm/uuid", "CRYPT-PLAIN-swap\n");
+    assert_eq!(names(&encrypted), none);
+    for (point, kind, options) in [
+        (&*secret, "tmpfs", "rw,size=262144k,noswap"),
+        (&*secret, "ramfs", "rw"),
+        (&*format!("{POD}/kubernetes.io~configmap/c"), "tmpfs", "rw"),
+        ("/run", "tmpfs", "rw"),
+    ] {
+        assert_eq!(names(&node("/dev/vda", &[(point, kind, options)])), none, "{point} {options}");
+    }
+}

@@ -1,0 +1,66 @@
+//! Where runtimes keep the specs of what they run.
+
+use lowtide_kernfs::{Files, Root};
+
+use crate::{Container, Error, Pod, Runtime, parse};
+
+/// A directory with a directory for each container.
+struct State {
+    runtime: Runtime,
+    directory: &'static str,
+    /// In the directory of a container.
+    spec: &'static str,
+}
+
+/// Where they are unless somebody has configured them elsewhere. k3s and RKE2 bring a containerd of their own.
+const STATES: [State; 3] = [
+    State {
+        runtime: Runtime::Containerd,
+        directory: "run/containerd/io.containerd.runtime.v2.task/k8s.io",
+        spec: "config.json",
+    },
+    State {
+        runtime: Runtime::Containerd,
+        directory: "run/k3s/containerd/io.containerd.runtime.v2.task/k8s.io",
+        spec: "config.json",
+    },
+    State {
+        runtime: Runtime::CriO,
+        directory: "run/containers/storage/overlay-containers",
+        spec: "userdata/config.json",
+    },
+];
+
+/// Whose `container` is.
+///
+/// The file is at most [`lowtide_kernfs::READ_LIMIT`] bytes long, and no link below the directory of the runtime is followed.
+///
+/// # Errors
+///
+/// If no runtime has it, or if what a runtime has does not say.
+pub fn find(root: &Root, container: Container<'_>) -> Result<Pod, Error> {
+    for State { runtime, directory, spec } in &STATES {
+        let Some(directory) = optional(root.dir(directory))? else { continue };
+        let path = format!("{}/{spec}", container.id());
+        let Some(text) = directory.read_optional(&path)? else { continue };
+        let pod = parse(*runtime, &text, container);
+        return pod.map_err(|fault| fault.at(directory.shown(path.as_ref()), container.cgroup()));
+    }
+    Err(Error::NotThere {
+        cgroup: container.cgroup().to_owned(),
+        id: container.id().to_owned(),
+        looked: STATES.map(|state| format!("/{}", state.directory)).join(", "),
+    })
+}
+
+fn optional<T>(result: lowtide_kernfs::Result<T>) -> lowtide_kernfs::Result<Option<T>> {
+    match result {
+        Ok(value) => Ok(Some(value)),
+        Err(error) if error.is_missing() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+#[path = "state_tests.rs"]
+mod tests;
