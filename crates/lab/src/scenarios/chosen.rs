@@ -19,7 +19,7 @@ use std::time::Duration;
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "chosen",
     about: "user.lowtide_policy on real cgroups: off is left alone, nonsense is ignored, a change is heard within a minute",
-    machine: || Machine::deterministic().with_memory(768 * MIB).with_limit(Duration::from_mins(5)),
+    machine: || Machine::deterministic().with_memory(768 * MIB).with_limit(Duration::from_mins(15)),
     programs: &["lowtide"],
     guest,
     judge,

@@ -15,7 +15,7 @@ use std::time::Duration;
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "demo",
     about: "four tenants on one server: 40 s left alone, 120 s with lowtide",
-    machine: || Machine::deterministic().with_limit(Duration::from_mins(8)),
+    machine: || Machine::deterministic().with_limit(Duration::from_mins(15)),
     programs: &["lowtide"],
     guest,
     judge,

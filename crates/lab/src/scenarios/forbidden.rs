@@ -20,7 +20,7 @@ use std::time::Duration;
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "forbidden",
     about: "not one byte in a forbidden tier, by the kernel's counters; every knob back after kill -9 and restore",
-    machine: || Machine::deterministic().with_memory(768 * MIB).with_limit(Duration::from_mins(5)),
+    machine: || Machine::deterministic().with_memory(768 * MIB).with_limit(Duration::from_mins(15)),
     programs: &["lowtide"],
     guest,
     judge,

@@ -23,7 +23,7 @@ use std::time::Duration;
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "no_swap",
     about: "`full` without swap and `file` with and without it: page cache goes, anonymous memory stays",
-    machine: || Machine::deterministic().with_limit(Duration::from_mins(8)),
+    machine: || Machine::deterministic().with_limit(Duration::from_mins(15)),
     programs: &["lowtide"],
     guest,
     judge,

@@ -19,7 +19,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     about: "two nodes with a processor each: what is compressed stays on the node it was on",
     machine: || {
         let machine = Machine::deterministic().with_memory(1024 * MIB).with_nodes(2);
-        machine.with_cxl(256 * MIB).with_limit(Duration::from_mins(6))
+        machine.with_cxl(256 * MIB).with_limit(Duration::from_mins(20))
     },
     programs: &["lowtide"],
     guest,

@@ -22,7 +22,7 @@ use std::time::Duration;
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "root",
     about: "40 MiB hot and 100 MiB cold in no cgroup, zram, `match: [\"/\"]`: cold goes, hot stays, and its figures are the host's",
-    machine: || Machine::deterministic().with_limit(Duration::from_mins(8)),
+    machine: || Machine::deterministic().with_limit(Duration::from_mins(15)),
     programs: &["lowtide"],
     guest,
     judge,

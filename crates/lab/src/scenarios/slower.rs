@@ -18,7 +18,7 @@ use std::time::Duration;
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "slower",
     about: "swap devices that get ten times slower, one while it is in use: measured cost and ranking follow",
-    machine: || Machine::deterministic().with_packed("dmsetup").with_limit(Duration::from_mins(6)),
+    machine: || Machine::deterministic().with_packed("dmsetup").with_limit(Duration::from_mins(15)),
     programs: &["lowtide"],
     guest,
     judge,

@@ -18,7 +18,7 @@ use std::time::Duration;
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "slower_ladder",
     about: "a device below zram that gets ten times slower in use: pages stay in zram, and sink once it is fast again",
-    machine: || Machine::deterministic().with_packed("dmsetup").with_limit(Duration::from_mins(6)),
+    machine: || Machine::deterministic().with_packed("dmsetup").with_limit(Duration::from_mins(15)),
     programs: &["lowtide"],
     guest,
     judge,

@@ -21,7 +21,7 @@ use std::time::Duration;
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "sudden",
     about: "a tenant touches all of its offloaded memory at once: reclaim stops at once and waits for the SLO",
-    machine: || Machine::deterministic().with_limit(Duration::from_mins(8)),
+    machine: || Machine::deterministic().with_limit(Duration::from_mins(15)),
     programs: &["lowtide"],
     guest,
     judge,

@@ -19,7 +19,7 @@ use std::time::Duration;
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "swap_full",
     about: "48 MiB of zram with a reserve of a quarter, more cold memory than that: offload stops at the reserve",
-    machine: || Machine::deterministic().with_limit(Duration::from_mins(8)),
+    machine: || Machine::deterministic().with_limit(Duration::from_mins(15)),
     programs: &["lowtide"],
     guest,
     judge,

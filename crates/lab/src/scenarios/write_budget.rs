@@ -18,7 +18,7 @@ use std::time::Duration;
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "write_budget",
     about: "10 MB a day to the device below zram: exactly that is written, with the daemon killed again and again",
-    machine: || Machine::deterministic().with_limit(Duration::from_mins(5)),
+    machine: || Machine::deterministic().with_limit(Duration::from_mins(15)),
     programs: &["lowtide"],
     guest,
     judge,

@@ -18,7 +18,7 @@ use std::time::Duration;
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "zswap",
     about: "zswap over a disk: the truth tells them apart, whatever the page left in its slot before",
-    machine: || Machine::deterministic().with_memory(1 << 30).with_limit(Duration::from_mins(5)),
+    machine: || Machine::deterministic().with_memory(1 << 30).with_limit(Duration::from_mins(15)),
     programs: &[],
     guest,
     judge,

@@ -21,7 +21,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     about: "disks that fail, fill up, are switched off and come back while the daemon offloads: nothing is lost, and it goes on",
     // With two processors QEMU 7.2 loses their flags in most runs, while the kernel is busy with writes that fail.
     machine: || {
-        Machine::deterministic().with_cpus(1).with_packed("dmsetup").with_limit(Duration::from_mins(6))
+        Machine::deterministic().with_cpus(1).with_packed("dmsetup").with_limit(Duration::from_mins(15))
     },
     programs: &["lowtide"],
     guest,
