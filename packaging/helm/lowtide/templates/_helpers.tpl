@@ -1,0 +1,30 @@
+{{- define "lowtide.name" -}}
+{{- $name := ternary .Release.Name (printf "%s-%s" .Release.Name .Chart.Name) (contains .Chart.Name .Release.Name) -}}
+{{ $name | trunc 63 | trimSuffix "-" }}
+{{- end }}
+
+{{- define "lowtide.selector" -}}
+app.kubernetes.io/name: {{ .Chart.Name }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{- define "lowtide.labels" -}}
+{{ include "lowtide.selector" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | quote }}
+{{- end }}
+
+{{- /* The policies: those that are given, or one for each QoS class below kubelet's root. */ -}}
+{{- define "lowtide.policies" -}}
+{{- if .Values.policies -}}
+{{ dict "policies" .Values.policies | toYaml }}
+{{- else -}}
+{{- $text := .Files.Get "files/kubernetes.yaml" -}}
+{{- with .Values.cgroupRoot -}}
+{{- $text = $text | replace "/kubepods.slice/kubepods-" (printf "/%[1]s.slice/%[1]s-kubepods.slice/%[1]s-kubepods-" .) -}}
+{{- $text = $text | replace "'/kubepods/" (printf "'/%s/kubepods/" .) -}}
+{{- end -}}
+{{ $text | trim }}
+{{- end -}}
+{{- end }}
