@@ -13,6 +13,7 @@ mod chaos;
 mod chosen;
 mod churn;
 mod compress;
+mod containerd;
 mod curve;
 mod cxl;
 mod damon;
@@ -122,6 +123,7 @@ pub static TESTS: &[Scenario] = &[
 pub static BY_NAME: &[Scenario] = &[
     install::SCENARIO,
     quick_start::SCENARIO,
+    containerd::SCENARIO,
     alerts::SCENARIO,
     watermarks::SCENARIO,
     placement::CXL,
@@ -192,6 +194,9 @@ pub fn execute(dirs: &LabDirs, scenario: &Scenario, kernel: &str) -> Result<Outc
 /// How packages end among a scenario's programs.
 pub const PACKAGE: &str = ".deb";
 
+/// The container image among a scenario's programs.
+pub const IMAGE: &str = concat!("lowtide-", env!("CARGO_PKG_VERSION"), "-oci.tar");
+
 /// The version that scenarios upgrade from; they upgrade to the workspace's.
 pub const OLDER: &str = "0.0.9";
 
@@ -202,7 +207,7 @@ fn program(dirs: &LabDirs, name: &str) -> Result<PathBuf> {
     if name.starts_with(OF_PACK) {
         return Ok(dirs.file(name));
     }
-    if name.ends_with(PACKAGE) {
+    if name.ends_with(PACKAGE) || name == IMAGE {
         return Ok(dirs.packages().join(name));
     }
     Ok(tools::guest_tool(dirs, name)?.unwrap_or_else(|| dirs.release_program(name)))

@@ -8,15 +8,15 @@ use lowtide_lab::tools::{Needed, install};
 use std::path::PathBuf;
 use std::process::Command;
 
-const DEBIAN: [Needed; 2] =
-    [("rpmbuild", "rpm", "packs the .rpm"), ("buildah", "buildah", "makes the container image")];
+const RPMBUILD: Needed = ("rpmbuild", "rpm", "packs the .rpm");
+const BUILDAH: Needed = ("buildah", "buildah", "makes the container image");
 
 /// Name and version.
 const CARGO: [(&str, &str); 2] = [("cargo-about", "0.9.3"), ("cargo-cyclonedx", "0.5.9")];
 
 /// Installs what is missing, and says so.
 pub(super) fn ensure(dist: &Dist) -> Result<()> {
-    install(&DEBIAN)?;
+    install(&[RPMBUILD, BUILDAH])?;
     for (name, version) in CARGO {
         if path(dist, name).is_file() {
             continue;
@@ -32,6 +32,11 @@ pub(super) fn ensure(dist: &Dist) -> Result<()> {
         ensure!(status.success(), "installing {name} ended with {status}");
     }
     Ok(())
+}
+
+/// What the image takes, alone.
+pub(super) fn buildah() -> Result<()> {
+    install(&[BUILDAH])
 }
 
 /// Where one of cargo's tools is.
