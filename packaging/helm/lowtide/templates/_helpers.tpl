@@ -28,3 +28,13 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | quote }}
 {{ $text | trim }}
 {{- end -}}
 {{- end }}
+
+{{- /* What is configured has to be mounted; else the daemon would find it read-only on every node. */ -}}
+{{- define "lowtide.mounted" -}}
+{{- $tiers := .Values.config.tiers | default dict -}}
+{{- $hotness := .Values.config.hotness | default dict -}}
+{{- if and (hasKey $tiers "zswap") (not .Values.host.zswap) }}{{ fail "config.tiers.zswap is written below /sys/module/zswap/parameters: set host.zswap" }}{{ end -}}
+{{- if and (hasKey $tiers "demotion") (not .Values.host.demotion) }}{{ fail "config.tiers.demotion is written below /sys/kernel/mm/numa: set host.demotion" }}{{ end -}}
+{{- if and (hasKey .Values.config "balancer") (not .Values.host.zram) }}{{ fail "config.balancer writes below /sys/devices/virtual/block: set host.zram" }}{{ end -}}
+{{- if and (eq ($hotness.source | default "auto") "damon") (not .Values.host.damon) }}{{ fail "config.hotness.source is damon, which is written below /sys/kernel/mm/damon: set host.damon" }}{{ end -}}
+{{- end }}
