@@ -108,7 +108,16 @@ pub(super) fn judge(outcome: &Outcome) -> Result<()> {
     let mut verdict = Verdict::default();
     verdict.expect(of("web")?.swap > 40 * MIB, "a pod is offloaded from within a container");
     verdict.expect(of("no-swap")?.swap == 0, "not one that kubelet gives no swap");
-    daemon(&outcome.result("daemon")?, &mut verdict);
+    verdict.expect(of("quiet")?.swap == 0, "nor one whose annotation says `off`");
+    let kubelet = of("kubelet")?;
+    verdict
+        .expect(kubelet.swap == 0 && kubelet.shmem >= 16 * MIB, "secrets, which are kubelet's, stay in DRAM");
+    let seen: Daemon = outcome.result("daemon")?;
+    let is_kubelet = |target: &Value| target["path"] == "/system.slice/kubelet.service";
+    let targets = seen.status["cgroups"].as_array().context("status has no cgroups")?;
+    verdict.expect(!targets.iter().any(is_kubelet), "kubelet is no target, whatever a policy says");
+    named(&outcome.result("named")?, &mut verdict);
+    daemon(&seen, &mut verdict);
     let Gone { before, after, bundle_is_left, .. } = outcome.result("gone")?;
     println!("mounts of a pod in lowtide's list: {before}, and {after} after it was taken away");
     verdict.expect(!bundle_is_left && after == 0, "lowtide holds nothing of a pod that is gone");
@@ -118,6 +127,16 @@ pub(super) fn judge(outcome: &Outcome) -> Result<()> {
     verdict.expect(status == 0, "and ends well");
     println!("kernel {}, {:.0} s wall", outcome.kernel, outcome.wall.as_secs_f64());
     verdict.finish()
+}
+
+fn named(Named { pod, metric, .. }: &Named, verdict: &mut Verdict) {
+    println!("{pod}\n{metric}");
+    let is = |key: &str, value: &str| pod[key] == value;
+    verdict.expect(
+        is("namespace", "shop") && is("name", "web") && is("container", "server"),
+        "the pod has its names",
+    );
+    verdict.expect(metric.contains("namespace=\"shop\""), "in metrics too");
 }
 
 fn daemon(daemon: &Daemon, verdict: &mut Verdict) {
