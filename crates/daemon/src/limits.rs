@@ -7,7 +7,7 @@ use nix::{
     libc,
     sys::{
         mman::{MlockAllFlags, mlockall, munlockall},
-        resource::{Resource, getrlimit, setrlimit},
+        resource::{RLIM_INFINITY, Resource, getrlimit, setrlimit},
     },
 };
 
@@ -43,9 +43,13 @@ pub(crate) fn reserve_descriptors(mount: &Mount) -> Vec<OwnedFd> {
 /// other commands of the same program need is not locked. What a turn comes to for the first time later, such as what answers a trigger, is
 /// read from the program's file then.
 pub(crate) fn lock_memory() {
+    // Kubernetes cannot give a container such a limit. With CAP_SYS_RESOURCE the daemon gives it to itself; without, mlockall has the last word.
+    if let Err(errno) = setrlimit(Resource::RLIMIT_MEMLOCK, RLIM_INFINITY, RLIM_INFINITY) {
+        tracing::debug!(%errno, "cannot raise the limit on locked memory");
+    }
     let on_fault = MlockAllFlags::from_bits_retain(libc::MCL_ONFAULT);
     if let Err(errno) = mlockall(MlockAllFlags::MCL_CURRENT | MlockAllFlags::MCL_FUTURE | on_fault) {
-        tracing::warn!(%errno, "cannot lock the daemon's memory; give it CAP_IPC_LOCK or LimitMEMLOCK=infinity");
+        tracing::warn!(%errno, "cannot lock the daemon's memory; give it CAP_SYS_RESOURCE, CAP_IPC_LOCK or LimitMEMLOCK=infinity");
     }
 }
 

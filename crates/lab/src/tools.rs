@@ -27,6 +27,13 @@ const NEEDED: [Needed; 7] = [
 pub const SYSTEMD: Needed =
     ("/lib/systemd/systemd", "systemd-sysv", "is process 1 of the machine that packages are installed in");
 
+/// What the lab's kubelet needs.
+pub const KUBELET: [Needed; 3] = [
+    ("/usr/bin/python3", "python3", "stands for kubelet in machines with containerd"),
+    ("/usr/lib/python3/dist-packages/grpc/__init__.py", "python3-grpcio", "asks containerd there"),
+    ("/usr/lib/python3/dist-packages/yaml/__init__.py", "python3-yaml", "reads the chart there"),
+];
+
 /// What tests need that run on this machine.
 pub const TMUX: Needed = ("tmux", "tmux", "is the terminal that `lowtide top` is driven in");
 
@@ -82,8 +89,16 @@ pub fn busybox(dirs: &LabDirs) -> Result<PathBuf> {
 
 /// Programs that scenarios run in their machines, and the Debian package that has them. They are unpacked, not
 /// installed: the package would start a service on this machine.
-const GUEST_TOOLS: [(&str, &str); 3] =
-    [("prometheus", "prometheus"), ("promtool", "prometheus"), ("nginx", "nginx")];
+const GUEST_TOOLS: [(&str, &str); 8] = [
+    ("prometheus", "prometheus"),
+    ("promtool", "prometheus"),
+    ("nginx", "nginx"),
+    ("containerd", "containerd"),
+    ("containerd-shim-runc-v2", "containerd"),
+    ("ctr", "containerd"),
+    ("runc", "runc"),
+    ("busybox", "busybox-static"),
+];
 
 /// The file of one of these programs, downloaded now if it is not there yet; none if it is not one of them.
 pub fn guest_tool(dirs: &LabDirs, program: &str) -> Result<Option<PathBuf>> {
@@ -107,7 +122,8 @@ fn unpacked(dirs: &LabDirs, program: &str, package: &str) -> Result<PathBuf> {
     let places = ["bin", "usr/bin", "usr/sbin"].map(|place| unpacked.join(place).join(program));
     let found = places.iter().find(|path| path.is_file());
     let found = found.with_context(|| format!("Debian's {package} has no {program}"))?;
-    fs::rename(found, &file)?;
+    // It may be a link to another place of the package, which is gone below.
+    fs::rename(found.canonicalize()?, &file)?;
     fs::remove_dir_all(&unpacked)?;
     Ok(file)
 }

@@ -171,6 +171,11 @@ pub(crate) fn scenario(name: &str, kernel: &str, seed: u64) -> Result<ExitCode> 
             tools::install(&[tools::SYSTEMD])?;
             dist::for_lab(&dirs)?;
         }
+        if scenario.programs.contains(&scenarios::IMAGE) {
+            tools::install(&[tools::SYSTEMD])?;
+            tools::install(&tools::KUBELET)?;
+            dist::image_for_lab(&dirs)?;
+        }
     }
     if scenario.programs.iter().any(|program| program.starts_with(scenarios::OF_PACK)) {
         bench::pack()?;

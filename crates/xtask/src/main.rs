@@ -2,6 +2,7 @@
 
 mod bench;
 mod build;
+mod chart;
 mod dist;
 mod fuzz;
 mod lab;
@@ -38,6 +39,8 @@ enum Command {
     Fuzz(fuzz::FuzzArgs),
     /// Make what operators install: packages, a static program, a container image.
     Dist(dist::DistArgs),
+    /// Render the Helm chart and hold it against schemas; `UPDATE_GOLDEN=1` writes what is kept.
+    Chart,
     /// Real kernels in virtual machines.
     #[command(subcommand)]
     Lab(lab::LabCommand),
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
         Command::Bench(args) => bench::run(args),
         Command::Fuzz(args) => fuzz::run(&args),
         Command::Dist(args) => dist::run(&args),
+        Command::Chart => chart::run(),
         Command::Lab(command) => lab::run(command),
     };
     done.unwrap_or_else(|error| {

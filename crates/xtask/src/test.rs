@@ -1,6 +1,6 @@
 //! `cargo xtask test`: everything that can fail.
 
-use crate::{build, fuzz, step};
+use crate::{build, chart, fuzz, step};
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use lowtide_lab::dirs::LabDirs;
@@ -45,6 +45,12 @@ pub(crate) fn run(args: &TestArgs) -> Result<ExitCode> {
     build::release(&["lowtide", fuzz::PACKAGE])?;
     if !args.lab_only && !fuzz::fuzz(&FUZZED.map(str::to_owned))? {
         failed.push(Failure { name: "fuzzing".to_owned(), lines: Vec::new() });
+    }
+    if !args.lab_only
+        && let Err(error) = chart::check()
+    {
+        say(&format!("FAILED: chart ({error:#})"));
+        failed.push(Failure { name: "chart".to_owned(), lines: vec![format!("{error:#}")] });
     }
     if args.no_lab {
         say("NOT TESTED: the scenarios on real kernels (--no-lab)");

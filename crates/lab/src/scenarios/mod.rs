@@ -13,6 +13,7 @@ mod chaos;
 mod chosen;
 mod churn;
 mod compress;
+mod containerd;
 mod curve;
 mod cxl;
 mod damon;
@@ -127,6 +128,7 @@ pub static BY_NAME: &[Scenario] = &[
     install::SCENARIO,
     install::RPM,
     quick_start::SCENARIO,
+    containerd::SCENARIO,
     alerts::SCENARIO,
     watermarks::SCENARIO,
     placement::CXL,
@@ -206,6 +208,9 @@ pub fn is_package(program: &str) -> bool {
     PACKAGES.iter().any(|end| program.ends_with(end))
 }
 
+/// The container image among a scenario's programs.
+pub const IMAGE: &str = concat!("lowtide-", env!("CARGO_PKG_VERSION"), "-oci.tar");
+
 /// The version that scenarios upgrade from; they upgrade to the workspace's.
 pub const OLDER: &str = "0.0.9";
 
@@ -216,7 +221,7 @@ fn program(dirs: &LabDirs, name: &str) -> Result<PathBuf> {
     if name.starts_with(OF_PACK) {
         return Ok(dirs.file(name));
     }
-    if is_package(name) {
+    if is_package(name) || name == IMAGE {
         return Ok(dirs.packages().join(name));
     }
     Ok(tools::guest_tool(dirs, name)?.unwrap_or_else(|| dirs.release_program(name)))

@@ -1,8 +1,8 @@
 //! The container image, made by buildah from the program and nothing else.
 
-use super::{Dist, text};
+use super::{Dist, archive, text};
 use anyhow::{Context, Result};
-use lowtide_lab::process::{output, output_of, say};
+use lowtide_lab::process::output_of;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
@@ -51,15 +51,10 @@ pub(super) fn make(dist: &Dist) -> Result<()> {
     labels.extend(["--entrypoint", r#"["/usr/bin/lowtide"]"#, "--cmd", "run"].map(ToOwned::to_owned));
     labels.push(container.clone());
     buildah.run(&labels.iter().map(String::as_str).collect::<Vec<_>>())?;
-    let to = format!("oci:{}:lowtide:{}", text(&layout)?, dist.version);
+    // The chart's default, so that `ctr --namespace=k8s.io images import` on a node is enough for it.
+    let to = format!("oci:{}:localhost/lowtide:{}", text(&layout)?, dist.version);
     buildah.run(&["commit", "--quiet", "--rm", "--format", "oci", "--timestamp", &epoch, &container, &to])?;
     fs::remove_dir_all(&buildah.storage).context("cannot remove buildah's storage")?;
     let name = format!("lowtide-{}-oci.tar", dist.version);
-    let file = dist.into.join(&name);
-    let time = format!("--mtime=@{epoch}");
-    let same = ["--sort=name", "--owner=0", "--group=0", "--numeric-owner", "--mode=u+rw,go+r,go-w", &time];
-    let place = ["--create", "--file", text(&file)?, "--directory", text(&layout)?, "."];
-    output("tar", &[&same[..], &place].concat())?;
-    say(&format!("made {}", file.display()));
-    Ok(())
+    archive::pack(dist, &name, &layout, ".", &[])
 }

@@ -1,6 +1,8 @@
 //! `cargo xtask dist`: what operators install, made from one tree of files.
 
+mod archive;
 mod bill;
+mod chart;
 mod deb;
 mod files;
 mod image;
@@ -67,6 +69,7 @@ pub(crate) fn run(args: &DistArgs) -> Result<ExitCode> {
     deb::make(&dist, Some(&licences))?;
     rpm::make(&dist, Some(&licences))?;
     image::make(&dist)?;
+    chart::make(&dist)?;
     sums::write(&dist.into)?;
     print!("{}", fs::read_to_string(dist.into.join(sums::NAME))?);
     Ok(ExitCode::SUCCESS)
@@ -90,6 +93,15 @@ pub(crate) fn for_lab(dirs: &LabDirs) -> Result<()> {
         rpm::make(&dist, None)?;
     }
     Ok(())
+}
+
+/// The container image for the lab: the static program, as it is published.
+pub(crate) fn image_for_lab(dirs: &LabDirs) -> Result<()> {
+    tools::buildah()?;
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+    let into = Some(dirs.packages());
+    let dist = Dist::new(&DistArgs { binary: None, package_version: version, deb_only: false, into })?;
+    image::make(&dist)
 }
 
 impl Dist {

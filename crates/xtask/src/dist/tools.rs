@@ -10,15 +10,14 @@ use std::process::Command;
 
 /// In the lab's machines its `rpm` installs the package, too.
 pub(super) const RPM: Needed = ("rpmbuild", "rpm", "packs the .rpm");
-
-const DEBIAN: [Needed; 2] = [RPM, ("buildah", "buildah", "makes the container image")];
+const BUILDAH: Needed = ("buildah", "buildah", "makes the container image");
 
 /// Name and version.
 const CARGO: [(&str, &str); 2] = [("cargo-about", "0.9.3"), ("cargo-cyclonedx", "0.5.9")];
 
 /// Installs what is missing, and says so.
 pub(super) fn ensure(dist: &Dist) -> Result<()> {
-    install(&DEBIAN)?;
+    install(&[RPM, BUILDAH])?;
     for (name, version) in CARGO {
         if path(dist, name).is_file() {
             continue;
@@ -34,6 +33,11 @@ pub(super) fn ensure(dist: &Dist) -> Result<()> {
         ensure!(status.success(), "installing {name} ended with {status}");
     }
     Ok(())
+}
+
+/// What the image takes, alone.
+pub(super) fn buildah() -> Result<()> {
+    install(&[BUILDAH])
 }
 
 /// Where one of cargo's tools is.
