@@ -27,7 +27,7 @@ use lowtide_policy::Metrics;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpListener,
-    sync::watch,
+    sync::{Notify, watch},
 };
 
 pub(crate) use self::access::AccessError;
@@ -35,12 +35,12 @@ pub use self::access::user_in;
 use self::{
     access::{Ends, Gate},
     body::{Answer, Pieces},
-    connections::Connections,
+    connections::{Connections, Stage, WAITING},
     pace::Pace,
 };
 use crate::{control::Socket, metrics, view::View};
 
-/// A scraper that sends its request, or reads its answer, no faster than this is let go.
+/// A scraper that takes longer to send its request, or from its turn on to read its answer, is let go.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Why the metrics cannot be served.
@@ -105,6 +105,8 @@ impl Listener {
                     socket.listener().accept().await.map(|(stream, _)| server.start(stream, None))
                 }
             };
+            // Those that are here may say what they want before another one comes.
+            tokio::task::yield_now().await;
             // Out of descriptors, or a peer that went away: neither is a reason to stop serving.
             if let Err(error) = accepted {
                 tracing::debug!(%error, "metrics: cannot accept a connection");
@@ -122,10 +124,16 @@ struct Server<P> {
 }
 
 /// Who asks whether the daemon lives does not wait for those who ask for the page.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 struct Paces {
     pages: Pace,
     others: Pace,
+}
+
+impl Default for Paces {
+    fn default() -> Self {
+        Self { pages: Pace::new(WAITING), others: Pace::new(WAITING) }
+    }
 }
 
 impl Paces {
@@ -149,7 +157,7 @@ impl<P: Latest> Server<P> {
         let (pages, paces, connections) = (self.pages.clone(), self.paces.clone(), self.connections.clone());
         self.connections.open(|number| {
             let task = tokio::spawn(async move {
-                answer(stream, &pages, &paces, asker, || connections.asks(number)).await;
+                answer(stream, &pages, &paces, asker, |stage| connections.is_at(number, stage)).await;
                 connections.closed(number);
             });
             task.abort_handle()
@@ -164,10 +172,11 @@ async fn answer(
     pages: &impl Latest,
     paces: &Paces,
     asker: Asker,
-    asks: impl Fn(),
+    comes_to: impl Fn(Stage),
 ) {
+    let (comes_to, has_turn) = (&comes_to, &Notify::new());
     let service = service_fn(|request: Request<Incoming>| {
-        asks();
+        comes_to(Stage::Waits);
         let asker = asker.clone();
         async move {
             let may = match &asker {
@@ -180,21 +189,44 @@ async fn answer(
             let path = request.uri().path();
             let pace = if may { paces.of(path) } else { &paces.others };
             let turn = pace.turn().await;
+            comes_to(Stage::Reads);
+            has_turn.notify_one();
+            let Some(turn) = turn else {
+                if let Some(turn) = paces.others.turn().await {
+                    turn.costs(0);
+                }
+                return Ok(busy());
+            };
             // Drawn now and not before: while it waits there may be a newer one, and a page is locked memory.
             let response = if may { respond(request.method(), path, pages) } else { refuse() };
-            turn.costs(response.body().left());
+            // To HEAD nothing is sent but its length.
+            turn.costs(if request.method() == Method::HEAD { 0 } else { response.body().left() });
             Ok::<_, Infallible>(response)
         }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
+        .header_read_timeout(PATIENCE)
         .keep_alive(false)
         .serve_connection(TokioIo::new(stream), service);
-    match tokio::time::timeout(PATIENCE, connection).await {
+    tokio::pin!(connection);
+    // As long as it waits for its turn it is nobody's fault: it is let go by others' connections, or by itself.
+    let ended = tokio::select! {
+        ended = &mut connection => Ok(ended),
+        () = has_turn.notified() => tokio::time::timeout(PATIENCE, connection).await,
+    };
+    match ended {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::debug!(%error, "metrics: a connection ended early"),
         Err(_) => tracing::debug!("metrics: a client was too slow"),
     }
+}
+
+fn busy() -> Response<Answer> {
+    text(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "too many ask at once: `metrics.users` in the configuration says who may\n",
+    )
 }
 
 fn respond(method: &Method, path: &str, pages: &impl Latest) -> Response<Answer> {

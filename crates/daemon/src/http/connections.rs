@@ -1,11 +1,13 @@
-//! Who is connected: so many at a time, and of more the one that has been idle the longest is closed.
+//! Who is connected: so many at a time, and one that has been idle or slow the longest is closed for another one.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::task::AbortHandle;
 
-/// Scrapers are few, and each is answered at once. Every one holds a descriptor and a few KiB.
-pub(super) const MOST: usize = 64;
+/// Scrapers are few. Every connection holds a descriptor and a few KiB.
+const MOST: usize = 80;
+/// Of these may wait for the page. The others are for who asks whether the daemon lives.
+pub(super) const WAITING: usize = 64;
 
 /// The connections that are open, the oldest first. Cheap to clone.
 #[derive(Debug, Clone, Default)]
@@ -20,31 +22,43 @@ struct Table {
 #[derive(Debug)]
 struct Open {
     number: u64,
-    /// Nothing was asked yet.
-    idle: bool,
+    at: Stage,
     task: AbortHandle,
+}
+
+/// How far it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Nothing was asked yet.
+    Idle,
+    /// For its turn.
+    Waits,
+    /// What it asked for is on its way.
+    Reads,
 }
 
 impl Connections {
     /// Takes in a connection, whose task `start` begins with the number that it is known by; another one is closed for it if there are
-    /// [`MOST`]: the oldest idle one, or the oldest if all were asked something.
+    /// [`MOST`]: the oldest idle one, else the oldest that reads, and only then one that waits, the newest: those before it have waited
+    /// longer.
     pub(super) fn open(&self, start: impl FnOnce(u64) -> AbortHandle) {
         let mut table = self.table();
         if table.open.len() >= MOST {
             // Who asks and does not read would else hold all of them for ten seconds at a time.
-            let place = table.open.iter().position(|open| open.idle).unwrap_or(0);
+            let oldest = |at| table.open.iter().position(|open| open.at == at);
+            let place = oldest(Stage::Idle).or_else(|| oldest(Stage::Reads)).unwrap_or(MOST - 1);
             table.open.remove(place).task.abort();
         }
         table.next += 1;
         let number = table.next;
         let task = start(number);
-        table.open.push(Open { number, idle: true, task });
+        table.open.push(Open { number, at: Stage::Idle, task });
     }
 
-    /// Something was asked on it.
-    pub(super) fn asks(&self, number: u64) {
+    /// It has come so far.
+    pub(super) fn is_at(&self, number: u64, stage: Stage) {
         if let Some(open) = self.table().open.iter_mut().find(|open| open.number == number) {
-            open.idle = false;
+            open.at = stage;
         }
     }
 
@@ -63,7 +77,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn the_oldest_idle_one_makes_room() {
+    async fn the_oldest_idle_one_makes_room_then_the_oldest_that_reads() {
         let connections = Connections::default();
         let mut tasks = Vec::new();
         let mut open = || {
@@ -74,17 +88,24 @@ mod tests {
             });
         };
         (0..MOST).for_each(|_| open());
-        connections.asks(1);
+        connections.is_at(1, Stage::Waits);
         connections.closed(3);
         (0..3).for_each(|_| open());
-        tokio::task::yield_now().await;
+        // All have asked by now, and two are read.
+        (1..=MOST as u64 + 3).for_each(|number| connections.is_at(number, Stage::Waits));
+        connections.is_at(20, Stage::Reads);
+        connections.is_at(10, Stage::Reads);
+        (0..2).for_each(|_| open());
+        for _ in 0..MOST {
+            tokio::task::yield_now().await;
+        }
         let ended: Vec<_> = tasks
             .iter()
             .enumerate()
             .filter(|(_, task)| task.is_finished())
             .map(|(place, _)| place + 1)
             .collect();
-        // The third made room by itself for one; then two idle ones had to go, and not the first.
-        assert_eq!(ended, [2, 4]);
+        // The third made room by itself for one; then two idle ones had to go, and not the first. Of the last two one was idle when the other came.
+        assert_eq!(ended, [2, 4, 10, MOST + 4]);
     }
 }

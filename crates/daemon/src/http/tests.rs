@@ -7,6 +7,7 @@ use tokio::{
 use super::*;
 
 const GET: &[u8] = b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n";
+const HEALTH: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n";
 
 /// A page that needs no turn.
 #[derive(Debug, Clone, Copy)]
@@ -51,7 +52,7 @@ async fn a_client_that_is_too_slow_is_let_go() {
         let (mut client, server) = duplex(64);
         client.write_all(request.as_bytes()).await.unwrap();
         let done =
-            tokio::time::timeout(PATIENCE * 2, answer(server, &NONE, &Paces::default(), None, || {})).await;
+            tokio::time::timeout(PATIENCE * 2, answer(server, &NONE, &Paces::default(), None, |_| {})).await;
         assert!(done.is_ok(), "{request:?} holds its connection");
     }
 }
@@ -60,7 +61,7 @@ async fn a_client_that_is_too_slow_is_let_go() {
 async fn one_request_a_connection() {
     let (mut client, server) = duplex(4096);
     client.write_all(b"HEAD /metrics HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
-    answer(server, &NONE, &Paces::default(), None, || {}).await;
+    answer(server, &NONE, &Paces::default(), None, |_| {}).await;
     let mut text = String::new();
     client.read_to_string(&mut text).await.unwrap();
     assert!(text.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{text}");
@@ -79,6 +80,67 @@ fn only_reading_the_metrics_is_allowed() {
         (Method::GET, "/readyz", StatusCode::SERVICE_UNAVAILABLE),
     ] {
         assert_eq!(respond(&method, path, &NONE).status(), status, "{method} {path}");
+    }
+}
+
+/// A page that takes its time.
+#[derive(Debug, Clone, Copy)]
+struct Large;
+
+const LARGE: usize = 10 << 20;
+
+impl Latest for Large {
+    fn page(&self) -> Option<Pieces> {
+        Some([vec![b'a'; LARGE]].map(Into::into).into())
+    }
+
+    fn is_there(&self) -> bool {
+        true
+    }
+}
+
+/// What is answered to a request that comes on a connection of its own, and after how long.
+async fn asked(paces: &Paces, request: &'static [u8]) -> (Duration, String) {
+    let (client, server) = duplex(1 << 20);
+    let begun = tokio::time::Instant::now();
+    let (text, ()) = tokio::join!(answered(client, request), answer(server, &Large, paces, None, |_| {}));
+    (begun.elapsed(), text)
+}
+
+/// Clients that ask for the page again and again.
+fn greedy(paces: &Paces, clients: usize) -> Vec<tokio::task::AbortHandle> {
+    let client = |paces: Paces| async move {
+        loop {
+            asked(&paces, GET).await;
+        }
+    };
+    (0..clients).map(|_| tokio::spawn(client(paces.clone())).abort_handle()).collect()
+}
+
+/// Kind 3: the page was sent to whoever asked, as often as it asked; and with a bound, who waited for its turn was let go before it came.
+#[tokio::test(start_paused = true)]
+async fn beside_greedy_clients_a_scrape_comes_to_its_end_and_health_at_once() {
+    let paces = Paces::default();
+    let clients = greedy(&paces, WAITING - 1);
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    let (took, text) = asked(&paces, HEALTH).await;
+    assert!(text.starts_with("HTTP/1.1 200") && took < Duration::from_secs(1), "{took:?}: {text}");
+    let (took, text) = asked(&paces, GET).await;
+    assert!(took > PATIENCE, "{took:?}: it waited for those before it");
+    assert!(text.starts_with("HTTP/1.1 200") && text.len() > LARGE, "{} bytes", text.len());
+    let _one_more = greedy(&paces, 1);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let (took, text) = asked(&paces, GET).await;
+    assert!(text.starts_with("HTTP/1.1 503") && took < Duration::from_secs(1), "{took:?}: {text}");
+    clients.iter().for_each(tokio::task::AbortHandle::abort);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_head_is_not_paid_for_as_a_page() {
+    let paces = Paces::default();
+    for _ in 0..100 {
+        let (took, text) = asked(&paces, b"HEAD /metrics HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        assert!(took < Duration::from_secs(1) && text.len() < LARGE, "{took:?}");
     }
 }
 
@@ -124,8 +186,7 @@ async fn over_loopback_only_the_users_that_are_named() {
         let address = serve(Access { users: vec![uid.to_string()], token_file: None }).await;
         let text = answered(TcpStream::connect(address).await.unwrap(), GET).await;
         assert!(text.starts_with(&format!("HTTP/1.1 {status}")), "{uid}: {text}");
-        let health =
-            answered(TcpStream::connect(address).await.unwrap(), b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n");
+        let health = answered(TcpStream::connect(address).await.unwrap(), HEALTH);
         assert!(
             health.await.starts_with("HTTP/1.1 200"),
             "who watches the daemon learns nothing of the tenants"
