@@ -1,10 +1,10 @@
 //! Secrets of pods that the kernel may write to a disk.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use lowtide_core::LeftOut;
 use lowtide_kernfs::Files;
-use lowtide_tiers::{SwapDevice, swaps};
+use lowtide_tiers::{SwapDevice, SwapKind, swaps};
 
 use super::Waste;
 use crate::{finding::Evidence, sight::Sight};
@@ -12,6 +12,9 @@ use crate::{finding::Evidence, sight::Sight};
 const MOUNTINFO: &str = "proc/self/mountinfo";
 /// What kubelet calls the volumes that hold secrets: those of the name, and the tokens of service accounts.
 const VOLUMES: [&str; 2] = ["/volumes/kubernetes.io~secret/", "/volumes/kubernetes.io~projected/"];
+
+/// Devices on each other: a volume, on a RAID, on LUKS, on a partition are four.
+const LEVELS: usize = 8;
 
 /// Kubelet mounts a tmpfs for each volume of secrets, and tmpfs is swapped out unless it is mounted with `noswap` (6.4 and later;
 /// `shmem_show_options`, mm/shmem.c, shows it). Newer kubelets do that where the kernel can (kubernetes/kubernetes#124060), but a mount
@@ -57,11 +60,51 @@ fn swappable(line: &str) -> Option<String> {
 
 /// Whether what is swapped to it may come to lie on a disk in clear: zram without a backing device is memory, and dm-crypt is not clear.
 fn writes_to_disk(sight: &Sight, device: &SwapDevice) -> bool {
-    if let Some(name) = device.zram() {
-        let backing = sight.look(format!("sys/block/{name}/backing_dev"));
-        return backing.text().is_some_and(|device| device != "none");
+    let path = match device.zram() {
+        Some(name) => {
+            let backing = sight.look(format!("sys/block/{name}/backing_dev"));
+            let Some(path) = backing.text().filter(|path| *path != "none") else { return false };
+            PathBuf::from(path)
+        }
+        None => device.path.clone(),
+    };
+    let directory = match device.kind {
+        SwapKind::File => below(sight, &path),
+        SwapKind::Partition => path.file_name().map(|name| block(&name.to_string_lossy())),
+    };
+    !directory.is_some_and(|directory| is_encrypted(sight, &directory, LEVELS))
+}
+
+fn block(name: &str) -> String {
+    format!("sys/block/{name}")
+}
+
+/// The device of the file system that a file is on, by its number in the list of mounts. Of btrfs and others that number names no device.
+fn below(sight: &Sight, file: &Path) -> Option<String> {
+    let mut nearest: Option<(usize, String)> = None;
+    let take = |line: &[u8]| {
+        let line = String::from_utf8_lossy(line);
+        let mut fields = line.split(' ').skip(2);
+        let (Some(number), Some(point)) = (fields.next(), fields.nth(1)) else { return };
+        // Of two at the same place the later one is on top.
+        let is_nearer = nearest.as_ref().is_none_or(|(length, _)| *length <= point.len());
+        if file.starts_with(point) && is_nearer {
+            nearest = Some((point.len(), format!("sys/dev/block/{number}")));
+        }
+    };
+    sight.root.read_lines(MOUNTINFO, take).ok()?;
+    Some(nearest?.1)
+}
+
+/// Whether it is dm-crypt, or lies on nothing else, as a logical volume on LUKS does.
+fn is_encrypted(sight: &Sight, directory: &str, levels: usize) -> bool {
+    let mapped = sight.look(format!("{directory}/dm/uuid"));
+    if mapped.text().is_some_and(|uuid| uuid.starts_with("CRYPT-")) {
+        return true;
     }
-    let name = Path::new(&device.path).file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let mapped = sight.look(format!("sys/block/{name}/dm/uuid"));
-    !mapped.text().is_some_and(|uuid| uuid.starts_with("CRYPT-"))
+    let slaves = sight.root.dir(format!("{directory}/slaves")).and_then(|slaves| slaves.entries());
+    // In the kernel they are links; in a tree of captured files, directories.
+    let below: Vec<_> = slaves.map(|slaves| [slaves.files, slaves.directories].concat()).unwrap_or_default();
+    let is_encrypted = |name: &String| is_encrypted(sight, &block(name), levels - 1);
+    levels > 0 && !below.is_empty() && below.iter().all(is_encrypted)
 }

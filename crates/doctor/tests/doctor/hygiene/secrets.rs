@@ -35,6 +35,28 @@ fn secrets_that_may_be_written_to_a_disk() {
     assert_eq!(names(&in_memory), none, "zram is memory");
     let encrypted = node("/dev/dm-0", &both).write("sys/block/dm-0/dm/uuid", "CRYPT-PLAIN-swap\n");
     assert_eq!(names(&encrypted), none);
+    let on_luks = |device: &str| {
+        let volume = node(device, &both)
+            .write("sys/block/dm-1/dm/uuid", "LVM-x\n")
+            .write("sys/block/dm-1/slaves/dm-0/dev", "253:0\n");
+        volume
+            .write("sys/block/dm-0/dm/uuid", "CRYPT-LUKS2-y\n")
+            .write("sys/block/zram0/backing_dev", "/dev/dm-1\n")
+    };
+    assert_eq!(names(&on_luks("/dev/dm-1")), none, "a logical volume on LUKS");
+    assert_eq!(names(&on_luks("/dev/zram0")), none, "written back to it");
+    let mixed = on_luks("/dev/dm-1").write("sys/block/dm-1/slaves/sdb1/dev", "8:17\n");
+    expect(&mixed, "secrets_in_swap", "/proc/swaps: /dev/dm-1", None);
+    let file = |number: &str| {
+        let tree = node("/data/swap.file", &both);
+        let mounts = std::fs::read_to_string(tree.path().join("proc/self/mountinfo")).unwrap();
+        let mounts = mounts + &format!("91 30 {number} / /data rw - ext4 /dev/x rw\n");
+        tree.write("proc/self/mountinfo", &mounts)
+            .write("proc/swaps", "Filename Type Size Used Priority\n/data/swap.file file 262140 0 5\n")
+            .write("sys/dev/block/253:0/dm/uuid", "CRYPT-LUKS2-y\n")
+    };
+    assert_eq!(names(&file("253:0")), none, "a file on an encrypted file system");
+    expect(&file("8:1"), "secrets_in_swap", "/proc/swaps: /data/swap.file", None);
     for (point, kind, options) in [
         (&*secret, "tmpfs", "rw,size=262144k,noswap"),
         (&*secret, "ramfs", "rw"),
