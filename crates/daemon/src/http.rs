@@ -97,7 +97,7 @@ impl Listener {
 
     /// Serves the latest page until the task is dropped.
     pub(crate) async fn serve(self, pages: impl Latest) {
-        let server = Server { pages, paces: Paces::default(), connections: Connections::default() };
+        let server = Server { pages, pacing: Paces::default(), connections: Connections::default() };
         loop {
             let accepted = match &self {
                 Self::Tcp { listener, gate } => accept(listener, gate, &server).await,
@@ -119,7 +119,7 @@ impl Listener {
 /// All that answering takes.
 struct Server<P> {
     pages: P,
-    paces: Paces,
+    pacing: Paces,
     connections: Connections,
 }
 
@@ -154,10 +154,11 @@ type Asker = Option<(Gate, Ends)>;
 
 impl<P: Latest> Server<P> {
     fn start(&self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static, asker: Asker) {
-        let (pages, paces, connections) = (self.pages.clone(), self.paces.clone(), self.connections.clone());
+        let (pages, pacing, connections) =
+            (self.pages.clone(), self.pacing.clone(), self.connections.clone());
         self.connections.open(|number| {
             let task = tokio::spawn(async move {
-                answer(stream, &pages, &paces, asker, |stage| connections.is_at(number, stage)).await;
+                answer(stream, &pages, &pacing, asker, |stage| connections.is_at(number, stage)).await;
                 connections.closed(number);
             });
             task.abort_handle()
@@ -170,7 +171,7 @@ impl<P: Latest> Server<P> {
 async fn answer(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     pages: &impl Latest,
-    paces: &Paces,
+    pacing: &Paces,
     asker: Asker,
     comes_to: impl Fn(Stage),
 ) {
@@ -187,12 +188,12 @@ async fn answer(
                 _ => true,
             };
             let path = request.uri().path();
-            let pace = if may { paces.of(path) } else { &paces.others };
+            let pace = if may { pacing.of(path) } else { &pacing.others };
             let turn = pace.turn().await;
             comes_to(Stage::Reads);
             has_turn.notify_one();
             let Some(turn) = turn else {
-                if let Some(turn) = paces.others.turn().await {
+                if let Some(turn) = pacing.others.turn().await {
                     turn.costs(0);
                 }
                 return Ok(busy());

@@ -100,46 +100,46 @@ impl Latest for Large {
 }
 
 /// What is answered to a request that comes on a connection of its own, and after how long.
-async fn asked(paces: &Paces, request: &'static [u8]) -> (Duration, String) {
+async fn asked(pacing: &Paces, request: &'static [u8]) -> (Duration, String) {
     let (client, server) = duplex(1 << 20);
     let begun = tokio::time::Instant::now();
-    let (text, ()) = tokio::join!(answered(client, request), answer(server, &Large, paces, None, |_| {}));
+    let (text, ()) = tokio::join!(answered(client, request), answer(server, &Large, pacing, None, |_| {}));
     (begun.elapsed(), text)
 }
 
 /// Clients that ask for the page again and again.
-fn greedy(paces: &Paces, clients: usize) -> Vec<tokio::task::AbortHandle> {
-    let client = |paces: Paces| async move {
+fn greedy(pacing: &Paces, clients: usize) -> Vec<tokio::task::AbortHandle> {
+    let client = |pacing: Paces| async move {
         loop {
-            asked(&paces, GET).await;
+            asked(&pacing, GET).await;
         }
     };
-    (0..clients).map(|_| tokio::spawn(client(paces.clone())).abort_handle()).collect()
+    (0..clients).map(|_| tokio::spawn(client(pacing.clone())).abort_handle()).collect()
 }
 
 /// Kind 3: the page was sent to whoever asked, as often as it asked; and with a bound, who waited for its turn was let go before it came.
 #[tokio::test(start_paused = true)]
 async fn beside_greedy_clients_a_scrape_comes_to_its_end_and_health_at_once() {
-    let paces = Paces::default();
-    let clients = greedy(&paces, WAITING - 1);
+    let pacing = Paces::default();
+    let clients = greedy(&pacing, WAITING - 1);
     tokio::time::sleep(Duration::from_secs(20)).await;
-    let (took, text) = asked(&paces, HEALTH).await;
+    let (took, text) = asked(&pacing, HEALTH).await;
     assert!(text.starts_with("HTTP/1.1 200") && took < Duration::from_secs(1), "{took:?}: {text}");
-    let (took, text) = asked(&paces, GET).await;
+    let (took, text) = asked(&pacing, GET).await;
     assert!(took > PATIENCE, "{took:?}: it waited for those before it");
     assert!(text.starts_with("HTTP/1.1 200") && text.len() > LARGE, "{} bytes", text.len());
-    let _one_more = greedy(&paces, 1);
+    let _one_more = greedy(&pacing, 1);
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let (took, text) = asked(&paces, GET).await;
+    let (took, text) = asked(&pacing, GET).await;
     assert!(text.starts_with("HTTP/1.1 503") && took < Duration::from_secs(1), "{took:?}: {text}");
     clients.iter().for_each(tokio::task::AbortHandle::abort);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_head_is_not_paid_for_as_a_page() {
-    let paces = Paces::default();
+    let pacing = Paces::default();
     for _ in 0..100 {
-        let (took, text) = asked(&paces, b"HEAD /metrics HTTP/1.1\r\nHost: a\r\n\r\n").await;
+        let (took, text) = asked(&pacing, b"HEAD /metrics HTTP/1.1\r\nHost: a\r\n\r\n").await;
         assert!(took < Duration::from_secs(1) && text.len() < LARGE, "{took:?}");
     }
 }

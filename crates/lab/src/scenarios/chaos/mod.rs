@@ -117,7 +117,7 @@ fn guest(crowd: Crowd) -> Result<()> {
 
 fn run(name: &str, hostile: Option<&mut Hostile>) -> Result<Run> {
     let (cgroup, tenant) = good(&format!("{name}-settles"))?;
-    let (touched, toucher) = good(&format!("{name}-touches"))?;
+    let (other, active) = good(&format!("{name}-touches"))?;
     let watchdog = Watchdog::new(name, WATCHDOG)?;
     let mut daemon = Daemon::start_watched(name, CONFIG, &watchdog)?;
     let cgroups = match hostile {
@@ -128,10 +128,10 @@ fn run(name: &str, hostile: Option<&mut Hostile>) -> Result<Run> {
         }
     };
     let (begun, first) = (now()?, turns(&daemon)?);
-    wait_until_underway(&touched, begun)?;
-    let before = Counters::read(&touched)?;
-    toucher.touch_all()?;
-    let (stopped, taken) = last_taken(&touched, &before)?;
+    wait_until_underway(&other, begun)?;
+    let before = Counters::read(&other)?;
+    active.touch_all()?;
+    let (stopped, taken) = last_taken(&other, &before)?;
     sleep_until(begun + SETTLES)?;
     let turn = (now()? - begun) / (turns(&daemon)? - first);
     let decision = daemon.target(&cgroup.name())?["decision"]["reason"]
@@ -146,7 +146,7 @@ fn run(name: &str, hostile: Option<&mut Hostile>) -> Result<Run> {
     let end = ending.elapsed();
     println!("{}", complaints(&daemon.log()?));
     tenant.stop()?;
-    toucher.stop()?;
+    active.stop()?;
     let (kind, name) = ("run".into(), name.into());
     let silence = watchdog.longest_silence();
     let touched = before.swap;
@@ -237,10 +237,7 @@ fn judge(outcome: &Outcome) -> Result<()> {
     verdict.expect(mib(alone.offloaded) > 90.0, "alone, most of what is cold was offloaded");
     #[expect(clippy::cast_precision_loss, reason = "a ratio")]
     let ratio = beside.offloaded as f64 / alone.offloaded as f64;
-    verdict.expect(
-        (0.95..1.05).contains(&ratio),
-        format!("savings are {ratio:.3} of those alone"),
-    );
+    verdict.expect((0.95..1.05).contains(&ratio), format!("savings are {ratio:.3} of those alone"));
     verdict.expect(
         beside.stopped <= alone.stopped.max(1.0) * 1.05,
         format!("reclaim stopped {:.2} s after the touch, {:.2} alone", beside.stopped, alone.stopped),
