@@ -113,22 +113,32 @@ impl Choices {
     /// Takes in the next cgroup of a walk in depth-first order.
     pub(crate) fn enter(&mut self, cgroup: &Cgroup) {
         let path = cgroup.path();
-        while self.above.last().is_some_and(|said| !is_below(path, &said.by)) {
-            self.above.pop();
-        }
+        self.leave_for(path);
         if let Some(value) = self.value(cgroup) {
             self.above.push(Said { by: Arc::clone(path), place: Written::Attribute, value, is_told: false });
         }
     }
 
-    /// What the cgroup that the walk is at, which is `whose`, chooses in place of the policy that the files give it, and which policy it is
-    /// held to.
+    /// What was said elsewhere than at or above `path` says nothing there.
+    fn leave_for(&mut self, path: &str) {
+        while self.above.last().is_some_and(|said| *said.by != *path && !is_below(path, &said.by)) {
+            self.above.pop();
+        }
+    }
+
+    /// What the cgroup at `path`, where the walk is and which is `whose`, chooses in place of the policy that the files give it, and which
+    /// policy it is held to.
     pub(crate) fn of(
         &mut self,
+        path: &str,
         given: usize,
         policies: &PolicySet,
         whose: &Whose,
     ) -> (usize, Option<Chosen>) {
+        if !policies.lets_choose() {
+            return (given, None);
+        }
+        self.leave_for(path);
         let Some(said) = self.said(whose) else { return (given, None) };
         let name = policies.policies().get(given).map(|policy| Arc::clone(&policy.name)).unwrap_or_default();
         let (written, choice) = match &said.value {

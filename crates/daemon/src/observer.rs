@@ -379,7 +379,7 @@ impl Observer {
                     return Descend::Yes;
                 };
                 let (id, path) = (cgroup.id(), Arc::clone(cgroup.path()));
-                let (policy, choice) = choices.of(policy, policies, &whose);
+                let (policy, choice) = choices.of(&path, policy, policies, &whose);
                 walk.chosen.extend(choice.map(|choice| (id, choice)));
                 walk.pods.extend(whose.pod().map(|pod| (id, Arc::clone(pod))));
                 walk.candidates.push(Candidate { id, path, policy, populated });
