@@ -37,20 +37,33 @@ const STATES: [State; 3] = [
 ///
 /// # Errors
 ///
-/// If no runtime has it, or if what a runtime has does not say.
+/// If no runtime has it, or if what a runtime has does not say. What is odd about the directory of one runtime says nothing about the
+/// others: they are looked into all the same, and the first error is the one that counts.
 pub fn find(root: &Root, container: Container<'_>) -> Result<Pod, Error> {
-    for State { runtime, directory, spec } in &STATES {
-        let Some(directory) = optional(root.dir(directory))? else { continue };
-        let path = format!("{}/{spec}", container.id());
-        let Some(text) = directory.read_optional(&path)? else { continue };
-        let pod = parse(*runtime, &text, container);
-        return pod.map_err(|fault| fault.at(directory.shown(path.as_ref()), container.cgroup()));
+    let mut first = None;
+    for state in &STATES {
+        match state.find(root, container) {
+            Ok(Some(pod)) => return Ok(pod),
+            Ok(None) => {}
+            Err(error) => drop(first.get_or_insert(error)),
+        }
     }
-    Err(Error::NotThere {
+    Err(first.unwrap_or_else(|| Error::NotThere {
         cgroup: container.cgroup().to_owned(),
         id: container.id().to_owned(),
         looked: STATES.map(|state| format!("/{}", state.directory)).join(", "),
-    })
+    }))
+}
+
+impl State {
+    /// Whose `container` is; `None` if this runtime has none of its ID.
+    fn find(&self, root: &Root, container: Container<'_>) -> Result<Option<Pod>, Error> {
+        let Some(directory) = optional(root.dir(self.directory))? else { return Ok(None) };
+        let path = format!("{}/{}", container.id(), self.spec);
+        let Some(text) = directory.read_optional(&path)? else { return Ok(None) };
+        let pod = parse(self.runtime, &text, container);
+        pod.map(Some).map_err(|fault| fault.at(directory.shown(path.as_ref()), container.cgroup()))
+    }
 }
 
 fn optional<T>(result: lowtide_kernfs::Result<T>) -> lowtide_kernfs::Result<Option<T>> {

@@ -108,3 +108,21 @@ fn what_cannot_be_read_is_an_error_with_its_path() {
     symlink("elsewhere.json", &spec).unwrap();
     assert!(told().contains("config.json") && told().contains("ELOOP"), "{}", told());
 }
+
+/// Kind 4: what one runtime left behind hides no other.
+#[test]
+fn an_odd_directory_of_one_runtime_hides_no_other() {
+    let (files, root) = node();
+    let k3s = format!("/kubepods/besteffort/pod0b1c2d3e-4f50-6172-8394-a5b6c7d8e9f0/{}", hex('c'));
+    let state = files.path().join(CONTAINERD);
+    // Something else of the same ID.
+    fs::create_dir(state.join(hex('c'))).unwrap();
+    fs::write(state.join(hex('c')).join("config.json"), "{}").unwrap();
+    assert_eq!(found(&root, &k3s).unwrap().namespace, "batch".into());
+    // Kind 6: no directory at all.
+    fs::remove_dir_all(&state).unwrap();
+    fs::write(&state, "").unwrap();
+    assert_eq!(found(&root, &k3s).unwrap().namespace, "batch".into());
+    let text = found(&root, &burstable('a')).unwrap_err().to_string();
+    assert!(text.contains("ENOTDIR") && text.contains("k8s.io"), "{text}");
+}
