@@ -150,7 +150,7 @@ fn whose(wanted: Wanted) -> Whose {
     let pod = lowtide_pods::Pod {
         namespace: "shop".into(),
         name: "web-0".into(),
-        uid: "1".into(),
+        uid: Some("1".into()),
         container: "app".into(),
         wanted: Some(wanted),
     };

@@ -271,7 +271,8 @@ fn write_decision(text: &mut String, cgroup: &CgroupView) -> std::fmt::Result {
 /// Whose it is.
 fn write_pod(text: &mut String, pod: &Pod) -> std::fmt::Result {
     let Pod { namespace, name, uid, container, .. } = pod;
-    writeln!(text, "  container {container} of pod {name} in namespace {namespace} (UID {uid})")
+    let uid = uid.as_ref().map(|uid| format!(" (UID {uid})")).unwrap_or_default();
+    writeln!(text, "  container {container} of pod {name} in namespace {namespace}{uid}")
 }
 
 /// Where its policy comes from, if not from the files alone.

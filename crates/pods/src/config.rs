@@ -105,9 +105,9 @@ pub fn parse(runtime: Runtime, text: &str, container: Container<'_>) -> Result<P
     Ok(Pod {
         namespace: valid(namespace, LABEL)?,
         name: valid(pod, SUBDOMAIN)?,
-        uid: valid(uid, LABEL)?,
+        uid: uid.1.is_some().then(|| valid(uid, LABEL)).transpose()?,
         container: if is_sandbox { SANDBOX.into() } else { valid(name, LABEL)? },
-        wanted: annotations.policy.as_ref().map(|text| Wanted::new(&text.0)),
+        wanted: annotations.policy.as_ref().map(|text| Wanted::new(text.0.as_bytes())),
     })
 }
 
