@@ -535,10 +535,10 @@ pub(crate) fn not_a_target(path: &str, view: &View) -> String {
          is gone",
         escaped(path)
     );
-    if view.asks_for_namespaces && Place::of(path) != Place::Outside {
+    if view.asks_for_pods && Place::of(path) != Place::Outside {
         message.push_str(
-            "; or a policy with `namespaces` may be for it, and its pod is not known: it is held to none until then, and `status` says \
-             why under `left out, pod`",
+            "; or a policy with `namespaces` or `may_choose` may be for it, and its pod is not known: it is held to none until then, and \
+             `status` says why under `left out, pod`",
         );
     }
     if view.cgroup("/").is_some() {

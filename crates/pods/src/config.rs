@@ -6,7 +6,7 @@ use lowtide_core::escape::escaped;
 use serde::Deserialize;
 use serde_json::error::Category;
 
-use crate::{Container, Pod, Wanted, error::Fault, slices};
+use crate::{Broken, Container, Pod, Wanted, error::Fault, slices};
 
 /// Whose spec it is. Each has its own annotations, and those of the other one may be the pod's: CRI-O copies all annotations of a pod.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,9 +114,9 @@ pub fn parse(runtime: Runtime, text: &str, container: Container<'_>) -> Result<P
 /// What serde has to say may quote the file.
 fn no_spec(error: &serde_json::Error) -> Fault {
     let what = match error.classify() {
-        Category::Io | Category::Syntax => "no JSON",
-        Category::Eof => "it ends too early",
-        Category::Data => "what is read of it is no text, or is there twice",
+        Category::Io | Category::Syntax => Broken::Syntax,
+        Category::Eof => Broken::Short,
+        Category::Data => Broken::Data,
     };
     Fault::NoSpec { line: error.line(), column: error.column(), what }
 }

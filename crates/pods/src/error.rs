@@ -32,7 +32,7 @@ pub enum Error {
         /// Counted from one.
         column: usize,
         /// How it is none.
-        what: &'static str,
+        what: Broken,
     },
     /// The spec is of no container of a pod.
     #[error("{}: the annotation `{annotation}` is {how}: this is no container of a pod", shown(path))]
@@ -60,6 +60,32 @@ pub enum Error {
     },
 }
 
+/// How a text is no spec. No part of it is quoted: secrets are in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Broken {
+    /// It is no JSON.
+    #[error("no JSON")]
+    Syntax,
+    /// The runtime may be writing it.
+    #[error("it ends too early")]
+    Short,
+    /// A part that is read is something else.
+    #[error("what is read of it is no text, or is there twice")]
+    Data,
+}
+
+impl Error {
+    /// Whether it may be over as soon as the file is looked at again: the system had no descriptor for it, or the runtime is writing it.
+    #[must_use]
+    pub const fn may_pass(&self) -> bool {
+        match self {
+            Self::File(error) => error.errno().is_some(),
+            Self::NoSpec { what, .. } => matches!(what, Broken::Short),
+            Self::NotThere { .. } | Self::NoPod { .. } | Self::Elsewhere { .. } => false,
+        }
+    }
+}
+
 /// What is wrong with the text of a spec, without the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
@@ -70,7 +96,7 @@ pub enum Fault {
         /// Counted from one.
         column: usize,
         /// How it is none.
-        what: &'static str,
+        what: Broken,
     },
     /// See [`Error::NoPod`].
     NoPod {
