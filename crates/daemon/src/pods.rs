@@ -14,9 +14,11 @@ use lowtide_policy::{Found, Namespace, PolicySet};
 
 /// A container that nobody can say of whose it is, is asked about again after so long, unless what was wrong may pass.
 const AGAIN: Duration = Duration::from_mins(5);
-/// So many files are read in a turn: each may have some MiB, and who may start containers decides how many there are. New containers go
+/// So many files are read in a turn: each takes some system calls, and who may start containers decides how many there are. New containers go
 /// first, and what could not be told before is asked again with what they leave.
 const MOST: usize = 512;
+/// After so many bytes none is begun any more.
+const MOST_BYTES: usize = 128 << 20;
 
 /// What is known of the containers that the last walk came to.
 #[derive(Debug, Default)]
@@ -27,6 +29,8 @@ pub(crate) struct Pods {
     inside: Option<Inside>,
     /// Files read in this turn.
     read: usize,
+    /// How long they were.
+    bytes: usize,
     /// There were more, which was told.
     is_late: bool,
     left_out: LeftOut,
@@ -73,7 +77,7 @@ pub(crate) enum Whose {
 impl Pods {
     /// Another walk begins.
     pub(crate) fn begin(&mut self, now: Duration) {
-        (self.now, self.read, self.is_late, self.inside) = (now, 0, false, None);
+        (self.now, self.read, self.bytes, self.is_late, self.inside) = (now, 0, 0, false, None);
         self.known.values_mut().for_each(|known| known.asked = false);
     }
 
@@ -98,11 +102,11 @@ impl Pods {
         let Some(Inside { path, id }) = inside else { return Whose::Unknown };
         let known = match self.known.entry(id) {
             Entry::Occupied(known) => known.into_mut(),
-            Entry::Vacant(_) if self.read == MOST => return self.later(),
+            Entry::Vacant(_) if self.read == MOST || self.bytes >= MOST_BYTES => return self.later(),
             Entry::Vacant(new) => {
                 self.read += 1;
                 new.insert(Known {
-                    pod: read(root, container),
+                    pod: read(root, container, &mut self.bytes),
                     path: Arc::clone(&path),
                     at: self.now,
                     asked: false,
@@ -124,7 +128,8 @@ impl Pods {
     /// The next turns have theirs, which is told once.
     fn later(&mut self) -> Whose {
         if !std::mem::replace(&mut self.is_late, true) {
-            let why = format!("{MOST} containers are new: whose the others are is read in the next turns");
+            let read = self.read;
+            let why = format!("{read} containers are new: whose the others are is read in the next turns");
             self.left_out.add(Kind::Pod, &why);
         }
         Whose::Later
@@ -161,16 +166,19 @@ impl Pods {
         let mut old: Vec<_> = self.known.values_mut().filter(|known| known.is_old(now)).collect();
         old.sort_unstable_by_key(|known| known.at);
         for known in old.into_iter().take(MOST - self.read) {
+            if self.bytes >= MOST_BYTES {
+                break;
+            }
             let Place::Container(container) = Place::of(&known.path) else { continue };
-            known.pod = read(root, container);
+            known.pod = read(root, container, &mut self.bytes);
             known.at = now;
         }
     }
 }
 
-fn read(root: &Root, container: Container<'_>) -> Result<Arc<Pod>, Unnamed> {
+fn read(root: &Root, container: Container<'_>, bytes: &mut usize) -> Result<Arc<Pod>, Unnamed> {
     let unnamed = |error: Error| Unnamed { may_pass: error.may_pass(), why: error.to_string().into() };
-    find(root, container).map(Arc::new).map_err(unnamed)
+    find(root, container, bytes).map(Arc::new).map_err(unnamed)
 }
 
 impl Known {

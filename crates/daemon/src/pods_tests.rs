@@ -46,8 +46,14 @@ impl Node {
 
     /// What is found for each cgroup of the pod, and what is told.
     fn look(&mut self, seconds: u64) -> (Vec<(String, Found, Option<String>)>, LeftOut) {
+        self.look_after(0, seconds)
+    }
+
+    /// A turn that has read so many bytes already.
+    fn look_after(&mut self, bytes: usize, seconds: u64) -> (Vec<(String, Found, Option<String>)>, LeftOut) {
         let Self { mount, policies, pods, root, .. } = self;
         pods.begin(Duration::from_secs(seconds));
+        pods.bytes = bytes;
         let mut seen = Vec::new();
         let walked = mount.walk(|cgroup| {
             pods.enter(cgroup);
@@ -185,6 +191,20 @@ fn a_turn_reads_so_many_and_the_next_one_goes_on() {
     assert_eq!((later(&seen), told.count(Kind::Pod)), (5, 1), "{told:?}");
     let (seen, told) = node.look(6);
     assert_eq!((later(&seen), told), (0, LeftOut::default()));
+}
+
+/// Kind 1: a pod's owner makes a spec as long as it likes.
+#[test]
+fn after_so_many_bytes_none_is_begun() {
+    let mut node = Node::new("policies: [{ name: all, match: [/kubepods/**] }]");
+    node.run(1, "shop");
+    node.run(2, "shop");
+    let later = |(seen, _): (Vec<(String, Found, Option<String>)>, LeftOut)| {
+        seen.iter().filter(|(_, found, _)| *found == Found::Unknown(0)).count()
+    };
+    assert_eq!(later(node.look_after(MOST_BYTES - 1, 0)), 1);
+    assert_eq!(later(node.look_after(MOST_BYTES, 6)), 1, "not that one either");
+    assert_eq!(later(node.look(12)), 0);
 }
 
 /// Kind 1: who makes containers that nobody can say of whose they are keeps no others from being known.

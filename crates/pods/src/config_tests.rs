@@ -30,7 +30,7 @@ fn spec(more: &[&str]) -> String {
 fn parsed(text: &str) -> Result<Pod, Fault> {
     let path = cgroup();
     let Place::Container(container) = Place::of(&path) else { panic!("{path}") };
-    parse(Runtime::Containerd, text, container)
+    parse(Runtime::Containerd, text.as_bytes(), container)
 }
 
 fn wanted(value: &str) -> Option<Wanted> {

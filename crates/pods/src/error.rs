@@ -1,4 +1,4 @@
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use lowtide_core::escape::escaped;
 use lowtide_kernfs::shown;
@@ -63,6 +63,9 @@ pub enum Error {
 /// How a text is no spec. No part of it is quoted: secrets are in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Broken {
+    /// What it is read from failed.
+    #[error("it cannot be read")]
+    Unread,
     /// It is no JSON.
     #[error("no JSON")]
     Syntax,
@@ -80,7 +83,7 @@ impl Error {
     pub const fn may_pass(&self) -> bool {
         match self {
             Self::File(error) => error.errno().is_some(),
-            Self::NoSpec { what, .. } => matches!(what, Broken::Short),
+            Self::NoSpec { what, .. } => matches!(what, Broken::Unread | Broken::Short),
             Self::NotThere { .. } | Self::NoPod { .. } | Self::Elsewhere { .. } => false,
         }
     }
@@ -89,6 +92,8 @@ impl Error {
 /// What is wrong with the text of a spec, without the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
+    /// See [`Error::File`].
+    File(lowtide_kernfs::Error),
     /// See [`Error::NoSpec`].
     NoSpec {
         /// Counted from one.
@@ -114,9 +119,10 @@ pub enum Fault {
 
 impl Fault {
     /// The error for such a text in the file at `path`.
-    pub(crate) fn at(self, path: PathBuf, cgroup: &str) -> Error {
-        let path = path.into_boxed_path();
+    pub(crate) fn at(self, path: &Path, cgroup: &str) -> Error {
+        let path = path.into();
         match self {
+            Self::File(error) => Error::File(error),
             Self::NoSpec { line, column, what } => Error::NoSpec { path, line, column, what },
             Self::NoPod { annotation, how } => Error::NoPod { path, annotation, how },
             Self::Elsewhere { found } => Error::Elsewhere { path, found, cgroup: cgroup.to_owned() },

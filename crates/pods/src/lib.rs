@@ -23,4 +23,4 @@ pub use config::{Runtime, parse};
 pub use error::{Broken, Error, Fault};
 pub use place::{Container, Place};
 pub use pod::{ANNOTATION, Pod, Wanted};
-pub use state::find;
+pub use state::{LIMIT, find};

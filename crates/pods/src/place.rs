@@ -80,7 +80,7 @@ fn kubepods(path: &str) -> Option<usize> {
     }
     // systemd's driver: a service or a scope may be a tenant's (`Delegate=`), and a slice that lies elsewhere than in the one that its name
     // begins with was not made by the host's systemd.
-    let mut slices = names.take_while(|(name, _)| name.ends_with(".slice"));
+    let mut slices = names.take_while(|(name, _)| name.strip_suffix(".slice").is_some());
     let (slice, end) = slices.find(|(name, _)| name.ends_with("-kubepods.slice"))?;
     (slices::expanded(slice).as_deref() == Some(&path[..end])).then_some(end)
 }
