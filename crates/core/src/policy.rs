@@ -94,6 +94,9 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// No policy has a longer name, in bytes.
+    pub const LONGEST_NAME: usize = 63;
+
     /// A policy called `name` that only watches, with every default.
     #[must_use]
     pub fn observe(name: &str) -> Self {

@@ -6,7 +6,7 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use lowtide_cgroup::Cgroup;
-use lowtide_core::{CgroupId, LeftOut, escape::escaped_bytes, left_out::Kind};
+use lowtide_core::{CgroupId, LeftOut, Policy, left_out::Kind};
 use lowtide_kernfs::Attribute;
 use lowtide_pods::{ANNOTATION, Wanted};
 use lowtide_policy::{Choice, PolicySet};
@@ -15,8 +15,6 @@ use crate::{lineage::is_below, pods::Whose, unchanged::is_old};
 
 /// The attribute.
 pub(crate) const ATTRIBUTE: &str = "user.lowtide_policy";
-/// No policy has a longer name.
-const LONGEST: usize = 63;
 
 /// What a target has for its policy other than from the files.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -79,25 +77,16 @@ pub(crate) struct Choices {
 
 #[derive(Debug)]
 struct Known {
-    value: Option<Value>,
+    value: Option<Wanted>,
     at: Duration,
     asked: bool,
-}
-
-/// What is written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Value {
-    /// It may be a name.
-    Text(Arc<str>),
-    /// It is none; this is what can be shown.
-    Odd(Arc<str>),
 }
 
 #[derive(Debug, Clone)]
 struct Said {
     by: Arc<str>,
     place: Written,
-    value: Value,
+    value: Wanted,
     /// Its owner was told already, in this turn, that it may not choose that.
     is_told: bool,
 }
@@ -113,29 +102,39 @@ impl Choices {
     /// Takes in the next cgroup of a walk in depth-first order.
     pub(crate) fn enter(&mut self, cgroup: &Cgroup) {
         let path = cgroup.path();
-        while self.above.last().is_some_and(|said| !is_below(path, &said.by)) {
-            self.above.pop();
-        }
+        self.leave_for(path);
         if let Some(value) = self.value(cgroup) {
             self.above.push(Said { by: Arc::clone(path), place: Written::Attribute, value, is_told: false });
         }
     }
 
-    /// What the cgroup that the walk is at, which is `whose`, chooses in place of the policy that the files give it, and which policy it is
-    /// held to.
+    /// What was said elsewhere than at or above `path` says nothing there.
+    fn leave_for(&mut self, path: &str) {
+        while self.above.last().is_some_and(|said| *said.by != *path && !is_below(path, &said.by)) {
+            self.above.pop();
+        }
+    }
+
+    /// What the cgroup at `path`, where the walk is and which is `whose`, chooses in place of the policy that the files give it, and which
+    /// policy it is held to.
     pub(crate) fn of(
         &mut self,
+        path: &str,
         given: usize,
         policies: &PolicySet,
         whose: &Whose,
     ) -> (usize, Option<Chosen>) {
+        if !policies.lets_choose() {
+            return (given, None);
+        }
+        self.leave_for(path);
         let Some(said) = self.said(whose) else { return (given, None) };
         let name = policies.policies().get(given).map(|policy| Arc::clone(&policy.name)).unwrap_or_default();
         let (written, choice) = match &said.value {
             // Its own is what it has: nothing is chosen.
-            Value::Text(text) if **text == *name => return (given, None),
-            Value::Text(text) => (text, policies.chosen(given, text)),
-            Value::Odd(shown) => (shown, None),
+            Wanted::Text(text) if **text == *name => return (given, None),
+            Wanted::Text(text) => (text, policies.chosen(given, text)),
+            Wanted::Odd(shown) => (shown, None),
         };
         let (policy, outcome) = match choice {
             Some(Choice::Off) => (given, Outcome::Off),
@@ -154,7 +153,7 @@ impl Choices {
     /// What counts: the nearest that says anything. Of a container's cgroup itself the attribute goes before the pod's annotation.
     fn said(&mut self, whose: &Whose) -> Option<&mut Said> {
         let Whose::Pods(pod, container) = whose else { return self.above.last_mut() };
-        let wanted = pod.wanted.as_ref().map(Value::from);
+        let wanted = pod.wanted.clone();
         let is_nearer = |said: &Said| *said.by == **container || is_below(&said.by, container);
         let (false, Some(value)) = (self.above.last().is_some_and(is_nearer), wanted) else {
             return self.above.last_mut();
@@ -173,7 +172,7 @@ impl Choices {
     }
 
     /// Read again within a minute: kernfs does not set the directory's ctime when it is written.
-    fn value(&mut self, cgroup: &Cgroup) -> Option<Value> {
+    fn value(&mut self, cgroup: &Cgroup) -> Option<Wanted> {
         let now = self.now;
         if let Some(known) = self.known.get_mut(&cgroup.id())
             && !is_old(known.at, cgroup, now)
@@ -181,8 +180,8 @@ impl Choices {
             known.asked = true;
             return known.value.clone();
         }
-        let value = match cgroup.dir().attribute(ATTRIBUTE, LONGEST) {
-            Ok(value) => value.map(Value::from),
+        let value = match cgroup.dir().attribute(ATTRIBUTE, Policy::LONGEST_NAME) {
+            Ok(value) => value.as_ref().map(written),
             Err(error) => {
                 if !error.is_gone() {
                     self.left_out.add(Kind::Choice, &error.to_string());
@@ -199,25 +198,10 @@ impl Choices {
     }
 }
 
-impl From<&Wanted> for Value {
-    fn from(wanted: &Wanted) -> Self {
-        match wanted {
-            Wanted::Text(text) => Self::Text(Arc::clone(text)),
-            Wanted::Odd(shown) => Self::Odd(Arc::clone(shown)),
-        }
-    }
-}
-
-impl From<Attribute> for Value {
-    fn from(value: Attribute) -> Self {
-        match value {
-            Attribute::Longer => Self::Odd(format!("(more than {LONGEST} bytes)").into()),
-            Attribute::Value(bytes) => {
-                let shown: Arc<str> = escaped_bytes(&bytes).into();
-                // What has to be escaped is no name.
-                if shown.as_bytes() == bytes { Self::Text(shown) } else { Self::Odd(shown) }
-            }
-        }
+fn written(attribute: &Attribute) -> Wanted {
+    match attribute {
+        Attribute::Longer => Wanted::longer(),
+        Attribute::Value(bytes) => Wanted::new(bytes),
     }
 }
 

@@ -47,7 +47,7 @@ impl Tree {
         let walked = mount.walk(|cgroup| {
             choices.enter(cgroup);
             if let Some(given) = policies.matching(cgroup.path()) {
-                let (policy, chosen) = choices.of(given, policies, &Whose::Nobodys);
+                let (policy, chosen) = choices.of(cgroup.path(), given, policies, &Whose::Nobodys);
                 let outcome = chosen.map(|chosen| chosen.outcome);
                 seen.push((cgroup.path().to_string(), policy, outcome));
             }
@@ -150,7 +150,7 @@ fn whose(wanted: Wanted) -> Whose {
     let pod = lowtide_pods::Pod {
         namespace: "shop".into(),
         name: "web-0".into(),
-        uid: "1".into(),
+        uid: Some("1".into()),
         container: "app".into(),
         wanted: Some(wanted),
     };
@@ -168,7 +168,7 @@ fn annotated(tree: &mut Tree, wanted: &Wanted) -> (Vec<Counts>, LeftOut) {
     let walked = mount.walk(|cgroup| {
         choices.enter(cgroup);
         if cgroup.path().starts_with(CONTAINER) {
-            let (_, chosen) = choices.of(0, policies, &whose(wanted.clone()));
+            let (_, chosen) = choices.of(cgroup.path(), 0, policies, &whose(wanted.clone()));
             seen.push(chosen.map(|chosen| (chosen.place, chosen.outcome)));
         }
         Descend::Yes
@@ -216,4 +216,36 @@ fn an_annotation_that_may_not_be_chosen_is_told_once() {
         );
         assert_eq!((why.as_slice(), told.count(Kind::Choice)), (&[&*expected][..], 1));
     }
+}
+
+/// Kind 5: nothing but the path tells where an annotation ends.
+#[test]
+fn an_annotation_is_of_its_own_container_alone() {
+    let policies = parse(Path::new("lowtide.yaml"), POLICIES).unwrap().config.policies;
+    let mut choices = Choices::default();
+    choices.begin(Duration::ZERO);
+    let off = whose(Wanted::Text("off".into()));
+    let below = format!("{CONTAINER}/a");
+    let beside = format!("{CONTAINER}a");
+    for (path, whose, outcome) in [
+        (CONTAINER, &off, Some(Outcome::Off)),
+        (&below, &off, Some(Outcome::Off)),
+        (&beside, &Whose::Nobodys, None),
+        ("/web/z", &Whose::Nobodys, None),
+    ] {
+        let (policy, chosen) = choices.of(path, 0, &policies, whose);
+        assert_eq!((policy, chosen.map(|chosen| chosen.outcome)), (0, outcome), "{path}");
+    }
+}
+
+#[test]
+fn where_nobody_may_choose_nobody_is_heard() {
+    let policies =
+        "policies: [{ name: web, match: [/web/**] }, { name: db, match: [/db/**], may_choose: [] }]";
+    let policies = parse(Path::new("lowtide.yaml"), policies).unwrap().config.policies;
+    let mut choices = Choices::default();
+    choices.begin(Duration::ZERO);
+    let harsh = whose(Wanted::Text("harsh".into()));
+    assert_eq!(choices.of(CONTAINER, 0, &policies, &harsh), (0, None));
+    assert_eq!(choices.end(), LeftOut::default());
 }

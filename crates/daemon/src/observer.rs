@@ -91,7 +91,7 @@ struct Walk {
     protected: Vec<Arc<str>>,
     /// What could not be looked at, with the policy that names it.
     unseen: Vec<(Arc<str>, usize)>,
-    /// Pods' cgroups of which nobody knows whether they are for the policy that asks for namespaces.
+    /// Cgroups of pods that are in no container that is known, and that a policy would be for that asks whose they are.
     unnamed: Vec<(Arc<str>, usize)>,
     /// What could not be looked at and may have what must not be touched.
     lost: Vec<Arc<str>>,
@@ -361,7 +361,9 @@ impl Observer {
                 let policy = match named {
                     Named::Policy(policy) => policy,
                     Named::Unknown(policy) => {
-                        let list = if whose == Whose::Later { &mut walk.unseen } else { &mut walk.unnamed };
+                        // A container whose pod is known in another turn may be a target then, as it may have been in the last one.
+                        let is_passing = matches!(whose, Whose::Later | Whose::Unknown);
+                        let list = if is_passing { &mut walk.unseen } else { &mut walk.unnamed };
                         list.push((Arc::clone(cgroup.path()), policy));
                         return Descend::Yes;
                     }
@@ -379,7 +381,7 @@ impl Observer {
                     return Descend::Yes;
                 };
                 let (id, path) = (cgroup.id(), Arc::clone(cgroup.path()));
-                let (policy, choice) = choices.of(policy, policies, &whose);
+                let (policy, choice) = choices.of(&path, policy, policies, &whose);
                 walk.chosen.extend(choice.map(|choice| (id, choice)));
                 walk.pods.extend(whose.pod().map(|pod| (id, Arc::clone(pod))));
                 walk.candidates.push(Candidate { id, path, policy, populated });
@@ -392,7 +394,7 @@ impl Observer {
         drop(reserve);
         walk.levels = lineage.into_levels();
         left_out.join(self.choices.end());
-        left_out.join(self.pods.end());
+        left_out.join(self.pods.end(&self.root));
         for why in &failed {
             left_out.add(Kind::Cgroup, why);
         }

@@ -228,3 +228,19 @@ fn nobody_has_more_in_swap_than_there_is() {
     assert_eq!(memory(&sight, "/a").swap_current, Some(Bytes::kib(2040)));
     assert_eq!(sight.left_out.count(Kind::Value), 1);
 }
+
+const POD: &str = "kubepods/besteffort/pod1";
+
+/// Kind 4: it may have been a target before the daemon was started anew, and may be one again. The pod as a whole is none.
+#[test]
+fn a_container_that_nobody_can_say_of_whose_it_is_counts_as_not_looked_at() {
+    let container = format!("{POD}/{}", "a".repeat(64));
+    for key in ["may_choose: [off]", "namespaces: [shop]"] {
+        let host = Host::new(&["kubepods", "kubepods/besteffort", POD, &container]);
+        let text = format!("policies: [{{ name: a, match: [/kubepods/**], {key} }}]");
+        let policies = parse(Path::new("lowtide.yaml"), &text).unwrap().config.policies;
+        let sight = host.observer().look(&policies, Duration::ZERO, Duration::MAX).unwrap();
+        assert_eq!((paths(&sight).len(), sight.left_out.count(Kind::Pod)), (0, 1), "{key}");
+        assert_eq!(sight.unseen, [Arc::from(format!("/{container}"))], "{key}");
+    }
+}

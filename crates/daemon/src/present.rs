@@ -271,7 +271,8 @@ fn write_decision(text: &mut String, cgroup: &CgroupView) -> std::fmt::Result {
 /// Whose it is.
 fn write_pod(text: &mut String, pod: &Pod) -> std::fmt::Result {
     let Pod { namespace, name, uid, container, .. } = pod;
-    writeln!(text, "  container {container} of pod {name} in namespace {namespace} (UID {uid})")
+    let uid = uid.as_ref().map(|uid| format!(" (UID {uid})")).unwrap_or_default();
+    writeln!(text, "  container {container} of pod {name} in namespace {namespace}{uid}")
 }
 
 /// Where its policy comes from, if not from the files alone.
@@ -534,10 +535,10 @@ pub(crate) fn not_a_target(path: &str, view: &View) -> String {
          is gone",
         escaped(path)
     );
-    if view.asks_for_namespaces && Place::of(path) != Place::Outside {
+    if view.asks_for_pods && Place::of(path) != Place::Outside {
         message.push_str(
-            "; or a policy with `namespaces` may be for it, and its pod is not known: it is held to none until then, and `status` says \
-             why under `left out, pod`",
+            "; or a policy with `namespaces` or `may_choose` may be for it, and its pod is not known: it is held to none until then, and \
+             `status` says why under `left out, pod`",
         );
     }
     if view.cgroup("/").is_some() {

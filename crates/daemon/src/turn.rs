@@ -285,7 +285,7 @@ impl Loop {
             ticks: self.ticks,
             sampling,
             left_out,
-            asks_for_namespaces: config.policies.asks_for_namespaces(),
+            asks_for_pods: config.policies.asks_for_namespaces() || config.policies.lets_choose(),
             policies,
             done,
             ..view

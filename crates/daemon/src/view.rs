@@ -76,7 +76,7 @@ pub(crate) struct View {
     pub(crate) watermarks: Option<WatermarksView>,
     /// Some policy is for certain namespaces alone.
     #[serde(skip)]
-    pub(crate) asks_for_namespaces: bool,
+    pub(crate) asks_for_pods: bool,
     /// The policies in force.
     #[serde(skip)]
     pub(crate) policies: Vec<Policy>,
@@ -263,7 +263,7 @@ impl View {
             queued: 0,
             balancer: Vec::new(),
             watermarks: None,
-            asks_for_namespaces: false,
+            asks_for_pods: false,
             policies: Vec::new(),
             done: None,
             cgroups,

@@ -10,7 +10,7 @@ use nix::{
     unistd,
 };
 
-use crate::{Error, Fault, HowRead, Kernel, Operation, Result, error::Operation::Open};
+use crate::{Error, Fault, HowRead, Kernel, Operation, Reader, Result, error::Operation::Open};
 
 /// No file that lowtide reads comes near this; /proc/zoneinfo of a machine with 512 CPUs is about 300 KiB.
 pub const READ_LIMIT: usize = 4 << 20;
@@ -52,6 +52,12 @@ pub trait Files {
     /// The whole file, or `None` where there is none.
     fn read_optional(&self, path: impl AsRef<Path>) -> Result<Option<String>> {
         optional(self.read(path))
+    }
+
+    /// A file that may be longer than [`READ_LIMIT`], to be read piece by piece up to `limit` bytes, or `None` where there is none.
+    fn reader(&self, path: impl AsRef<Path>, limit: usize) -> Result<Option<Reader>> {
+        let path = path.as_ref();
+        Ok(optional(self.opened(path))?.map(|file| Reader::new(file, self.shown(path), limit)))
     }
 
     /// A file that the kernel renders in one piece, or `None` where there is none.
@@ -166,7 +172,7 @@ pub(crate) fn open_error(path: PathBuf, errno: Errno) -> Error {
 }
 
 /// An error that does not know its file yet, so that the path is built only when something failed.
-enum Failure {
+pub(crate) enum Failure {
     System(Operation, Errno),
     TooLarge(usize),
     ShortWrite { written: usize, length: usize },
@@ -174,7 +180,7 @@ enum Failure {
 }
 
 impl Failure {
-    fn at(self, path: &Path) -> Error {
+    pub(crate) fn at(self, path: &Path) -> Error {
         let path = path.into();
         match self {
             Self::System(operation, errno) => Error::System { operation, path, errno },
@@ -194,7 +200,7 @@ pub struct Opened {
 
 impl Opened {
     /// What read(2) gives, nothing at the end; again after a signal.
-    fn read_some(&self, chunk: &mut [u8]) -> Result<usize, Failure> {
+    pub(crate) fn read_some(&self, chunk: &mut [u8]) -> Result<usize, Failure> {
         let room = match self.how {
             HowRead::Whole => chunk.len(),
             HowRead::Pieces(most) => chunk.len().min(most.max(1)),

@@ -10,7 +10,7 @@
 //! [`bind_thread`] are about the calling thread: what it cost, and where it runs.
 //!
 //! Nothing here creates a file, follows a magic link, leaves the root through a symbolic link, or reads more than
-//! [`READ_LIMIT`] bytes ([`LIST_LIMIT`] of a list, line by line). Every error names the file as the operator would type it.
+//! [`READ_LIMIT`] bytes ([`LIST_LIMIT`] of a list, line by line; a [`Reader`] has its own limit). Every error names the file as the operator would type it.
 
 mod affinity;
 mod cpu;
@@ -20,6 +20,7 @@ mod error;
 mod files;
 mod kernel;
 pub mod parse;
+mod reader;
 mod root;
 mod swap;
 mod writes;
@@ -32,6 +33,7 @@ pub use error::{Error, Fault, Operation, Result, shown};
 pub use files::{Files, LINE_LIMIT, LIST_LIMIT, READ_LIMIT};
 pub use kernel::{HowRead, Kernel};
 pub use nix::errno::Errno;
+pub use reader::Reader;
 pub use root::Root;
 pub use swap::{swap_off, swap_on};
 pub use writes::{Told, WatchedDir, Writes};

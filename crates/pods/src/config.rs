@@ -1,12 +1,15 @@
 //! What an OCI runtime spec (config.json) says of the pod.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{
+    io::{self, BufReader, Read},
+    sync::Arc,
+};
 
 use lowtide_core::escape::escaped;
 use serde::Deserialize;
 use serde_json::error::Category;
 
-use crate::{Container, Pod, Wanted, error::Fault, slices};
+use crate::{Broken, Container, Pod, Wanted, error::Fault, slices};
 
 /// Whose spec it is. Each has its own annotations, and those of the other one may be the pod's: CRI-O copies all annotations of a pod.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,50 +24,46 @@ pub enum Runtime {
 
 /// The spec, as far as it is read.
 #[derive(Deserialize)]
-struct Spec<'s> {
-    #[serde(borrow, default)]
-    annotations: Annotations<'s>,
-    #[serde(borrow, default)]
-    linux: Linux<'s>,
+struct Spec {
+    #[serde(default)]
+    annotations: Annotations,
+    #[serde(default)]
+    linux: Linux,
 }
 
 #[derive(Deserialize, Default)]
-struct Linux<'s> {
-    #[serde(borrow, rename = "cgroupsPath", default)]
-    cgroups_path: Option<Text<'s>>,
+struct Linux {
+    #[serde(rename = "cgroupsPath", default)]
+    cgroups_path: Option<String>,
 }
 
 #[derive(Deserialize, Default)]
 #[serde(default)]
-struct Annotations<'s> {
-    #[serde(borrow, rename = "io.kubernetes.cri.container-type")]
-    cri_type: Option<Text<'s>>,
-    #[serde(borrow, rename = "io.kubernetes.cri.sandbox-namespace")]
-    cri_namespace: Option<Text<'s>>,
-    #[serde(borrow, rename = "io.kubernetes.cri.sandbox-name")]
-    cri_name: Option<Text<'s>>,
-    #[serde(borrow, rename = "io.kubernetes.cri.sandbox-uid")]
-    cri_uid: Option<Text<'s>>,
-    #[serde(borrow, rename = "io.kubernetes.cri.container-name")]
-    cri_container: Option<Text<'s>>,
-    #[serde(borrow, rename = "io.kubernetes.pod.namespace")]
-    namespace: Option<Text<'s>>,
-    #[serde(borrow, rename = "io.kubernetes.pod.name")]
-    name: Option<Text<'s>>,
-    #[serde(borrow, rename = "io.kubernetes.pod.uid")]
-    uid: Option<Text<'s>>,
-    #[serde(borrow, rename = "io.kubernetes.container.name")]
-    container: Option<Text<'s>>,
-    #[serde(borrow, rename = "lowtide.io/policy")]
-    policy: Option<Text<'s>>,
+struct Annotations {
+    #[serde(rename = "io.kubernetes.cri.container-type")]
+    cri_type: Option<String>,
+    #[serde(rename = "io.kubernetes.cri.sandbox-namespace")]
+    cri_namespace: Option<String>,
+    #[serde(rename = "io.kubernetes.cri.sandbox-name")]
+    cri_name: Option<String>,
+    #[serde(rename = "io.kubernetes.cri.sandbox-uid")]
+    cri_uid: Option<String>,
+    #[serde(rename = "io.kubernetes.cri.container-name")]
+    cri_container: Option<String>,
+    #[serde(rename = "io.kubernetes.pod.namespace")]
+    namespace: Option<String>,
+    #[serde(rename = "io.kubernetes.pod.name")]
+    name: Option<String>,
+    #[serde(rename = "io.kubernetes.pod.uid")]
+    uid: Option<String>,
+    #[serde(rename = "io.kubernetes.container.name")]
+    container: Option<String>,
+    #[serde(rename = "lowtide.io/policy")]
+    policy: Option<String>,
 }
 
-/// Borrowed where nothing in it is escaped.
-#[derive(Deserialize)]
-struct Text<'s>(#[serde(borrow)] Cow<'s, str>);
-
 /// A name with the annotation that it comes from.
-type Named<'a, 's> = (&'static str, &'a Option<Text<'s>>);
+type Named<'a> = (&'static str, &'a Option<String>);
 
 /// The container in the sandbox's spec, as kubelet and CRI-O call it.
 const SANDBOX: &str = "POD";
@@ -74,17 +73,18 @@ const NO_NAME: &str = "not a name that Kubernetes allows";
 const LABEL: usize = 63;
 const SUBDOMAIN: usize = 253;
 
-/// Whose `container` is by `text`, the spec that `runtime` has of its ID.
+/// Whose `container` is by `spec`, what `runtime` has of its ID. It is read piece by piece, and what is not looked for is passed over: a
+/// pod's owner makes a spec as long as it likes.
 ///
 /// # Errors
 ///
-/// If it is no spec, of no container of a pod, or of another cgroup: a name alone is no identity.
-pub fn parse(runtime: Runtime, text: &str, container: Container<'_>) -> Result<Pod, Fault> {
-    let spec: Spec<'_> = serde_json::from_str(text).map_err(|error| no_spec(&error))?;
+/// If it cannot be read, or is no spec, of no container of a pod, or of another cgroup: a name alone is no identity.
+pub fn parse(runtime: Runtime, spec: impl Read, container: Container<'_>) -> Result<Pod, Fault> {
+    let spec: Spec = serde_json::from_reader(BufReader::new(spec)).map_err(no_spec)?;
     belongs(spec.linux.cgroups_path.as_ref(), container)?;
     let Annotations { cri_type, .. } = &spec.annotations;
     let annotations = &spec.annotations;
-    let [namespace, pod, uid, name]: [Named<'_, '_>; 4] = match runtime {
+    let [namespace, pod, uid, name]: [Named<'_>; 4] = match runtime {
         Runtime::Containerd => [
             ("io.kubernetes.cri.sandbox-namespace", &annotations.cri_namespace),
             ("io.kubernetes.cri.sandbox-name", &annotations.cri_name),
@@ -99,31 +99,36 @@ pub fn parse(runtime: Runtime, text: &str, container: Container<'_>) -> Result<P
         ],
     };
     let is_sandbox = match runtime {
-        Runtime::Containerd => cri_type.as_ref().is_some_and(|kind| kind.0 == "sandbox"),
-        Runtime::CriO => name.1.as_ref().is_some_and(|name| name.0 == SANDBOX),
+        Runtime::Containerd => cri_type.as_ref().is_some_and(|kind| kind == "sandbox"),
+        Runtime::CriO => name.1.as_ref().is_some_and(|name| name == SANDBOX),
     };
     Ok(Pod {
         namespace: valid(namespace, LABEL)?,
         name: valid(pod, SUBDOMAIN)?,
-        uid: valid(uid, LABEL)?,
+        uid: uid.1.is_some().then(|| valid(uid, LABEL)).transpose()?,
         container: if is_sandbox { SANDBOX.into() } else { valid(name, LABEL)? },
-        wanted: annotations.policy.as_ref().map(|text| Wanted::new(&text.0)),
+        wanted: annotations.policy.as_ref().map(|text| Wanted::new(text.as_bytes())),
     })
 }
 
 /// What serde has to say may quote the file.
-fn no_spec(error: &serde_json::Error) -> Fault {
+fn no_spec(error: serde_json::Error) -> Fault {
+    let (line, column) = (error.line(), error.column());
     let what = match error.classify() {
-        Category::Io | Category::Syntax => "no JSON",
-        Category::Eof => "it ends too early",
-        Category::Data => "what is read of it is no text, or is there twice",
+        Category::Io => match io::Error::from(error).downcast() {
+            Ok(error) => return Fault::File(error),
+            Err(_) => Broken::Unread,
+        },
+        Category::Syntax => Broken::Syntax,
+        Category::Eof => Broken::Short,
+        Category::Data => Broken::Data,
     };
-    Fault::NoSpec { line: error.line(), column: error.column(), what }
+    Fault::NoSpec { line, column, what }
 }
 
-fn belongs(written: Option<&Text<'_>>, container: Container<'_>) -> Result<(), Fault> {
+fn belongs(written: Option<&String>, container: Container<'_>) -> Result<(), Fault> {
     const SHOWN: usize = 256;
-    let written = written.map_or("", |text| &text.0);
+    let written = written.map_or("", String::as_str);
     if slices::cgroup(written).as_deref() == Some(container.cgroup()) {
         return Ok(());
     }
@@ -132,12 +137,12 @@ fn belongs(written: Option<&Text<'_>>, container: Container<'_>) -> Result<(), F
 }
 
 /// A name as Kubernetes allows it: nothing of it has to be escaped anywhere.
-fn valid((annotation, text): Named<'_, '_>, longest: usize) -> Result<Arc<str>, Fault> {
-    let Some(Text(text)) = text else { return Err(Fault::NoPod { annotation, how: ABSENT }) };
+fn valid((annotation, text): Named<'_>, longest: usize) -> Result<Arc<str>, Fault> {
+    let Some(text) = text else { return Err(Fault::NoPod { annotation, how: ABSENT }) };
     let allowed =
         |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.');
     if (1..=longest).contains(&text.len()) && text.bytes().all(allowed) {
-        Ok(text.as_ref().into())
+        Ok(text.as_str().into())
     } else {
         Err(Fault::NoPod { annotation, how: NO_NAME })
     }

@@ -30,7 +30,7 @@ fn spec(more: &[&str]) -> String {
 fn parsed(text: &str) -> Result<Pod, Fault> {
     let path = cgroup();
     let Place::Container(container) = Place::of(&path) else { panic!("{path}") };
-    parse(Runtime::Containerd, text, container)
+    parse(Runtime::Containerd, text.as_bytes(), container)
 }
 
 fn wanted(value: &str) -> Option<Wanted> {
@@ -40,8 +40,19 @@ fn wanted(value: &str) -> Option<Wanted> {
 #[test]
 fn names_and_no_more() {
     let pod = parsed(&spec(&[])).unwrap();
-    assert_eq!((pod.to_string(), &*pod.uid, &pod.wanted), ("shop/web-0.x/app".to_owned(), UID, &None));
+    assert_eq!(
+        (pod.to_string(), pod.uid.as_deref(), &pod.wanted),
+        ("shop/web-0.x/app".to_owned(), Some(UID), &None)
+    );
     assert!(!format!("{pod:?}").contains("hunter2"));
+}
+
+/// containerd before 1.6.11.
+#[test]
+fn a_spec_without_a_uid_says_whose_it_is() {
+    let text = spec(&[]).replace(&format!(r#""io.kubernetes.cri.sandbox-uid":"{UID}","#), "");
+    let pod = parsed(&text).unwrap();
+    assert_eq!((pod.to_string(), pod.uid), ("shop/web-0.x/app".to_owned(), None));
 }
 
 /// Kind 1: a pod's owner writes whatever the API server takes for an annotation.

@@ -1,4 +1,4 @@
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use lowtide_core::escape::escaped;
 use lowtide_kernfs::shown;
@@ -32,7 +32,7 @@ pub enum Error {
         /// Counted from one.
         column: usize,
         /// How it is none.
-        what: &'static str,
+        what: Broken,
     },
     /// The spec is of no container of a pod.
     #[error("{}: the annotation `{annotation}` is {how}: this is no container of a pod", shown(path))]
@@ -60,9 +60,40 @@ pub enum Error {
     },
 }
 
+/// How a text is no spec. No part of it is quoted: secrets are in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Broken {
+    /// What it is read from failed.
+    #[error("it cannot be read")]
+    Unread,
+    /// It is no JSON.
+    #[error("no JSON")]
+    Syntax,
+    /// The runtime may be writing it.
+    #[error("it ends too early")]
+    Short,
+    /// A part that is read is something else.
+    #[error("what is read of it is no text, or is there twice")]
+    Data,
+}
+
+impl Error {
+    /// Whether it may be over as soon as the file is looked at again: the system had no descriptor for it, or the runtime is writing it.
+    #[must_use]
+    pub const fn may_pass(&self) -> bool {
+        match self {
+            Self::File(error) => error.errno().is_some(),
+            Self::NoSpec { what, .. } => matches!(what, Broken::Unread | Broken::Short),
+            Self::NotThere { .. } | Self::NoPod { .. } | Self::Elsewhere { .. } => false,
+        }
+    }
+}
+
 /// What is wrong with the text of a spec, without the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
+    /// See [`Error::File`].
+    File(lowtide_kernfs::Error),
     /// See [`Error::NoSpec`].
     NoSpec {
         /// Counted from one.
@@ -70,7 +101,7 @@ pub enum Fault {
         /// Counted from one.
         column: usize,
         /// How it is none.
-        what: &'static str,
+        what: Broken,
     },
     /// See [`Error::NoPod`].
     NoPod {
@@ -88,9 +119,10 @@ pub enum Fault {
 
 impl Fault {
     /// The error for such a text in the file at `path`.
-    pub(crate) fn at(self, path: PathBuf, cgroup: &str) -> Error {
-        let path = path.into_boxed_path();
+    pub(crate) fn at(self, path: &Path, cgroup: &str) -> Error {
+        let path = path.into();
         match self {
+            Self::File(error) => Error::File(error),
             Self::NoSpec { line, column, what } => Error::NoSpec { path, line, column, what },
             Self::NoPod { annotation, how } => Error::NoPod { path, annotation, how },
             Self::Elsewhere { found } => Error::Elsewhere { path, found, cgroup: cgroup.to_owned() },

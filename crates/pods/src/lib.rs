@@ -20,7 +20,7 @@ mod slices;
 mod state;
 
 pub use config::{Runtime, parse};
-pub use error::{Error, Fault};
+pub use error::{Broken, Error, Fault};
 pub use place::{Container, Place};
 pub use pod::{ANNOTATION, Pod, Wanted};
-pub use state::find;
+pub use state::{LIMIT, find};

@@ -1,3 +1,5 @@
+use crate::slices;
+
 /// Where a cgroup is, as far as its path tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place<'p> {
@@ -25,12 +27,11 @@ impl<'p> Place<'p> {
     /// them as it likes.
     #[must_use]
     pub fn of(path: &'p str) -> Self {
-        let mut names = names(path);
-        if !names.any(|(name, _)| is_kubepods(name)) {
-            return Self::Outside;
-        }
-        let container = names.find_map(|(name, end)| Some(Container { id: id(name)?, cgroup: &path[..end] }));
-        container.map_or(Self::Inside, Self::Container)
+        let Some(root) = kubepods(path) else { return Self::Outside };
+        let below = names(path).skip_while(|(_, end)| *end <= root);
+        let mut containers =
+            below.filter_map(|(name, end)| Some(Container { id: id(name)?, cgroup: &path[..end] }));
+        containers.next().map_or(Self::Inside, Self::Container)
     }
 }
 
@@ -58,9 +59,39 @@ fn names(path: &str) -> impl Iterator<Item = (&str, usize)> {
     })
 }
 
-/// What kubelet calls the top of its tree; with a cgroup root, systemd's name of the slice begins with that of the root.
-fn is_kubepods(name: &str) -> bool {
-    matches!(name, "kubepods" | "kubepods.slice") || name.ends_with("-kubepods.slice")
+/// Where the name of kubelet's own cgroup ends in `path`, if that is there.
+///
+/// A tenant with a subtree of its own may call a cgroup in it `kubepods` as well, to be taken for a pod that nobody knows. So it counts only
+/// where root alone names what lies above it: at the top, or where kubelet's `cgroupRoot` puts it.
+fn kubepods(path: &str) -> Option<usize> {
+    if !path.starts_with('/') {
+        return None;
+    }
+    let mut names = names(path).skip(1);
+    let (top, end) = names.next()?;
+    if matches!(top, "kubepods" | "kubepods.slice") {
+        return Some(end);
+    }
+    if is_plain(top) {
+        return names.next().filter(|(name, _)| *name == "kubepods").map(|(_, end)| end);
+    }
+    if TENANTS.contains(&top) {
+        return None;
+    }
+    // systemd's driver: a service or a scope may be a tenant's (`Delegate=`), and a slice that lies elsewhere than in the one that its name
+    // begins with was not made by the host's systemd.
+    let mut slices = names.take_while(|(name, _)| name.strip_suffix(".slice").is_some());
+    let (slice, end) = slices.find(|(name, _)| name.ends_with("-kubepods.slice"))?;
+    (slices::expanded(slice).as_deref() == Some(&path[..end])).then_some(end)
+}
+
+/// Where users and other managers of containers have theirs, so that others than root may name what lies below.
+const TENANTS: [&str; 7] =
+    ["docker", "libpod_parent", "lxc", "machine", "machine.slice", "user", "user.slice"];
+
+/// A name as kubelet's `cgroupRoot` has it with the driver for cgroupfs: `/kubelet` with kind. What systemd makes has a dot in it.
+fn is_plain(name: &str) -> bool {
+    !name.is_empty() && !name.contains('.') && !TENANTS.contains(&name)
 }
 
 /// The ID in the name of a container's cgroup.
@@ -103,6 +134,8 @@ mod tests {
                 "/kubepods/besteffort/pod1",
                 "/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-pod1.slice",
                 "/kubepods/pod1",
+                "/kubelet/kubepods/burstable/pod1",
+                "/a.slice/a-b.slice/a-b-kubepods.slice/a-b-kubepods-pod1.slice",
             ] {
                 let cgroup = format!("{above}/{name}");
                 // What lies below is named by the container.
@@ -136,10 +169,47 @@ mod tests {
             format!("/cri-containerd-{a}.scope"),
             format!("/mykubepods.slice/{a}"),
             format!("/kubepods.slices/{a}"),
+            format!("kubepods/{a}"),
+            format!("a/kubepods/{a}"),
+            format!("//kubepods/{a}"),
             String::new(),
             "/".into(),
         ] {
             assert_eq!(Place::of(&path), Place::Outside, "{path}");
+        }
+    }
+
+    /// Kind 5: whoever has a subtree names what is in it.
+    #[test]
+    fn what_a_tenant_calls_kubepods_is_not_kubelets() {
+        let a = hex('a');
+        for above in [
+            "/user.slice/user-1000.slice/user@1000.service/x-kubepods.slice",
+            "/user.slice/user-1000.slice/user@1000.service/kubepods",
+            "/user.slice/user-kubepods.slice",
+            "/user/kubepods",
+            &format!("/system.slice/docker-{a}.scope/kubepods"),
+            &format!("/system.slice/docker-{a}.scope/kubepods.slice"),
+            "/system.slice/web.service/system-kubepods.slice",
+            "/system.slice/kubepods",
+            "/system.slice/x-kubepods.slice",
+            &format!("/docker/{a}/kubepods"),
+            &format!("/docker/{a}/kubelet/kubepods"),
+            "/docker/kubepods",
+            "/lxc.payload.a/kubepods",
+            "/machine.slice/machine-kubepods.slice",
+            "/machine.slice/libpod-a.scope/kubepods",
+            "/kubelet/a/kubepods",
+            "/kubelet/kubepods.slice",
+            "/kubelet/x-kubepods.slice",
+            "/x-kubepods.slice",
+        ] {
+            for below in
+                [String::new(), "/a".into(), format!("/pod1/{a}"), format!("/cri-containerd-{a}.scope")]
+            {
+                let path = format!("{above}{below}");
+                assert_eq!(Place::of(&path), Place::Outside, "{path}");
+            }
         }
     }
 

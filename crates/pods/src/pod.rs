@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use lowtide_core::escape::escaped;
+use lowtide_core::{Policy, escape::escaped_bytes};
 
 /// The pod's annotation with which its owner chooses a policy.
 pub const ANNOTATION: &str = "lowtide.io/policy";
@@ -12,8 +12,8 @@ pub struct Pod {
     pub namespace: Arc<str>,
     /// The pod's name, a DNS subdomain: at most 253 characters.
     pub name: Arc<str>,
-    /// The pod's UID. That of a static pod is no UUID.
-    pub uid: Arc<str>,
+    /// The pod's UID, if the runtime tells it: containerd does since 1.6.11. That of a static pod is no UUID.
+    pub uid: Option<Arc<str>>,
     /// The container in the pod, a DNS label; `POD` for the sandbox itself.
     pub container: Arc<str>,
     /// What the pod's owner has chosen, if the runtime lets its annotation be seen.
@@ -21,25 +21,31 @@ pub struct Pod {
     pub wanted: Option<Wanted>,
 }
 
-/// The value of [`ANNOTATION`], fit for a terminal.
+/// What an owner has chosen, in [`ANNOTATION`] or in an attribute of its cgroup, fit for a terminal.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Wanted {
-    /// It may be a name, or `off`: at most [`LONGEST`](Self::LONGEST) bytes, nothing that would have to be escaped.
+    /// It may be the name of a policy, or `off`: at most [`Policy::LONGEST_NAME`] bytes, nothing that would have to be escaped.
     Text(Arc<str>),
     /// It is neither; this is what can be shown.
     Odd(Arc<str>),
 }
 
 impl Wanted {
-    /// No policy has a longer name.
-    pub const LONGEST: usize = 63;
-
-    pub(crate) fn new(text: &str) -> Self {
-        if text.len() > Self::LONGEST {
-            return Self::Odd(format!("(more than {} bytes)", Self::LONGEST).into());
+    /// What is written, whatever the bytes are.
+    #[must_use]
+    pub fn new(written: &[u8]) -> Self {
+        if written.len() > Policy::LONGEST_NAME {
+            return Self::longer();
         }
-        let shown = escaped(text);
-        if *shown == *text { Self::Text(text.into()) } else { Self::Odd(shown.into()) }
+        let shown: Arc<str> = escaped_bytes(written).into();
+        // What has to be escaped is no name.
+        if shown.as_bytes() == written { Self::Text(shown) } else { Self::Odd(shown) }
+    }
+
+    /// What has more bytes than a name may have.
+    #[must_use]
+    pub fn longer() -> Self {
+        Self::Odd(format!("(more than {} bytes)", Policy::LONGEST_NAME).into())
     }
 }
 

@@ -18,7 +18,7 @@ pub(crate) fn cgroup(cgroups_path: &str) -> Option<String> {
 }
 
 /// `a-b.slice` is `/a.slice/a-b.slice`.
-fn expanded(slice: &str) -> Option<String> {
+pub(crate) fn expanded(slice: &str) -> Option<String> {
     let stem = slice.strip_suffix(".slice")?;
     if stem.is_empty() || stem.split('-').any(|part| part.is_empty() || part.contains('/')) {
         return None;

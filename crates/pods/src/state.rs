@@ -31,26 +31,54 @@ const STATES: [State; 3] = [
     },
 ];
 
+/// No container with a longer spec can be started: execve(2) takes 6 MiB of arguments and environment (fs/exec.c, `bprm_stack_limits`: three
+/// quarters of `_STK_LIM`), and JSON writes six bytes for one at most.
+pub const LIMIT: usize = 64 << 20;
+
 /// Whose `container` is.
 ///
-/// The file is at most [`lowtide_kernfs::READ_LIMIT`] bytes long, and no link below the directory of the runtime is followed.
+/// The file is at most [`LIMIT`] bytes long, and no link below the directory of the runtime is followed. What is read is added to `bytes`.
 ///
 /// # Errors
 ///
-/// If no runtime has it, or if what a runtime has does not say.
-pub fn find(root: &Root, container: Container<'_>) -> Result<Pod, Error> {
-    for State { runtime, directory, spec } in &STATES {
-        let Some(directory) = optional(root.dir(directory))? else { continue };
-        let path = format!("{}/{spec}", container.id());
-        let Some(text) = directory.read_optional(&path)? else { continue };
-        let pod = parse(*runtime, &text, container);
-        return pod.map_err(|fault| fault.at(directory.shown(path.as_ref()), container.cgroup()));
+/// If no runtime has it, or if what a runtime has does not say. What is odd about the directory of one runtime says nothing about the
+/// others: they are looked into all the same, and the first error is the one that counts.
+pub fn find(root: &Root, container: Container<'_>, bytes: &mut usize) -> Result<Pod, Error> {
+    find_within(LIMIT, root, container, bytes)
+}
+
+fn find_within(limit: usize, root: &Root, container: Container<'_>, bytes: &mut usize) -> Result<Pod, Error> {
+    let mut first = None;
+    for state in &STATES {
+        match state.find(limit, root, container, bytes) {
+            Ok(Some(pod)) => return Ok(pod),
+            Ok(None) => {}
+            Err(error) => drop(first.get_or_insert(error)),
+        }
     }
-    Err(Error::NotThere {
+    Err(first.unwrap_or_else(|| Error::NotThere {
         cgroup: container.cgroup().to_owned(),
         id: container.id().to_owned(),
         looked: STATES.map(|state| format!("/{}", state.directory)).join(", "),
-    })
+    }))
+}
+
+impl State {
+    /// Whose `container` is; `None` if this runtime has none of its ID.
+    fn find(
+        &self,
+        limit: usize,
+        root: &Root,
+        container: Container<'_>,
+        bytes: &mut usize,
+    ) -> Result<Option<Pod>, Error> {
+        let Some(directory) = optional(root.dir(self.directory))? else { return Ok(None) };
+        let path = format!("{}/{}", container.id(), self.spec);
+        let Some(mut file) = directory.reader(&path, limit)? else { return Ok(None) };
+        let pod = parse(self.runtime, &mut file, container);
+        *bytes += file.length();
+        pod.map(Some).map_err(|fault| fault.at(file.path(), container.cgroup()))
+    }
 }
 
 fn optional<T>(result: lowtide_kernfs::Result<T>) -> lowtide_kernfs::Result<Option<T>> {

@@ -226,8 +226,7 @@ impl<'s> Seen<'s> {
             }
             self.patterns.insert(key, (policy.clone(), source, pattern.span.clone()));
             if self.warnings.len() <= MAX_PROBLEMS {
-                self.warnings
-                    .extend(pointless(source, &pattern.span, text).filter(|_| namespaces.is_empty()));
+                self.warnings.extend(pointless(source, &pattern.span, text, !namespaces.is_empty()));
                 self.warnings.extend(hint(source, &pattern.span, text));
             }
         }
@@ -247,9 +246,12 @@ fn same_pattern(source: &Source, at: &At<Match>, text: &str, policy: &str, other
     )
 }
 
-/// Patterns that are allowed, but cannot be meant.
-fn pointless(source: &Source, span: &Span, pattern: &str) -> Option<Problem> {
+/// Patterns that are allowed, but cannot be meant. With `namespaces` a pattern may match everything: pods alone are meant.
+fn pointless(source: &Source, span: &Span, pattern: &str, asks: bool) -> Option<Problem> {
     let (message, help) = if pattern == "/**" {
+        if asks {
+            return None;
+        }
         (
             "`/**` matches every cgroup of the host",
             "name the slices that hold tenants, such as /system.slice/** or /kubepods.slice/**; `/` alone is the host as a whole",

@@ -84,8 +84,12 @@ mod tests {
     #[test]
     fn only_what_the_policy_lets_be_chosen_is() {
         let policies = crate::parse(Path::new("test.yaml"), TEXT).unwrap().config.policies;
-        assert!(policies.lets_choose());
         let [web, db, gentle, harsh] = [0, 1, 2, 3];
+        assert!(policies.lets_choose());
+        assert_eq!(
+            [web, db, gentle, harsh, 99].map(|given| policies.lets_choose_from(given)),
+            [true, true, false, false, false]
+        );
         for (given, written, chosen) in [
             (web, "off", Some(Choice::Off)),
             (web, "gentle", Some(Choice::Policy(gentle))),

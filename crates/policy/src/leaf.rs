@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, path::PathBuf, sync::Arc, time::Duration};
 
-use lowtide_core::{AtMost, ByteRate, Bytes, Line, Mode, Ratio, TierKind};
+use lowtide_core::{AtMost, ByteRate, Bytes, Line, Mode, Policy, Ratio, TierKind};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use crate::{SourceChoice, metrics::Place, namespaces, pattern::Pattern, units};
@@ -407,8 +407,6 @@ fn account(text: &str) -> Option<String> {
     is_one.then(|| text.to_owned())
 }
 
-const NAME_CHARS: usize = 63;
-
 fn name(text: &str) -> Result<Arc<str>, Refused> {
     let refused = |why: &str| Err(format!("`{}` {why}", units::short(text)).into());
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
@@ -421,7 +419,7 @@ fn name(text: &str) -> Result<Arc<str>, Refused> {
     if !text.starts_with(|c: char| c.is_ascii_alphanumeric()) {
         return refused("begins with neither a letter nor a digit");
     }
-    if text.len() > NAME_CHARS {
+    if text.len() > Policy::LONGEST_NAME {
         return refused(&format!("has {} characters", text.len()));
     }
     Ok(text.into())

@@ -151,6 +151,12 @@ impl PolicySet {
         self.may_choose.iter().any(|may_choose| !may_choose.is_empty())
     }
 
+    /// Whether the policy `given` lets its cgroups choose.
+    #[must_use]
+    pub fn lets_choose_from(&self, given: usize) -> bool {
+        self.may_choose.get(given).is_some_and(|may_choose| !may_choose.is_empty())
+    }
+
     /// What a cgroup that [`matching_in`](Self::matching_in) gives the policy `given` chooses with `written`; `None` if that policy does
     /// not let it.
     #[must_use]

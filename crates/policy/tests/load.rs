@@ -295,6 +295,11 @@ fn warnings() {
         ("policies: [{ name: a, match: [/init.scope] }]", "never a target"),
         ("policies: [{ name: a, match: [/system.slice/ssh.service] }]", "never a target"),
         ("policies: [{ name: a, match: [/system.slice/lowtide.service/**] }]", "never a target"),
+        // There `/**` is kept to pods, and is all right.
+        (
+            "policies: [{ name: a, match: [/**, /system.slice/kubelet.service], namespaces: [a] }]",
+            "never a target",
+        ),
     ] {
         let loaded = one(text);
         let [only] = loaded.warnings.as_slice() else { panic!("{text}: {:?}", loaded.warnings) };

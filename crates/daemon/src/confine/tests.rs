@@ -1,10 +1,10 @@
-use std::{fs, path::Path};
+use std::{fs, path::Path, time::Duration};
 
-use lowtide_core::{CgroupObservation, HostObservation, LeftOut, Memory, PastZswap};
+use lowtide_core::{CgroupObservation, HostObservation, LeftOut, Memory, PastZswap, left_out::Kind};
 use lowtide_policy::parse;
 
 use super::*;
-use crate::{logged, samples};
+use crate::{logged, observer::Observer, samples};
 
 const FOUND: [(&str, &str); 3] =
     [("memory.swap.max", "max\n"), ("memory.zswap.max", "max\n"), ("memory.zswap.writeback", "1\n")];
@@ -164,6 +164,30 @@ fn what_could_not_be_looked_at_keeps_its_knobs() {
     assert_eq!(host.knobs("b"), held, "it may be a target still");
     host.turn_without(&["/t/c"], &["a"], &policies, &mut journal);
     assert_eq!(host.knobs("b"), UNTOUCHED, "it is gone from the list");
+}
+
+/// Kind 6: the daemon was started anew, and the spec of a container that it holds cannot be read any more.
+#[test]
+fn a_container_that_nobody_can_say_of_whose_it_is_keeps_its_knobs() {
+    let container = format!("kubepods/pod1/{}", "a".repeat(64));
+    let policies =
+        format!("policies: [{{ name: t, match: [/t/**], mode: full, may_choose: [off]{NO_SWAP} }}]");
+    let mut host = Host::new(&[&container]);
+    fs::write(host.file(&container, "memory.current"), "4096\n").unwrap();
+    for (file, text) in [("proc/meminfo", "MemTotal: 1048576 kB\nMemFree: 524288 kB\n"), ("proc/swaps", "")] {
+        fs::write(host.directory.path().join(file), text).unwrap();
+    }
+    host.turn(&[&container], &policies);
+    let held = host.knobs(&container);
+    assert_ne!(held, UNTOUCHED);
+
+    let mut observer = Observer::new(host.confine.root.clone()).unwrap();
+    let config = parse(Path::new("lowtide.yaml"), &policies).unwrap().config;
+    let mut sight = observer.look(&config.policies, Duration::ZERO, Duration::MAX).unwrap();
+    assert_eq!((sight.targets.len(), sight.left_out.count(Kind::Pod)), (0, 1));
+    let mut journal = host.journal();
+    host.confine.turn(&mut journal, &mut sight, &config, &|_| false);
+    assert_eq!(host.knobs(&container), held);
 }
 
 #[test]
