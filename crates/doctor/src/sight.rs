@@ -5,7 +5,7 @@ use lowtide_kernfs::{Error, Files, Root};
 
 use crate::{build::Build, finding::Evidence, running::Running};
 
-const MOUNTINFO: &str = "proc/self/mountinfo";
+pub(crate) const MOUNTINFO: &str = "proc/self/mountinfo";
 /// Where the hierarchy would be.
 const USUAL: &str = "sys/fs/cgroup";
 
@@ -26,7 +26,10 @@ pub(crate) struct Sight {
 /// A file system and where it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Mounted {
+    /// The number of its device, such as `8:1`.
+    pub(crate) device: String,
     pub(crate) kind: String,
+    /// As the list has it: a space is `\040`.
     pub(crate) point: String,
     /// Of the file system, not of the mount: for cgroup v1 the controllers.
     pub(crate) options: String,
@@ -88,21 +91,26 @@ fn mounts(root: &Root) -> Vec<Mounted> {
     let mut found: Vec<Mounted> = Vec::new();
     // Without the list none is known. The first of each kind is enough, but of cgroup v1, which has several.
     let _ = root.read_lines(MOUNTINFO, |line| {
-        let new = mounted(&String::from_utf8_lossy(line));
+        let new = Mounted::parse(line);
         let is_known = |new: &Mounted| new.kind != "cgroup" && found.iter().any(|one| one.kind == new.kind);
         found.extend(new.filter(|new| !is_known(new)));
     });
     found
 }
 
-fn mounted(line: &str) -> Option<Mounted> {
-    let (before, after) = line.split_once(" - ")?;
-    let mut after = after.split_ascii_whitespace();
-    Some(Mounted {
-        kind: after.next()?.to_owned(),
-        point: before.split_ascii_whitespace().nth(4)?.to_owned(),
-        options: after.nth(1).unwrap_or_default().to_owned(),
-    })
+impl Mounted {
+    /// A line of the list.
+    pub(crate) fn parse(line: &[u8]) -> Option<Self> {
+        let line = String::from_utf8_lossy(line);
+        let (before, after) = line.split_once(" - ")?;
+        let (mut before, mut after) = (before.split_ascii_whitespace(), after.split_ascii_whitespace());
+        Some(Self {
+            device: before.nth(2)?.to_owned(),
+            kind: after.next()?.to_owned(),
+            point: before.nth(1)?.to_owned(),
+            options: after.nth(1).unwrap_or_default().to_owned(),
+        })
+    }
 }
 
 /// What came of reading a file.
@@ -156,13 +164,16 @@ mod tests {
         let text = "36 30 0:8 / /sys/kernel/debug rw,relatime shared:9 - debugfs debugfs rw\n\
                     35 31 0:32 / /sys/fs/cgroup/memory rw - cgroup cgroup rw,memory\n\
                     truncated line -\n\n- - -\n";
-        let of = |kind: &str, point: &str, options: &str| Mounted {
+        let of = |device: &str, kind: &str, point: &str, options: &str| Mounted {
+            device: device.to_owned(),
             kind: kind.to_owned(),
             point: point.to_owned(),
             options: options.to_owned(),
         };
-        let expected =
-            [of("debugfs", "/sys/kernel/debug", "rw"), of("cgroup", "/sys/fs/cgroup/memory", "rw,memory")];
+        let expected = [
+            of("0:8", "debugfs", "/sys/kernel/debug", "rw"),
+            of("0:32", "cgroup", "/sys/fs/cgroup/memory", "rw,memory"),
+        ];
         let tree = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(tree.path().join("proc/self")).unwrap();
         std::fs::write(tree.path().join(MOUNTINFO), [b"9 2 8:1 / /caf\xe9 rw\n", text.as_bytes()].concat())

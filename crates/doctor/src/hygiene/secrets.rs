@@ -1,15 +1,21 @@
 //! Secrets of pods that the kernel may write to a disk.
 
-use std::path::{Path, PathBuf};
+use std::{
+    ffi::OsStr,
+    os::unix::ffi::OsStrExt,
+    path::{Path, PathBuf},
+};
 
 use lowtide_core::LeftOut;
-use lowtide_kernfs::Files;
+use lowtide_kernfs::{Files, parse::unescape};
 use lowtide_tiers::{SwapDevice, SwapKind, swaps};
 
 use super::Waste;
-use crate::{finding::Evidence, sight::Sight};
+use crate::{
+    finding::Evidence,
+    sight::{MOUNTINFO, Mounted, Sight},
+};
 
-const MOUNTINFO: &str = "proc/self/mountinfo";
 /// What kubelet calls the volumes that hold secrets: those of the name, and the tokens of service accounts.
 const VOLUMES: [&str; 2] = ["/volumes/kubernetes.io~secret/", "/volumes/kubernetes.io~projected/"];
 
@@ -22,9 +28,9 @@ const LEVELS: usize = 8;
 pub(super) fn secrets_in_swap(sight: &Sight) -> Option<Waste> {
     let (mut first, mut count) = (None, 0_u64);
     let take = |line: &[u8]| {
-        if let Some(point) = swappable(&String::from_utf8_lossy(line)) {
+        if let Some(mounted) = Mounted::parse(line).filter(may_be_swapped) {
             count += 1;
-            first.get_or_insert(point);
+            first.get_or_insert(mounted.point);
         }
     };
     sight.root.read_lines(MOUNTINFO, take).ok()?;
@@ -47,15 +53,10 @@ pub(super) fn secrets_in_swap(sight: &Sight) -> Option<Waste> {
     })
 }
 
-/// The mount point, if it is a tmpfs of secrets that may be swapped out.
-fn swappable(line: &str) -> Option<String> {
-    let (before, after) = line.split_once(" - ")?;
-    let point = before.split(' ').nth(4)?;
-    let mut after = after.split(' ');
-    let (kind, options) = (after.next()?, after.nth(1)?);
+/// Whether it is a tmpfs of secrets that may be swapped out.
+fn may_be_swapped(Mounted { kind, point, options, .. }: &Mounted) -> bool {
     let is_secret = point.contains("/pods/") && VOLUMES.iter().any(|volume| point.contains(volume));
-    let may_swap = kind == "tmpfs" && options.split(',').all(|option| option != "noswap");
-    (is_secret && may_swap).then(|| point.to_owned())
+    is_secret && kind == "tmpfs" && options.split(',').all(|option| option != "noswap")
 }
 
 /// Whether what is swapped to it may come to lie on a disk in clear: zram without a backing device is memory, and dm-crypt is not clear.
@@ -83,13 +84,12 @@ fn block(name: &str) -> String {
 fn below(sight: &Sight, file: &Path) -> Option<String> {
     let mut nearest: Option<(usize, String)> = None;
     let take = |line: &[u8]| {
-        let line = String::from_utf8_lossy(line);
-        let mut fields = line.split(' ').skip(2);
-        let (Some(number), Some(point)) = (fields.next(), fields.nth(1)) else { return };
+        let Some(Mounted { device, point, .. }) = Mounted::parse(line) else { return };
+        let point = unescape(point.as_bytes());
         // Of two at the same place the later one is on top.
         let is_nearer = nearest.as_ref().is_none_or(|(length, _)| *length <= point.len());
-        if file.starts_with(point) && is_nearer {
-            nearest = Some((point.len(), format!("sys/dev/block/{number}")));
+        if file.starts_with(OsStr::from_bytes(&point)) && is_nearer {
+            nearest = Some((point.len(), format!("sys/dev/block/{device}")));
         }
     };
     sight.root.read_lines(MOUNTINFO, take).ok()?;

@@ -22,7 +22,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     name: "quick_start",
     about: "docs/quick-start.md, pasted block by block on a Debian with systemd: it ends with savings in `status`",
     machine: || {
-        let machine = Machine { root: Root::HostWithSystemd, ..Machine::default() };
+        let machine = Machine::default().with_root(Root::HostWithSystemd);
         machine.with_memory(2048 * MIB).with_limit(Duration::from_mins(45))
     },
     programs: &[NEWER],

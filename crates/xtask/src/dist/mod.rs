@@ -57,7 +57,7 @@ struct Dist {
 
 /// Makes it.
 pub(crate) fn run(args: &DistArgs) -> Result<ExitCode> {
-    let dist = Dist::new(args)?;
+    let dist = Dist::new(args.binary.as_deref(), &args.package_version, args.into.clone())?;
     if args.deb_only {
         deb::make(&dist, None)?;
         return Ok(ExitCode::SUCCESS);
@@ -81,14 +81,7 @@ pub(crate) fn for_lab(dirs: &LabDirs) -> Result<()> {
     install(&[tools::RPM])?;
     let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/release/lowtide");
     for version in [scenarios::OLDER, env!("CARGO_PKG_VERSION")] {
-        let into = Some(dirs.packages());
-        let args = DistArgs {
-            binary: Some(program.clone()),
-            package_version: version.to_owned(),
-            deb_only: true,
-            into,
-        };
-        let dist = Dist::new(&args)?;
+        let dist = Dist::new(Some(&program), version, Some(dirs.packages()))?;
         deb::make(&dist, None)?;
         rpm::make(&dist, None)?;
     }
@@ -98,22 +91,20 @@ pub(crate) fn for_lab(dirs: &LabDirs) -> Result<()> {
 /// The container image for the lab: the static program, as it is published.
 pub(crate) fn image_for_lab(dirs: &LabDirs) -> Result<()> {
     tools::buildah()?;
-    let version = env!("CARGO_PKG_VERSION").to_owned();
-    let into = Some(dirs.packages());
-    let dist = Dist::new(&DistArgs { binary: None, package_version: version, deb_only: false, into })?;
-    image::make(&dist)
+    image::make(&Dist::new(None, env!("CARGO_PKG_VERSION"), Some(dirs.packages()))?)
 }
 
 impl Dist {
-    fn new(args: &DistArgs) -> Result<Self> {
+    /// Of `binary`, or of a static program that is built for it, in a directory that is not the usual one if `into` says so.
+    fn new(binary: Option<&Path>, version: &str, into: Option<PathBuf>) -> Result<Self> {
         let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize()?;
         let epoch = output("git", &["-C", text(&top)?, "log", "-1", "--format=%ct"])
             .context("the last commit gives every file its time")?;
-        let program = match &args.binary {
+        let program = match binary {
             Some(program) => program.canonicalize().with_context(|| format!("{}", program.display()))?,
             None => program::build(&top)?,
         };
-        let into = args.into.clone().unwrap_or_else(|| top.join("target/dist"));
+        let into = into.unwrap_or_else(|| top.join("target/dist"));
         // Only a directory that this command made is emptied, so that SHA256SUMS is of what it made.
         if into.join(sums::NAME).is_file() {
             fs::remove_dir_all(&into).with_context(|| format!("cannot empty {}", into.display()))?;
@@ -127,7 +118,7 @@ impl Dist {
                 .with_context(|| format!("cannot create {}", directory.display()))?;
         }
         let into = into.canonicalize()?;
-        let version = args.package_version.clone();
+        let version = version.to_owned();
         ensure!(
             version.chars().all(|c| c.is_ascii_alphanumeric() || c == '.'),
             "a version that both kinds of package know has letters, digits and dots: {version}"

@@ -57,6 +57,13 @@ fn secrets_that_may_be_written_to_a_disk() {
     };
     assert_eq!(names(&file("253:0")), none, "a file on an encrypted file system");
     expect(&file("8:1"), "secrets_in_swap", "/proc/swaps: /data/swap.file", None);
+    let mounts = |tree: &Tree| std::fs::read_to_string(tree.path().join("proc/self/mountinfo")).unwrap();
+    let space = file("253:0");
+    let escaped = mounts(&space) + "92 91 8:1 / /data/a\\040b rw - ext4 /dev/y rw\n";
+    let space = space.write("proc/self/mountinfo", &escaped);
+    let space =
+        space.write("proc/swaps", "Filename Type Size Used Priority\n/data/a\\040b/file file 262140 0 5\n");
+    expect(&space, "secrets_in_swap", "/proc/swaps: /data/a b/file", None);
     for (point, kind, options) in [
         (&*secret, "tmpfs", "rw,size=262144k,noswap"),
         (&*secret, "ramfs", "rw"),

@@ -26,7 +26,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     name: "containerd",
     about: "lowtide in a container as the Helm chart runs it, without privileges: pods are offloaded or left alone, secrets stay in DRAM",
     machine: || {
-        let machine = Machine { root: Root::HostWithSystemd, ..Machine::default() };
+        let machine = Machine::default().with_root(Root::HostWithSystemd);
         machine.with_memory(3072 * MIB).with_limit(Duration::from_mins(40))
     },
     programs: &[super::IMAGE, "containerd", "containerd-shim-runc-v2", "ctr", "runc", "busybox"],

@@ -44,7 +44,7 @@ pub(super) const RPM: Scenario = Scenario {
 pub(super) const NEWER: &str = packaging::DEB.newer;
 
 fn machine() -> Machine {
-    let machine = Machine { root: Root::HostWithSystemd, ..Machine::default() };
+    let machine = Machine::default().with_root(Root::HostWithSystemd);
     machine.with_memory(2048 * MIB).with_limit(Duration::from_mins(25))
 }
 
