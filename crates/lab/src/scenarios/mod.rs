@@ -48,6 +48,7 @@ mod storm;
 mod sudden;
 mod swap_full;
 mod thousand;
+mod three_tiers;
 mod tiers;
 mod verdict;
 mod watermarks;
@@ -133,6 +134,7 @@ pub static BY_NAME: &[Scenario] = &[
     watermarks::SCENARIO,
     placement::CXL,
     placement::ZSWAP,
+    three_tiers::SCENARIO,
     storm::SCENARIO,
     kill::MANY,
     chaos::SCENARIO,
@@ -151,6 +153,8 @@ pub static BENCHMARKS: &[Scenario] = &[
     real_work::OFF,
     real_work::HUGE,
     real_work::LONG,
+    real_work::IN_ORDER,
+    real_work::LONG_IN_ORDER,
     bench_host::PACK,
     bench_host::HOST,
 ];

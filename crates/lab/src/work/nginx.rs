@@ -1,7 +1,7 @@
 //! nginx: how it is started, filled and asked.
 
 use super::record::records;
-use super::sizes::{Sizes, shuffled};
+use super::sizes::Sizes;
 use anyhow::{Context, Result, bail, ensure};
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -78,7 +78,7 @@ impl Client {
 
     /// Gets every file once, so that each is in the page cache of nginx's cgroup.
     pub fn warm(&mut self, sizes: &Sizes) -> Result<()> {
-        shuffled(sizes.files, sizes.seed).into_iter().try_for_each(|file| self.get(file, sizes.file))
+        sizes.order.of(sizes.files, sizes.seed).into_iter().try_for_each(|file| self.get(file, sizes.file))
     }
 
     /// Gets one file, which has to be of this size.

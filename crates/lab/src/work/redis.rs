@@ -1,7 +1,7 @@
 //! redis: how it is started, filled and asked.
 
 use super::record::records;
-use super::sizes::{Sizes, shuffled};
+use super::sizes::Sizes;
 use anyhow::{Context, Result, bail, ensure};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -55,9 +55,9 @@ impl Client {
         Ok(())
     }
 
-    /// Sets every key, in an order that has nothing to do with how popular they are: so hot and cold ones share pages.
+    /// Sets every key, in the order that `sizes` say.
     pub fn fill(&mut self, sizes: &Sizes) -> Result<()> {
-        for keys in shuffled(sizes.keys, sizes.seed).chunks(PIPELINE) {
+        for keys in sizes.order.of(sizes.keys, sizes.seed).chunks(PIPELINE) {
             let mut commands = Vec::new();
             for key in keys {
                 let name = name(*key);

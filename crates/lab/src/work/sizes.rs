@@ -1,8 +1,17 @@
 //! How large the data sets are, and how often they are asked for.
 
 use crate::random::{Random, scramble};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use std::time::Duration;
+
+/// In which order keys are set and files are read before the load begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Order {
+    /// One that has nothing to do with how popular they are: hot and cold keys share pages.
+    Shuffled,
+    /// The most popular first: keys that share a page are about as popular.
+    Popularity,
+}
 
 /// The data sets of both servers, and the load on them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Args)]
@@ -28,12 +37,23 @@ pub struct Sizes {
     /// Both servers are asked for the same things again with the same seed.
     #[arg(long, default_value_t = Self::LAB.seed)]
     pub seed: u64,
+    /// In which order keys are set and files are read before the load begins.
+    #[arg(long, value_enum, default_value_t = Self::LAB.order)]
+    pub order: Order,
 }
 
 impl Sizes {
     /// What an emulated machine can do in minutes: redis has about 82 MiB in DRAM, nginx about 71.
-    pub const LAB: Self =
-        Self { keys: 30_000, value: 2048, files: 2000, file: 32 * 1024, requests: 8, period: 50, seed: 9 };
+    pub const LAB: Self = Self {
+        keys: 30_000,
+        value: 2048,
+        files: 2000,
+        file: 32 * 1024,
+        requests: 8,
+        period: 50,
+        seed: 9,
+        order: Order::Shuffled,
+    };
 
     /// Bytes of all files.
     #[must_use]
@@ -58,14 +78,33 @@ impl Sizes {
             ("--requests", self.requests.to_string()),
             ("--period", self.period.to_string()),
             ("--seed", self.seed.to_string()),
+            ("--order", self.order.name().to_owned()),
         ];
         named.into_iter().flat_map(|(name, value)| [name.to_owned(), value]).collect()
     }
 }
 
-/// The numbers below `count` in an order that has nothing to do with how popular they are.
-#[must_use]
-pub fn shuffled(count: usize, seed: u64) -> Vec<usize> {
+impl Order {
+    /// As it stands on a command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Shuffled => "shuffled",
+            Self::Popularity => "popularity",
+        }
+    }
+
+    /// The numbers below `count` in this order, the same one for each seed.
+    #[must_use]
+    pub fn of(self, count: usize, seed: u64) -> Vec<usize> {
+        match self {
+            Self::Shuffled => shuffled(count, seed),
+            Self::Popularity => (0..count).collect(),
+        }
+    }
+}
+
+fn shuffled(count: usize, seed: u64) -> Vec<usize> {
     let mut order: Vec<usize> = (0..count).collect();
     let mut random = Random::new(scramble(seed));
     for last in (1..count).rev() {
@@ -88,7 +127,16 @@ mod tests {
 
     #[test]
     fn sizes_survive_the_command_line() {
-        let sizes = Sizes { keys: 3, value: 4, files: 5, file: 6, requests: 7, period: 8, seed: 10 };
+        let sizes = Sizes {
+            keys: 3,
+            value: 4,
+            files: 5,
+            file: 6,
+            requests: 7,
+            period: 8,
+            seed: 10,
+            order: Order::Popularity,
+        };
         let line = std::iter::once("load".to_owned()).chain(sizes.arguments());
         assert_eq!(Line::parse_from(line).sizes, sizes);
         assert_eq!(Line::parse_from(["load"]).sizes, Sizes::LAB);

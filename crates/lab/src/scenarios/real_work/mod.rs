@@ -13,7 +13,7 @@ use crate::size::MIB;
 use crate::work::agents::Agents;
 use crate::work::latency::Window;
 use crate::work::servers::{Images, Ports};
-use crate::work::sizes::Sizes;
+use crate::work::sizes::{Order, Sizes};
 use crate::work::usage::FINCORE;
 use crate::work::{nginx, redis};
 use anyhow::{Context, Result};
@@ -52,6 +52,20 @@ pub(super) const LONG: Scenario = Scenario {
     ..SCENARIO
 };
 
+pub(super) const IN_ORDER: Scenario = Scenario {
+    name: "real_work_in_order",
+    about: "real_work with redis' keys set in the order of their popularity: those that share a page are alike",
+    guest: || run(&Variant { order: Order::Popularity, ..Variant::SHORT }),
+    ..SCENARIO
+};
+
+pub(super) const LONG_IN_ORDER: Scenario = Scenario {
+    name: "real_work_long_in_order",
+    about: "real_work_long with redis' keys set in the order of their popularity",
+    guest: || run(&Variant { order: Order::Popularity, ..Variant::LONG }),
+    ..LONG
+};
+
 /// Where the servers' programs and nginx's files are: on a disk, so that they are page cache.
 const DISK: &str = "/srv";
 
@@ -71,6 +85,7 @@ struct Variant {
     explained: &'static [u64],
     mglru: bool,
     huge: bool,
+    order: Order,
 }
 
 impl Variant {
@@ -81,6 +96,7 @@ impl Variant {
         explained: &[120, 240],
         mglru: true,
         huge: false,
+        order: Order::Shuffled,
     };
 
     const LONG: Self = Self {
@@ -101,7 +117,7 @@ impl Variant {
 }
 
 fn run(variant: &Variant) -> Result<()> {
-    let sizes = Sizes::LAB;
+    let sizes = Sizes { order: variant.order, ..Sizes::LAB };
     knobs::set_huge_pages(if variant.huge { "always" } else { "never" })?;
     if variant.mglru {
         generations::switch_on()?;
