@@ -141,7 +141,12 @@ fn the_history_tells_what_was_when_the_daemon_is_gone() {
     assert_eq!(live.told(&["report", "--html", page.to_str().unwrap()]), "");
     let page = fs::read_to_string(page).unwrap();
     assert!(page.starts_with("<!DOCTYPE html>") && page.contains("<td>/web/api</td>"), "{page}");
-    assert_eq!(live.told(&["report", "--html", "-"]).matches("<svg").count(), 2, "host and tier");
+    let page = live.told(&["report", "--since", "-1h", "--html", "-"]);
+    assert_eq!(page.matches("<svg").count(), 2, "host and tier");
+    for key in ["offloaded", "resident", "own", "net", "by_others"] {
+        let figure = format!("<td>{:.3}</td>", told["gib_hours"][key].as_f64().unwrap());
+        assert!(page.contains(&figure), "{key}: {figure}");
+    }
 }
 
 #[test]

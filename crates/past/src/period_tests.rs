@@ -154,31 +154,74 @@ fn what_lowtide_did_is_told_against_those_that_it_left_alone() {
     assert!(Period::read(two_hours().path(), 0..=u64::MAX, None).unwrap().against.is_none());
 }
 
-/// Every figure of the page is the one of the JSON.
+/// The cells of the row that begins with this.
+fn row(page: &str, first: &str) -> Vec<String> {
+    let begin = format!("<tr><td>{first}</td>");
+    let row = page.lines().find(|line| line.starts_with(&begin)).unwrap_or_else(|| panic!("{first}: {page}"));
+    row[begin.len()..].split("<td>").skip(1).map(|cell| cell.split('<').next().unwrap().to_owned()).collect()
+}
+
+/// Every figure of the page is the one of the JSON, in its own cell.
 #[test]
 fn page_and_data_agree() {
     let history = two_hours();
     let period = Period::read(history.path(), 0..=u64::MAX, Some(&price())).unwrap();
     let json: serde_json::Value = serde_json::to_value(&period).unwrap();
     let page = html(&period, "host-1").unwrap();
-    let number = |value: &serde_json::Value| format!("<td>{:.3}</td>", value.as_f64().unwrap());
-    for key in ["offloaded", "resident", "own", "net", "by_others"] {
-        assert!(page.contains(&number(&json["gib_hours"][key])), "{key}: {page}");
+    let hours = |value: &serde_json::Value| format!("{:.3}", value.as_f64().unwrap());
+    let bytes = |value: &serde_json::Value| Bytes::new(value.as_u64().unwrap()).to_string();
+    for (named, key) in [
+        ("offloaded", "offloaded"),
+        ("- taken for it", "resident"),
+        ("- lowtide itself", "own"),
+        ("net saved", "net"),
+        ("not counted: in swap through others", "by_others"),
+    ] {
+        assert_eq!(row(&page, named), [hours(&json["gib_hours"][key])], "{key}");
     }
-    for list in ["tiers", "policies", "cgroups"] {
+    for list in ["tiers", "policies"] {
         for part in json[list].as_array().unwrap() {
-            let name = part["name"].as_str().or(part["path"].as_str()).unwrap();
-            let row = page.lines().find(|line| line.starts_with(&format!("<tr><td>{name}</td>"))).unwrap();
-            assert!(
-                row.contains(&number(&part["net"])) && row.contains(&number(&part["by_others"])),
-                "{row}"
-            );
+            let figures = ["offloaded", "resident", "net", "by_others"].map(|key| hours(&part[key]));
+            assert_eq!(row(&page, part["name"].as_str().unwrap()), figures, "{list}");
         }
+    }
+    for part in json["cgroups"].as_array().unwrap() {
+        let stall = &part["memory_stall"];
+        let stall = stall["secs"].as_f64().unwrap() + stall["nanos"].as_f64().unwrap() / 1e9;
+        let figures = [
+            part["policy"].as_str().unwrap().to_owned(),
+            bytes(&part["dram"]),
+            hours(&part["offloaded"]),
+            hours(&part["net"]),
+            hours(&part["by_others"]),
+            bytes(&part["refaulted"]),
+            format!("{stall:.1} s"),
+            bytes(&part["written"]),
+        ];
+        assert_eq!(row(&page, part["path"].as_str().unwrap()), figures);
     }
     let money = json["worth"]["money"].as_f64().unwrap();
     assert!(page.contains(&format!("worth {money:.2} EUR")));
     assert_eq!(page.matches("<svg").count(), 3);
     assert!(!page.contains("<script") && !page.contains("href") && !page.contains("src="), "one file");
+}
+
+/// Nothing was asked for: nothing is saved, whatever lies in swap.
+#[test]
+fn an_untouched_host_has_saved_nothing() {
+    let untouched = (1..=60).map(|at| minute(T + at * 60, vec![tenant("/db", 0, 256)], 256));
+    let period = Period::read(history(untouched).path(), 0..=u64::MAX, Some(&price())).unwrap();
+    let sums = period.gib_hours;
+    assert_eq!((sums.offloaded, sums.resident), (0.0, 0.0));
+    assert!(sums.by_others > 0.2 && sums.net <= 0.0, "{sums:?}");
+    let page = html(&period, "host").unwrap();
+    assert_eq!(
+        (row(&page, "offloaded"), row(&page, "- taken for it")),
+        (vec!["0.000".into()], vec!["0.000".into()])
+    );
+    for part in period.tiers.iter().chain(&period.policies) {
+        assert_eq!((part.offloaded, part.resident, part.net), (0.0, 0.0, 0.0), "{}", part.name);
+    }
 }
 
 #[test]
