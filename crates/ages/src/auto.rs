@@ -1,7 +1,7 @@
 //! What `hotness.source: auto` takes here, for people: nothing is begun.
 
 use lowtide_cgroup::Mount;
-use lowtide_core::idle::Source;
+use lowtide_core::reading::Source;
 use lowtide_kernfs::Root;
 use lowtide_policy::{Config, Hotness as HotnessConfig, SourceChoice};
 

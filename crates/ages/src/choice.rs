@@ -88,7 +88,7 @@ fn sampled(host: Host<'_>, wanted: &HotnessConfig) -> Result<Box<dyn Ager>, Stri
 #[cfg(test)]
 mod tests {
     use super::*;
-    use lowtide_core::idle::Source;
+    use lowtide_core::reading::Source;
 
     /// A host with some files.
     fn host(files: &[(&str, &str)]) -> (tempfile::TempDir, Root, Mount) {

@@ -10,7 +10,7 @@ use std::{
 };
 
 use lowtide_cgroup::{Cgroup, Mount};
-use lowtide_core::{CgroupId, idle::Source};
+use lowtide_core::{CgroupId, reading::Source};
 use lowtide_kernfs::{Files, Root, thread_cpu};
 
 use crate::{

@@ -1,6 +1,6 @@
 use super::*;
 use crate::{Seen, damon::fixture::Host};
-use lowtide_core::idle::Resolution;
+use lowtide_core::reading::Resolution;
 
 /// A source that reads what it is asked for, or fails.
 #[derive(Debug)]

@@ -25,7 +25,7 @@ use std::{
 
 use lowtide_core::{
     CgroupId, Cohort, LeftOut, Ratio,
-    idle::{Left, Resolution, Source, Touched},
+    reading::{Left, Resolution, Source, Touched},
 };
 
 pub use auto::auto;

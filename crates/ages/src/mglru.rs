@@ -9,7 +9,7 @@ use std::{
 use lowtide_cgroup::Mount;
 use lowtide_core::{
     CgroupId, Cohort,
-    idle::{Resolution, Source},
+    reading::{Resolution, Source},
 };
 use lowtide_kernfs::{Root, thread_cpu};
 use lowtide_mglru::{Error, LruGen, Memcg, MemcgId, Place, Reading, Walk, cohorts_on, demoted_to, identify};

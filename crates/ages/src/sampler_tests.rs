@@ -1,5 +1,5 @@
 use super::*;
-use lowtide_core::idle::Source;
+use lowtide_core::reading::Source;
 use lowtide_kernfs::thread_cpu;
 use std::fs;
 

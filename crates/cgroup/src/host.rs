@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use lowtide_core::{Memory, lineage::Above};
+use lowtide_core::{Above, Memory};
 use lowtide_host::{Counter, Counters, Meminfo};
 use lowtide_kernfs::{Files, Root};
 

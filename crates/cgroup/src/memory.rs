@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
 
 use lowtide_core::{
-    Bytes, Limit, Memory, MemoryStat,
-    lineage::{Above, Limits, Settings},
+    Above, Bytes, Limit, Memory, MemoryStat,
+    lineage::{Limits, Settings},
 };
 use lowtide_kernfs::{
     Errno, Error as FileError, Fault, Files, Operation,

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use lowtide_core::{Bytes, idle::ByType};
+use lowtide_core::{ByType, Bytes};
 use lowtide_kernfs::{Fault, Files, parse};
 
 use crate::{Cgroup, Result};

@@ -3,20 +3,21 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
+    cgroup::ByType,
     compression::{Compression, OnDevices},
-    confine::PastZswap,
+    confinement::PastZswap,
     cost::Costs,
-    decision::Scope,
+    effect::{Effect, Scope},
     forecast::Forecast,
     history::{History, Sample},
-    idle::{ByType, Since, Tracker},
-    observation::{CgroupObservation, Effect, HostObservation},
+    idle::{Since, Tracker},
+    mode::Mode,
+    observation::{CgroupObservation, HostObservation},
     pace::Pace,
     placement::Ladder,
-    policy::{Mode, Policy},
+    policy::Policy,
     reads::Reads,
     savings::Origins,
-    sinking::Sinking,
     slowdown::Slowdown,
     swapoff::SwapChange,
     units::{Bytes, Ratio},
@@ -55,6 +56,17 @@ impl Left {
     fn total(self) -> Bytes {
         self.all().total()
     }
+}
+
+/// How memory goes on from slower nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Sinking {
+    /// From this idle age on.
+    pub(crate) from: Duration,
+    /// Whatever the cut and the ladder were when it went, it had been idle there for so long.
+    pub(crate) at_least: Duration,
+    /// To the disk behind zswap, which does not give back what it has stored: what belongs on the disk has to go there at once.
+    pub(crate) past_zswap: bool,
 }
 
 /// What came back.

@@ -1,5 +1,6 @@
 use super::*;
 use crate::{
+    confinement::{Confinement, SwapBound, Ways, Why, ZswapBound},
     tier::Tier,
     tier_rules::{AtMost, TierRule},
     units::Ratio,

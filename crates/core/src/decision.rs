@@ -3,7 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    observation::CgroupId,
+    cgroup::CgroupId,
+    effect::Scope,
     reasons::reasons,
     units::{Bytes, Ratio},
 };
@@ -52,31 +53,6 @@ impl Action {
             Self::Reclaim { scope: Scope::Sink, .. } => "sink",
             Self::Reclaim { .. } => "reclaim",
         }
-    }
-}
-
-/// Which memory a reclaim request may take.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Scope {
-    /// Page cache only: `swappiness=0`, or there is no swap.
-    File,
-    /// Anonymous memory as long as there is some of it that may go: `swappiness=200`.
-    Anon,
-    /// Whatever the kernel finds coldest.
-    #[default]
-    Any,
-    /// Anonymous memory of DRAM, to slower nodes.
-    Demote,
-    /// Anonymous memory of slower nodes, to swap.
-    Sink,
-}
-
-impl Scope {
-    /// Whether it is about page cache alone.
-    #[must_use]
-    pub const fn is_file(self) -> bool {
-        matches!(self, Self::File)
     }
 }
 

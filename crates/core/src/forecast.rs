@@ -90,7 +90,7 @@ mod tests {
     use super::*;
     use crate::{
         cost::{Basis as Known, FaultCost},
-        idle::CLASSES,
+        reading::CLASSES,
     };
 
     /// 100 MiB idle for 45 s, 60 for 10 min; touched 0.001 times a second below 5 min, and never above.

@@ -1,9 +1,6 @@
 //! Cgroups that are left alone, so that it can be said what the others would have been without lowtide.
 
-use crate::{
-    policy::{Mode, Policy},
-    units::Ratio,
-};
+use crate::{mode::Mode, units::Ratio};
 
 /// Which cgroups are left alone: chosen at random, and the same ones again and again.
 #[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize)]
@@ -15,11 +12,11 @@ pub struct Holdout {
 }
 
 impl Holdout {
-    /// Whether the cgroup at `path` is left alone. Under a policy that only observes none is: it is left alone anyway, and is not like those
+    /// Whether the cgroup at `path` is left alone. In a mode that only observes none is: it is left alone anyway, and is not like those
     /// that are acted on.
     #[must_use]
-    pub fn has(&self, path: &str, policy: &Policy) -> bool {
-        policy.mode != Mode::Observe && drawn(self.seed, path) < self.share.get()
+    pub fn has(&self, path: &str, mode: Mode) -> bool {
+        mode != Mode::Observe && drawn(self.seed, path) < self.share.get()
     }
 }
 
@@ -42,17 +39,13 @@ mod tests {
 
     use super::*;
 
-    fn acting() -> Policy {
-        Policy { mode: Mode::Full, ..Policy::observe("web") }
-    }
-
     fn holdout(percent: f64, seed: u16) -> Holdout {
         Holdout { share: Ratio::percent(percent), seed }
     }
 
     fn chosen(of: Holdout) -> Vec<String> {
         let paths = (0..10_000).map(|index| format!("/kubepods.slice/pod-{index}"));
-        paths.filter(|path| of.has(path, &acting())).collect()
+        paths.filter(|path| of.has(path, Mode::Full)).collect()
     }
 
     /// The figures are those of the draw itself: 500 expected, and a standard deviation of 22.
@@ -77,21 +70,21 @@ mod tests {
 
     #[test]
     fn who_is_only_observed_is_in_neither_group() {
-        assert!(!holdout(100.0, 0).has("/web", &Policy::observe("web")));
+        assert!(!holdout(100.0, 0).has("/web", Mode::Observe));
     }
 
     proptest! {
         #[test]
         fn none_and_all(path in ".{0,60}", seed in any::<u16>()) {
-            prop_assert!(!holdout(0.0, seed).has(&path, &acting()));
-            prop_assert!(holdout(100.0, seed).has(&path, &acting()));
+            prop_assert!(!holdout(0.0, seed).has(&path, Mode::Full));
+            prop_assert!(holdout(100.0, seed).has(&path, Mode::Full));
         }
 
         /// Who is left alone at a small share is at a larger one: raising it adds to the group.
         #[test]
         fn a_larger_share_has_the_smaller_one_in_it(path in ".{0,60}", seed in any::<u16>(), a in 0.0..100.0, b in 0.0..100.0) {
             let (small, large) = (f64::min(a, b), f64::max(a, b));
-            prop_assert!(!holdout(small, seed).has(&path, &acting()) || holdout(large, seed).has(&path, &acting()));
+            prop_assert!(!holdout(small, seed).has(&path, Mode::Full) || holdout(large, seed).has(&path, Mode::Full));
         }
     }
 }

@@ -8,11 +8,14 @@
 //! ```
 
 pub mod balancer;
+mod cgroup;
 mod cgroup_state;
 mod compression;
 pub mod confine;
+pub mod confinement;
 mod cost;
 pub mod decision;
+mod effect;
 pub mod escape;
 mod forecast;
 mod harm;
@@ -21,20 +24,22 @@ mod holdout;
 pub mod idle;
 pub mod left_out;
 pub mod lineage;
+mod mode;
 pub mod observation;
 mod pace;
 mod placement;
 mod plausible;
 pub mod policy;
+pub mod reading;
 mod reads;
 mod reasons;
 mod room;
 pub mod savings;
 pub mod scan_pressure;
 pub mod share;
-mod sinking;
 mod slowdown;
 mod state;
+mod stored;
 mod swapoff;
 mod tick;
 pub mod tier;
@@ -45,22 +50,24 @@ mod watch;
 pub mod watermarks;
 mod worth;
 
-pub use compression::{Compressed, Stored};
-pub use confine::{Confinement, PastZswap, SwapBound, ZswapBound};
+pub use cgroup::{Above, ByType, CgroupId, IoReads, Memory, MemoryStat, Stall};
+pub use compression::Compressed;
+pub use confinement::{Confinement, PastZswap, SwapBound, ZswapBound};
 pub use cost::{Basis, FaultCost};
-pub use decision::{Action, Decision, Figures, Gain, Reason, Scope};
+pub use decision::{Action, Decision, Figures, Gain, Reason};
+pub use effect::{Effect, Pending, Scope};
 pub use escape::escaped;
 pub use forecast::Forecast;
 pub use holdout::Holdout;
-pub use idle::{Cohort, Histogram, Hotness, Line, Lines, Reading};
+pub use idle::Hotness;
 pub use left_out::LeftOut;
-pub use observation::{
-    BlockReads, CgroupId, CgroupObservation, Effect, HostObservation, IoReads, Memory, MemoryStat,
-    Observation, Pending, Stall,
-};
+pub use mode::Mode;
+pub use observation::{BlockReads, CgroupObservation, HostObservation, Observation};
 pub use placement::{Ladder, Rung};
-pub use policy::{Budgets, Limits, Mode, Policy, Slo};
+pub use policy::{Budgets, Limits, Policy, Slo};
+pub use reading::{Cohort, Histogram, Line, Lines, Reading};
 pub use state::State;
+pub use stored::Stored;
 pub use tick::tick;
 pub use tier::{SwapRoom, Tier, TierKind};
 pub use tier_rules::{AtMost, TierRule, TierRules};

@@ -1,7 +1,8 @@
 //! What holds for a cgroup because of the cgroups above it: the kernel asks at every one of them, up to the root.
 
 use crate::{
-    observation::{CgroupObservation, Memory},
+    cgroup::{Above, Memory},
+    observation::CgroupObservation,
     units::{Bytes, Limit},
 };
 
@@ -51,19 +52,6 @@ pub struct Place {
     pub above: Option<usize>,
     /// Its own, where it has children.
     pub own: Option<usize>,
-}
-
-/// What limits along the path leave to a cgroup.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Above {
-    /// Bytes that memory.swap.max and memory.swap.high of the cgroups above still allow; `None` without such a limit.
-    pub swap: Option<Bytes>,
-    /// memory.swap.max of one above is 0: the kernel itself leaves anonymous memory alone.
-    pub no_swap: bool,
-    /// Compressed bytes that memory.zswap.max still allows, its own and of those above; `None` without a limit.
-    pub zswap: Option<Bytes>,
-    /// Its pages may not go on from zswap to a device: memory.zswap.writeback is 0, its own or of one above.
-    pub stays_in_zswap: bool,
 }
 
 /// Has each cgroup's memory say what holds along its path. `places` are where the cgroups stand, `own` what they have

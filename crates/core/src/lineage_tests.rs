@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::{CgroupId, confine::Confinement};
+use crate::{CgroupId, cgroup::Above, confinement::Confinement};
 
 fn level(parent: Option<usize>, current: u64, min: u64) -> Level {
     let limits = Limits { min: Bytes::mib(min), ..Limits::default() };

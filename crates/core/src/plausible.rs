@@ -1,8 +1,10 @@
 //! No size is believed that is more than the host has: one counter that went below zero would be 16 EiB saved.
 
 use crate::{
+    cgroup::{Memory, MemoryStat},
+    effect::Effect,
     left_out::{Kind, LeftOut},
-    observation::{CgroupObservation, Effect, HostObservation, Memory, MemoryStat, Observation},
+    observation::{CgroupObservation, HostObservation, Observation},
     tier::{Tier, TierKind},
     units::Bytes,
 };

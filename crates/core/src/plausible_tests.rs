@@ -1,5 +1,5 @@
 use super::*;
-use crate::{CgroupId, confine::Confinement};
+use crate::{CgroupId, confinement::Confinement};
 
 fn tier(kind: TierKind, used: u64, stored: u64) -> Tier {
     Tier {

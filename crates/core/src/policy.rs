@@ -4,22 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use crate::{
     holdout::Holdout,
-    idle::Lines,
+    mode::Mode,
+    reading::Lines,
     tier_rules::TierRules,
     units::{ByteRate, Bytes, Ratio},
 };
-
-/// How far lowtide may go with a cgroup, in this order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Mode {
-    /// Measure and say what would be done; write nothing.
-    Observe,
-    /// Page cache only.
-    File,
-    /// Page cache and anonymous memory.
-    Full,
-}
 
 /// Harm that the tenant's owner accepts.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]

@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use crate::{cost::Costs, observation::IoReads, units::Bytes};
+use crate::{cgroup::IoReads, cost::Costs, units::Bytes};
 
 /// What was read so long ago counts half.
 const HALF_LIFE: Duration = Duration::from_mins(10);

@@ -3,14 +3,15 @@
 use std::{collections::HashMap, time::Duration};
 
 use crate::{
+    cgroup::{CgroupId, Memory},
     cgroup_state::CgroupState,
     compression::Compressed,
     cost::{Costs, FaultCost},
     forecast::Forecast,
     idle::{Hotness, Measured, Tracker},
-    observation::{CgroupId, Memory},
+    mode::Mode,
     placement::Ladder,
-    policy::{Mode, Policy},
+    policy::Policy,
     room::HostHistory,
     savings::{self, Origins, Placed},
     swapoff::SwapDevices,

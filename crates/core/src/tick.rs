@@ -4,20 +4,22 @@ mod bounds;
 mod case;
 mod nodes;
 mod part;
+mod sinking;
 mod step;
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use crate::{
+    cgroup::CgroupId,
     cgroup_state::{CgroupState, Turn},
     compression::{self, Claim, Devices},
-    confine::ZswapBound,
-    decision::{Decision, Reason, Scope},
-    observation::{CgroupId, CgroupObservation, Effect, HostObservation, Observation},
+    confinement::ZswapBound,
+    decision::{Decision, Reason},
+    effect::{Effect, Scope},
+    observation::{CgroupObservation, HostObservation, Observation},
     placement,
     policy::{Budgets, Policy},
     share::interleaved,
-    sinking::Sinking,
     state::State,
     units::Bytes,
 };
@@ -85,8 +87,7 @@ pub fn tick(
             let case = &cases[place];
             let memory = state.cgroups.get_mut(&case.cgroup.id)?;
             case.place(memory, &offers);
-            memory.sinking =
-                Sinking::of(memory, case.cgroup, case.policy, case.is_short_of_nodes(), case.now);
+            memory.sinking = case.sinking(memory);
             let decision = case.decide(memory, &mut room);
             let nobody = !case.cgroup.populated;
             memory.offloaded = if nobody { Bytes::ZERO } else { case.cgroup.memory.offloaded() };

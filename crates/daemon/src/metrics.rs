@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 
 use lowtide_core::{
     Bytes, Ratio, TierKind,
-    idle::{BOUNDARIES, Source},
     left_out::Kind,
+    reading::{BOUNDARIES, Source},
 };
 
 use self::page::{Family, Page};

@@ -204,7 +204,7 @@ fn limits_of_zswap_count_along_the_path() {
     let host = Host::new(&["a", "a/b"]);
     host.cgroup("a", "memory.zswap.writeback", "0\n");
     host.cgroup("a/b", "memory.zswap.max", "4096\n");
-    assert_eq!(memory(&host.look(), "/a/b").above, lowtide_core::lineage::Above::default());
+    assert_eq!(memory(&host.look(), "/a/b").above, lowtide_core::Above::default());
     host.put("sys/module/zswap/parameters/enabled", "Y\n");
     let above = memory(&host.look(), "/a/b").above;
     assert_eq!((above.zswap, above.stays_in_zswap), (Some(Bytes::kib(4)), true));

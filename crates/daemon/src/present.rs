@@ -10,8 +10,9 @@ use lowtide_core::{
     Ladder, LeftOut, Lines, PastZswap, Ratio, Reason, Rung, Scope, SwapBound, ZswapBound,
     balancer::{Settle, Sinking},
     escaped,
-    idle::{Measured, Resolution, Sample, WhatIf},
+    idle::{Measured, WhatIf},
     left_out::Kind,
+    reading::{Resolution, Sample},
     watermarks,
 };
 use lowtide_pods::{Place, Pod};

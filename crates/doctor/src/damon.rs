@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use lowtide_core::idle::Source;
+use lowtide_core::reading::Source;
 use lowtide_damon::{Admin, Error, ExclusiveUser, Kdamond, KdamondState};
 use lowtide_kernfs::{Files, parse::switch};
 

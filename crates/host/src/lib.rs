@@ -11,7 +11,7 @@ mod zoneinfo;
 use std::{collections::HashMap, sync::Arc};
 
 use lowtide_core::{
-    BlockReads, Bytes, HostObservation, Stored, Tier, TierKind, confine::Ways, scan_pressure,
+    BlockReads, Bytes, HostObservation, Stored, Tier, TierKind, confinement::Ways, scan_pressure,
 };
 use lowtide_kernfs::{Files, Result, Root};
 

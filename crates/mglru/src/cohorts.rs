@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use lowtide_core::{Cohort, idle::ByType};
+use lowtide_core::{ByType, Cohort};
 
 use crate::{Generation, Memcg, Node};
 

@@ -1,6 +1,6 @@
 use super::*;
 use crate::MemcgId;
-use lowtide_core::{Bytes, idle::ByType};
+use lowtide_core::{ByType, Bytes};
 use proptest::prelude::*;
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -1,6 +1,6 @@
 use super::*;
 use crate::{Generation, Support, support::ENABLED};
-use lowtide_core::idle::ByType;
+use lowtide_core::ByType;
 use lowtide_kernfs::{Error as FileError, Operation, Root};
 use rstest::rstest;
 use std::{fs, path::Path};

@@ -1,6 +1,6 @@
 use std::{fmt, time::Duration};
 
-use lowtide_core::idle::ByType;
+use lowtide_core::ByType;
 
 /// What the file calls a memcg. Not a cgroup's inode, except from 7.0 on.
 ///

@@ -12,7 +12,7 @@
 
 use std::time::Duration;
 
-use lowtide_core::{Bytes, idle::ByType};
+use lowtide_core::{ByType, Bytes};
 use lowtide_kernfs::{Fault, parse::number};
 
 use crate::{Generation, Memcg, MemcgId, Node};

@@ -1,6 +1,6 @@
 use super::*;
 use crate::Generation;
-use lowtide_core::idle::ByType;
+use lowtide_core::ByType;
 use rstest::rstest;
 use std::time::Duration;
 

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use lowtide_core::{Bytes, Cohort, idle::ByType};
+use lowtide_core::{ByType, Bytes, Cohort};
 
 /// Bytes by the span of time in which they were touched last, the oldest last.
 #[derive(Debug, Clone, Default)]

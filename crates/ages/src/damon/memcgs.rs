@@ -3,7 +3,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use lowtide_cgroup::{Cgroup, Descend, Error, Mount};
-use lowtide_core::{Bytes, MemoryStat, idle::ByType};
+use lowtide_core::{ByType, Bytes, MemoryStat};
 use lowtide_kernfs::{Files, parse::bytes};
 
 use crate::Target;

@@ -22,7 +22,7 @@ use std::{path::PathBuf, time::Duration};
 use lowtide_cgroup::Mount;
 use lowtide_core::{
     CgroupId, Cohort, LeftOut, Ratio,
-    idle::{Resolution, Source},
+    reading::{Resolution, Source},
 };
 use lowtide_damon::{Admin, Capabilities, Context, Error, ExclusiveUser, Operations, Part, Scheme, Space};
 use lowtide_kernfs::{Root, thread_cpu};

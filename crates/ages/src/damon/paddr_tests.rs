@@ -1,6 +1,6 @@
 use super::*;
 use crate::damon::fixture::{Host, region, seconds, sight};
-use lowtide_core::{Bytes, idle::ByType};
+use lowtide_core::{ByType, Bytes};
 
 fn paddr(host: &Host) -> Paddr {
     Paddr::new(host.mount(), vec![AddressRange::new(0, 1 << 30).unwrap()])

@@ -1,6 +1,6 @@
 //! What /proc tells of a watched process: how much of it is in memory, and what its addresses are.
 
-use lowtide_core::{Bytes, idle::ByType};
+use lowtide_core::{ByType, Bytes};
 use lowtide_damon::AddressRange;
 use lowtide_kernfs::{
     Errno, Fault, Files, READ_LIMIT, Root,

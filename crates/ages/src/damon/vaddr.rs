@@ -14,7 +14,7 @@ use std::{
 };
 
 use lowtide_cgroup::{Cgroup, Mount};
-use lowtide_core::{Bytes, CgroupId, Cohort, LeftOut, idle::ByType, left_out::Kind};
+use lowtide_core::{ByType, Bytes, CgroupId, Cohort, LeftOut, left_out::Kind};
 use lowtide_damon::{AddressRange, Filter, FilterKind, Region, Scheme, Snapshot, Space, Span, Thread};
 use lowtide_kernfs::{Files, Root};
 

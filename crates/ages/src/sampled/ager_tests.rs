@@ -4,7 +4,7 @@ use super::*;
 use crate::damon::fixture::Host;
 use lowtide_core::{
     Bytes, Cohort,
-    idle::{Left, Resolution},
+    reading::{Left, Resolution},
 };
 use std::{fs, time::Duration};
 

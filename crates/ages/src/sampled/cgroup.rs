@@ -6,7 +6,7 @@ use std::{
 };
 
 use lowtide_cgroup::Mount;
-use lowtide_core::{Bytes, Cohort, LeftOut, Ratio, idle::ByType, left_out::Kind};
+use lowtide_core::{ByType, Bytes, Cohort, LeftOut, Ratio, left_out::Kind};
 use lowtide_damon::Thread;
 use lowtide_kernfs::{Errno, Root};
 

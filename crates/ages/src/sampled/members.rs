@@ -1,7 +1,7 @@
 //! The processes of a target, and how much memory each has in DRAM.
 
 use lowtide_cgroup::{Cgroup, Mount};
-use lowtide_core::{Bytes, LeftOut, idle::ByType, left_out::Kind};
+use lowtide_core::{ByType, Bytes, LeftOut, left_out::Kind};
 use lowtide_damon::Thread;
 use lowtide_kernfs::{Files, Root};
 

@@ -19,7 +19,7 @@ mod watch;
 use std::{collections::HashMap, path::PathBuf};
 
 use lowtide_cgroup::Mount;
-use lowtide_core::{CgroupId, Ratio, idle::Source, left_out::Kind};
+use lowtide_core::{CgroupId, Ratio, left_out::Kind, reading::Source};
 use lowtide_kernfs::{Root, thread_cpu};
 
 use self::{

@@ -6,8 +6,8 @@
 use std::time::{Duration, Instant};
 
 use lowtide_core::{
-    Bytes, Ratio,
-    idle::{ByType, Left, Resolution, Sample as Drawing, Touched},
+    ByType, Bytes, Ratio,
+    reading::{Left, Resolution, Sample as Drawing, Touched},
 };
 use lowtide_damon::Thread;
 

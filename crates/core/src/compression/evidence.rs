@@ -1,7 +1,10 @@
 use std::time::Duration;
 
-use super::{Mix, Stored};
-use crate::units::{Bytes, Ratio};
+use super::Mix;
+use crate::{
+    stored::Stored,
+    units::{Bytes, Ratio},
+};
 
 /// Fewer bytes say too little: of 256 pages the mean is known to a few hundredths.
 pub(super) const TELLING: Bytes = Bytes::mib(1);

@@ -33,7 +33,7 @@ pub(crate) fn is_kept(host: &HostObservation) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{compression::Stored, confine::Ways};
+    use crate::{confinement::Ways, stored::Stored};
 
     fn tier(kind: TierKind, above: Option<&str>) -> Tier {
         Tier {

@@ -7,7 +7,6 @@
 mod evidence;
 mod kept;
 mod split;
-mod stored;
 mod trial;
 
 use std::time::Duration;
@@ -17,14 +16,14 @@ use self::{
     trial::Trial,
 };
 use crate::{
-    observation::{Effect, Memory},
+    cgroup::Memory,
+    effect::Effect,
     tier::TierKind,
     units::{Bytes, Ratio},
 };
 
 pub(crate) use kept::is_kept;
 pub(crate) use split::{Claim, Devices, OnDevices, split};
-pub use stored::Stored;
 
 /// With more of a page left than this it is not worth to be compressed. zram keeps a page whole whose compressed size is above
 /// about four fifths (`huge_class_size`, drivers/block/zram/zram_drv.c), so memory at seven eighths is mostly such pages. A

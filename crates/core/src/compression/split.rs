@@ -1,5 +1,6 @@
-use super::{ASSUMED, Mix, Stored};
+use super::{ASSUMED, Mix};
 use crate::{
+    stored::Stored,
     tier::{Tier, TierKind},
     units::{Bytes, Ratio},
 };

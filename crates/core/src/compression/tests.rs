@@ -1,4 +1,5 @@
 use super::*;
+use crate::stored::Stored;
 
 const MINUTE: Duration = Duration::from_mins(1);
 

@@ -8,12 +8,12 @@
 
 use std::time::Duration;
 
-use super::{
-    cohort::{ByType, Cohort},
-    histogram::reached,
-    seen::Seen,
+use super::seen::Seen;
+use crate::{
+    cgroup::ByType,
+    reading::{Cohort, reached},
+    units::Bytes,
 };
-use crate::units::Bytes;
 
 /// Neighbours are joined when together they span less than this share of their age: bounds the list at any interval.
 const RESOLUTION: u32 = 8;

@@ -6,8 +6,11 @@
 
 use std::time::Duration;
 
-use super::{histogram::BOUNDARIES, returns::Returns};
-use crate::units::{Bytes, Ratio};
+use super::returns::Returns;
+use crate::{
+    reading::BOUNDARIES,
+    units::{Bytes, Ratio},
+};
 
 /// Share of the SLO that foreseen promotions may use.
 const FORESEEN: Ratio = Ratio::new(0.5);

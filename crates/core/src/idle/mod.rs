@@ -7,25 +7,15 @@
 //! ```
 
 mod ages;
-mod cohort;
 mod cut;
-mod histogram;
-mod lines;
 mod precision;
-mod resolution;
 mod returns;
 mod seen;
 mod slow;
 mod taken;
 mod tracker;
 
-pub use cohort::{ByType, Cohort, Reading, Source};
-pub use histogram::{BOUNDARIES, Histogram};
-pub(crate) use histogram::{CLASSES, class_of, class_start};
-pub use lines::{Line, LineUse, Lines};
-pub use precision::{Left, Measured, Precision};
-pub use resolution::{Resolution, Sample};
-pub use seen::Touched;
+pub use precision::{Measured, Precision};
 pub use tracker::{Hotness, WhatIf};
 
 pub(crate) use tracker::{Since, Tracker, sinks_at_least};

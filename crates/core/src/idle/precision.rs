@@ -2,22 +2,15 @@
 
 use std::time::Duration;
 
-use super::resolution::{Resolution, Sample};
-use crate::units::{Bytes, Ratio};
+use crate::{
+    reading::{Left, Resolution, Sample},
+    units::{Bytes, Ratio},
+};
 
 /// What was seen longer ago than this counts for little: it fades by half in this time.
 const HALF_LIFE: Duration = Duration::from_mins(10);
 /// What has faded to less than so many pages says nothing.
 const LEAST: f64 = 1.0;
-
-/// Sampled pages that were found to have left DRAM for swap since the last reading.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
-pub struct Left {
-    /// All of them.
-    pub pages: u32,
-    /// Those of them that had been idle for the policy's `cold_after`.
-    pub cold: u32,
-}
 
 /// What is known of the precision of a cgroup's offload over the last minutes.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]

@@ -6,9 +6,9 @@
 
 use std::time::Duration;
 
-use super::histogram::BOUNDARIES;
 use crate::{
     history::MINUTE,
+    reading::BOUNDARIES,
     units::{Bytes, Ratio},
 };
 

@@ -3,18 +3,7 @@
 use std::time::Duration;
 
 use super::ages::Piece;
-use crate::{placement::Touches, units::Bytes};
-
-/// Bytes that were idle at one reading and touched at the next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-pub struct Touched {
-    /// How long they had been idle, at the least, at the reading before.
-    pub seen: Duration,
-    /// How long they had been idle when they were touched, give or take half of the time between the readings.
-    pub age: Duration,
-    /// How many.
-    pub size: Bytes,
-}
+use crate::{placement::Touches, reading::Touched, units::Bytes};
 
 /// Bytes that were idle at one reading, whether or not they were touched by the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

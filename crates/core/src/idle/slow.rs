@@ -4,12 +4,15 @@ use std::{sync::Arc, time::Duration};
 
 use super::{
     ages::{Ages, Between, Piece},
-    cohort::{ByType, Cohort},
-    seen::Touched,
     taken::Taken,
     tracker::both,
 };
-use crate::{placement::Touches, units::Bytes};
+use crate::{
+    cgroup::ByType,
+    placement::Touches,
+    reading::{Cohort, Touched},
+    units::Bytes,
+};
 
 /// What is known of one cgroup's memory on slower nodes. What comes there had been idle in DRAM, but its age begins anew.
 #[derive(Debug, Clone, Default)]

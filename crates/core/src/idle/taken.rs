@@ -1,8 +1,7 @@
 //! What left on request and may still be in the last reading.
 
+use crate::cgroup::ByType;
 use std::time::Duration;
-
-use super::cohort::ByType;
 
 /// A source that stopped is not waited for with an endless list.
 const MOST: usize = 64;

@@ -4,21 +4,18 @@ use std::time::Duration;
 
 use super::{
     ages::{Ages, Between, Piece},
-    cohort::{ByType, Cohort, Reading, Source},
     cut,
-    histogram::{BOUNDARIES, Histogram},
-    lines::{LineUse, Lines},
     precision::{Measured, Precision},
-    resolution::Resolution,
     returns::{Away, Returns},
-    seen::Touched,
     slow::Slow,
     taken::Taken,
 };
 use crate::{
+    cgroup::ByType,
     history::MINUTE,
     placement::{Rates, Touches},
     policy::Policy,
+    reading::{BOUNDARIES, Cohort, Histogram, LineUse, Lines, Reading, Resolution, Source, Touched},
     units::{Bytes, Ratio},
 };
 

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::{cost::Basis, idle::CLASSES};
+use crate::{cost::Basis, reading::CLASSES};
 
 const GIB: Bytes = Bytes::mib(1024);
 

@@ -1,7 +1,7 @@
 use std::{ops::Range, time::Duration};
 
 use crate::{
-    idle::{CLASSES, class_of, class_start},
+    reading::{CLASSES, class_of, class_start},
     units::{Bytes, Ratio},
 };
 

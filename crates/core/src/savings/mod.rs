@@ -6,8 +6,9 @@ mod origin;
 use std::sync::Arc;
 
 use crate::{
-    compression::{Claim, Devices, OnDevices, Stored, on_devices, split},
-    observation::Memory,
+    cgroup::Memory,
+    compression::{Claim, Devices, OnDevices, on_devices, split},
+    stored::Stored,
     tier::{Tier, TierKind},
     units::Bytes,
 };
@@ -101,7 +102,7 @@ pub fn host_net(saved: Bytes, own: Bytes) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::observation::MemoryStat;
+    use crate::cgroup::MemoryStat;
 
     fn tier(kind: TierKind, stored: u64, resident: u64) -> Tier {
         Tier {

@@ -6,8 +6,8 @@
 
 use super::Placed;
 use crate::{
-    decision::Scope,
-    observation::{Effect, Memory, Pending},
+    cgroup::Memory,
+    effect::{Effect, Pending, Scope},
     tier::TierKind,
     units::{Bytes, Ratio},
 };

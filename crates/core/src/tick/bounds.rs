@@ -2,10 +2,11 @@
 
 use super::{Case, Step};
 use crate::{
-    confine::ZswapBound,
-    decision::{Figures, Reason, Scope},
-    observation::Memory,
-    policy::Mode,
+    cgroup::Memory,
+    confinement::ZswapBound,
+    decision::{Figures, Reason},
+    effect::Scope,
+    mode::Mode,
     room::{BATCH, Room},
     tier::{Tier, TierKind},
     units::Bytes,

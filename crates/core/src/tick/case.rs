@@ -4,15 +4,17 @@ use std::{sync::Arc, time::Duration};
 
 use super::{Refused, Step};
 use crate::{
+    cgroup::ByType,
     cgroup_state::CgroupState,
-    decision::{Action, Decision, Figures, Reason, Scope},
+    decision::{Action, Decision, Figures, Reason},
+    effect::{Pending, Scope},
     forecast::{Basis, Forecast},
     harm::{self, Harm, Usual},
     history::{MINUTE, SHORT},
-    idle::ByType,
-    observation::{CgroupObservation, HostObservation, Pending},
+    mode::Mode,
+    observation::{CgroupObservation, HostObservation},
     placement::{Ladder, Offer, Price},
-    policy::{Budgets, Mode, Policy},
+    policy::{Budgets, Policy},
     room::{BATCH, Room},
     tier::TierKind,
     units::{Bytes, Ratio},
@@ -277,7 +279,7 @@ impl Case<'_> {
         let checks = [
             // First, so that it can be told by its reason whatever else there is. Who chooses it is not like those that are drawn.
             (self.cgroup.opted_out, Reason::OptedOut),
-            (self.budgets.holdout.has(&self.cgroup.path, self.policy), Reason::HeldOut),
+            (self.budgets.holdout.has(&self.cgroup.path, self.policy.mode), Reason::HeldOut),
             (!self.cgroup.populated, Reason::Unpopulated),
             (self.cgroup.alarm, Reason::Trigger),
             (harm.broken.is_some(), harm.broken.unwrap_or(Reason::Headroom)),

@@ -3,9 +3,10 @@
 use super::{Case, part::Part};
 use crate::{
     cgroup_state::CgroupState,
-    confine::PastZswap,
-    decision::{Reason, Scope},
-    policy::Mode,
+    confinement::PastZswap,
+    decision::Reason,
+    effect::Scope,
+    mode::Mode,
     room::{BATCH, Room},
     tier::{SwapRoom, TierKind},
     units::{Bytes, Ratio},

@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::{Case, Refused};
 use crate::{
     cgroup_state::CgroupState,
-    decision::{Reason, Scope},
+    decision::Reason,
+    effect::Scope,
     room::{BATCH, Room},
     units::{Bytes, Ratio},
 };

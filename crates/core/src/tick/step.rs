@@ -3,9 +3,10 @@
 use super::{Case, Refused, part::Part};
 use crate::{
     cgroup_state::CgroupState,
-    decision::{Figures, Reason, Scope},
+    decision::{Figures, Reason},
+    effect::Scope,
     history::MINUTE,
-    policy::Mode,
+    mode::Mode,
     room::{BATCH, Room},
     units::{Bytes, Ratio},
 };

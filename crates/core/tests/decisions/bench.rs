@@ -6,8 +6,8 @@ use lowtide_core::{
     Action, Budgets, Bytes, CgroupId, CgroupObservation, Cohort, Decision, Effect, HostObservation, Limits,
     Lines, Memory, MemoryStat, Mode, Observation, Policy, Ratio, Slo, Stall, State, Stored, Tier, TierKind,
     TierRules,
-    confine::{Confinement, Ways},
-    idle::{Reading, Resolution, Source},
+    confinement::{Confinement, Ways},
+    reading::{Reading, Resolution, Source},
     scan_pressure::{Kswapd, Zone},
     tick,
 };

@@ -2,10 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use lowtide_core::{
-    Action, Bytes, Cohort, Decision, Ratio, Reading, Reason, Scope,
-    idle::{ByType, Left},
-};
+use lowtide_core::{Action, ByType, Bytes, Cohort, Decision, Ratio, Reading, Reason, Scope, reading::Left};
 
 use crate::bench::{Bench, walked};
 

@@ -2,10 +2,7 @@
 
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-use lowtide_core::{
-    Action, Bytes, Limit, Ratio, Reason, Scope,
-    idle::{ByType, Cohort},
-};
+use lowtide_core::{Action, ByType, Bytes, Limit, Ratio, Reason, Scope, reading::Cohort};
 
 use crate::bench::{BATCH, Bench, INTERVAL, asked, walked};
 

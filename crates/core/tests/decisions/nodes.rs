@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use lowtide_core::{
-    Action, Bytes, CgroupId, Cohort, Decision, Effect, Mode, PastZswap, Ratio, Reading, Reason, Scope, Tier,
-    TierKind, idle::ByType, savings,
+    Action, ByType, Bytes, CgroupId, Cohort, Decision, Effect, Mode, PastZswap, Ratio, Reading, Reason,
+    Scope, Tier, TierKind, savings,
 };
 
 use crate::bench::{Bench, INTERVAL, asked, walked};

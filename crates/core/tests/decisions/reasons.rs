@@ -3,10 +3,8 @@
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use lowtide_core::{
-    Action, ByteRate, Bytes, Decision, Effect, Limit, Mode, Pending, Ratio, Reason, Scope, Stored, SwapBound,
-    Tier, TierKind, TierRule, TierRules, ZswapBound,
-    confine::Why,
-    idle::{ByType, Cohort},
+    Action, ByType, ByteRate, Bytes, Decision, Effect, Limit, Mode, Pending, Ratio, Reason, Scope, Stored,
+    SwapBound, Tier, TierKind, TierRule, TierRules, ZswapBound, confinement::Why, reading::Cohort,
     scan_pressure::Kswapd,
 };
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use lowtide_core::{
     Action, Budgets, Bytes, Decision, HostObservation, Limits, Lines, Mode, Observation, Policy, Ratio, Slo,
-    State, Stored, Tier, TierKind, TierRules, confine::Ways, savings::Origin, tick,
+    State, Stored, Tier, TierKind, TierRules, confinement::Ways, savings::Origin, tick,
 };
 
 use crate::tenant::Tenant;

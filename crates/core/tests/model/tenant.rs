@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use lowtide_core::{
-    Bytes, CgroupId, CgroupObservation, Confinement, Effect, Memory, MemoryStat, Ratio, Scope, Stall,
-    idle::{ByType, Cohort, Reading, Resolution, Source},
+    ByType, Bytes, CgroupId, CgroupObservation, Confinement, Effect, Memory, MemoryStat, Ratio, Scope, Stall,
+    reading::{Cohort, Reading, Resolution, Source},
 };
 
 use crate::pages::{Class, Lot, Reclaim};

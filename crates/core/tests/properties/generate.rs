@@ -3,12 +3,11 @@
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use lowtide_core::{
-    BlockReads, Budgets, ByteRate, Bytes, CgroupId, CgroupObservation, Effect, HostObservation, Limit,
-    Limits, Lines, Memory, MemoryStat, Mode, Pending, Policy, Ratio, Scope, Slo, Stall, Stored, SwapBound,
-    Tier, TierKind, TierRules, ZswapBound,
-    confine::{Confinement, Ways, Why},
-    idle::{ByType, Cohort, Reading, Resolution, Source},
-    lineage::Above,
+    Above, BlockReads, Budgets, ByType, ByteRate, Bytes, CgroupId, CgroupObservation, Effect,
+    HostObservation, Limit, Limits, Lines, Memory, MemoryStat, Mode, Pending, Policy, Ratio, Scope, Slo,
+    Stall, Stored, SwapBound, Tier, TierKind, TierRules, ZswapBound,
+    confinement::{Confinement, Ways, Why},
+    reading::{Cohort, Reading, Resolution, Source},
     scan_pressure::{Kswapd, Zone},
 };
 use proptest::{option, prelude::*};

@@ -17,8 +17,7 @@ use std::{
 use lowtide_cgroup::{Cgroup, Mount};
 use lowtide_core::{
     Bytes, CgroupId, CgroupObservation, Confinement, Limit, Mode, Observation, PastZswap, Ratio, SwapBound,
-    TierRules,
-    confine::{Why, confine},
+    TierRules, confine::confine, confinement::Why,
 };
 use lowtide_journal::{
     CgroupKnob, Journal, JournalError, Record,
@@ -122,7 +121,7 @@ impl Confine {
             else {
                 continue;
             };
-            let left_alone = cgroup.opted_out || config.budgets.holdout.has(&cgroup.path, policy);
+            let left_alone = cgroup.opted_out || config.budgets.holdout.has(&cgroup.path, policy.mode);
             // What a policy forbids stays forbidden: that is no matter of saving.
             let tiers = &policy.tiers;
             let past = past_zswap(cgroup.id) && policy.mode == Mode::Full && !left_alone;

@@ -1,6 +1,6 @@
 //! What of the host the tiers of a policy, and memory that does not compress, depend on.
 
-use lowtide_core::{Tier, TierRules, confine::Ways};
+use lowtide_core::{Tier, TierRules, confinement::Ways};
 use lowtide_kernfs::Root;
 use lowtide_policy::Config;
 use lowtide_tiers::Zswap;

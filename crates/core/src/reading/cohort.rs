@@ -1,55 +1,9 @@
-//! What a hotness source reads: bytes that were last touched within the same span of time.
+//! What a source of idle ages reads: bytes that were last touched within the same span of time.
 
-use std::{
-    ops::{AddAssign, Sub},
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use super::{precision::Left, resolution::Resolution, seen::Touched};
-use crate::units::Bytes;
-
-/// Bytes of the two types of memory that the kernel keeps lists of.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
-pub struct ByType {
-    /// Anonymous memory, with tmpfs and shared memory.
-    pub anon: Bytes,
-    /// Page cache.
-    pub file: Bytes,
-}
-
-impl ByType {
-    /// Both together.
-    #[must_use]
-    pub fn total(self) -> Bytes {
-        self.anon + self.file
-    }
-}
-
-impl AddAssign for ByType {
-    fn add_assign(&mut self, other: Self) {
-        self.anon += other.anon;
-        self.file += other.file;
-    }
-}
-
-impl Sub for ByType {
-    type Output = Self;
-
-    /// Of each type, at least zero.
-    fn sub(self, other: Self) -> Self {
-        Self { anon: self.anon - other.anon, file: self.file - other.file }
-    }
-}
-
-impl std::iter::Sum for ByType {
-    fn sum<I: Iterator<Item = Self>>(parts: I) -> Self {
-        parts.fold(Self::default(), |mut sum, part| {
-            sum += part;
-            sum
-        })
-    }
-}
+use super::resolution::Resolution;
+use crate::{cgroup::ByType, units::Bytes};
 
 /// Bytes in DRAM that were last touched between `youngest` and `oldest` before the reading.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -100,7 +54,7 @@ impl std::fmt::Display for Source {
 pub struct Reading {
     /// Who looked.
     pub source: Source,
-    /// When, on the clock of [`tick`](crate::tick).
+    /// When, on the clock that decisions are made by.
     pub at: Duration,
     /// The source is looked at no more often than this.
     pub every: Duration,
@@ -116,4 +70,24 @@ pub struct Reading {
     /// What the source itself saw touched since the last reading after having been idle; `None` if it cannot tell, and that is to be
     /// found out from two readings.
     pub touched: Option<Arc<[Touched]>>,
+}
+
+/// Bytes that were idle at one reading and touched at the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+pub struct Touched {
+    /// How long they had been idle, at the least, at the reading before.
+    pub seen: Duration,
+    /// How long they had been idle when they were touched, give or take half of the time between the readings.
+    pub age: Duration,
+    /// How many.
+    pub size: Bytes,
+}
+
+/// Sampled pages that were found to have left DRAM for swap since the last reading.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Left {
+    /// All of them.
+    pub pages: u32,
+    /// Those of them that had been idle for the policy's `cold_after`.
+    pub cold: u32,
 }

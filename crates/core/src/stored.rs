@@ -1,3 +1,5 @@
+//! What zram devices hold.
+
 use crate::units::Bytes;
 
 /// What zram devices hold, added up.
@@ -28,7 +30,7 @@ impl Stored {
     /// Whether this can be what became of `offloaded` bytes of one cgroup: where more came in, somebody else swapped out, and where
     /// much less did, others faulted back. Pages of zeros may be missing: from 6.12 on they do not get to the device
     /// (`swap_zeromap_folio_set`, mm/page_io.c).
-    pub(super) fn is_of(&self, offloaded: Bytes) -> bool {
+    pub(crate) fn is_of(&self, offloaded: Bytes) -> bool {
         let eighth = Bytes::new(offloaded.get() / 8);
         let half = Bytes::new(offloaded.get() / 2);
         !offloaded.is_zero() && self.original <= offloaded + eighth && self.original >= half

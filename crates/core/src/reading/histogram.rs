@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
-use super::cohort::{ByType, Cohort};
-use crate::units::{Bytes, Ratio};
+use super::cohort::Cohort;
+use crate::{
+    cgroup::ByType,
+    units::{Bytes, Ratio},
+};
 
 const fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -83,7 +86,7 @@ impl Histogram {
 
 /// The age that a cohort counts as: looks do not come on time to the millisecond, and what is idle for two intervals
 /// would be missed for one that was short of it.
-pub(super) fn reached(age: Duration) -> Duration {
+pub(crate) fn reached(age: Duration) -> Duration {
     age.saturating_add(age / 64)
 }
 

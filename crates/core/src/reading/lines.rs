@@ -72,7 +72,7 @@ impl Line {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::idle::ByType;
+    use crate::cgroup::ByType;
 
     fn cohorts() -> [Cohort; 3] {
         [(60, 120), (20, 30), (0, 50)].map(|(youngest, mib)| Cohort {
