@@ -3,12 +3,14 @@
 use super::http;
 use crate::spec::STAGE;
 use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 const ADDRESS: &str = "127.0.0.1:9090";
 
@@ -29,6 +31,15 @@ pub struct Alert {
     pub is_firing: bool,
     /// Its labels, as JSON.
     pub labels: String,
+}
+
+/// A series over time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Curve {
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// Seconds since 1970, and the value then.
+    pub points: Vec<(f64, f64)>,
 }
 
 impl Prometheus {
@@ -70,12 +81,17 @@ impl Prometheus {
 
     /// The series that a query finds now.
     pub fn query(&self, text: &str) -> Result<Vec<Value>> {
-        let escape = |byte: u8| {
-            if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") }
-        };
-        let escaped: String = text.bytes().map(escape).collect();
-        let data = Self::get(&format!("/api/v1/query?query={escaped}"))?;
+        let data = Self::get(&format!("/api/v1/query?query={}", escaped(text)))?;
         data["result"].as_array().cloned().with_context(|| format!("prometheus answered {data}"))
+    }
+
+    /// The series that a query finds over the last so many seconds, with a point every `step` seconds.
+    pub fn range(&self, text: &str, seconds: f64, step: u32) -> Result<Vec<Curve>> {
+        let end = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_secs_f64();
+        let asked = format!("query={}&start={}&end={end}&step={step}", escaped(text), end - seconds);
+        let data = Self::get(&format!("/api/v1/query_range?{asked}"))?;
+        let series = data["result"].as_array().with_context(|| format!("prometheus answered {data}"))?;
+        series.iter().map(|one| curve(one).with_context(|| format!("a series is {one}"))).collect()
     }
 
     /// The alerts whose conditions hold now.
@@ -118,6 +134,22 @@ fn spawn(config: &Path, data: &Path) -> Result<Child> {
     command.spawn().context("cannot start prometheus")
 }
 
+fn escaped(query: &str) -> String {
+    let escape = |byte: u8| {
+        if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") }
+    };
+    query.bytes().map(escape).collect()
+}
+
+/// What is no number (`NaN`) is no point.
+fn curve(series: &Value) -> Option<Curve> {
+    let label = |(name, value): (&String, &Value)| Some((name.clone(), value.as_str()?.to_owned()));
+    let labels = series["metric"].as_object()?.iter().map(label).collect::<Option<_>>()?;
+    let point = |value: &Value| Some((value[0].as_f64()?, value[1].as_str()?.parse::<f64>().ok()?));
+    let points = series["values"].as_array()?.iter().map(point).collect::<Option<Vec<_>>>()?;
+    Some(Curve { labels, points: points.into_iter().filter(|(_, value)| value.is_finite()).collect() })
+}
+
 fn parse(alert: &Value) -> Option<Alert> {
     let labels = &alert["labels"];
     Some(Alert {
@@ -139,5 +171,15 @@ mod tests {
         assert_eq!((&*alert.name, alert.is_firing), ("LowtideDown", false));
         assert_eq!(alert.labels, r#"{"alertname":"LowtideDown","instance":"a"}"#);
         assert_eq!(parse(&Value::Null), None);
+    }
+
+    /// As Prometheus 2.42 answers a query over a range (web/api/v1/api.go, `queryData`).
+    #[test]
+    fn a_series_is_taken_apart() {
+        let text = r#"{"metric":{"cgroup":"/a"},"values":[[1795830996.5,"12.5"],[1795831011.5,"NaN"]]}"#;
+        let found = curve(&serde_json::from_str(text).unwrap()).unwrap();
+        assert_eq!((&*found.labels["cgroup"], &found.points[..]), ("/a", &[(1_795_830_996.5, 12.5)][..]));
+        assert_eq!(curve(&Value::Null), None);
+        assert_eq!(escaped("a{b=\"c\"}"), "a%7Bb%3D%22c%22%7D");
     }
 }

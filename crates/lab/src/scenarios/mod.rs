@@ -17,6 +17,7 @@ mod containerd;
 mod curve;
 mod cxl;
 mod damon;
+mod dashboards;
 mod demo;
 mod fault_cost;
 mod forbidden;
@@ -131,6 +132,7 @@ pub static BY_NAME: &[Scenario] = &[
     quick_start::SCENARIO,
     containerd::SCENARIO,
     alerts::SCENARIO,
+    dashboards::SCENARIO,
     watermarks::SCENARIO,
     placement::CXL,
     placement::ZSWAP,
