@@ -3,7 +3,7 @@ use std::{
     fmt,
 };
 
-use crate::{Action, Context, Error, Layer, Operations, Result, describe::Keyword, plan::Plan};
+use crate::{Operations, describe::Keyword};
 
 /// What the running kernel's DAMON has: the files below `kdamonds/N`, and the words that those with keywords take.
 /// Indices are written as `N`.
@@ -34,24 +34,11 @@ impl fmt::Display for Part {
 }
 
 pub(crate) const AVAIL_OPERATIONS: &str = "contexts/N/avail_operations";
+
 /// The regions' `sz_filter_passed` exists only once there are regions; it came with this one.
-const PASSED: &str = "contexts/N/schemes/N/stats/sz_ops_filter_passed";
-const DESTINATIONS: &str = "contexts/N/schemes/N/dests/nr_dests";
+pub(crate) const PASSED: &str = "contexts/N/schemes/N/stats/sz_ops_filter_passed";
 
 impl Capabilities {
-    /// What `context` asks for and this kernel does not have.
-    #[must_use]
-    pub fn missing(&self, context: &Context) -> Vec<Part> {
-        let mut parts = Plan::new(context, self.layered()).missing(self);
-        let effects = needed_for_effect(context).filter(|file| !self.has_file(file));
-        for part in effects.map(|file| Part { file: file.to_owned(), keyword: None }) {
-            if !parts.contains(&part) {
-                parts.push(part);
-            }
-        }
-        parts
-    }
-
     /// Whether this kernel has it.
     #[must_use]
     pub fn has(&self, part: &Part) -> bool {
@@ -101,26 +88,6 @@ impl Capabilities {
     pub(crate) fn layered(&self) -> bool {
         self.has_file("contexts/N/schemes/N/ops_filters/nr_filters")
     }
-
-    pub(crate) fn require(&self, context: &Context) -> Result<()> {
-        let parts = self.missing(context);
-        if parts.is_empty() { Ok(()) } else { Err(Error::Missing { parts }) }
-    }
-}
-
-/// Files that are not written but came together with what a description means; without them the kernel takes every
-/// write, and does something else.
-fn needed_for_effect(context: &Context) -> impl Iterator<Item = &'static str> {
-    let of_processes = context.space.operations() != Operations::Paddr;
-    context.schemes.iter().filter_map(move |scheme| match scheme.action {
-        // Up to 6.13 `stat` asks no filters of the operations.
-        Action::Stat if scheme.filters.iter().any(|filter| filter.kind.layer() == Layer::Operations) => {
-            Some(PASSED)
-        }
-        // Up to 6.16 processes' memory is not migrated; the destinations came in the same series.
-        Action::MigrateHot(_) | Action::MigrateCold(_) if of_processes => Some(DESTINATIONS),
-        _ => None,
-    })
 }
 
 /// The path with `N` for its indices.

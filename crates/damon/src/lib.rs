@@ -70,6 +70,7 @@ mod directory;
 mod error;
 mod exclusive;
 mod intervals;
+mod missing;
 mod owned;
 mod patience;
 mod plan;

@@ -1,12 +1,13 @@
 //! From raw values to the configuration: defaults, and what only shows when all files are seen together.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc};
 
 use lowtide_core::{Budgets, Holdout, Limits, Policy, Slo};
 
 use crate::{
     Config, PolicySet, Price, Problem,
     balancer::balancer,
+    found::{Found, cold_after},
     hints::hint,
     history::history,
     hotness::hotness,
@@ -24,12 +25,6 @@ use crate::{
     watermarks::watermarks,
     whole_host::{self, Alone},
 };
-
-/// A policy, and the file it stands in.
-pub(crate) struct Found<'s> {
-    pub source: &'s Source,
-    pub policy: At<raw::Policy>,
-}
 
 /// The configuration without its policies. Cannot fail: what is out of range was not read.
 pub(crate) fn host(raw: raw::Host) -> Config {
@@ -123,11 +118,6 @@ fn asked(policy: &raw::Policy) -> String {
     texts.sort_unstable();
     texts.dedup();
     texts.concat()
-}
-
-/// From which age on memory may go under a policy.
-pub(crate) fn cold_after(raw: &raw::Policy) -> Duration {
-    raw.cold_after.as_ref().map_or_else(|| Policy::observe("").cold_after, |time| time.value.0)
 }
 
 fn slo(raw: raw::PolicySlo) -> Slo {

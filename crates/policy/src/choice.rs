@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use crate::{
     Problem,
-    check::Found,
+    found::Found,
     leaf::Name,
     read::At,
     source::{Source, Span},

@@ -7,7 +7,7 @@ use lowtide_core::{Mode, Policy};
 
 use crate::{
     Hotness, Problem, SourceChoice,
-    check::{Found, cold_after},
+    found::{Found, cold_after},
     raw,
     source::Source,
 };

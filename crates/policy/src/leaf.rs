@@ -1,11 +1,11 @@
 //! The single values of a configuration. Each type knows what is allowed, for messages and for the JSON Schema alike.
 
-use std::{borrow::Cow, path::PathBuf, sync::Arc, time::Duration};
+use std::{borrow::Cow, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use lowtide_core::{AtMost, ByteRate, Bytes, Line, Mode, Policy, Ratio, TierKind};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-use crate::{SourceChoice, metrics::Place, namespaces, pattern::Pattern, units};
+use crate::{SourceChoice, namespaces, pattern::Pattern, units};
 
 /// A value that is written as one piece of text.
 pub(crate) trait Leaf: Sized {
@@ -289,6 +289,13 @@ impl JsonSchema for TierName {
         let names = TierKind::ALL.map(TierKind::name);
         json_schema!({ "type": "string", "enum": names, "x-allowed": TierKind::ALLOWED })
     }
+}
+
+/// What `metrics.listen` names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Place {
+    Tcp(SocketAddr),
+    Unix(PathBuf),
 }
 
 /// A whole number within bounds, written as a number.

@@ -13,6 +13,7 @@ mod balancer;
 mod check;
 mod choice;
 mod config;
+mod found;
 mod hints;
 mod history;
 mod hotness;

@@ -6,7 +6,7 @@ use lowtide_core::{Line, Lines};
 
 use crate::{
     Problem,
-    check::{Found, cold_after},
+    found::{Found, cold_after},
     leaf::LineAt,
     raw::PolicyLines,
     read::At,

@@ -6,9 +6,8 @@ use std::{
 };
 
 use crate::{
-    Config, PolicySet, Problem, Problems, Severity, balancer,
-    check::{self, Found},
-    choice,
+    Config, PolicySet, Problem, Problems, Severity, balancer, check, choice,
+    found::Found,
     hotness::too_slow,
     lines::out_of_order,
     metrics::of_another_place,

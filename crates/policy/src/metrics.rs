@@ -2,7 +2,7 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
-use crate::{Config, Problem, raw, source::Source};
+use crate::{Config, Problem, leaf::Place, raw, source::Source};
 
 /// Where the metrics are served, and who may read them.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,13 +38,6 @@ impl Access {
     pub fn is_open(&self) -> bool {
         self.users.is_empty() && self.token_file.is_none()
     }
-}
-
-/// What `metrics.listen` names.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Place {
-    Tcp(SocketAddr),
-    Unix(PathBuf),
 }
 
 /// Without `listen` there is no listener.

@@ -10,11 +10,13 @@
 mod apply;
 mod deeds;
 mod facts;
+mod hot_add;
 mod kernel;
 #[cfg(test)]
 mod model;
 mod plan;
 mod present;
+mod step;
 #[cfg(test)]
 mod tests;
 mod undo;
@@ -29,7 +31,7 @@ use lowtide_policy::Config;
 
 pub use apply::{Applied, Failed};
 pub use deeds::{Deed, DeedsError};
-pub use plan::{Action, Plan, State, Step};
+pub use step::{Action, Plan, State, Step};
 pub use undo::Undone;
 pub use wanted::wanted;
 

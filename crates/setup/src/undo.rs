@@ -9,9 +9,9 @@ use lowtide_tiers::{SwapDevice, ZramDevice, swaps};
 
 use crate::{
     SetupError,
-    apply::{add_zram, free_name},
     deeds::{Deed, Deeds},
     facts::is_same_device,
+    hot_add::{add_zram, free_name},
     kernel::Kernel,
 };
 

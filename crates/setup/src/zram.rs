@@ -9,7 +9,7 @@ use lowtide_tiers::{Content, ZramDevice};
 
 use crate::{
     facts::{Facts, is_same_device},
-    plan::{Action, Step},
+    step::{Action, Step},
 };
 
 /// What is fixed once the device has a size.

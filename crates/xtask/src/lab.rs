@@ -1,6 +1,6 @@
 //! `cargo xtask lab`.
 
-use crate::{bench, build, dist};
+use crate::{build, dist, pack};
 use anyhow::Result;
 use clap::{Args, Subcommand};
 use lowtide_lab::dirs::LabDirs;
@@ -178,7 +178,7 @@ pub(crate) fn scenario(name: &str, kernel: &str, seed: u64) -> Result<ExitCode> 
         }
     }
     if scenario.programs.iter().any(|program| program.starts_with(scenarios::OF_PACK)) {
-        bench::pack()?;
+        pack::pack()?;
     }
     scenarios::execute(&dirs, scenario, kernel, seed)?;
     Ok(ExitCode::SUCCESS)

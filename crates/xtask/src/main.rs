@@ -6,6 +6,7 @@ mod chart;
 mod dist;
 mod fuzz;
 mod lab;
+mod pack;
 mod step;
 mod test;
 
