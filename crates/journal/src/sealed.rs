@@ -39,6 +39,14 @@ pub enum SealedError {
         /// What the system said.
         source: io::Error,
     },
+    /// The disk has not taken it in time. It may still do so.
+    #[error("{path}: {what} is still being written: the disk is slow or hangs")]
+    Late {
+        /// The file.
+        path: PathBuf,
+        /// What people call it.
+        what: &'static str,
+    },
     /// A line is not what was written.
     #[error("{path}:{line}: {what} is damaged: {remedy}")]
     Damaged {
@@ -135,6 +143,14 @@ impl SealedFile {
     }
 
     fn failed(&self, (operation, source): durable::Failure) -> SealedError {
+        self.cannot(operation, source)
+    }
+
+    pub(crate) fn late(&self) -> SealedError {
+        SealedError::Late { path: self.path.clone(), what: self.what }
+    }
+
+    pub(crate) fn cannot(&self, operation: &'static str, source: io::Error) -> SealedError {
         SealedError::Io { path: self.path.clone(), what: self.what, operation, source }
     }
 
