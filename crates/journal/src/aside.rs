@@ -3,11 +3,14 @@
 //! One thread at a time, which ends with its write. A disk that never answers keeps that one and no more.
 
 use std::{
+    collections::BTreeSet,
     fmt, io,
+    path::PathBuf,
     sync::{
-        Arc,
+        Arc, Mutex, MutexGuard, PoisonError,
         mpsc::{Receiver, RecvTimeoutError, TryRecvError, channel},
     },
+    thread::Builder,
     time::{Duration, Instant},
 };
 
@@ -36,6 +39,39 @@ pub(crate) struct Aside {
 struct UnderWay {
     since: Instant,
     done: Receiver<Result<(), SealedError>>,
+}
+
+/// Files whose write came too late for whoever asked. Another write of the same file would race with it for the name beside it.
+static LATE: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+
+fn late() -> MutexGuard<'static, BTreeSet<PathBuf>> {
+    LATE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// One write, for a file that is written seldom.
+pub(crate) fn within<T>(file: &SealedFile, records: Vec<T>, patience: Duration) -> Result<(), SealedError>
+where
+    T: Serialize + Send + 'static,
+{
+    if !late().insert(file.path.clone()) {
+        return Err(file.late());
+    }
+    let (tell, done) = channel();
+    let ours = file.clone();
+    let write = move || {
+        let written = ours.write(&records);
+        late().remove(&ours.path);
+        let _ = tell.send(written);
+    };
+    if let Err(source) = thread().spawn(write) {
+        late().remove(&file.path);
+        return Err(file.cannot("write", source));
+    }
+    done.recv_timeout(patience).unwrap_or_else(|_| Err(file.late()))
+}
+
+fn thread() -> Builder {
+    Builder::new().name(String::from("state")).stack_size(STACK_BYTES)
 }
 
 impl fmt::Debug for Aside {
@@ -74,8 +110,7 @@ impl Aside {
             // Nobody may be waiting any more.
             let _ = tell.send(ours.write(&records));
         };
-        let thread = std::thread::Builder::new().name(String::from("state")).stack_size(STACK_BYTES);
-        thread.spawn(write).map_err(|source| file.cannot("write", source))?;
+        thread().spawn(write).map_err(|source| file.cannot("write", source))?;
         self.under_way = Some(UnderWay { since: Instant::now(), done });
         Ok(())
     }

@@ -185,15 +185,26 @@ impl Journal {
             return Ok(());
         }
         self.usable()?;
-        let record = |knob: &CgroupKnob| Record {
+        self.add(knobs.iter().map(|knob| self.record_of(knob)).collect())
+    }
+
+    fn record_of(&self, knob: &CgroupKnob) -> Record {
+        Record {
             boot_id: self.boot_id.clone(),
             path: knob.path.clone(),
             original: knob.original.clone(),
             written: knob.written.clone(),
             before: knob.before.clone(),
             cgroup: Some(knob.cgroup),
-        };
-        self.add(knobs.iter().map(record).collect())
+        }
+    }
+
+    /// Which of these are on the disk, and will be there: they may be written.
+    #[must_use]
+    pub fn are_noted(&self, knobs: &[CgroupKnob]) -> HashSet<PathBuf> {
+        let known = self.records.kept();
+        let noted = knobs.iter().filter(|knob| known.contains(&self.record_of(knob)));
+        noted.map(|knob| knob.path.clone()).collect()
     }
 
     /// Whether it can be written: what it holds is written again. Nothing is to be put back before that is known.
