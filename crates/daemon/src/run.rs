@@ -48,6 +48,15 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// A look at idle ages ends between two walks of MGLRU. One of DAMON takes a few of its intervals, and a kdamond that is not waited for goes
 /// on until a restore.
 const PATIENCE_WITH_AGES: Duration = Duration::from_secs(45);
+/// A turn, and what is done between two of them, waits for the state directory's disk no longer than this. What is not recorded by then
+/// waits for the next turn.
+const DISK: Duration = Duration::from_millis(500);
+/// At the end it may take longer: what is put back and not forgotten is looked at once more by a `restore`.
+const LAST_RECORDS: Duration = Duration::from_secs(2);
+/// Savings and history, at the very end.
+const LAST_WRITES: Duration = Duration::from_secs(2);
+/// A disk that takes longer is a problem in `status`.
+const HANGS: Duration = Duration::from_secs(5);
 
 /// What stays missing is said again after as many tries.
 const REMINDED: u32 = 100;
@@ -123,7 +132,8 @@ pub async fn run(options: &Options) -> Result<(), RunError> {
     if root.is_host() {
         limits::lock_memory();
     }
-    let journal = Journal::open_or_closed(state_dir.path(), &root);
+    let mut journal = Journal::open_or_closed(state_dir.path(), &root);
+    journal.wait_at_most(DISK, None);
     let left = end_damon(&root, state_dir.path());
     let mut daemon = Daemon::start(options, root, journal, loaded, watched).await?;
     daemon.lasting.extend(left);
@@ -133,6 +143,7 @@ pub async fn run(options: &Options) -> Result<(), RunError> {
     daemon.turns.stop();
     daemon.balance.stop();
     let until = Instant::now() + PATIENCE;
+    daemon.journal.grant(LAST_RECORDS);
     // Without its limit the balancer's last write would know none. A device that hangs keeps those knobs set, and no others.
     if !daemon.balance.drain(until).await {
         tracing::warn!(
@@ -148,9 +159,12 @@ pub async fn run(options: &Options) -> Result<(), RunError> {
     // After the last chunk: it is not to go where its cgroup must not.
     let rest = put_back(&daemon.root, &mut daemon.journal, is_ours);
     let knobs = knobs.and_then(|first| Ok(first + rest?));
-    daemon.turns.close_books().await;
+    let until_written = (until + LAST_WRITES).max(Instant::now() + LAST_WRITES);
     let last = daemon.views.borrow().clone();
-    daemon.recorder.close(last.as_deref()).await;
+    tokio::join!(
+        daemon.turns.close_books(until_written),
+        daemon.recorder.close(last.as_deref(), until_written)
+    );
     // A journal that cannot be written, on a full disk say, keeps nothing of the above from being done.
     let put_back = knobs?;
     daemon.say_goodbye(put_back);
@@ -350,6 +364,7 @@ impl Daemon {
                 self.balance.strained(self.strain, &self.config.balancer.unwrap_or_default());
                 let mut problems = [&self.lasting[..], &self.problems].concat();
                 problems.extend(self.settings.problem().cloned());
+                problems.extend(self.disk_hangs());
                 problems.extend(view.problems.iter().cloned());
                 problems.extend(view.stuck.as_ref().map(ToString::to_string));
                 let hangs = hanging(&view.hanging);
@@ -367,6 +382,17 @@ impl Daemon {
             }
             Err(error) => tracing::warn!(%error, "cannot observe the host: nothing is done in this turn"),
         }
+    }
+
+    /// What is to be known of a disk that does not answer.
+    fn disk_hangs(&mut self) -> Option<String> {
+        let since = self.journal.late_by().filter(|since| *since >= HANGS)?;
+        Some(format!(
+            "{}: a write of the journal has not ended for {} s: the disk hangs. No kernel setting is changed until it ends; what is held \
+             stays held",
+            self.config.state_dir.display(),
+            since.as_secs()
+        ))
     }
 
     /// What a clean stop has done.

@@ -6,6 +6,7 @@ use std::{
     io::Write,
     os::unix::fs::OpenOptionsExt,
     path::Path,
+    sync::{Arc, Condvar, Mutex},
     time::Duration,
 };
 
@@ -15,6 +16,7 @@ use lowtide_core::{
     Observation, Reason, State, Tier, TierKind,
     savings::{Origin, Origins},
 };
+use lowtide_journal::{BeforeWrite, Journal};
 use nix::{fcntl::OFlag, sys::stat::Mode, unistd::mkfifo};
 
 use crate::{
@@ -104,4 +106,32 @@ pub(crate) fn full_pipe(path: &Path) -> File {
     let mut pipe = options.read(true).write(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path).unwrap();
     while pipe.write(&[0; 4096]).is_ok() {}
     pipe
+}
+
+/// A state directory's disk whose writes hang until they are let through.
+#[derive(Clone, Default)]
+pub(crate) struct SlowDisk(Arc<(Mutex<u32>, Condvar)>);
+
+impl SlowDisk {
+    /// For [`Journal::wait_at_most`].
+    pub(crate) fn hook(&self) -> BeforeWrite {
+        let Self(gate) = self.clone();
+        Arc::new(move || {
+            let (open, changed) = &*gate;
+            let mut open = changed.wait_while(open.lock().unwrap(), |open| *open == 0).unwrap();
+            *open -= 1;
+        })
+    }
+
+    pub(crate) fn let_through(&self, writes: u32) {
+        *self.0.0.lock().unwrap() += writes;
+        self.0.1.notify_all();
+    }
+
+    /// Until nothing is under way any more.
+    pub(crate) fn settle(journal: &mut Journal) {
+        while journal.late_by().is_some() {
+            std::thread::yield_now();
+        }
+    }
 }

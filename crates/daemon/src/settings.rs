@@ -33,6 +33,8 @@ pub(crate) struct Settings {
     /// Where devices that are made are recorded.
     state_dir: PathBuf,
     due: Option<Due>,
+    /// What was held before is put back: what is recorded from now on is what is asked for.
+    cleared: bool,
     tried: Option<Duration>,
     problem: Option<String>,
 }
@@ -40,12 +42,13 @@ pub(crate) struct Settings {
 impl Settings {
     /// Those of a daemon that starts: nothing is set yet.
     pub(crate) fn new(state_dir: PathBuf) -> Self {
-        Self { state_dir, due: Some(Due::Start), tried: None, problem: None }
+        Self { state_dir, due: Some(Due::Start), cleared: false, tried: None, problem: None }
     }
 
     /// The configuration asks for others now.
     pub(crate) fn changed(&mut self) {
         self.due = Some(self.due.unwrap_or(Due::Reload));
+        self.cleared = false;
         self.tried = None;
     }
 
@@ -63,7 +66,14 @@ impl Settings {
             return;
         }
         self.tried = Some(now);
-        match self.hold(root, journal, config, &held(), due) {
+        let outcome = self.hold(root, journal, config, &held(), due);
+        if let Err(SetupError::Journal(error)) = &outcome
+            && error.is_late()
+        {
+            // It may be there by the next turn, and nothing is lost by a look.
+            self.tried = None;
+        }
+        match outcome {
             Ok(()) => {
                 if self.problem.take().is_some() {
                     tracing::info!("what `tiers` asks for could be recorded now, and is set");
@@ -84,16 +94,19 @@ impl Settings {
     }
 
     fn hold(
-        &self,
+        &mut self,
         root: &Root,
         journal: &mut Journal,
         config: &Config,
         held: &[PathBuf],
         due: Due,
     ) -> Result<(), SetupError> {
-        journal.check()?;
-        // What cgroups are held to is looked at in the first turn: in between they are to stay out of what is forbidden.
-        put_back(root, journal, |record| record.cgroup.is_none() && !held.contains(&record.path))?;
+        if !self.cleared {
+            journal.check()?;
+            // What cgroups are held to is looked at in the first turn: in between they are to stay out of what is forbidden.
+            put_back(root, journal, |record| record.cgroup.is_none() && !held.contains(&record.path))?;
+            self.cleared = true;
+        }
         match (config.tiers.apply, due) {
             (true, Due::Start) => set_up(root, &self.state_dir, config),
             // They were set up, to stay.
@@ -166,6 +179,7 @@ mod tests {
     use std::fs;
 
     use super::*;
+    use crate::samples::SlowDisk;
 
     const ENABLED: &str = "sys/module/zswap/parameters/enabled";
 
@@ -208,5 +222,33 @@ mod tests {
         settings.turn(&root, &mut journal, &config(""), Vec::new, RETRY * 3);
         assert_eq!((enabled().as_str(), settings.problem()), ("N", None));
         assert!(journal.records().is_empty());
+    }
+
+    /// Kind 8: a disk that is slow.
+    #[test]
+    fn what_is_recorded_late_is_set_once_it_is() {
+        let (tree, state) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        for (path, text) in [("proc/sys/kernel/random/boot_id", "boot"), (ENABLED, "N")] {
+            fs::create_dir_all(tree.path().join(path).parent().unwrap()).unwrap();
+            fs::write(tree.path().join(path), text).unwrap();
+        }
+        let root = Root::open(tree.path()).unwrap();
+        let (mut journal, disk) = (Journal::open(state.path(), &root).unwrap(), SlowDisk::default());
+        journal.wait_at_most(Duration::ZERO, Some(disk.hook()));
+        let mut settings = Settings::new(state.path().into());
+        let enabled = || fs::read_to_string(tree.path().join(ENABLED)).unwrap();
+        let mut turns = |wanted: &Config, journal: &mut Journal| {
+            settings.changed();
+            (0..8).any(|_| {
+                settings.turn(&root, journal, wanted, Vec::new, Duration::ZERO);
+                SlowDisk::settle(journal);
+                settings.due.is_none()
+            })
+        };
+        disk.let_through(100);
+        assert!(turns(&config("zswap: { enabled: true }"), &mut journal));
+        assert_eq!(enabled(), "Y");
+        assert!(turns(&config(""), &mut journal));
+        assert_eq!((enabled().as_str(), journal.records().len()), ("N", 0));
     }
 }

@@ -226,8 +226,8 @@ impl Loop {
     }
 
     /// Keeps what was saved so far for the next daemon.
-    pub(crate) async fn close_books(&mut self) {
-        self.books.close().await;
+    pub(crate) async fn close_books(&mut self, until: tokio::time::Instant) {
+        self.books.close(until).await;
     }
 
     /// Waits for the chunks that are being written, for as long as a hung swap device may be waited for.

@@ -7,14 +7,17 @@
 use std::{
     collections::HashSet,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use lowtide_core::CgroupId;
 use lowtide_kernfs::{Files, Root};
 
 use crate::{
+    aside::BeforeWrite,
     sealed::{SealedError, SealedFile},
     spelling::same,
+    staged::Staged,
 };
 
 /// The journal's name in the state directory.
@@ -80,12 +83,19 @@ pub enum JournalError {
     Boot(#[from] lowtide_kernfs::Error),
 }
 
+impl JournalError {
+    /// Whether it may be on the disk by the next time that it is asked for.
+    #[must_use]
+    pub fn is_late(&self) -> bool {
+        matches!(self, Self::File(SealedError::Late { .. }))
+    }
+}
+
 /// An open journal.
 #[derive(Debug)]
 pub struct Journal {
-    file: SealedFile,
     boot_id: String,
-    records: Vec<Record>,
+    records: Staged,
     /// Why nothing may be recorded.
     closed: Option<String>,
 }
@@ -97,16 +107,15 @@ impl Journal {
         let boot_id = boot_id(root)?;
         let mut records: Vec<Record> = file.read()?;
         records.retain(|record| record.boot_id == boot_id);
-        Ok(Self { file, boot_id, records, closed: None })
+        Ok(Self { boot_id, records: Staged::new(file, records), closed: None })
     }
 
     /// As [`Journal::open`]. One that cannot be read is closed: it has no records, takes none, and what it holds is left for people.
     #[must_use]
     pub fn open_or_closed(state_dir: &Path, root: &Root) -> Self {
         Self::open(state_dir, root).unwrap_or_else(|error| Self {
-            file: SealedFile::new(state_dir, FILE_NAME, WHAT, REMEDY),
             boot_id: String::new(),
-            records: Vec::new(),
+            records: Staged::new(SealedFile::new(state_dir, FILE_NAME, WHAT, REMEDY), Vec::new()),
             closed: Some(error.to_string()),
         })
     }
@@ -117,62 +126,94 @@ impl Journal {
         self.closed.as_deref()
     }
 
-    /// What is to be restored, oldest first.
+    /// Waits for a disk no longer than `patience` at once from now on. What is not on the disk by then is an
+    /// [error](JournalError::is_late), and is written all the same: to ask for the same again tells whether it is there.
+    ///
+    /// `before` is called before each write, on the thread that writes.
+    pub fn wait_at_most(&mut self, patience: Duration, before: Option<BeforeWrite>) {
+        self.records.wait_at_most(patience, before);
+    }
+
+    /// Allows the whole of `patience` again, as before the last settings are put back.
+    pub fn grant(&mut self, patience: Duration) {
+        self.records.grant(patience);
+    }
+
+    /// For how long a write has been under way.
+    #[must_use]
+    pub fn late_by(&mut self) -> Option<Duration> {
+        self.records.late_by()
+    }
+
+    /// What is to be restored, oldest first. What is not known to be on the disk is not among it.
     #[must_use]
     pub fn records(&self) -> &[Record] {
-        &self.records
+        self.records.on_disk()
     }
 
     /// The record of a knob, if lowtide has set it.
     #[must_use]
     pub fn record(&self, path: &Path) -> Option<&Record> {
-        self.records.iter().find(|record| record.path == path)
+        self.records().iter().find(|record| record.path == path)
     }
 
     /// Puts a knob's original value on the disk. Call it before writing the knob.
     ///
     /// A knob that is already there keeps its first original: that is what the host was found with.
-    pub fn note(&mut self, path: &Path, original: &str, written: &str) -> Result<(), JournalError> {
+    pub fn note(&mut self, path: &Path, found: &str, written: &str) -> Result<(), JournalError> {
+        self.usable()?;
         let known = self.record(path);
-        let before = known.map(|record| record.written.clone()).filter(|before| before != written);
-        let original = known.map_or(original, |record| &record.original).to_owned();
+        // It holds what was written last, or, where a record came too late for its write, what was written before that.
+        let is_ours = known.is_some_and(|record| record.is_ours(found));
+        let original = known.map_or(found, |record| &record.original).to_owned();
         let record = Record {
             boot_id: self.boot_id.clone(),
             path: path.to_owned(),
             original,
             written: written.to_owned(),
-            before,
+            before: (is_ours && found != written).then(|| found.to_owned()),
             cgroup: None,
         };
-        let others = self.records.iter().filter(|known| known.path != path).cloned();
-        self.save(others.chain([record]).collect())
+        self.add(vec![record])
     }
 
     /// Puts the original values of many cgroups' knobs on the disk at once. Call it before writing the knobs.
     ///
     /// What is recorded of the same paths is replaced: the caller knows what was found.
     pub fn note_cgroups(&mut self, knobs: &[CgroupKnob]) -> Result<(), JournalError> {
-        let record = |knob: &CgroupKnob| Record {
+        if knobs.is_empty() {
+            return Ok(());
+        }
+        self.usable()?;
+        self.add(knobs.iter().map(|knob| self.record_of(knob)).collect())
+    }
+
+    fn record_of(&self, knob: &CgroupKnob) -> Record {
+        Record {
             boot_id: self.boot_id.clone(),
             path: knob.path.clone(),
             original: knob.original.clone(),
             written: knob.written.clone(),
             before: knob.before.clone(),
             cgroup: Some(knob.cgroup),
-        };
-        let known: HashSet<_> = self.records.iter().collect();
-        let new: Vec<_> = knobs.iter().map(record).filter(|new| !known.contains(new)).collect();
-        if new.is_empty() {
-            return Ok(());
         }
-        let paths: HashSet<&Path> = new.iter().map(|record| &*record.path).collect();
-        let others = self.records.iter().filter(|known| !paths.contains(&*known.path)).cloned();
-        self.save(others.chain(new.iter().cloned()).collect())
+    }
+
+    /// Which of these are on the disk, and will be there: they may be written.
+    #[must_use]
+    pub fn are_noted(&self, knobs: &[CgroupKnob]) -> HashSet<PathBuf> {
+        let known = self.records.kept();
+        let noted = knobs.iter().filter(|knob| known.contains(&self.record_of(knob)));
+        noted.map(|knob| knob.path.clone()).collect()
     }
 
     /// Whether it can be written: what it holds is written again. Nothing is to be put back before that is known.
     pub fn check(&mut self) -> Result<(), JournalError> {
-        if self.records.is_empty() { Ok(()) } else { self.save(self.records.clone()) }
+        if self.records().is_empty() {
+            return Ok(());
+        }
+        self.usable()?;
+        Ok(self.records.prove()?)
     }
 
     /// Forgets knobs that have their original value again.
@@ -180,17 +221,31 @@ impl Journal {
         if paths.is_empty() {
             return Ok(());
         }
-        self.save(self.records.iter().filter(|record| !paths.contains(&record.path)).cloned().collect())
+        self.usable()?;
+        Ok(self.records.change(|records| records.retain(|record| !paths.contains(&record.path)))?)
     }
 
-    /// What is not on the disk is not known either.
-    fn save(&mut self, records: Vec<Record>) -> Result<(), JournalError> {
-        if let Some(why) = &self.closed {
-            return Err(JournalError::Closed(why.clone()));
+    fn add(&mut self, records: Vec<Record>) -> Result<(), JournalError> {
+        let (known, coming) = (self.records.kept(), self.records.coming());
+        let missing: Vec<_> = records.into_iter().filter(|new| !known.contains(new)).collect();
+        if missing.is_empty() {
+            return Ok(());
         }
-        self.file.write(&records)?;
-        self.records = records;
-        Ok(())
+        let is_coming = |new: &Record| coming.contains(new);
+        if missing.iter().all(is_coming) {
+            return Err(self.records.late().into());
+        }
+        let new: Vec<_> = missing.into_iter().filter(|new| !is_coming(new)).collect();
+        Ok(self.records.change(|records| {
+            let paths: HashSet<&Path> = new.iter().map(|record| &*record.path).collect();
+            records.retain(|known| !paths.contains(&*known.path));
+            records.extend(new.iter().cloned());
+        })?)
+    }
+
+    fn usable(&mut self) -> Result<(), JournalError> {
+        self.records.settle();
+        self.closed.as_ref().map_or(Ok(()), |why| Err(JournalError::Closed(why.clone())))
     }
 }
 

@@ -53,7 +53,9 @@ pub enum Outcome {
 
 /// Sets every knob that does not hold its value yet. Returns one outcome each.
 pub fn apply(root: &Root, journal: &mut Journal, knobs: &[Knob]) -> Result<Vec<Outcome>, JournalError> {
-    knobs.iter().map(|knob| set(root, journal, knob)).collect()
+    // Each is asked for before one that is not recorded yet is said: those that are late are recorded together.
+    let outcomes: Vec<_> = knobs.iter().map(|knob| set(root, journal, knob)).collect();
+    outcomes.into_iter().collect()
 }
 
 fn set(root: &Root, journal: &mut Journal, knob: &Knob) -> Result<Outcome, JournalError> {

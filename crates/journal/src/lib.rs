@@ -4,6 +4,7 @@
 //! knob ──journalled first──► written ──read back──► held ... restored: by the daemon's end, its next start, or `lowtide restore`
 //! ```
 
+mod aside;
 pub mod durable;
 mod host;
 mod journal;
@@ -12,8 +13,10 @@ mod lock;
 pub mod restorable;
 pub mod sealed;
 mod spelling;
+mod staged;
 mod state_dir;
 
+pub use aside::BeforeWrite;
 pub use host::{HostError, HostLock};
 pub use journal::{CgroupKnob, FILE_NAME, Journal, JournalError, Record, boot_id};
 pub use lock::Lock;

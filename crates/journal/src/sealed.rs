@@ -4,11 +4,12 @@
 use std::{
     io,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::durable;
+use crate::{aside, durable};
 
 /// The format that is written. Files without a first line of this kind are of before there was one, and are read too.
 const FORMAT: u32 = 1;
@@ -38,6 +39,14 @@ pub enum SealedError {
         operation: &'static str,
         /// What the system said.
         source: io::Error,
+    },
+    /// The disk has not taken it in time. It may still do so.
+    #[error("{path}: {what} is still being written: the disk is slow or hangs")]
+    Late {
+        /// The file.
+        path: PathBuf,
+        /// What people call it.
+        what: &'static str,
     },
     /// A line is not what was written.
     #[error("{path}:{line}: {what} is damaged: {remedy}")]
@@ -110,6 +119,15 @@ impl SealedFile {
         written.map_err(|failure| self.failed(failure))
     }
 
+    /// As [`SealedFile::write`], on another thread, and waited for no longer than `patience`. What is late is written all the same, and
+    /// until it is the file takes nothing else.
+    pub fn write_within<T>(&self, records: Vec<T>, patience: Duration) -> Result<(), SealedError>
+    where
+        T: Serialize + Send + 'static,
+    {
+        aside::within(self, records, patience)
+    }
+
     fn parse<T: DeserializeOwned>(&self, text: &[u8]) -> Result<Vec<T>, SealedError> {
         let lines: Vec<_> = text.split_inclusive(|byte| *byte == b'\n').collect();
         let written = lines.first().map_or(Ok(None), |first| self.written(first))?;
@@ -135,6 +153,14 @@ impl SealedFile {
     }
 
     fn failed(&self, (operation, source): durable::Failure) -> SealedError {
+        self.cannot(operation, source)
+    }
+
+    pub(crate) fn late(&self) -> SealedError {
+        SealedError::Late { path: self.path.clone(), what: self.what }
+    }
+
+    pub(crate) fn cannot(&self, operation: &'static str, source: io::Error) -> SealedError {
         SealedError::Io { path: self.path.clone(), what: self.what, operation, source }
     }
 

@@ -1,6 +1,12 @@
 //! The account of bytes written to each slower device, on the disk before the kernel is told to write.
+//!
+//! It is written by the run that it is for, on the run's own thread: a disk that hangs keeps that run, and not the loop.
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use lowtide_core::{
     Bytes,
@@ -14,11 +20,35 @@ const FILE_NAME: &str = "endurance";
 const REMEDY: &str =
     "nobody knows what may still be written; remove the file when a day has passed since the last write";
 
+type Accounts = BTreeMap<String, Endurance>;
+
 /// The accounts of all devices.
 #[derive(Debug)]
 pub(crate) struct Books {
-    file: SealedFile,
-    accounts: BTreeMap<String, Endurance>,
+    accounts: Arc<Mutex<Accounts>>,
+    /// Held for as long as a write takes: by threads of runs alone.
+    file: Arc<Mutex<SealedFile>>,
+}
+
+/// What has to be on the disk before bytes are written.
+#[derive(Debug, Clone)]
+pub(super) struct Promise {
+    accounts: Arc<Mutex<Accounts>>,
+    file: Arc<Mutex<SealedFile>>,
+}
+
+impl Promise {
+    /// Puts the accounts on the disk, as they are by now. Blocks.
+    pub(super) fn keep(&self) -> Result<(), SealedError> {
+        let file = locked(&self.file);
+        let accounts = locked(&self.accounts).clone();
+        file.write(&[accounts])
+    }
+}
+
+/// A thread that panicked has left nothing half done.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Books {
@@ -26,44 +56,40 @@ impl Books {
     pub(crate) fn open(state_dir: &Path) -> Result<Self, SealedError> {
         let file = SealedFile::new(state_dir, FILE_NAME, "the account of written bytes", REMEDY);
         // One line with all of them.
-        let lines: Vec<BTreeMap<String, Endurance>> = file.read()?;
-        Ok(Self { file, accounts: lines.into_iter().flatten().collect() })
+        let lines: Vec<Accounts> = file.read()?;
+        let accounts = lines.into_iter().flatten().collect();
+        Ok(Self { accounts: Arc::new(Mutex::new(accounts)), file: Arc::new(Mutex::new(file)) })
     }
 
     /// Brings the account of `device` up to date with the kernel's counter. Call it before [`Books::reserve`].
     ///
     /// With no run of ours `in_flight`, what is still promised was promised by a process that is gone: the lock of the state
-    /// directory is not given up before its last write has ended.
-    pub(crate) fn count(
-        &mut self,
-        device: &str,
-        now: &Moment,
-        counter: Bytes,
-        in_flight: bool,
-    ) -> Result<&Endurance, SealedError> {
+    /// directory is not given up before its last write has ended. What is counted goes to the disk with the next promise: until then the disk
+    /// has more as promised than it is.
+    pub(crate) fn count(&mut self, device: &str, now: &Moment, counter: Bytes, in_flight: bool) -> Endurance {
+        let mut accounts = locked(&self.accounts);
         let account =
-            self.accounts.entry(device.to_owned()).or_insert_with(|| Endurance::new(now.clone(), counter));
+            accounts.entry(device.to_owned()).or_insert_with(|| Endurance::new(now.clone(), counter));
         account.advance(now.clone());
-        let mut changed = account.counted(counter);
+        account.counted(counter);
         if !in_flight {
-            changed |= account.release();
+            account.release();
         }
-        if changed {
-            self.save()?;
-        }
-        Ok(&self.accounts[device])
+        account.clone()
     }
 
-    /// Promises bytes, on the disk when this returns.
-    pub(crate) fn reserve(&mut self, device: &str, amount: Bytes) -> Result<(), SealedError> {
-        if let Some(account) = self.accounts.get_mut(device) {
+    /// Promises bytes, of which the first may be written once the promise is [kept](Promise::keep).
+    pub(super) fn reserve(&mut self, device: &str, amount: Bytes) -> Promise {
+        if let Some(account) = locked(&self.accounts).get_mut(device) {
             account.reserve(amount);
         }
-        self.save()
+        Promise { accounts: Arc::clone(&self.accounts), file: Arc::clone(&self.file) }
     }
 
-    fn save(&self) -> Result<(), SealedError> {
-        self.file.write(&[&self.accounts])
+    /// Whoever holds it is as a disk that hangs.
+    #[cfg(test)]
+    pub(super) fn file(&self) -> Arc<Mutex<SealedFile>> {
+        Arc::clone(&self.file)
     }
 }
 
@@ -77,7 +103,7 @@ mod tests {
     }
 
     fn left(books: &mut Books, now: &Moment, counter: Bytes) -> Bytes {
-        books.count("/dev/b", now, counter, false).unwrap().left(Bytes::mib(10))
+        books.count("/dev/b", now, counter, false).left(Bytes::mib(10))
     }
 
     #[test]
@@ -85,7 +111,7 @@ mod tests {
         let state = tempfile::tempdir().unwrap();
         let mut books = Books::open(state.path()).unwrap();
         assert_eq!(left(&mut books, &moment("a"), Bytes::mib(100)), Bytes::mib(10));
-        books.reserve("/dev/b", Bytes::mib(8)).unwrap();
+        books.reserve("/dev/b", Bytes::mib(8)).keep().unwrap();
         drop(books);
 
         // Of the same boot the kernel's counter knows how much it was; of an earlier one nobody does.
@@ -102,8 +128,8 @@ mod tests {
         let state = tempfile::tempdir().unwrap();
         let mut books = Books::open(state.path()).unwrap();
         left(&mut books, &moment("a"), Bytes::ZERO);
-        books.reserve("/dev/b", Bytes::mib(8)).unwrap();
-        let account = books.count("/dev/b", &moment("a"), Bytes::mib(3), true).unwrap();
+        books.reserve("/dev/b", Bytes::mib(8)).keep().unwrap();
+        let account = books.count("/dev/b", &moment("a"), Bytes::mib(3), true);
         assert_eq!(account.left(Bytes::mib(10)), Bytes::mib(2));
         assert_eq!(left(&mut books, &moment("a"), Bytes::mib(3)), Bytes::mib(7));
     }
@@ -113,7 +139,7 @@ mod tests {
         let state = tempfile::tempdir().unwrap();
         let mut books = Books::open(state.path()).unwrap();
         left(&mut books, &moment("a"), Bytes::ZERO);
-        books.reserve("/dev/b", Bytes::mib(8)).unwrap();
+        books.reserve("/dev/b", Bytes::mib(8)).keep().unwrap();
         let file = state.path().join(FILE_NAME);
         let whole = std::fs::read(&file).unwrap();
         for position in 0..whole.len() {

@@ -9,18 +9,22 @@ use std::{
 };
 
 use lowtide_core::balancer::{End, Run, Store};
+use lowtide_journal::sealed::SealedError;
 use lowtide_tiers::{Writeback, WritebackError};
 use tokio::sync::mpsc;
 
-use super::mover::{self, Job};
+use super::{
+    books::Promise,
+    mover::{self, Job},
+};
 
 /// What is done on the pool.
 #[derive(Debug)]
 pub(super) enum Task {
     /// Mark all pages.
     Mark(Writeback),
-    /// Move pages.
-    Sink(Job),
+    /// Move pages, once that is promised.
+    Sink(Job, Promise),
 }
 
 /// What came of it.
@@ -32,12 +36,21 @@ pub(crate) enum Outcome {
     Ran(Run),
 }
 
+/// Why pages stay where they are.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    #[error(transparent)]
+    Kernel(#[from] WritebackError),
+    #[error(transparent)]
+    Books(#[from] SealedError),
+}
+
 /// A task that ended.
 #[derive(Debug)]
 pub(crate) struct Ended {
     pub(super) store: Store,
     pub(super) outcome: Outcome,
-    pub(super) error: Option<WritebackError>,
+    pub(super) error: Option<Failure>,
 }
 
 /// The tasks in flight.
@@ -106,15 +119,19 @@ impl Flights {
     }
 }
 
-fn perform(task: &Task, stop: &AtomicBool) -> (Outcome, Option<WritebackError>) {
+fn perform(task: &Task, stop: &AtomicBool) -> (Outcome, Option<Failure>) {
+    let failed = |error| (Outcome::Ran(Run { end: End::Failed, ..Run::default() }), Some(error));
     match task {
         Task::Mark(writeback) => match writeback.mark_all() {
             Ok(()) => (Outcome::Marked, None),
-            Err(error) => (Outcome::Ran(Run { end: End::Failed, ..Run::default() }), Some(error)),
+            Err(error) => failed(error.into()),
         },
-        Task::Sink(job) => {
-            let (run, error) = mover::run(job, stop);
-            (Outcome::Ran(run), error)
-        }
+        Task::Sink(job, promise) => match promise.keep() {
+            Ok(()) => {
+                let (run, error) = mover::run(job, stop);
+                (Outcome::Ran(run), error.map(Failure::Kernel))
+            }
+            Err(error) => failed(error.into()),
+        },
     }
 }

@@ -127,12 +127,14 @@ pub(crate) struct Balance {
 impl Balance {
     /// One that has seen nothing yet, and writes nothing until it is asked to scan.
     pub(crate) fn new(root: Root, state_dir: PathBuf) -> Self {
+        // It is read where the loop does not turn yet; what is wrong with it is said once it is needed.
+        let books = Books::open(&state_dir).ok();
         Self {
             root,
             state_dir,
             started: Instant::now(),
             core: Balancer::default(),
-            books: None,
+            books,
             flights: Flights::default(),
             totals: BTreeMap::new(),
             shown: Vec::new(),
@@ -316,7 +318,7 @@ impl Balance {
             none => none.insert(Books::open(&self.state_dir)?),
         };
         let moment = moment::now(&self.root);
-        let account = books.count(&below.device, &moment, below.written, in_flight)?;
+        let account = books.count(&below.device, &moment, below.written, in_flight);
         let budget = settings.budget(below.capacity);
         Ok((budget, account.written(), account.left(budget)))
     }
@@ -332,8 +334,8 @@ impl Balance {
             (Settle::Mark, ..) => Task::Mark(Writeback::of(&self.root, &store.device)),
             (Settle::Sink { amount, from, min_age, pages }, Some(below), Some(books)) => {
                 hold(&self.root, journal, &store.device)?;
-                books.reserve(&below.device, amount)?;
-                Task::Sink(Job {
+                let promise = books.reserve(&below.device, amount);
+                let job = Job {
                     root: self.root.clone(),
                     device: store.device.as_ref().to_owned(),
                     slots: store.slots,
@@ -344,7 +346,8 @@ impl Balance {
                     pages,
                     rate: settings.rate,
                     time: settings.scan_interval,
-                })
+                };
+                Task::Sink(job, promise)
             }
             _ => return Ok(()),
         };

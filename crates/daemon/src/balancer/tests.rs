@@ -84,19 +84,9 @@ async fn strain_stops_a_run_under_way_unless_its_store_is_urgent() {
         let settings = Settings { watermark: Ratio::percent(watermark), ..Settings::default() };
         balance.scan(&mut journal, &settings, Strain::None, &|_| None);
         let view = balance.shown().iter().find(|view| view.store.device.as_ref() == "zram1").unwrap();
-        let job = Job {
-            root: balance.root.clone(),
-            device: "zram1".into(),
-            slots: Bytes::mib(10),
-            amount: Bytes::mib(1),
-            page: Bytes::pages(1),
-            from: Some(settings.min_age * 2),
-            min_age: settings.min_age,
-            pages: Pages::All,
-            rate: settings.rate,
-            time: Duration::from_hours(1),
-        };
-        balance.flights.start(view.store.clone(), Task::Sink(job));
+        let job = job(&balance.root, &settings);
+        let promise = Books::open(host.state.path()).unwrap().reserve("/dev/b", Bytes::mib(1));
+        balance.flights.start(view.store.clone(), Task::Sink(job, promise));
         balance.strained(strain, &settings);
         // Now it takes what waits, and more.
         while reader.read(&mut [0; 4096]).is_ok() {}
@@ -104,5 +94,46 @@ async fn strain_stops_a_run_under_way_unless_its_store_is_urgent() {
         let Outcome::Ran(run) = ended.outcome else { unreachable!() };
         assert_eq!(run.end, expected, "{strain:?}, watermark {watermark}");
         drop(reader);
+    }
+}
+
+/// Kind 8: the account's disk hangs. The loop goes on, and nothing is written before the account is there.
+#[test]
+fn a_disk_that_hangs_keeps_a_run_and_not_the_loop() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let host = Host::new();
+    let (mut balance, mut journal) = host.balance();
+    balance.scan(&mut journal, &Settings::default(), Strain::None, &|_| None);
+    let store = balance.shown()[1].store.clone();
+    let mut books = Books::open(host.state.path()).unwrap();
+    books.count("/dev/b", &moment::now(&balance.root), Bytes::ZERO, false);
+    let file = books.file();
+    let hangs = file.lock().unwrap();
+    let promise = books.reserve("/dev/b", Bytes::mib(1));
+    let written = || fs::read(host.tree.path().join("sys/block/zram1/writeback")).unwrap();
+    runtime.block_on(async {
+        balance.flights.start(store, Task::Sink(job(&balance.root, &Settings::default()), promise));
+        books.count("/dev/b", &moment::now(&balance.root), Bytes::ZERO, true);
+        let soon = tokio::time::Instant::now() + Duration::from_millis(20);
+        assert!(!balance.drain(soon).await, "it waits for its disk");
+    });
+    assert!(written().is_empty());
+    drop(hangs);
+    runtime.block_on(balance.ended()).unwrap();
+    assert!(!written().is_empty() && host.state.path().join("endurance").exists());
+}
+
+fn job(root: &Root, settings: &Settings) -> Job {
+    Job {
+        root: root.clone(),
+        device: "zram1".into(),
+        slots: Bytes::mib(10),
+        amount: Bytes::mib(1),
+        page: Bytes::pages(1),
+        from: Some(settings.min_age * 2),
+        min_age: settings.min_age,
+        pages: Pages::All,
+        rate: settings.rate,
+        time: Duration::from_hours(1),
     }
 }

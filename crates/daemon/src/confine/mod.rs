@@ -20,7 +20,7 @@ use lowtide_core::{
     TierRules, confine::confine, confinement::Why,
 };
 use lowtide_journal::{
-    CgroupKnob, Journal, JournalError, Record,
+    CgroupKnob, Journal, Record,
     knobs::{self, Outcome},
 };
 use lowtide_kernfs::{Root, shown};
@@ -81,11 +81,7 @@ impl Confine {
     ) {
         sight.seen.host.ways = ways(&self.root, config, &sight.seen.host.tiers);
         let planned = self.plan(journal, sight, config, past_zswap);
-        let mut complaints = carry_out(journal, &mut sight.seen, planned).unwrap_or_else(|error| {
-            let held = |cgroup: &&mut CgroupObservation| cgroup.confined != Confinement::default();
-            sight.seen.cgroups.iter_mut().filter(held).for_each(not_set);
-            vec![error.to_string()]
-        });
+        let mut complaints = carry_out(journal, &mut sight.seen, planned);
         self.sizes.retain(|id, _| sight.targets.contains(id));
         complaints.extend(let_go(&self.root, journal, sight));
         // Once, not at every turn.
@@ -165,15 +161,22 @@ impl Confine {
     }
 }
 
-/// Journals all, then writes; returns what the kernel refused.
-fn carry_out(
-    journal: &mut Journal,
-    seen: &mut Observation,
-    planned: Vec<Planned>,
-) -> Result<Vec<String>, JournalError> {
+/// Journals all, then writes; returns what the kernel refused, and what the disk did. A knob that is not recorded keeps what it holds, and
+/// its cgroup counts as one that is not bounded; those of others that are recorded are written.
+fn carry_out(journal: &mut Journal, seen: &mut Observation, mut planned: Vec<Planned>) -> Vec<String> {
     let noted: Vec<_> = planned.iter().filter_map(|planned| planned.noted(seen)).collect();
-    journal.note_cgroups(&noted)?;
     let (mut done, mut refused) = (HashSet::new(), Vec::new());
+    if let Err(error) = journal.note_cgroups(&noted) {
+        refused.push(error.to_string());
+        let known = journal.are_noted(&noted);
+        planned.retain(|planned| {
+            let is_noted = planned.noted(seen).is_none() || known.contains(&planned.path);
+            if !is_noted {
+                planned.fails_in(&mut seen.cgroups[planned.index]);
+            }
+            is_noted
+        });
+    }
     // What lets a cgroup have more comes last, and not where something that is to hold it back was refused.
     let (loose, tight): (Vec<_>, Vec<_>) = planned.into_iter().partition(|planned| planned.loosens(seen));
     let (mut held, last) = (HashSet::new(), tight.len());
@@ -188,13 +191,11 @@ fn carry_out(
         match outcome.map(drop) {
             Ok(()) if planned.is_done_with() => drop(done.insert(planned.path)),
             Ok(()) => planned.shows_in(cgroup),
-            Err(refusal) if planned.passing => {
-                cgroup.confined.past_zswap = PastZswap::Refused;
-                refused.push(refusal);
-            }
             Err(refusal) => {
-                not_set(cgroup);
-                held.insert(planned.index);
+                planned.fails_in(cgroup);
+                if !planned.passing {
+                    held.insert(planned.index);
+                }
                 refused.push(refusal);
             }
         }
@@ -202,8 +203,8 @@ fn carry_out(
     if written > NAMED {
         tracing::info!("{written} knobs of cgroups were written in this turn (tiers of policies)");
     }
-    journal.forget(&done)?;
-    Ok(refused)
+    refused.extend(journal.forget(&done).err().map(|error| error.to_string()));
+    refused
 }
 
 /// Puts the knobs of cgroups back that are no targets any more; returns what the kernel refused. What could not be looked at may be one
@@ -282,6 +283,15 @@ impl Planned {
                 knob::parsed(value) > now
             }
             _ => false,
+        }
+    }
+
+    /// It could not be set.
+    fn fails_in(&self, cgroup: &mut CgroupObservation) {
+        if self.passing {
+            cgroup.confined.past_zswap = PastZswap::Refused;
+        } else {
+            not_set(cgroup);
         }
     }
 

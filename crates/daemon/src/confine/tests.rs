@@ -151,6 +151,30 @@ fn who_opts_out_is_held_all_the_same() {
     assert_eq!(host.knobs("a"), UNTOUCHED);
 }
 
+/// Kind 8: a disk that hangs keeps neither the turn nor the knobs of those that are recorded.
+#[test]
+fn a_knob_waits_for_its_record_and_nobody_else_waits_for_it() {
+    let mut host = Host::new(&["a", "b"]);
+    let policies = policy("full", NO_SWAP);
+    host.turn(&["a"], &policies);
+    let (mut journal, disk) = (host.journal(), samples::SlowDisk::default());
+    journal.wait_at_most(Duration::ZERO, Some(disk.hook()));
+    for _ in 0..3 {
+        let seen = host.turn_with(&["a", "b"], &policies, &mut journal);
+        assert_eq!((host.knobs("a")[0].as_str(), host.knobs("b")), ("0", UNTOUCHED.map(str::to_owned)));
+        let bounds: Vec<_> = seen.iter().map(|one| one.confined.swap.map(|bound| bound.why)).collect();
+        assert!(bounds[0] != Some(Why::NotSet) && bounds[1] == Some(Why::NotSet), "{bounds:?}");
+    }
+    disk.let_through(2);
+    samples::SlowDisk::settle(&mut journal);
+    host.turn_with(&["a", "b"], &policies, &mut journal);
+    assert_eq!(host.knobs("b")[0], "0");
+    assert_eq!(host.journal().records().len(), journal.records().len());
+    // And what is let go is put back before that is recorded.
+    host.turn_with(&["a"], &policies, &mut journal);
+    assert_eq!(host.knobs("b"), UNTOUCHED);
+}
+
 /// Kind 4: what is above a target could not be read for a turn, so whether it is one still is not known.
 #[test]
 fn what_could_not_be_looked_at_keeps_its_knobs() {

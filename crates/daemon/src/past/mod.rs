@@ -9,7 +9,6 @@ mod sums;
 use std::{
     collections::VecDeque,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 use lowtide_history::{Bounds, Minute, WriteError, Writer};
@@ -23,8 +22,6 @@ use minute::Gathering;
 pub const DIRECTORY: &str = "history";
 /// So many minutes wait for a disk that takes none.
 const PATIENT: usize = 15;
-/// At the daemon's end.
-const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Makes minutes and has them written.
 #[derive(Debug)]
@@ -88,13 +85,13 @@ impl Recorder {
     }
 
     /// At the daemon's end, with the last view: writes what there is, unless the disk hangs.
-    pub(crate) async fn close(&mut self, last: Option<&View>) {
+    pub(crate) async fn close(&mut self, last: Option<&View>, until: tokio::time::Instant) {
         let rest = last.and_then(|view| self.gathering.rest(view)).filter(|_| self.settings.enabled);
         self.waiting.extend(rest);
         for _ in 0..2 {
             self.start();
             let Some(mut writing) = self.writing.take() else { return };
-            match tokio::time::timeout(PATIENCE, &mut writing).await {
+            match tokio::time::timeout_at(until, &mut writing).await {
                 Ok(Ok(written)) => self.take(written),
                 _ => return tracing::warn!("the history cannot be written: its last minutes are lost"),
             }

@@ -1,4 +1,7 @@
-use std::{fs, time::UNIX_EPOCH};
+use std::{
+    fs,
+    time::{Duration, UNIX_EPOCH},
+};
 
 use lowtide_core::Bytes;
 use lowtide_history::{PassedOver, read};
@@ -36,7 +39,7 @@ async fn every_minute_is_kept_and_what_is_left_at_the_end() {
     minutes(&mut recorder, 1..=4).await;
     assert_eq!(ends(directory.path()), [120, 180, 240]);
     recorder.turn(&after(250));
-    recorder.close(Some(&after(250))).await;
+    recorder.close(Some(&after(250)), soon()).await;
     assert_eq!(ends(directory.path()), [120, 180, 240, 250]);
 }
 
@@ -70,6 +73,10 @@ async fn where_it_is_not_wanted_nothing_is_written() {
     let directory = tempfile::tempdir().unwrap();
     let mut recorder = Recorder::new(directory.path(), History { enabled: false, ..History::default() });
     minutes(&mut recorder, 1..=3).await;
-    recorder.close(Some(&after(190))).await;
+    recorder.close(Some(&after(190)), soon()).await;
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+}
+
+fn soon() -> tokio::time::Instant {
+    tokio::time::Instant::now() + Duration::from_mins(1)
 }

@@ -121,14 +121,20 @@ impl Books {
         Sums { since: Some(self.kept.since), meter: self.kept.meter.clone(), price: price.cloned() }
     }
 
-    /// At the daemon's end.
-    pub(crate) async fn close(&mut self) {
-        if let Some(saving) = self.saving.take() {
-            // It warns by itself.
-            let _ = saving.await;
-        }
-        if let Some(state_dir) = &self.state_dir {
-            save(state_dir, self.kept.clone());
+    /// At the daemon's end. A disk that hangs is left with what it had.
+    pub(crate) async fn close(&mut self, until: tokio::time::Instant) {
+        let (before, state_dir, kept) = (self.saving.take(), self.state_dir.clone(), self.kept.clone());
+        let closing = async {
+            if let Some(before) = before {
+                // It warns by itself.
+                let _ = before.await;
+            }
+            if let Some(state_dir) = state_dir {
+                let _ = tokio::task::spawn_blocking(move || save(&state_dir, kept)).await;
+            }
+        };
+        if tokio::time::timeout_at(until, closing).await.is_err() {
+            tracing::warn!("the savings so far cannot be kept: the disk of the state directory hangs");
         }
     }
 }

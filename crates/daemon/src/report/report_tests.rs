@@ -84,7 +84,7 @@ async fn the_next_daemon_goes_on_from_where_the_last_one_ended() {
         books.turn(&view(Duration::from_secs(10), Bytes::ZERO));
         books.turn(&view(Duration::from_secs(20), Bytes::mib(1)));
         sums.push(books.sums(None));
-        books.close().await;
+        books.close(soon()).await;
     }
     assert_eq!(sums[1].meter.watched, Duration::from_secs(20));
     assert_eq!(sums[1].meter.promoted, Bytes::mib(2));
@@ -97,7 +97,7 @@ async fn who_put_what_where_outlives_the_daemon_and_not_the_boot() {
     let directory = tempfile::tempdir().unwrap();
     let mut first = opened(directory.path());
     first.turn(&view(Duration::from_secs(10), Bytes::ZERO));
-    first.close().await;
+    first.close(soon()).await;
     let kept = opened(directory.path()).origins();
     assert_eq!(kept[&CgroupId(1)].swap.lowtide, Bytes::mib(400));
     assert_eq!(kept[&CgroupId(2)].swap, Origin { lowtide: Bytes::ZERO, others: Bytes::mib(100) });
@@ -165,4 +165,8 @@ fn what_full_would_save_is_told_and_not_counted() {
     assert!(told.contains("not counted: mode full would save 40MiB net in 1 cgroups"), "{told}");
     assert_eq!(report.now.net, counted);
     assert_eq!(report.forecast.map(|promise| promise.net), Some(Bytes::mib(40)));
+}
+
+fn soon() -> tokio::time::Instant {
+    tokio::time::Instant::now() + Duration::from_mins(1)
 }

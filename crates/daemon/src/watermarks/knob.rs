@@ -58,8 +58,11 @@ pub(super) fn look(
     let Some(record) = journal.record(Path::new(PATH)) else {
         return Ok(Some(Found { factor, original: factor }));
     };
-    if written.map_or_else(|| record.is_ours(&factor.to_string()), |written| written == factor) {
-        return Ok(Some(Found { factor, original: parse(&record.original)? }));
+    let original = parse(&record.original)?;
+    // A record that came too late for its write is of a knob that still holds what it was found with.
+    let may_be_ours = || record.is_ours(&factor.to_string()) || factor == original;
+    if written.map_or_else(may_be_ours, |written| written == factor) {
+        return Ok(Some(Found { factor, original }));
     }
     forget(journal)?;
     Ok(None)

@@ -3,6 +3,7 @@ use std::fs;
 use lowtide_core::Ratio;
 
 use super::*;
+use crate::samples::SlowDisk;
 
 const METERS: &str = "allocstall_normal STALLS\npgscan_kswapd 0\npgsteal_kswapd 0\npageoutrun 0\n";
 
@@ -154,4 +155,24 @@ fn how_far_it_can_go_is_known_before_the_start() {
 #[test]
 fn the_knob_can_be_put_back() {
     assert!(lowtide_journal::restorable::is_of_the_host(std::path::Path::new(knob::PATH)));
+}
+
+/// Kind 8: the record comes late, and the knob holds what the host was found with meanwhile.
+#[test]
+fn a_record_that_comes_late_is_nobody_elses_doing() {
+    let host = Host::new();
+    let (mut watermarks, mut journal) = host.watermarks();
+    let disk = SlowDisk::default();
+    journal.wait_at_most(Duration::ZERO, Some(disk.hook()));
+    let turn = |watermarks: &mut Watermarks, journal: &mut Journal, seconds| {
+        watermarks.turn(journal, Some(&settings()), at(seconds)).unwrap().reason
+    };
+    turn(&mut watermarks, &mut journal, 0);
+    host.stall(100);
+    assert_eq!(turn(&mut watermarks, &mut journal, 6), Reason::Failed);
+    assert_eq!(host.factor(), "10");
+    disk.let_through(1);
+    SlowDisk::settle(&mut journal);
+    assert_eq!(turn(&mut watermarks, &mut journal, 12), Reason::DirectReclaim);
+    assert_ne!(host.factor(), "10");
 }
