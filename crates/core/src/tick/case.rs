@@ -18,6 +18,7 @@ use crate::{
     room::{BATCH, Room},
     tier::TierKind,
     units::{Bytes, Ratio},
+    worth::Value,
 };
 
 /// However much longer a cgroup's work takes, memory that leaves is worth this share of the price: what is old enough costs nothing.
@@ -91,8 +92,9 @@ impl Case<'_> {
         let cold = self.cold(state);
         let minute = state.history.window(MINUTE);
         let gone = minute.map(|window| window.reclaimed()).unwrap_or_default();
-        let anon = state.worth.anon.gain(footprint, self.worth_of_a_byte(state, Scope::Anon));
-        let file = state.worth.file.gain(footprint, self.worth_of_a_byte(state, Scope::File));
+        let anon = Value::of_anon(self.worth_of_a_byte(state, Scope::Anon));
+        let anon = state.worth.anon.gain(footprint, anon);
+        let file = state.worth.file.gain(footprint, self.value_of_file(state));
         Figures {
             current: memory.current - memory.demoted().total(),
             footprint,
@@ -142,12 +144,17 @@ impl Case<'_> {
         self.price(state).per_page() * freed.get() / Bytes::pages(1).as_f64()
     }
 
+    fn value_of_file(&self, state: &CgroupState) -> Value {
+        let Price { share, pressure, .. } = self.price(state);
+        Value::of_file(self.worth_of_a_byte(state, Scope::File), pressure, share)
+    }
+
     /// Moves each type's pace by what came of it. Of anonymous memory the cut has weighed already what its returns cost; without idle ages
     /// one request that took hot pages would speak against the next for many minutes, and there the SLO alone bounds the stall.
     fn settle(&self, state: &mut CgroupState) {
         let footprint = self.cgroup.memory.footprint();
-        state.worth.anon.settle(footprint, f64::INFINITY, self.elapsed);
-        state.worth.file.settle(footprint, self.worth_of_a_byte(state, Scope::File), self.elapsed);
+        state.worth.anon.settle_by_staying(footprint, self.elapsed);
+        state.worth.file.settle_by_cost(footprint, self.value_of_file(state), self.elapsed);
     }
 
     /// Where memory of which age belongs at the price of now, and with it from which age on it may leave DRAM.
