@@ -44,6 +44,28 @@ fn redis() -> Tenant {
     tenant
 }
 
+const FILES: u64 = 2000;
+const FILE: Bytes = Bytes::pages(8);
+
+/// nginx, whose files were read in the order of their popularity before anybody was asked for one: the kernel evicts the hot ones first.
+#[expect(clippy::cast_precision_loss, reason = "small numbers")]
+fn nginx_read_in_order() -> Tenant {
+    let every = |file: u64| {
+        let rate = REQUESTS * STEEPNESS / FILES as f64 * (-STEEPNESS * file as f64 / FILES as f64).exp();
+        Duration::from_secs_f64(1.0 / rate)
+    };
+    let lot = |file: u64| Lot {
+        file: true,
+        entered: Some(Duration::from_millis(file)),
+        ..Lot::at_random(every(file), FILE, scramble(file))
+    };
+    let mut tenant = Tenant::new(1, (0..FILES).map(lot).collect());
+    tenant.reclaim = Reclaim { generation: Duration::from_millis(1), error: Ratio::ZERO };
+    tenant.fault = FAULT;
+    tenant.busy = Ratio::percent(2.0);
+    tenant
+}
+
 /// Defaults but for how soon and how fast, as in the lab's `real_work`.
 fn policy() -> Policy {
     let mut policy = policy_of_the_issue();
@@ -112,4 +134,18 @@ fn what_a_lump_hides_is_not_taken_for_untouched() {
         let Some((from, touched)) = server.swapped_from(0) else { continue };
         assert!(touched.get() * from.as_secs_f64() > 0.03, "{touched} a second after {from:?}");
     }
+}
+
+/// What is hot goes first and comes back, once. Who gives up at that gets to nothing.
+#[test]
+fn page_cache_that_was_read_first_does_not_hide_what_is_cold_behind_it() {
+    let mut server = Server::new(vec![nginx_read_in_order()], vec![policy()]);
+    server.interval = Duration::from_secs(6);
+    let before = server.tenants[0].faulted;
+    server.run(MINUTE * 30);
+    let gone = server.tenants[0].lots.iter().map(|lot| lot.offloaded).sum::<Bytes>();
+    let reads = (server.tenants[0].faulted - before).share_of(FILE).get() / REQUESTS / (30.0 * 60.0);
+    println!("{gone} of page cache gone, {} of requests read their file again", Ratio::new(reads));
+    assert!(gone >= Bytes::mib(15), "{gone}");
+    assert!(reads <= 0.01, "{reads}");
 }

@@ -25,6 +25,8 @@ pub(crate) struct Lot {
     pub(crate) resident: Bytes,
     pub(crate) offloaded: Bytes,
     pub(crate) touched: Duration,
+    /// Page cache that is read through descriptors: the kernel knows it by when it came to be there, whatever was read since.
+    pub(crate) entered: Option<Duration>,
     /// A warm lot's first touch.
     pub(crate) next: Duration,
     /// What a lot that is touched at random has drawn last.
@@ -39,6 +41,7 @@ impl Lot {
             resident: size,
             offloaded: Bytes::ZERO,
             touched: Duration::ZERO,
+            entered: None,
             next: Duration::ZERO,
             random: 0,
         }
@@ -80,6 +83,9 @@ impl Lot {
         let faulted = std::mem::take(&mut self.offloaded);
         self.resident += faulted;
         self.touched = now;
+        if !faulted.is_zero() {
+            self.entered = self.entered.map(|_| now);
+        }
         faulted
     }
 
@@ -121,7 +127,8 @@ impl Reclaim {
     }
 
     fn generation_of(self, lot: &Lot, now: Duration) -> u128 {
-        now.saturating_sub(lot.touched).as_millis() / self.generation.as_millis().max(1)
+        now.saturating_sub(lot.entered.unwrap_or(lot.touched)).as_millis()
+            / self.generation.as_millis().max(1)
     }
 }
 

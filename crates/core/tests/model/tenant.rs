@@ -25,6 +25,8 @@ pub(crate) struct Tenant {
     /// A trigger fires when so much was stalled since the last tick.
     pub(crate) trigger: Duration,
     pub(crate) faulted: Bytes,
+    /// Of that, page cache.
+    faulted_file: Bytes,
     /// Of one processor, the share that it is busy.
     pub(crate) busy: Ratio,
     processor_time: Duration,
@@ -50,6 +52,7 @@ impl Tenant {
             psi: true,
             trigger: Duration::from_millis(150),
             faulted: Bytes::ZERO,
+            faulted_file: Bytes::ZERO,
             busy: Ratio::percent(50.0),
             processor_time: Duration::ZERO,
             stalled: Duration::ZERO,
@@ -75,8 +78,7 @@ impl Tenant {
 
     /// Lives until `now`, which is `span` after the last call.
     pub(crate) fn live(&mut self, now: Duration, span: Duration) {
-        let faulted = self.lots.iter_mut().filter(|lot| lot.is_due(now)).map(|lot| lot.touch(now)).sum();
-        self.fault_back(faulted);
+        self.touch(now, |lot| lot.is_due(now));
         self.processor_time += span.mul_f64(self.busy.get());
         let stall = self.waiting.min(span);
         self.waiting = self.waiting.saturating_sub(stall);
@@ -85,11 +87,18 @@ impl Tenant {
 
     /// Touches all that it has, as after a restart of its clients.
     pub(crate) fn touch_everything(&mut self, now: Duration) {
-        let faulted = self.lots.iter_mut().map(|lot| lot.touch(now)).sum();
-        self.fault_back(faulted);
+        self.touch(now, |_| true);
     }
 
-    fn fault_back(&mut self, faulted: Bytes) {
+    fn touch(&mut self, now: Duration, which: impl Fn(&Lot) -> bool) {
+        let mut faulted = Bytes::ZERO;
+        for lot in self.lots.iter_mut().filter(|lot| which(lot)) {
+            let back = lot.touch(now);
+            faulted += back;
+            if lot.file {
+                self.faulted_file += back;
+            }
+        }
         self.faulted += faulted;
         let pages = u32::try_from(faulted.get() / PAGE.get()).unwrap_or(u32::MAX);
         self.waiting += self.fault * pages;
@@ -195,7 +204,8 @@ impl Tenant {
                 file,
                 inactive_anon: anon,
                 inactive_file: file,
-                refault_anon: Some(self.faulted),
+                refault_anon: Some(self.faulted - self.faulted_file),
+                refault_file: Some(self.faulted_file),
                 activate_file: Some(Bytes::ZERO),
                 ..MemoryStat::default()
             },
