@@ -10,17 +10,11 @@ use lowtide_core::{
     watermarks,
 };
 use lowtide_kernfs::{Files, Root};
+use lowtide_observe::{Observer, Sight};
 use lowtide_policy::{Config, PolicySet};
 use lowtide_psi::Resource;
 
-use crate::{
-    confine,
-    observer::{Observer, Sight},
-    run::RunError,
-    turn::patience,
-    watermarks::Reach,
-    whole_host,
-};
+use crate::{confine, run::RunError, turn::patience, watermarks::Reach, whole_host};
 
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -12,13 +12,13 @@ use std::collections::BTreeMap;
 use lowtide_core::{
     Bytes, Ratio, TierKind,
     left_out::Kind,
+    quota::chosen,
     reading::{BOUNDARIES, Source},
 };
 
 use self::page::{Family, Page};
 use crate::{
     balancer::StoreView,
-    share::chosen,
     view::{CgroupView, View},
 };
 

@@ -20,6 +20,7 @@ use lowtide_journal::{
 };
 use lowtide_kernfs::Root;
 use lowtide_policy::{Config, Loaded, Metrics, Problems};
+use lowtide_reclaim::Hanging;
 use lowtide_setup::{Deed, SetupError, Undone};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
@@ -28,7 +29,6 @@ use tokio::{
 };
 
 use crate::{
-    actuator::Hanging,
     balancer::{Balance, Watch},
     control::Socket,
     environment,

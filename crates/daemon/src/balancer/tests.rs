@@ -1,6 +1,6 @@
 use super::*;
-use crate::samples::full_pipe;
 use lowtide_core::{Ratio, balancer::Pages};
+use lowtide_testing::full_pipe;
 use std::{fs, io::Read};
 
 struct Host {

@@ -24,6 +24,7 @@ use lowtide_journal::{
     knobs::{self, Outcome},
 };
 use lowtide_kernfs::{Root, shown};
+use lowtide_observe::Sight;
 use lowtide_policy::Config;
 
 use self::{
@@ -31,7 +32,6 @@ use self::{
     found::Found,
     knob::{Knob, Step},
 };
-use crate::observer::Sight;
 
 pub(crate) use ways::ways;
 

@@ -1,10 +1,11 @@
 use std::{fs, path::Path, time::Duration};
 
 use lowtide_core::{CgroupObservation, HostObservation, LeftOut, Memory, PastZswap, left_out::Kind};
+use lowtide_observe::Observer;
 use lowtide_policy::parse;
+use lowtide_testing::logged;
 
 use super::*;
-use crate::{logged, observer::Observer, samples};
 
 const FOUND: [(&str, &str); 3] =
     [("memory.swap.max", "max\n"), ("memory.zswap.max", "max\n"), ("memory.zswap.writeback", "1\n")];
@@ -124,7 +125,7 @@ fn disk() -> lowtide_core::Tier {
 fn observation(handle: &Cgroup, policy: usize) -> CgroupObservation {
     CgroupObservation {
         memory: Memory { current: Bytes::mib(64), swap_max: Some(Limit::Max), ..Memory::default() },
-        ..samples::cgroup(handle.id().0, handle.path(), policy, 0)
+        ..CgroupObservation::unread(handle.id(), Arc::clone(handle.path()), policy)
     }
 }
 

@@ -13,7 +13,8 @@ use lowtide_kernfs::Root;
 use tokio::{sync::mpsc, task::JoinHandle};
 
 use crate::{
-    eviction::{Error, Eviction},
+    error::Error,
+    eviction::Eviction,
     measure::Measure,
     near::Near,
     pulse::Pulse,
@@ -32,7 +33,7 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// What is asked of the kernel.
 #[derive(Debug, Clone)]
-pub(crate) enum Job {
+pub enum Job {
     /// memory.reclaim, over all nodes.
     Reclaim(Request, Scope),
     /// From one kind of node.
@@ -42,7 +43,7 @@ pub(crate) enum Job {
 impl Job {
     /// How much is to leave where it is.
     #[must_use]
-    pub(crate) const fn amount(&self) -> Bytes {
+    pub const fn amount(&self) -> Bytes {
         match self {
             Self::Reclaim(request, _) => request.amount,
             Self::Evict(eviction) => eviction.amount,
@@ -69,25 +70,25 @@ impl Job {
 
 /// How a request ended.
 #[derive(Debug)]
-pub(crate) struct Ended {
+pub struct Ended {
     /// The cgroup that it was made to.
-    pub(crate) id: CgroupId,
+    pub id: CgroupId,
     /// What it did, or why it could not be made; then with the effect of one that did nothing.
-    pub(crate) outcome: Result<Effect, (Error, Effect)>,
+    pub outcome: Result<Effect, (Error, Effect)>,
 }
 
 /// A request that gets no further.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Hanging {
+pub struct Hanging {
     /// The cgroup that it is made to.
-    pub(crate) path: Arc<str>,
+    pub path: Arc<str>,
     /// For how long.
-    pub(crate) since: Duration,
+    pub since: Duration,
 }
 
 /// Starts and stops requests.
 #[derive(Debug)]
-pub(crate) struct Actuator {
+pub struct Actuator {
     root: Root,
     /// What the last turn saw of the host.
     at_turn: AtTurn,
@@ -109,7 +110,8 @@ struct Flight {
 
 impl Actuator {
     /// No request yet. Whose processors are near which memory is read below `root`.
-    pub(crate) fn new(root: Root) -> Self {
+    #[must_use]
+    pub fn new(root: Root) -> Self {
         let (ended, results) = mpsc::unbounded_channel();
         let measure = Measure::new(root.clone());
         let (in_flight, slots) = (HashMap::new(), Slots::default());
@@ -119,13 +121,13 @@ impl Actuator {
     }
 
     /// A turn has seen the host like this: requests from now on go by it.
-    pub(crate) fn host(&mut self, at_turn: AtTurn) {
+    pub fn host(&mut self, at_turn: AtTurn) {
         self.at_turn = at_turn;
     }
 
     /// What has become of the last request to `id`.
     #[must_use]
-    pub(crate) fn pending(&self, id: CgroupId) -> Pending {
+    pub fn pending(&self, id: CgroupId) -> Pending {
         match self.in_flight.get(&id) {
             None => Pending::Nothing,
             Some(flight) if flight.pulse.age().is_some() => Pending::InFlight,
@@ -135,13 +137,13 @@ impl Actuator {
 
     /// Whether nothing is in flight.
     #[must_use]
-    pub(crate) fn is_idle(&self) -> bool {
+    pub fn is_idle(&self) -> bool {
         self.in_flight.is_empty()
     }
 
     /// Those that get no further, the longest first.
     #[must_use]
-    pub(crate) fn hanging(&self) -> Vec<Hanging> {
+    pub fn hanging(&self) -> Vec<Hanging> {
         let since = |flight: &Flight| flight.pulse.age().filter(|age| *age >= self.hangs);
         let hanging =
             |flight: &Flight| Some(Hanging { path: Arc::clone(&flight.path), since: since(flight)? });
@@ -152,13 +154,13 @@ impl Actuator {
 
     /// How many wait for others to end.
     #[must_use]
-    pub(crate) fn queued(&self) -> usize {
+    pub fn queued(&self) -> usize {
         self.slots.waiting()
     }
 
     /// Starts a request on the blocking pool. Does nothing while another to the same cgroup is in flight. `alone` has it wait for
     /// all others, and others for it, so that it shows how its cgroup's memory compresses.
-    pub(crate) fn start(&mut self, cgroup: Cgroup, job: Job, alone: bool) {
+    pub fn start(&mut self, cgroup: Cgroup, job: Job, alone: bool) {
         let id = cgroup.id();
         if self.in_flight.contains_key(&id) {
             return;
@@ -201,25 +203,25 @@ impl Actuator {
     }
 
     /// Stops the request to `id` after the chunk that is being written.
-    pub(crate) fn stop(&self, id: CgroupId) {
+    pub fn stop(&self, id: CgroupId) {
         if let Some(flight) = self.in_flight.get(&id) {
             flight.pulse.stop();
         }
     }
 
     /// Stops the requests to cgroups that are not among `targets` any more.
-    pub(crate) fn stop_others(&self, targets: &HashSet<CgroupId>) {
+    pub fn stop_others(&self, targets: &HashSet<CgroupId>) {
         let others = self.in_flight.iter().filter(|(id, _)| !targets.contains(id));
         others.for_each(|(_, flight)| flight.pulse.stop());
     }
 
     /// Stops every request.
-    pub(crate) fn stop_all(&self) {
+    pub fn stop_all(&self) {
         self.in_flight.values().for_each(|flight| flight.pulse.stop());
     }
 
     /// The requests that ended since the last call.
-    pub(crate) fn collect(&mut self) -> Vec<Ended> {
+    pub fn collect(&mut self) -> Vec<Ended> {
         let ended: Vec<_> = std::iter::from_fn(|| self.results.try_recv().ok()).collect();
         for Ended { id, .. } in &ended {
             self.in_flight.remove(id);
@@ -228,13 +230,13 @@ impl Actuator {
     }
 
     /// Requests that have not ended.
-    #[cfg(test)]
-    pub(crate) fn unfinished(&self) -> usize {
+    #[must_use]
+    pub fn unfinished(&self) -> usize {
         self.in_flight.len() - self.results.len()
     }
 
     /// Waits until no request is in flight.
-    pub(crate) async fn drain(&mut self) {
+    pub async fn drain(&mut self) {
         while !self.in_flight.is_empty() {
             let Some(Ended { id, .. }) = self.results.recv().await else { return };
             self.in_flight.remove(&id);

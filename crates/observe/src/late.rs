@@ -1,8 +1,6 @@
 //! Who is read first when one turn is too short for all.
 
-use lowtide_core::CgroupId;
-
-use crate::share::chosen;
+use lowtide_core::{CgroupId, quota::chosen};
 
 /// Where a turn ended that was too short.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,18 +6,19 @@ use lowtide_kernfs::{Root, process_cpu};
 
 /// As the client libraries of Prometheus report it. Memory is in the view.
 #[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Process {
+pub struct Process {
     /// When the daemon began.
-    pub(crate) started: Option<SystemTime>,
+    pub started: Option<SystemTime>,
     /// CPU time of all of its threads.
-    pub(crate) cpu: Duration,
+    pub cpu: Duration,
     /// Descriptors; `None` where the kernel does not say without a list of them all.
-    pub(crate) open_files: Option<u64>,
+    pub open_files: Option<u64>,
 }
 
 impl Process {
     /// Looks once: two system calls and a clock.
-    pub(crate) fn look(root: &Root, started: SystemTime) -> Self {
+    #[must_use]
+    pub fn look(root: &Root, started: SystemTime) -> Self {
         let open_files = root.dir("proc/self/fd").and_then(|dir| dir.size()).ok();
         Self {
             started: Some(started),

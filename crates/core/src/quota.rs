@@ -3,12 +3,12 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use lowtide_core::share::{LEVELS, names, shares};
+use crate::share::{LEVELS, names, shares};
 
 /// Who has one of `most` places when each of `paths` wants one: at each level all subtrees have as many, and what one does not need goes to
 /// the others.
 #[must_use]
-pub(crate) fn chosen<'p>(most: usize, paths: impl Iterator<Item = &'p str>) -> HashSet<&'p str> {
+pub fn chosen<'p>(most: usize, paths: impl Iterator<Item = &'p str>) -> HashSet<&'p str> {
     let paths: Vec<_> = paths.collect();
     let mut chosen = HashSet::with_capacity(paths.len().min(most));
     choose(most, 0, paths, &mut chosen);

@@ -2,9 +2,9 @@ use std::{fs, path::Path, time::Instant};
 
 use lowtide_cgroup::Mount;
 use lowtide_kernfs::Root;
+use lowtide_testing::full_pipe;
 
 use super::*;
-use crate::samples::full_pipe;
 
 /// A hierarchy in which a write to memory.reclaim of `hangs` does not come back: it is a pipe that is full, and nobody reads it.
 fn tree(hangs: &'static [&'static str], others: &[&str]) -> (Tree, Mount, Actuator) {

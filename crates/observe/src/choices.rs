@@ -14,28 +14,28 @@ use lowtide_policy::{Choice, PolicySet};
 use crate::{lineage::is_below, pods::Whose, unchanged::is_old};
 
 /// The attribute.
-pub(crate) const ATTRIBUTE: &str = "user.lowtide_policy";
+pub const ATTRIBUTE: &str = "user.lowtide_policy";
 
 /// What a target has for its policy other than from the files.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub(crate) struct Chosen {
+pub struct Chosen {
     /// The cgroup whose directory says so, or whose pod: the target, or the nearest above it that says anything.
-    pub(crate) by: Arc<str>,
+    pub by: Arc<str>,
     /// Where it is written.
     #[serde(rename = "where")]
-    pub(crate) place: Written,
+    pub place: Written,
     /// What is written there, fit for a terminal.
-    pub(crate) written: Arc<str>,
+    pub written: Arc<str>,
     /// The policy that the files give the target.
-    pub(crate) given: Arc<str>,
+    pub given: Arc<str>,
     /// What comes of it.
-    pub(crate) outcome: Outcome,
+    pub outcome: Outcome,
 }
 
 /// What comes of a choice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Outcome {
+pub enum Outcome {
     /// It is held to the policy that was chosen.
     Policy,
     /// It is left alone.
@@ -47,7 +47,7 @@ pub(crate) enum Outcome {
 /// Where a choice is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Written {
+pub enum Written {
     /// In [`ATTRIBUTE`] of the cgroup's directory.
     Attribute,
     /// In [`ANNOTATION`] of the pod.
@@ -57,7 +57,7 @@ pub(crate) enum Written {
 impl Written {
     /// What it is called.
     #[must_use]
-    pub(crate) const fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Attribute => ATTRIBUTE,
             Self::Annotation => ANNOTATION,
@@ -208,7 +208,7 @@ fn written(attribute: &Attribute) -> Wanted {
 impl Chosen {
     /// Whether its owner wants it to be left alone, and may.
     #[must_use]
-    pub(crate) fn is_off(&self) -> bool {
+    pub fn is_off(&self) -> bool {
         self.outcome == Outcome::Off
     }
 

@@ -2,9 +2,7 @@
 
 use std::{collections::HashSet, sync::Arc};
 
-use lowtide_core::CgroupId;
-
-use crate::share::chosen;
+use lowtide_core::{CgroupId, quota::chosen};
 
 /// A cgroup as the walk found it, in the order parents before children.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -13,7 +13,7 @@ use lowtide_cgroup::Cgroup;
 use lowtide_host::Processors;
 use lowtide_kernfs::{Bound, Root, bind_thread};
 
-use crate::eviction::Error;
+use crate::error::Error;
 
 /// Binds threads to the processors near a node.
 #[derive(Debug, Clone)]

@@ -14,7 +14,6 @@ use lowtide_core::{
     lineage::{Level, Limits, Place, Settings},
 };
 use lowtide_kernfs::{Files, Root};
-use lowtide_mglru::LruGen;
 use lowtide_pods::Pod;
 use lowtide_policy::{Found as Named, PolicySet};
 use lowtide_psi::Resource;
@@ -22,20 +21,18 @@ use lowtide_psi::Resource;
 use crate::{
     choices::{Choices, Chosen},
     complaints::Complaints,
-    eviction::Nodes,
+    descriptors,
     late::{self, Late, Order},
-    limits,
     lineage::Lineage,
     pods::{Pods, Whose},
     process::Process,
     targets::{self, Candidate},
     unchanged::Unchanged,
-    view::Stalls,
 };
 
 /// The eyes of the daemon.
 #[derive(Debug)]
-pub(crate) struct Observer {
+pub struct Observer {
     root: Root,
     mount: Mount,
     own: String,
@@ -50,27 +47,40 @@ pub(crate) struct Observer {
     pods: Pods,
 }
 
+/// Pressure over the last interval, for metrics.
+#[derive(Debug, Clone, Copy, Default, serde::Serialize)]
+pub struct Stalls {
+    /// Some task stalled on memory.
+    pub memory_some: Option<Ratio>,
+    /// All tasks stalled on memory.
+    pub memory_full: Option<Ratio>,
+    /// Some task stalled on I/O.
+    pub io_some: Option<Ratio>,
+    /// All tasks stalled on I/O.
+    pub io_full: Option<Ratio>,
+}
+
 /// What was seen, with the handles to act on it.
 #[derive(Debug)]
-pub(crate) struct Sight {
+pub struct Sight {
     /// What was seen.
-    pub(crate) seen: Observation,
+    pub seen: Observation,
     /// Every target that is there, also one that could not be observed this time.
-    pub(crate) targets: HashSet<CgroupId>,
+    pub targets: HashSet<CgroupId>,
     /// Handles of the observed cgroups, by identity: a path may have a new cgroup by the time it is acted on.
-    pub(crate) handles: HashMap<CgroupId, Cgroup>,
+    pub handles: HashMap<CgroupId, Cgroup>,
     /// Pressure since the last look.
-    pub(crate) stalls: HashMap<CgroupId, Stalls>,
+    pub stalls: HashMap<CgroupId, Stalls>,
     /// What targets have chosen for their policy.
-    pub(crate) chosen: HashMap<CgroupId, Chosen>,
+    pub chosen: HashMap<CgroupId, Chosen>,
     /// Whose targets are that are containers of pods.
-    pub(crate) pods: HashMap<CgroupId, Arc<Pod>>,
+    pub pods: HashMap<CgroupId, Arc<Pod>>,
     /// Paths that could not be looked at, with all below them: whether there are targets is not known.
-    pub(crate) unseen: Vec<Arc<str>>,
+    pub unseen: Vec<Arc<str>>,
     /// Targets that this turn was too short for.
-    pub(crate) unread: Vec<CgroupId>,
+    pub unread: Vec<CgroupId>,
     /// What could not be seen.
-    pub(crate) left_out: LeftOut,
+    pub left_out: LeftOut,
 }
 
 /// So many cgroups are looked at. Each takes about 30 KiB of locked memory and a descriptor (docs/benchmarks.md); a tenant can make any
@@ -127,7 +137,7 @@ struct Pressures {
 
 impl Observer {
     /// Finds the cgroup mount and the daemon's own place in it.
-    pub(crate) fn new(root: Root) -> Result<Self, Error> {
+    pub fn new(root: Root) -> Result<Self, Error> {
         let mount = if root.is_host() { Mount::find(&root)? } else { Mount::find_unchecked(&root)? };
         let own = mount.own(&root)?.unwrap_or_else(|| "/".to_owned());
         Ok(Self {
@@ -146,42 +156,42 @@ impl Observer {
 
     /// The daemon's own cgroup.
     #[must_use]
-    pub(crate) fn own(&self) -> &str {
+    pub fn own(&self) -> &str {
         &self.own
     }
 
     /// The cgroup hierarchy.
     #[must_use]
-    pub(crate) fn mount(&self) -> &Mount {
+    pub fn mount(&self) -> &Mount {
         &self.mount
     }
 
-    /// What moves between nodes go through.
+    /// Where the kernel's files are.
     #[must_use]
-    pub(crate) fn nodes(&self, host: &HostObservation) -> Nodes {
-        let slow = slow_nodes(host).into_iter().map(|(node, _)| node).collect();
-        Nodes { lru_gen: LruGen::new(self.root.clone()), mount: self.mount.clone(), slow }
+    pub fn root(&self) -> &Root {
+        &self.root
+    }
+
+    /// The slower nodes of a host, by their numbers.
+    #[must_use]
+    pub fn slow_nodes(host: &HostObservation) -> Arc<[u32]> {
+        slow_nodes(host).into_iter().map(|(node, _)| node).collect()
     }
 
     /// The kernel answered a request that it does not know `swappiness=` after all.
-    pub(crate) fn lacks_swappiness(&mut self) {
+    pub fn lacks_swappiness(&mut self) {
         self.takes_swappiness = Some(false);
     }
 
     /// Whether `memory.reclaim` takes `swappiness=`, if that was found out already.
     #[must_use]
-    pub(crate) fn takes_swappiness(&self) -> bool {
+    pub fn takes_swappiness(&self) -> bool {
         self.takes_swappiness.unwrap_or(false)
     }
 
     /// Looks once. What vanishes meanwhile is left out, and so is what cannot be read: it says nothing about the others. Who was not come
     /// to when reading has taken as long as `patience` is first next time.
-    pub(crate) fn look(
-        &mut self,
-        policies: &PolicySet,
-        now: Duration,
-        patience: Duration,
-    ) -> Result<Sight, Error> {
+    pub fn look(&mut self, policies: &PolicySet, now: Duration, patience: Duration) -> Result<Sight, Error> {
         let began = Instant::now();
         let mut left_out = LeftOut::default();
         let host = self.host(&mut left_out)?;
@@ -267,7 +277,7 @@ impl Observer {
     }
 
     /// Says each of them once.
-    pub(crate) fn complain(&mut self, left_out: &LeftOut) {
+    pub fn complain(&mut self, left_out: &LeftOut) {
         self.complaints.say(left_out);
     }
 
@@ -284,7 +294,7 @@ impl Observer {
 
     /// The daemon's own memory in DRAM.
     #[must_use]
-    pub(crate) fn own_memory(&self) -> Bytes {
+    pub fn own_memory(&self) -> Bytes {
         let status = self.root.read("proc/self/status").unwrap_or_default();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let kib = line.and_then(|rest| rest.trim().trim_end_matches("kB").trim().parse().ok());
@@ -293,7 +303,7 @@ impl Observer {
 
     /// What the daemon's own process takes.
     #[must_use]
-    pub(crate) fn own_process(&self, started: SystemTime) -> Process {
+    pub fn own_process(&self, started: SystemTime) -> Process {
         Process::look(&self.root, started)
     }
 
@@ -325,7 +335,7 @@ impl Observer {
         if let Some(policy) = policies.of_whole_host() {
             return self.whole_host(policy);
         }
-        let most = MOST.min(limits::cgroups_at_once());
+        let most = MOST.min(descriptors::cgroups_at_once());
         let walk = self.walk(policies, most, left_out)?;
         Ok(self.open(walk, most, left_out))
     }
@@ -338,7 +348,7 @@ impl Observer {
         let (choices, pods, root) = (&mut self.choices, &mut self.pods, &self.root);
         let may_choose = policies.lets_choose();
         // Whatever the walk finds, what is read after it has descriptors.
-        let reserve = limits::reserve_descriptors(&self.mount);
+        let reserve = descriptors::reserve_descriptors(&self.mount);
         let walked = self.mount.walk_within(WALKED, |cgroup| {
             if cgroup.path().len() > LONGEST {
                 return Descend::No;
@@ -452,7 +462,7 @@ impl Observer {
 
     /// Asks the kernel once whether it takes `swappiness=`, through a cgroup that lowtide is told to act on: in observe
     /// mode nothing is written. Looking writes nothing at all.
-    pub(crate) fn find_out_swappiness(&mut self, sight: &mut Sight, policies: &[Policy]) {
+    pub fn find_out_swappiness(&mut self, sight: &mut Sight, policies: &[Policy]) {
         if self.takes_swappiness.is_none() {
             let acts =
                 |policy: usize| policies.get(policy).is_some_and(|policy| policy.mode != Mode::Observe);

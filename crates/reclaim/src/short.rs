@@ -6,7 +6,7 @@ use lowtide_kernfs::{Files, Root};
 
 /// What a turn has seen of the host.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct AtTurn {
+pub struct AtTurn {
     /// `allocstall_*`, all zones.
     stalls: Option<u64>,
     /// Sum of the low watermarks, without slower nodes.
@@ -16,14 +16,16 @@ pub(crate) struct AtTurn {
 }
 
 impl AtTurn {
-    pub(crate) fn of(host: &HostObservation) -> Self {
+    /// What `host` was seen with.
+    #[must_use]
+    pub fn of(host: &HostObservation) -> Self {
         let slow = host.slow_nodes().map(|nodes| nodes.free).unwrap_or_default();
         Self { stalls: host.allocation_stalls, low: host.zones.iter().map(|zone| zone.low).sum(), slow }
     }
 
     /// Whether a task has reclaimed for itself since, and free memory is low. One file, since it is read between two chunks: a zone that is short
     /// beside others with plenty is seen at the next turn.
-    pub(crate) fn is_short(self, root: &Root) -> bool {
+    pub fn is_short(self, root: &Root) -> bool {
         let Ok(Some(now)) = root.parse_optional("proc/vmstat", Vmstat::parse) else { return false };
         let stalled = self.stalls.zip(now.allocation_stalls).is_some_and(|(then, now)| now > then);
         // Of slower nodes it is not told again; little comes and goes there between two chunks.

@@ -11,10 +11,10 @@ use std::{
 
 use lowtide_cgroup::{Cgroup, Mount};
 use lowtide_core::{Bytes, Effect, Memory, Scope};
-use lowtide_kernfs::thread_cpu;
+use lowtide_kernfs::{Root, thread_cpu};
 use lowtide_mglru::{LruGen, Memcg, Target, identify};
 
-use crate::near::Near;
+use crate::{error::Error, near::Near};
 
 /// Between two of them somebody may say stop; a write of this size to zram takes some tens of milliseconds.
 const CHUNK: Bytes = Bytes::mib(4);
@@ -25,34 +25,33 @@ const BATCH: Bytes = Bytes::kib(128);
 /// Prefer anonymous memory to page cache as far as the kernel lets itself be told.
 const ANONYMOUS: u8 = 200;
 
-/// What can go wrong.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Error {
-    #[error(transparent)]
-    Cgroup(#[from] lowtide_cgroup::Error),
-    #[error(transparent)]
-    Mglru(#[from] lowtide_mglru::Error),
-    #[error(transparent)]
-    File(#[from] lowtide_kernfs::Error),
-}
-
 /// The kernel files that a move goes through, and which nodes are slower ones.
 #[derive(Debug, Clone)]
-pub(crate) struct Nodes {
-    pub(crate) lru_gen: LruGen,
-    pub(crate) mount: Mount,
-    pub(crate) slow: Arc<[u32]>,
+pub struct Nodes {
+    lru_gen: LruGen,
+    mount: Mount,
+    slow: Arc<[u32]>,
+}
+
+impl Nodes {
+    /// Those of a host with these `slow` nodes.
+    #[must_use]
+    pub fn new(root: Root, mount: Mount, slow: Arc<[u32]>) -> Self {
+        Self { lru_gen: LruGen::new(root), mount, slow }
+    }
 }
 
 /// One move.
 #[derive(Debug, Clone)]
-pub(crate) struct Eviction {
-    pub(crate) nodes: Nodes,
+pub struct Eviction {
+    /// Of which nodes.
+    pub nodes: Nodes,
     /// [`Scope::Sink`] takes from slower nodes, any other from the rest.
-    pub(crate) scope: Scope,
-    pub(crate) amount: Bytes,
+    pub scope: Scope,
+    /// So much.
+    pub amount: Bytes,
     /// Only generations that were idle for so long at the last walk.
-    pub(crate) idle: Duration,
+    pub idle: Duration,
 }
 
 /// `None` if the cgroup is gone.

@@ -8,7 +8,7 @@ thread_local! {
 
 /// Takes what this thread logs, from the first call on. One subscriber for all threads: what another one logs without a subscriber
 /// would be taken to interest nobody from then on.
-pub(crate) fn listen() {
+pub fn listen() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let subscriber = tracing_subscriber::fmt()
@@ -20,11 +20,12 @@ pub(crate) fn listen() {
             .finish();
         tracing::subscriber::set_global_default(subscriber).unwrap();
     });
-    take();
+    let _ = take();
 }
 
 /// The lines of this thread since the last call, from level `info` on.
-pub(crate) fn take() -> Vec<String> {
+#[must_use]
+pub fn take() -> Vec<String> {
     let text = TEXT.take();
     String::from_utf8(text).unwrap().lines().map(|line| line.trim().to_owned()).collect()
 }
