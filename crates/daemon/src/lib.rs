@@ -1,9 +1,7 @@
 //! observe → decide → act → verify: the loop around [`lowtide_core`], with its journal, metrics and control socket.
 
-mod balancer;
 #[cfg(test)]
 mod cases;
-mod confine;
 pub mod control;
 mod descriptor;
 mod devices;
@@ -22,17 +20,16 @@ mod run;
 mod running;
 #[cfg(test)]
 mod samples;
-mod settings;
 mod shown;
+mod strain;
 mod stuck;
 mod triggers;
 mod turn;
 mod view;
 mod watched;
-mod watermarks;
 mod whole_host;
 
-pub use environment::{Finding, environment};
+pub use environment::{EnvironmentError, Finding, environment};
 pub use http::user_in;
 pub use json::render as render_json;
 pub use lowtide_core::escape::{escaped, escaped_lines};

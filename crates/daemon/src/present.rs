@@ -18,12 +18,11 @@ use lowtide_core::{
 use lowtide_pods::{Place, Pod};
 
 use crate::{
-    balancer::StoreView,
     ledger::{Entry, WorkingSet},
     promise::Promise,
     view::{CgroupView, TierCost, View},
-    watermarks::WatermarksView,
 };
+use lowtide_controllers::{StoreView, WatermarksView};
 use lowtide_observe::{Chosen, Outcome};
 use table::{Column, Row};
 

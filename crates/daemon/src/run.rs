@@ -11,6 +11,7 @@ use lowtide_ages::{
     Trial,
     damon::records::{Records, in_words as damon_in_words},
 };
+use lowtide_controllers::{Balance, Settings, put_back};
 use lowtide_core::{balancer::Strain, escaped};
 use lowtide_damon::Recovered;
 use lowtide_journal::{
@@ -29,13 +30,12 @@ use tokio::{
 };
 
 use crate::{
-    balancer::{Balance, Watch},
     control::Socket,
     environment,
     http::{Listener, Pages},
     limits, notify,
     past::Recorder,
-    settings::{Settings, put_back},
+    strain::Watch,
     triggers::Alarm,
     turn::Loop,
     view::View,

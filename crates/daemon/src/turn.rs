@@ -9,6 +9,7 @@ use std::{
 
 use lowtide_ages::{Sampler, Target};
 use lowtide_cgroup::{Cgroup, Error, Request};
+use lowtide_controllers::{Confine, Watermarks};
 use lowtide_core::{
     Action, Bytes, CgroupId, CgroupObservation, Decision, Effect, HostObservation, Hotness, Mode,
     Observation, Policy, Reason, Scope, State, Tier, escaped,
@@ -22,14 +23,12 @@ use lowtide_reclaim::{Actuator, AtTurn, Ended, Eviction, Job, Nodes};
 use tokio::sync::mpsc;
 
 use crate::{
-    confine::Confine,
     devices::Devices,
     ledger::Ledger,
     report::Books,
     stuck::StuckWatch,
     triggers::{Alarm, Triggers},
     view::{CgroupView, Remembered, TierCost, View},
-    watermarks::Watermarks,
 };
 
 /// Far less than the watchdog waits, and than a stop may take, whatever the interval is.

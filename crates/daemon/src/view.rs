@@ -8,6 +8,7 @@ use std::{
 };
 
 use lowtide_ages::Sampling;
+use lowtide_controllers::{StoreView, WatermarksView};
 use lowtide_core::{
     Bytes, CgroupId, Compressed, Confinement, Decision, FaultCost, Forecast, HostObservation, Hotness,
     Ladder, LeftOut, Memory, Observation, Policy, Stall, State, Tier, TierKind,
@@ -18,11 +19,9 @@ use lowtide_pods::{Place, Pod};
 use lowtide_reclaim::Hanging;
 
 use crate::{
-    balancer::StoreView,
     ledger::{Account, Ledger},
     report::Sums,
     stuck::Stuck,
-    watermarks::WatermarksView,
 };
 
 /// The daemon's knowledge after one tick.

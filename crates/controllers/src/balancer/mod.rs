@@ -6,7 +6,6 @@ mod limit;
 mod moment;
 mod mover;
 mod stores;
-mod strain;
 
 use std::{
     collections::{BTreeMap, HashSet},
@@ -25,31 +24,31 @@ use lowtide_tiers::Writeback;
 
 use self::{
     books::Books,
-    flights::{Ended, Flights, Outcome, Task},
+    flights::{Flights, Outcome, Task},
     limit::{Problem, hold},
     mover::Job,
 };
 
-pub(crate) use strain::Watch;
+pub use flights::Ended;
 
 /// What is known of one store, for metrics and `status`.
 #[derive(Debug, Clone, serde::Serialize)]
-pub(crate) struct StoreView {
+pub struct StoreView {
     /// The store.
-    pub(crate) store: Store,
+    pub store: Store,
     /// What was decided last.
-    pub(crate) decision: Sinking,
+    pub decision: Sinking,
     /// What may be written to the slower device in 24 h.
-    pub(crate) budget: Bytes,
+    pub budget: Bytes,
     /// What was.
-    pub(crate) written: Bytes,
+    pub written: Bytes,
     /// What the last run did.
-    pub(crate) last_run: Option<Run>,
+    pub last_run: Option<Run>,
     /// Moved since the daemon's start.
-    pub(crate) moved: Bytes,
+    pub moved: Bytes,
     /// Decisions by action and reason.
     #[serde(skip)]
-    pub(crate) decisions: BTreeMap<(&'static str, &'static str), u64>,
+    pub decisions: BTreeMap<(&'static str, &'static str), u64>,
 }
 
 /// What is kept of a store between two scans.
@@ -109,7 +108,7 @@ fn path(store: &Store) -> String {
 
 /// The balancer's part of the daemon.
 #[derive(Debug)]
-pub(crate) struct Balance {
+pub struct Balance {
     root: Root,
     state_dir: PathBuf,
     started: Instant,
@@ -126,7 +125,8 @@ pub(crate) struct Balance {
 
 impl Balance {
     /// One that has seen nothing yet, and writes nothing until it is asked to scan.
-    pub(crate) fn new(root: Root, state_dir: PathBuf) -> Self {
+    #[must_use]
+    pub fn new(root: Root, state_dir: PathBuf) -> Self {
         Self {
             root,
             state_dir,
@@ -142,12 +142,13 @@ impl Balance {
     }
 
     /// What the last scan saw and decided.
-    pub(crate) fn shown(&self) -> &[StoreView] {
+    #[must_use]
+    pub fn shown(&self) -> &[StoreView] {
         &self.shown
     }
 
     /// What keeps it from working, and what the last run of a store failed with.
-    pub(crate) fn problems(&self) -> impl Iterator<Item = &String> {
+    pub fn problems(&self) -> impl Iterator<Item = &String> {
         let failed = self.totals.values().filter_map(|totals| totals.error.as_ref());
         self.problem.iter().chain(self.troubles.values()).chain(failed)
     }
@@ -155,7 +156,7 @@ impl Balance {
     /// Looks at every store, decides, and starts what was decided.
     ///
     /// `belong_from` gives the age from which on pages belong on a slower device.
-    pub(crate) fn scan(
+    pub fn scan(
         &mut self,
         journal: &mut Journal,
         settings: &Settings,
@@ -171,12 +172,12 @@ impl Balance {
     }
 
     /// Ends every run after the chunk that is being written.
-    pub(crate) fn stop(&self) {
+    pub fn stop(&self) {
         self.flights.stop();
     }
 
     /// Ends the runs that `strain` speaks against: those of stores that were not urgent at the last scan.
-    pub(crate) fn strained(&self, strain: Strain, settings: &Settings) {
+    pub fn strained(&self, strain: Strain, settings: &Settings) {
         for device in self.flights.devices() {
             let view = self.shown.iter().find(|view| view.store.device == *device);
             let is_urgent = view.is_some_and(|view| settings.is_urgent(view.store.fill()));
@@ -188,17 +189,17 @@ impl Balance {
     }
 
     /// The next run that ends.
-    pub(crate) async fn ended(&mut self) -> Option<Ended> {
+    pub async fn ended(&mut self) -> Option<Ended> {
         self.flights.next().await
     }
 
     /// Waits until no run is in flight. False if one hangs in its device.
-    pub(crate) async fn drain(&mut self, until: tokio::time::Instant) -> bool {
+    pub async fn drain(&mut self, until: tokio::time::Instant) -> bool {
         self.flights.drain(until).await
     }
 
     /// Takes in what came of a run. True if another scan is due at once: the rate is kept within runs.
-    pub(crate) fn take(&mut self, ended: &Ended, settings: Option<&Settings>) -> bool {
+    pub fn take(&mut self, ended: &Ended, settings: Option<&Settings>) -> bool {
         let now = self.started.elapsed();
         let device = &ended.store.device;
         let totals = self.totals.entry(Arc::clone(device)).or_default();
@@ -215,7 +216,7 @@ impl Balance {
     }
 
     /// Forgets what was shown, and puts back the knobs of stores that no run is in flight for.
-    pub(crate) fn let_go(&mut self, journal: &mut Journal) {
+    pub fn let_go(&mut self, journal: &mut Journal) {
         self.shown.clear();
         self.problem = None;
         self.troubles.clear();
@@ -230,7 +231,8 @@ impl Balance {
     }
 
     /// The knobs that must stay as they are: without them a run in flight has no limit.
-    pub(crate) fn held(&self) -> Vec<PathBuf> {
+    #[must_use]
+    pub fn held(&self) -> Vec<PathBuf> {
         let files = |device: &Arc<str>| {
             let writeback = Writeback::of(&self.root, device);
             [writeback.limit_file(), writeback.limit_switch()]

@@ -33,7 +33,7 @@ use self::{
     knob::{Knob, Step},
 };
 
-pub(crate) use ways::ways;
+pub use ways::ways;
 
 /// By so much a cgroup may grow or shrink before its shares are taken anew: each time costs a write to the disk.
 const SLACK: Ratio = Ratio::new(1.0 / 16.0);
@@ -43,7 +43,7 @@ const NAMED: usize = 8;
 
 /// Holds cgroups to their tiers.
 #[derive(Debug)]
-pub(crate) struct Confine {
+pub struct Confine {
     root: Root,
     mount: Mount,
     /// What shares were taken of.
@@ -64,7 +64,9 @@ struct Planned {
 }
 
 impl Confine {
-    pub(crate) fn new(root: Root, mount: Mount) -> Self {
+    /// One that holds nothing yet.
+    #[must_use]
+    pub fn new(root: Root, mount: Mount) -> Self {
         Self { root, mount, sizes: HashMap::new(), complaints: HashSet::new() }
     }
 
@@ -72,7 +74,7 @@ impl Confine {
     ///
     /// A cgroup whose knobs cannot be set counts as one without swap. What `past_zswap` names is to be swapped out past zswap
     /// for the moment.
-    pub(crate) fn turn(
+    pub fn turn(
         &mut self,
         journal: &mut Journal,
         sight: &mut Sight,

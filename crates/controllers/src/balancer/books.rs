@@ -16,14 +16,14 @@ const REMEDY: &str =
 
 /// The accounts of all devices.
 #[derive(Debug)]
-pub(crate) struct Books {
+pub(super) struct Books {
     file: SealedFile,
     accounts: BTreeMap<String, Endurance>,
 }
 
 impl Books {
     /// Those of an earlier process, or empty ones.
-    pub(crate) fn open(state_dir: &Path) -> Result<Self, SealedError> {
+    pub(super) fn open(state_dir: &Path) -> Result<Self, SealedError> {
         let file = SealedFile::new(state_dir, FILE_NAME, "the account of written bytes", REMEDY);
         // One line with all of them.
         let lines: Vec<BTreeMap<String, Endurance>> = file.read()?;
@@ -34,7 +34,7 @@ impl Books {
     ///
     /// With no run of ours `in_flight`, what is still promised was promised by a process that is gone: the lock of the state
     /// directory is not given up before its last write has ended.
-    pub(crate) fn count(
+    pub(super) fn count(
         &mut self,
         device: &str,
         now: &Moment,
@@ -55,7 +55,7 @@ impl Books {
     }
 
     /// Promises bytes, on the disk when this returns.
-    pub(crate) fn reserve(&mut self, device: &str, amount: Bytes) -> Result<(), SealedError> {
+    pub(super) fn reserve(&mut self, device: &str, amount: Bytes) -> Result<(), SealedError> {
         if let Some(account) = self.accounts.get_mut(device) {
             account.reserve(amount);
         }

@@ -9,7 +9,8 @@ use lowtide_tiers::Zswap;
 ///
 /// A switch that cannot be read, which [`lowtide_tiers::read`] tells, counts as off: what may be in zswap alone is not swapped out
 /// then.
-pub(crate) fn ways(root: &Root, config: &Config, tiers: &[Tier]) -> Ways {
+#[must_use]
+pub fn ways(root: &Root, config: &Config, tiers: &[Tier]) -> Ways {
     let zram_sinks = config.balancer.is_some() && tiers.iter().any(|tier| tier.above.is_some());
     let any = config.policies.policies().iter().all(|policy| policy.tiers == TierRules::Any);
     let is_on = || matches!(Zswap::read(root), Ok(Some(zswap)) if zswap.enabled);

@@ -25,7 +25,7 @@ pub(super) enum Task {
 
 /// What came of it.
 #[derive(Debug)]
-pub(crate) enum Outcome {
+pub(super) enum Outcome {
     /// All pages are marked.
     Marked,
     /// Pages were moved, or not.
@@ -34,7 +34,7 @@ pub(crate) enum Outcome {
 
 /// A task that ended.
 #[derive(Debug)]
-pub(crate) struct Ended {
+pub struct Ended {
     pub(super) store: Store,
     pub(super) outcome: Outcome,
     pub(super) error: Option<WritebackError>,

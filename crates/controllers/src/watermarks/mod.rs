@@ -20,32 +20,32 @@ use self::knob::{Found, Problem};
 
 /// What is known of the watermarks, for metrics and `status`.
 #[derive(Debug, Clone, serde::Serialize)]
-pub(crate) struct WatermarksView {
+pub struct WatermarksView {
     /// vm.watermark_scale_factor; `None` where it cannot be read.
-    pub(crate) factor: Option<Factor>,
+    pub factor: Option<Factor>,
     /// Why it is that.
-    pub(crate) reason: Reason,
+    pub reason: Reason,
     /// What was decided in this turn; nothing while it is left to somebody else, or fails.
-    pub(crate) decision: Option<Decision>,
+    pub decision: Option<Decision>,
     /// Decisions so far, by action and reason.
     #[serde(skip)]
-    pub(crate) decisions: BTreeMap<(&'static str, &'static str), u64>,
+    pub decisions: BTreeMap<(&'static str, &'static str), u64>,
 }
 
 /// How far the factor can go on this host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Reach {
+pub struct Reach {
     /// What it is now.
-    pub(crate) factor: Factor,
+    pub factor: Factor,
     /// The greatest that the settings allow.
-    pub(crate) limit: Factor,
+    pub limit: Factor,
     /// What MemAvailable loses at most then.
-    pub(crate) loss: Bytes,
+    pub loss: Bytes,
 }
 
 impl Reach {
     /// What the settings come to, or what is in the way.
-    pub(crate) fn of(root: &Root, settings: &Settings) -> Result<Self, String> {
+    pub fn of(root: &Root, settings: &Settings) -> Result<Self, String> {
         Self::look(root, settings).map_err(|problem| problem.to_string())
     }
 
@@ -60,7 +60,7 @@ impl Reach {
 
 /// The watermarks' part of the daemon.
 #[derive(Debug)]
-pub(crate) struct Watermarks {
+pub struct Watermarks {
     root: Root,
     kswapds: Kswapds,
     controller: Controller,
@@ -76,7 +76,8 @@ pub(crate) struct Watermarks {
 
 impl Watermarks {
     /// One that has seen nothing yet.
-    pub(crate) fn new(root: Root) -> Self {
+    #[must_use]
+    pub fn new(root: Root) -> Self {
         Self {
             root,
             kswapds: Kswapds::default(),
@@ -90,17 +91,19 @@ impl Watermarks {
     }
 
     /// The knob, while it is this daemon's to put back.
-    pub(crate) fn held(&self) -> Option<PathBuf> {
+    #[must_use]
+    pub fn held(&self) -> Option<PathBuf> {
         self.settings.map(|_| knob::PATH.into())
     }
 
     /// What keeps it from being adapted, or put back.
-    pub(crate) fn problem(&self) -> Option<&String> {
+    #[must_use]
+    pub fn problem(&self) -> Option<&String> {
         self.problem.as_ref()
     }
 
     /// Looks, decides, and sets the factor. Without settings, what earlier ones had set is put back.
-    pub(crate) fn turn(
+    pub fn turn(
         &mut self,
         journal: &mut Journal,
         settings: Option<&Settings>,

@@ -29,7 +29,7 @@ enum Due {
 
 /// Whether the settings are as the configuration says.
 #[derive(Debug)]
-pub(crate) struct Settings {
+pub struct Settings {
     /// Where devices that are made are recorded.
     state_dir: PathBuf,
     due: Option<Due>,
@@ -39,18 +39,19 @@ pub(crate) struct Settings {
 
 impl Settings {
     /// Those of a daemon that starts: nothing is set yet.
-    pub(crate) fn new(state_dir: PathBuf) -> Self {
+    #[must_use]
+    pub fn new(state_dir: PathBuf) -> Self {
         Self { state_dir, due: Some(Due::Start), tried: None, problem: None }
     }
 
     /// The configuration asks for others now.
-    pub(crate) fn changed(&mut self) {
+    pub fn changed(&mut self) {
         self.due = Some(self.due.unwrap_or(Due::Reload));
         self.tried = None;
     }
 
     /// Sets what is still to be set, and puts back what is not asked for any more, but for what is `held`. `now` is since the start.
-    pub(crate) fn turn(
+    pub fn turn(
         &mut self,
         root: &Root,
         journal: &mut Journal,
@@ -103,13 +104,14 @@ impl Settings {
     }
 
     /// What keeps them from being set.
-    pub(crate) fn problem(&self) -> Option<&String> {
+    #[must_use]
+    pub fn problem(&self) -> Option<&String> {
         self.problem.as_ref()
     }
 }
 
 /// Puts those knobs back that `which` says; how many were not as they had been.
-pub(crate) fn put_back(
+pub fn put_back(
     root: &Root,
     journal: &mut Journal,
     which: impl Fn(&Record) -> bool,
