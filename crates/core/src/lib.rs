@@ -30,6 +30,7 @@ mod pace;
 mod placement;
 mod plausible;
 pub mod policy;
+pub mod quota;
 pub mod reading;
 mod reads;
 mod reasons;

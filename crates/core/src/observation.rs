@@ -158,3 +158,27 @@ pub struct CgroupObservation {
     /// The newest look at its idle ages, where there is a source; the same again until there is a newer one.
     pub reading: Option<Arc<Reading>>,
 }
+
+impl CgroupObservation {
+    /// A cgroup in which processes live, and of which nothing else was read.
+    #[must_use]
+    pub fn unread(id: CgroupId, path: Arc<str>, policy: usize) -> Self {
+        Self {
+            id,
+            path,
+            policy,
+            populated: true,
+            opted_out: false,
+            memory: Memory::default(),
+            confined: Confinement::default(),
+            processor_time: None,
+            reads: BTreeMap::new(),
+            memory_pressure: None,
+            io_pressure: None,
+            alarm: false,
+            pending: Pending::default(),
+            effects: Vec::new(),
+            reading: None,
+        }
+    }
+}

@@ -3,6 +3,7 @@
 use std::{fmt, path::Path, time::Duration};
 
 use lowtide_cgroup::Cgroup;
+use lowtide_controllers::Reach;
 use lowtide_core::{
     Bytes, CgroupObservation, Limit, Mode, Policy, TierRules,
     confine::{Own, confine},
@@ -10,17 +11,11 @@ use lowtide_core::{
     watermarks,
 };
 use lowtide_kernfs::{Files, Root};
+use lowtide_observe::{Observer, Sight};
 use lowtide_policy::{Config, PolicySet};
 use lowtide_psi::Resource;
 
-use crate::{
-    confine,
-    observer::{Observer, Sight},
-    run::RunError,
-    turn::patience,
-    watermarks::Reach,
-    whole_host,
-};
+use crate::{turn::patience, whole_host};
 
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,8 +47,19 @@ impl fmt::Display for Finding {
     }
 }
 
+/// Why the host could not be looked at.
+#[derive(Debug, thiserror::Error)]
+pub enum EnvironmentError {
+    /// The directory that holds the kernel's files.
+    #[error(transparent)]
+    Root(#[from] lowtide_kernfs::Error),
+    /// The cgroup hierarchy.
+    #[error(transparent)]
+    Cgroups(#[from] lowtide_cgroup::Error),
+}
+
 /// Looks at the host with the configuration's eyes.
-pub fn environment(root: &Path, config: &Config) -> Result<Vec<Finding>, RunError> {
+pub fn environment(root: &Path, config: &Config) -> Result<Vec<Finding>, EnvironmentError> {
     let root = Root::open(root)?;
     let lacking = lowtide_doctor::lacking(&root);
     if !lacking.is_empty() {
@@ -61,7 +67,7 @@ pub fn environment(root: &Path, config: &Config) -> Result<Vec<Finding>, RunErro
     }
     let mut observer = Observer::new(root.clone())?;
     let mut sight = observer.look(&config.policies, Duration::ZERO, Duration::MAX)?;
-    sight.seen.host.ways = confine::ways(&root, config, &sight.seen.host.tiers);
+    sight.seen.host.ways = lowtide_controllers::ways(&root, config, &sight.seen.host.tiers);
     let mut findings = vec![swap(&sight.seen.host, config)];
     for (index, policy) in config.policies.policies().iter().enumerate() {
         let targets = sight.seen.cgroups.iter().filter(|cgroup| cgroup.policy == index).count();

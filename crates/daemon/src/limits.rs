@@ -1,8 +1,5 @@
 //! What the daemon asks for itself: descriptors for many cgroups, and memory that is never swapped out.
 
-use std::os::fd::OwnedFd;
-
-use lowtide_cgroup::Mount;
 use nix::{
     libc,
     sys::{
@@ -18,23 +15,6 @@ pub(crate) fn raise_descriptors() {
     if let Err(errno) = raised {
         tracing::warn!(%errno, "cannot raise the limit on open files");
     }
-}
-
-/// How many cgroups can be held open: two thirds of the descriptors. The rest is for triggers, sockets, and what is read.
-pub(crate) fn cgroups_at_once() -> usize {
-    let (allowed, _) = getrlimit(Resource::RLIMIT_NOFILE).unwrap_or((0, 0));
-    let allowed = usize::try_from(allowed).unwrap_or(usize::MAX).saturating_sub(RESERVE);
-    allowed - allowed / 3
-}
-
-/// So many are kept back while the cgroups are walked: for the files that are read after it, one at a time, the journal, and those
-/// who ask.
-const RESERVE: usize = 32;
-
-/// Holds some descriptors, as many as there still are, until they are needed.
-pub(crate) fn reserve_descriptors(mount: &Mount) -> Vec<OwnedFd> {
-    let one = |_| mount.root().ok()?.dir().handle().try_clone_to_owned().ok();
-    (0..RESERVE).map_while(one).collect()
 }
 
 /// A daemon that waits for its own pages to come back from swap cannot relieve a host that thrashes.

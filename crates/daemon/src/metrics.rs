@@ -9,18 +9,16 @@ mod watermarks;
 
 use std::collections::BTreeMap;
 
+use lowtide_controllers::StoreView;
 use lowtide_core::{
     Bytes, Ratio, TierKind,
     left_out::Kind,
+    quota::chosen,
     reading::{BOUNDARIES, Source},
 };
 
 use self::page::{Family, Page};
-use crate::{
-    balancer::StoreView,
-    share::chosen,
-    view::{CgroupView, View},
-};
+use crate::view::{CgroupView, View};
 
 /// Idle ages with a series for each cgroup, in seconds; `status --json` has all classes.
 const EXPORTED: [u64; 7] = [30, 60, 300, 600, 1800, 3600, 86_400];

@@ -18,13 +18,12 @@ use lowtide_core::{
 use lowtide_pods::{Place, Pod};
 
 use crate::{
-    balancer::StoreView,
-    choices::{Chosen, Outcome},
     ledger::{Entry, WorkingSet},
     promise::Promise,
     view::{CgroupView, TierCost, View},
-    watermarks::WatermarksView,
 };
+use lowtide_controllers::{StoreView, WatermarksView};
+use lowtide_observe::{Chosen, Outcome};
 use table::{Column, Row};
 
 /// A figure that is older is shown with its age.

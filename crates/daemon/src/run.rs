@@ -11,6 +11,7 @@ use lowtide_ages::{
     Trial,
     damon::records::{Records, in_words as damon_in_words},
 };
+use lowtide_controllers::{Balance, Settings, put_back};
 use lowtide_core::{balancer::Strain, escaped};
 use lowtide_damon::Recovered;
 use lowtide_journal::{
@@ -20,6 +21,7 @@ use lowtide_journal::{
 };
 use lowtide_kernfs::Root;
 use lowtide_policy::{Config, Loaded, Metrics, Problems};
+use lowtide_reclaim::Hanging;
 use lowtide_setup::{Deed, SetupError, Undone};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
@@ -28,14 +30,12 @@ use tokio::{
 };
 
 use crate::{
-    actuator::Hanging,
-    balancer::{Balance, Watch},
     control::Socket,
     environment,
     http::{Listener, Pages},
     limits, notify,
     past::Recorder,
-    settings::{Settings, put_back},
+    strain::Watch,
     triggers::Alarm,
     turn::Loop,
     view::View,

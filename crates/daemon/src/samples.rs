@@ -1,50 +1,25 @@
-//! Views for tests, and a file that hangs.
+//! A view for tests.
 
-use std::{
-    collections::HashMap,
-    fs::{File, OpenOptions},
-    io::Write,
-    os::unix::fs::OpenOptionsExt,
-    path::Path,
-    sync::{Arc, Condvar, Mutex},
-    time::Duration,
-};
+use std::{collections::HashMap, time::Duration};
 
 use lowtide_ages::Sampling;
 use lowtide_core::{
-    Action, Bytes, CgroupId, CgroupObservation, Confinement, Decision, Figures, HostObservation, Memory,
-    Observation, Reason, State, Tier, TierKind,
+    Action, Bytes, CgroupId, CgroupObservation, Decision, Figures, HostObservation, Memory, Observation,
+    Reason, State, Tier, TierKind,
     savings::{Origin, Origins},
 };
-use lowtide_journal::{BeforeWrite, Journal};
-use nix::{fcntl::OFlag, sys::stat::Mode, unistd::mkfifo};
+use lowtide_observe::Stalls;
 
 use crate::{
     ledger::Ledger,
-    view::{Remembered, Stalls, View},
+    view::{Remembered, View},
 };
 
 /// A cgroup of 100 MiB in DRAM, with `offloaded` MiB in swap.
 pub(crate) fn cgroup(id: u64, path: &str, policy: usize, offloaded: u64) -> CgroupObservation {
     let memory =
         Memory { current: Bytes::mib(100), swap_current: Some(Bytes::mib(offloaded)), ..Memory::default() };
-    CgroupObservation {
-        id: CgroupId(id),
-        path: path.into(),
-        policy,
-        populated: true,
-        opted_out: false,
-        memory,
-        processor_time: None,
-        reads: [].into(),
-        confined: Confinement::default(),
-        memory_pressure: None,
-        io_pressure: None,
-        alarm: false,
-        pending: lowtide_core::Pending::Nothing,
-        effects: Vec::new(),
-        reading: None,
-    }
+    CgroupObservation { memory, ..CgroupObservation::unread(CgroupId(id), path.into(), policy) }
 }
 
 fn decision(id: u64, path: &str, policy: &str) -> Decision {
@@ -97,41 +72,4 @@ pub(crate) fn view(uptime: Duration, promoted: Bytes) -> View {
     );
     let sampling = Sampling { cpu: uptime / 2000, ..Sampling::default() };
     View { uptime, tick_cpu: Duration::from_millis(900), sampling, ..view }
-}
-
-/// A pipe, made here, that takes no more: who writes to it waits until it is read or dropped.
-pub(crate) fn full_pipe(path: &Path) -> File {
-    mkfifo(path, Mode::S_IRWXU).unwrap();
-    let mut options = OpenOptions::new();
-    let mut pipe = options.read(true).write(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path).unwrap();
-    while pipe.write(&[0; 4096]).is_ok() {}
-    pipe
-}
-
-/// A state directory's disk whose writes hang until they are let through.
-#[derive(Clone, Default)]
-pub(crate) struct SlowDisk(Arc<(Mutex<u32>, Condvar)>);
-
-impl SlowDisk {
-    /// For [`Journal::wait_at_most`].
-    pub(crate) fn hook(&self) -> BeforeWrite {
-        let Self(gate) = self.clone();
-        Arc::new(move || {
-            let (open, changed) = &*gate;
-            let mut open = changed.wait_while(open.lock().unwrap(), |open| *open == 0).unwrap();
-            *open -= 1;
-        })
-    }
-
-    pub(crate) fn let_through(&self, writes: u32) {
-        *self.0.0.lock().unwrap() += writes;
-        self.0.1.notify_all();
-    }
-
-    /// Until nothing is under way any more.
-    pub(crate) fn settle(journal: &mut Journal) {
-        while journal.late_by().is_some() {
-            std::thread::yield_now();
-        }
-    }
 }

@@ -9,29 +9,26 @@ use std::{
 
 use lowtide_ages::{Sampler, Target};
 use lowtide_cgroup::{Cgroup, Error, Request};
+use lowtide_controllers::{Confine, Watermarks};
 use lowtide_core::{
-    Action, Bytes, CgroupId, CgroupObservation, Decision, Effect, Hotness, Mode, Observation, Policy, Reason,
-    Scope, State, Tier, escaped,
+    Action, Bytes, CgroupId, CgroupObservation, Decision, Effect, HostObservation, Hotness, Mode,
+    Observation, Policy, Reason, Scope, State, Tier, escaped,
 };
 use lowtide_journal::Journal;
 use lowtide_kernfs::{Root, thread_cpu};
+use lowtide_observe::{Observer, Sight};
 use lowtide_policy::Config;
 use lowtide_psi::ArmError;
+use lowtide_reclaim::{Actuator, AtTurn, Ended, Eviction, Job, Nodes};
 use tokio::sync::mpsc;
 
 use crate::{
-    actuator::{Actuator, Ended, Job},
-    confine::Confine,
     devices::Devices,
-    eviction::{self, Eviction},
     ledger::Ledger,
-    observer::{Observer, Sight},
     report::Books,
-    short::AtTurn,
     stuck::StuckWatch,
     triggers::{Alarm, Triggers},
     view::{CgroupView, Remembered, TierCost, View},
-    watermarks::Watermarks,
 };
 
 /// Far less than the watchdog waits, and than a stop may take, whatever the interval is.
@@ -317,8 +314,8 @@ impl Loop {
         }
     }
 
-    fn request_failed(&mut self, error: &eviction::Error) {
-        if let eviction::Error::Cgroup(Error::SwappinessUnsupported { .. }) = error {
+    fn request_failed(&mut self, error: &lowtide_reclaim::Error) {
+        if let lowtide_reclaim::Error::Cgroup(Error::SwappinessUnsupported { .. }) = error {
             self.observer.lacks_swappiness();
         }
         tracing::warn!(%error, "a reclaim request failed");
@@ -355,7 +352,7 @@ impl Loop {
                 Scope::Anon => reclaim(Some(200)),
                 Scope::Any => reclaim(None),
                 Scope::Demote | Scope::Sink => Job::Evict(Eviction {
-                    nodes: self.observer.nodes(&sight.seen.host),
+                    nodes: self.nodes(&sight.seen.host),
                     scope,
                     amount,
                     idle: self.idle(decision, scope, config),
@@ -365,6 +362,12 @@ impl Loop {
             measurable -= usize::from(alone);
             self.actuator.start(cgroup, job, alone);
         }
+    }
+
+    /// What moves between nodes go through.
+    fn nodes(&self, host: &HostObservation) -> Nodes {
+        let (root, mount) = (self.observer.root().clone(), self.observer.mount().clone());
+        Nodes::new(root, mount, Observer::slow_nodes(host))
     }
 
     /// What the generations can show: the age from which on memory may go, since DRAM is looked at twice within it, slower nodes once.

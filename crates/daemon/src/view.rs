@@ -8,22 +8,20 @@ use std::{
 };
 
 use lowtide_ages::Sampling;
+use lowtide_controllers::{StoreView, WatermarksView};
 use lowtide_core::{
     Bytes, CgroupId, Compressed, Confinement, Decision, FaultCost, Forecast, HostObservation, Hotness,
-    Ladder, LeftOut, Memory, Observation, Policy, Ratio, Stall, State, Tier, TierKind,
+    Ladder, LeftOut, Memory, Observation, Policy, Stall, State, Tier, TierKind,
     savings::{self, Origins, Placed},
 };
+use lowtide_observe::{Chosen, Process, Stalls};
 use lowtide_pods::{Place, Pod};
+use lowtide_reclaim::Hanging;
 
 use crate::{
-    actuator::Hanging,
-    balancer::StoreView,
-    choices::Chosen,
     ledger::{Account, Ledger},
-    process::Process,
     report::Sums,
     stuck::Stuck,
-    watermarks::WatermarksView,
 };
 
 /// The daemon's knowledge after one tick.
@@ -150,19 +148,6 @@ pub(crate) struct CgroupView {
     pub(crate) decision: Decision,
     /// What was done so far.
     pub(crate) account: Arc<Account>,
-}
-
-/// Pressure over the last interval, for metrics.
-#[derive(Debug, Clone, Copy, Default, serde::Serialize)]
-pub(crate) struct Stalls {
-    /// Some task stalled on memory.
-    pub(crate) memory_some: Option<Ratio>,
-    /// All tasks stalled on memory.
-    pub(crate) memory_full: Option<Ratio>,
-    /// Some task stalled on I/O.
-    pub(crate) io_some: Option<Ratio>,
-    /// All tasks stalled on I/O.
-    pub(crate) io_full: Option<Ratio>,
 }
 
 /// What is remembered besides what was seen.

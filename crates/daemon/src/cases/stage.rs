@@ -9,11 +9,12 @@ use lowtide_core::CgroupId;
 use lowtide_journal::{Journal, knobs};
 use lowtide_kernfs::Root;
 use lowtide_policy::Config;
+use lowtide_testing::logged;
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 
 use super::{FakeKernel, Step, Tree, told::Told};
-use crate::{logged, metrics, present, triggers::Alarm, turn::Loop, view::View};
+use crate::{metrics, present, triggers::Alarm, turn::Loop, view::View};
 
 /// Requests to files end at once.
 const PATIENCE: Duration = Duration::from_secs(10);

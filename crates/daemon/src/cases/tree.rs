@@ -4,10 +4,9 @@ use std::{
     process::Command,
 };
 
+use lowtide_observe::ATTRIBUTE;
 use rustix::fs::XattrFlags;
 use tempfile::TempDir;
-
-use crate::choices::ATTRIBUTE;
 
 /// A copy of a captured tree that may be changed.
 #[derive(Debug)]

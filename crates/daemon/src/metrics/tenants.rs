@@ -104,8 +104,9 @@ mod tests {
         ledger::Ledger,
         metrics::render,
         samples,
-        view::{Remembered, Stalls, View},
+        view::{Remembered, View},
     };
+    use lowtide_observe::Stalls;
 
     use super::*;
 

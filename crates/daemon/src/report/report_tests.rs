@@ -5,12 +5,13 @@ use lowtide_core::{
     TierKind, savings::Origin,
 };
 use lowtide_kernfs::Root;
+use lowtide_observe::Stalls;
 
 use super::*;
 use crate::{
     ledger::Ledger,
     samples::{cgroup, view},
-    view::{Remembered, Stalls},
+    view::Remembered,
 };
 
 /// A kernel of which only the boot can be told.

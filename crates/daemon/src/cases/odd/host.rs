@@ -10,6 +10,7 @@ use lowtide_core::{Action, Bytes};
 use lowtide_journal::Journal;
 use lowtide_kernfs::{Errno, HowRead, Kernel, Root};
 use lowtide_policy::Config;
+use lowtide_testing::logged;
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 
@@ -17,7 +18,7 @@ use super::{
     super::{FakeKernel, Tree},
     change::{Change, What},
 };
-use crate::{logged, metrics, present, turn::Loop, view::View};
+use crate::{metrics, present, turn::Loop, view::View};
 
 const CONFIG: &str = "\
 interval: 5s
@@ -121,7 +122,7 @@ impl Host {
         self.count += 1;
         let looked = self.turns.look(&self.config, self.config.interval * self.count);
         let view = looked.ok().map(|looked| self.turns.go_on(looked, &self.config, &mut self.journal));
-        logged::take();
+        let _ = logged::take();
         while self.turns.unfinished() > 0 {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }

@@ -1,0 +1,10 @@
+//! What the tests of several crates share: a file that hangs, and what a thread has logged. No program is built with it.
+
+#![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a test that cannot go on has failed")]
+
+pub mod logged;
+mod pipe;
+mod slow_disk;
+
+pub use pipe::full_pipe;
+pub use slow_disk::SlowDisk;
