@@ -12,6 +12,7 @@ mod cgroup_state;
 mod compression;
 pub mod confine;
 mod cost;
+pub mod crowded;
 pub mod decision;
 pub mod escape;
 mod forecast;
