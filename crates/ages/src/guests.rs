@@ -9,13 +9,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use lowtide_cgroup::{Cgroup, Mount};
-use lowtide_core::{CgroupId, reading::Source};
+use lowtide_cgroup::Mount;
+use lowtide_core::{CgroupId, LeftOut, reading::Source};
 use lowtide_kernfs::{Files, Root, thread_cpu};
 
 use crate::{
     Ager, Look, Target,
-    damon::{memcgs::subtree, process::parse_pids},
+    places::{PATIENCE, pids},
 };
 
 /// What programs that run virtual machines are called: the first 15 bytes, as /proc/PID/comm has them.
@@ -50,7 +50,12 @@ impl WithGuests {
 
     fn find_out(&mut self, targets: &[Target]) {
         self.known.retain(|id, _| targets.iter().any(|target| target.id == *id));
+        let begun = Instant::now();
         for target in targets {
+            if begun.elapsed() > PATIENCE {
+                // The next look goes on with those that are not known yet.
+                break;
+            }
             if self.known.get(&target.id).is_none_or(|(_, at)| at.elapsed() >= RECONSIDER) {
                 let runs = runs_guest(&self.root, &self.mount, target);
                 self.known.insert(target.id, (runs, Instant::now()));
@@ -131,10 +136,10 @@ fn without_ages(guests: usize, why: &str) -> String {
 /// Whether a process at or below a cgroup runs a virtual machine.
 fn runs_guest(root: &Root, mount: &Mount, target: &Target) -> bool {
     let Ok(Some(cgroup)) = mount.open_as(&target.path, target.id) else { return false };
-    let pids = |cgroup: &Cgroup| cgroup.dir().parse_optional("cgroup.procs", parse_pids).ok().flatten();
-    let all = subtree(&cgroup, pids).unwrap_or_default();
+    // What is left out is told by the look at the same processes.
+    let all = pids(&cgroup, &mut LeftOut::default()).unwrap_or_default();
     let name = |pid: u32| root.read_record(format!("proc/{pid}/comm")).ok().flatten();
-    all.into_iter().flat_map(|(_, pids)| pids).filter_map(name).any(|name| is_hypervisor(name.trim_end()))
+    all.into_iter().filter_map(name).any(|name| is_hypervisor(name.trim_end()))
 }
 
 fn is_hypervisor(name: &str) -> bool {

@@ -8,6 +8,7 @@ mod choice;
 pub mod damon;
 mod guests;
 mod mglru;
+mod places;
 pub mod sampled;
 mod sampler;
 mod schedule;

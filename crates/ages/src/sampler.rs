@@ -17,6 +17,7 @@ use crate::{
     Ager, Look, Sampling, Seen, Stop, Target,
     choice::{self, Choice, Host},
     damon::records::Records,
+    places::in_turns,
     schedule::{Schedule, affordable, is_over, left},
     underway::{Done, Underway},
 };
@@ -102,7 +103,7 @@ impl Sampler {
             return;
         }
         let Some(ager) = self.ager.take() else { return };
-        let all = targets();
+        let all = in_turns(targets());
         let due = self.schedule.due(&all, now);
         if due.is_empty() {
             self.ager = Some(ager);

@@ -44,7 +44,7 @@ impl Walked {
         if error.is_gone() {
             self.vanished += 1;
         } else {
-            self.left_out.add(Kind::Cgroup, &error.to_string());
+            self.left_out.add_of(&path, Kind::Cgroup, &error.to_string());
             self.failed.push(path);
         }
     }
@@ -191,7 +191,8 @@ fn names(cgroup: &Cgroup, most: usize, walked: &mut Walked) -> Result<Vec<String
     }
     if let Some(example) = entries.example {
         let place = cgroup.path().trim_end_matches('/');
-        walked.left_out.add(Kind::Cgroup, &format!("{place}/{example}: the name is no UTF-8"));
+        let why = format!("{place}/{example}: the name is no UTF-8");
+        walked.left_out.add_of(cgroup.path(), Kind::Cgroup, &why);
         let more = entries.unreadable.saturating_sub(1);
         walked.left_out.add_unnamed(Kind::Cgroup, more as u64);
     }

@@ -1,8 +1,15 @@
 //! What could not be read, and was left out so that all else could be looked at.
 
-use crate::escape::{escaped, escaped_bytes};
+use std::sync::Arc;
 
-/// So many of each kind are named; the rest is counted.
+use crate::{
+    crowded::who_goes,
+    escape::{escaped, escaped_bytes},
+    share::interleaved,
+};
+
+/// So many of each kind are named; the rest is counted. The subtrees at each level of the hierarchy have as many each: a tenant that has
+/// thousands of odd things keeps nobody else's from being told.
 const NAMED: usize = 16;
 
 /// What was left out.
@@ -53,6 +60,9 @@ pub struct Omission {
     pub kind: Kind,
     /// Which one and why, fit for a terminal.
     pub why: String,
+    /// The cgroup that it belongs to; empty if it is the host's.
+    #[serde(skip)]
+    pub of: Arc<str>,
 }
 
 /// All that was left out of one look. However many there are, it stays small: a tenant chooses how many.
@@ -80,18 +90,25 @@ fn by_name<S: serde::Serializer>(counts: &[u64; Kind::ALL.len()], serializer: S)
 }
 
 impl LeftOut {
-    /// Counts one, which `why` names.
+    /// Counts one of the host, which `why` names.
     pub fn add(&mut self, kind: Kind, why: &str) {
-        if self.count_one(kind) {
-            self.named.push(Omission { kind, why: shortened(escaped(why).into_owned()) });
+        self.add_of("", kind, why);
+    }
+
+    /// Counts one of the cgroup at `path`, or below it.
+    pub fn add_of(&mut self, path: &str, kind: Kind, why: &str) {
+        self.add_unnamed(kind, 1);
+        if let Some(place) = self.place(kind, path) {
+            self.name(place, Omission { kind, why: shortened(escaped(why).into_owned()), of: path.into() });
         }
     }
 
-    /// As [`add`](Self::add), of something whose name is no text.
-    pub fn add_bytes(&mut self, kind: Kind, name: &[u8], why: &str) {
-        if self.count_one(kind) {
+    /// As [`add_of`](Self::add_of), of something whose name is no text.
+    pub fn add_bytes(&mut self, path: &str, kind: Kind, name: &[u8], why: &str) {
+        self.add_unnamed(kind, 1);
+        if let Some(place) = self.place(kind, path) {
             let why = format!("{}: {}", escaped_bytes(name), escaped(why));
-            self.named.push(Omission { kind, why: shortened(why) });
+            self.name(place, Omission { kind, why: shortened(why), of: path.into() });
         }
     }
 
@@ -103,7 +120,17 @@ impl LeftOut {
 
     /// What `result` has; nothing, and one more that was left out, if it is an error.
     pub fn unless<T, E: std::fmt::Display>(&mut self, kind: Kind, result: Result<T, E>) -> Option<T> {
-        result.map_err(|error| self.add(kind, &error.to_string())).ok()
+        self.unless_of("", kind, result)
+    }
+
+    /// The same of the cgroup at `path`.
+    pub fn unless_of<T, E: std::fmt::Display>(
+        &mut self,
+        path: &str,
+        kind: Kind,
+        result: Result<T, E>,
+    ) -> Option<T> {
+        result.map_err(|error| self.add_of(path, kind, &error.to_string())).ok()
     }
 
     /// Takes in what was left out elsewhere.
@@ -112,8 +139,8 @@ impl LeftOut {
             self.add_unnamed(kind, other.count(kind));
         }
         for omission in other.named {
-            if self.names(omission.kind) < NAMED {
-                self.named.push(omission);
+            if let Some(place) = self.place(omission.kind, &omission.of) {
+                self.name(place, omission);
             }
         }
     }
@@ -124,20 +151,36 @@ impl LeftOut {
         self.counts[kind as usize]
     }
 
-    /// The first few of each kind.
+    /// A few of each kind.
     #[must_use]
     pub fn named(&self) -> &[Omission] {
         &self.named
     }
 
-    /// Whether one more may be named.
-    fn count_one(&mut self, kind: Kind) -> bool {
-        self.add_unnamed(kind, 1);
-        self.names(kind) < NAMED
+    /// Those of a kind, one of each subtree after the other.
+    #[must_use]
+    pub fn in_turns(&self, kind: Kind) -> Vec<&Omission> {
+        let of_kind: Vec<_> = self.named.iter().filter(|omission| omission.kind == kind).collect();
+        let paths: Vec<_> = of_kind.iter().map(|omission| &*omission.of).collect();
+        interleaved(&paths, 0).into_iter().map(|place| of_kind[place]).collect()
     }
 
-    fn names(&self, kind: Kind) -> usize {
-        self.named.iter().filter(|omission| omission.kind == kind).count()
+    /// Where one more of a kind is named: behind the others, or in the place of one. `None` if nowhere.
+    fn place(&self, kind: Kind, path: &str) -> Option<usize> {
+        let of_kind = self.named.iter().enumerate().filter(|(_, omission)| omission.kind == kind);
+        let (places, paths): (Vec<_>, Vec<_>) =
+            of_kind.map(|(place, omission)| (place, &*omission.of)).unzip();
+        if places.len() < NAMED {
+            return Some(self.named.len());
+        }
+        who_goes(&paths, path).map(|place| places[place])
+    }
+
+    fn name(&mut self, place: usize, omission: Omission) {
+        if place < self.named.len() {
+            self.named.remove(place);
+        }
+        self.named.push(omission);
     }
 }
 
@@ -149,7 +192,7 @@ mod tests {
     fn a_name_takes_no_more_than_it_tells() {
         let mut left_out = LeftOut::default();
         left_out.add(Kind::Cgroup, &"\u{1b}".repeat(1 << 20));
-        left_out.add_bytes(Kind::Cgroup, &vec![0xff; 1 << 20], "is no UTF-8");
+        left_out.add_bytes("", Kind::Cgroup, &vec![0xff; 1 << 20], "is no UTF-8");
         assert!(left_out.named().iter().all(|omission| omission.why.len() < 1024));
         assert!(left_out.named()[1].why.ends_with("is no UTF-8"));
     }
@@ -159,7 +202,7 @@ mod tests {
         let mut left_out = LeftOut::default();
         left_out.add(Kind::Device, "zram0: \u{1b}");
         for number in 0..1000 {
-            left_out.add_bytes(Kind::Cgroup, format!("/a{number}\u{202e}").as_bytes(), "gone");
+            left_out.add_bytes("", Kind::Cgroup, format!("/a{number}\u{202e}").as_bytes(), "gone");
         }
         let mut all = LeftOut::default();
         all.add(Kind::Cgroup, "first");
@@ -168,5 +211,34 @@ mod tests {
         assert_eq!(all.named().len(), NAMED + 1);
         let said: Vec<_> = all.named().iter().map(|omission| &*omission.why).collect();
         assert_eq!(said[..3], ["first", r"zram0: \u{1b}", r"/a0\u{202e}: gone"]);
+    }
+
+    /// Kind 2.
+    #[test]
+    fn one_with_thousands_keeps_nobody_elses_from_being_told() {
+        let odd = |name: &str, count: usize| {
+            let mut left_out = LeftOut::default();
+            for number in 0..count {
+                left_out.add_of(
+                    &format!("/tenants/{name}/{number}"),
+                    Kind::Cgroup,
+                    &format!("{name} {number}"),
+                );
+            }
+            left_out
+        };
+        let mut all = odd("many", 5000);
+        all.join(odd("few", 2));
+        all.add_of("/tenants/one", Kind::Cgroup, "one");
+        all.add(Kind::Cgroup, "the host");
+        assert_eq!((all.count(Kind::Cgroup), all.named().len()), (5004, NAMED));
+        let named: Vec<_> = all.named().iter().map(|omission| &*omission.why).collect();
+        for why in ["few 0", "few 1", "one", "the host"] {
+            assert!(named.contains(&why), "{why} of {named:?}");
+        }
+        let first: Vec<_> =
+            all.in_turns(Kind::Cgroup).iter().take(4).map(|omission| &*omission.why).collect();
+        assert_eq!(first.iter().filter(|why| why.starts_with("many")).count(), 1, "{first:?}");
+        assert!(all.in_turns(Kind::Line).is_empty());
     }
 }

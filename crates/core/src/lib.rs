@@ -14,6 +14,7 @@ mod compression;
 pub mod confine;
 pub mod confinement;
 mod cost;
+pub mod crowded;
 pub mod decision;
 mod effect;
 pub mod escape;

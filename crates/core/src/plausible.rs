@@ -30,7 +30,7 @@ impl Observation {
             let before = reads.len();
             reads.retain(|_, reads| reads.size <= MOST_COUNTED);
             if sizes || counters || reads.len() < before {
-                left_out.add(Kind::Value, &format!("{path}: its files say more than this host has"));
+                left_out.add_of(path, Kind::Value, &format!("{path}: its files say more than this host has"));
             }
         }
     }

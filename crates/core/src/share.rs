@@ -28,7 +28,7 @@ pub fn names(path: &str) -> impl Iterator<Item = &str> {
 /// The places of `paths` in an order in which at each level of the hierarchy one of each subtree comes after the other, however many each
 /// has. In another `turn` another one is the first, at every level.
 #[must_use]
-pub(crate) fn interleaved(paths: &[&str], turn: usize) -> Vec<usize> {
+pub fn interleaved(paths: &[&str], turn: usize) -> Vec<usize> {
     interleave(paths, (0..paths.len()).collect(), 0, turn)
 }
 

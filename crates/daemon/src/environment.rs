@@ -5,9 +5,10 @@ use std::{fmt, path::Path, time::Duration};
 use lowtide_cgroup::Cgroup;
 use lowtide_controllers::Reach;
 use lowtide_core::{
-    Bytes, CgroupObservation, Limit, Mode, Policy, TierRules,
+    Bytes, CgroupObservation, LeftOut, Limit, Mode, Policy, TierRules,
     confine::{Own, confine},
     escape::escaped_lines,
+    left_out::Kind,
     watermarks,
 };
 use lowtide_kernfs::{Files, Root};
@@ -80,16 +81,24 @@ pub fn environment(root: &Path, config: &Config) -> Result<Vec<Finding>, Environ
     if config.policies.of_whole_host().is_some() {
         findings.extend(whole_host::not_left_out(&root, observer.mount())?.into_iter().map(Finding::Warning));
     }
-    findings.extend(
-        sight.left_out.named().iter().map(|omission| {
-            Finding::Warning(format!("left out, {}: {}", omission.kind.name(), omission.why))
-        }),
-    );
+    findings.extend(left_out(&sight.left_out));
     findings.extend(pressure(&root, &sight, &config.policies));
     findings.extend(page_cache_alone(&root, &sight, &config.policies));
     findings.extend(impossible_tiers(root.path(), config));
     findings.extend(config.watermarks.as_ref().map(|settings| watermarks(&root, settings)));
     Ok(findings)
+}
+
+/// Those that are named, and how many more there are.
+fn left_out(left_out: &LeftOut) -> Vec<Finding> {
+    let named = left_out.named().iter();
+    let named = named.map(|omission| format!("left out, {}: {}", omission.kind.name(), omission.why));
+    let more = Kind::ALL.into_iter().filter_map(|kind| {
+        let (count, named) = (left_out.count(kind), left_out.in_turns(kind).len() as u64);
+        let more = count.checked_sub(named).filter(|more| *more > 0)?;
+        Some(format!("left out, {}: {more} more, {count} in all", kind.name()))
+    });
+    named.chain(more).map(Finding::Warning).collect()
 }
 
 fn swap(host: &lowtide_core::HostObservation, config: &Config) -> Finding {
@@ -139,10 +148,15 @@ fn tiers_of(policy: &Policy, sight: &Sight) -> Option<Finding> {
 
 /// What a policy promises that this host cannot keep, for the log of a daemon that starts all the same.
 pub(crate) fn broken_promises(root: &Root, config: &Config) -> Vec<String> {
-    let Ok(mut observer) = Observer::new(root.clone()) else { return Vec::new() };
     // The loop waits for it.
-    let Ok(sight) = observer.look(&config.policies, Duration::ZERO, patience(config)) else {
-        return Vec::new();
+    let look = |mut observer: Observer| observer.look(&config.policies, Duration::ZERO, patience(config));
+    let sight = match Observer::new(root.clone()).and_then(look) {
+        Ok(sight) => sight,
+        Err(error) => {
+            return vec![format!(
+                "whether this host can keep what policies promise could not be told: {error}"
+            )];
+        }
     };
     let found = [pressure(root, &sight, &config.policies), page_cache_alone(root, &sight, &config.policies)];
     let told = |finding| match finding {
@@ -180,9 +194,20 @@ fn pressure(root: &Root, sight: &Sight, policies: &PolicySet) -> Option<Finding>
 
 /// `memory.reclaim` takes `swappiness=` from 6.12 on. Before, page cache alone can be asked for only where nothing could be swapped.
 fn page_cache_alone(root: &Root, sight: &Sight, policies: &PolicySet) -> Option<Finding> {
-    let release = root.read("proc/sys/kernel/osrelease").ok()?;
-    let release = release.trim();
-    if version(release)? >= (6, 12) || sight.seen.host.swap().is_none() {
+    sight.seen.host.swap()?;
+    let told = root.read("proc/sys/kernel/osrelease");
+    let release = told.as_ref().map_or("", |release| release.trim());
+    let Some(version) = version(release) else {
+        let why = told.as_ref().err().map_or_else(|| format!("it says `{release}`"), ToString::to_string);
+        let is_file = policies.policies().iter().any(|policy| policy.mode == Mode::File);
+        return is_file.then(|| {
+            Finding::Warning(format!(
+                "whether this kernel can be asked for page cache alone, as `mode: file` wants it, cannot be told by \
+                 /proc/sys/kernel/osrelease: {why}"
+            ))
+        });
+    };
+    if version >= (6, 12) {
         return None;
     }
     let can_swap = |index: usize| {
@@ -217,3 +242,7 @@ fn impossible_tiers(root: &Path, config: &Config) -> Vec<Finding> {
         Err(error) => vec![Finding::Warning(format!("what `tiers` asks for cannot be looked at: {error}"))],
     }
 }
+
+#[cfg(test)]
+#[path = "environment_tests.rs"]
+mod tests;

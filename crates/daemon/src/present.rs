@@ -87,7 +87,7 @@ fn write_host(text: &mut String, view: &View) -> std::fmt::Result {
 /// A line for each kind, with the first of them.
 fn write_left_out(text: &mut String, left_out: &LeftOut) -> std::fmt::Result {
     for kind in Kind::ALL.into_iter().filter(|kind| left_out.count(*kind) > 0) {
-        let named: Vec<_> = left_out.named().iter().filter(|omission| omission.kind == kind).collect();
+        let named = left_out.in_turns(kind);
         let named: Vec<_> = named.iter().take(NAMED).map(|omission| &*omission.why).collect();
         let (count, name) = (left_out.count(kind), kind.name());
         writeln!(text, "problem: left out, {name}: {count} ({})", named.join("; "))?;

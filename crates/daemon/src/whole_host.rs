@@ -12,6 +12,8 @@ use lowtide_kernfs::{
     parse::{self, limit},
 };
 
+/// So many cgroups are looked at, shared among the subtrees at each level.
+const WALKED: usize = 32_768;
 /// So many are named.
 const NAMED: usize = 4;
 
@@ -45,7 +47,7 @@ fn named(all: &[String]) -> String {
 fn exposed(mount: &Mount) -> Result<Vec<String>, Error> {
     let mut protection: HashMap<Arc<str>, Bytes> = HashMap::new();
     let mut found = Vec::new();
-    mount.walk(|cgroup| {
+    let walked = mount.walk_within(WALKED, |cgroup| {
         let path = cgroup.path();
         let above = path.rsplit_once('/').and_then(|(above, _)| protection.get(above)).copied();
         let own = match cgroup.dir().parse_record("memory.min", limit) {
@@ -66,6 +68,11 @@ fn exposed(mount: &Mount) -> Result<Vec<String>, Error> {
         }
         Descend::No
     })?;
+    // Nothing of it may be taken for covered.
+    if walked.beyond > 0 {
+        found.push(format!("what is among {} cgroups beyond the {WALKED} that are looked at", walked.beyond));
+    }
+    found.extend(walked.failed.iter().map(|path| format!("{path} (it cannot be read)")));
     Ok(found)
 }
 

@@ -148,9 +148,12 @@ fn swap_accounting(sight: &Sight) -> Finding {
     SWAP_ACCOUNTING.finding(Verdict::No(enable.to_owned()), evidence)
 }
 
+/// So many of the first level are asked.
+const ASKED: usize = 1024;
+
 /// A cgroup below the root that has memory files: the root itself has no usage.
 fn any_with_memory(sight: &Sight) -> Option<String> {
-    let children = sight.mount.as_ref()?.root().ok()?.dir().entries().ok()?.directories;
+    let children = sight.mount.as_ref()?.root().ok()?.dir().entries_within(ASKED).ok()?.directories;
     let has = |name: &String| {
         sight.root.exists(sight.cgroup_file(&format!("{name}/memory.current"))).unwrap_or(false)
     };

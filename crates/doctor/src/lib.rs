@@ -40,7 +40,12 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// What this host loses memory to; empty on a healthy one.
     pub hygiene: Vec<Waste>,
+    /// Files that are there and could not be read: what they would tell is missing above.
+    pub unread: Vec<Evidence>,
 }
+
+/// So many of these are named for people.
+const NAMED: usize = 8;
 
 /// The source of idle ages that `hotness.source: auto` takes.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -83,12 +88,14 @@ pub fn examine(root: &Path, running: Option<Running>) -> Result<Report> {
     let sight = Sight::new(&root, running);
     let groups = [pressure::findings, cgroups::findings, ages::findings, tiers::findings];
     let findings: Vec<_> = groups.iter().flat_map(|findings| findings(&sight)).collect();
+    let (source, hygiene) = (Auto::choose(&sight), hygiene::wastes(&sight));
     Ok(Report {
         kernel: root.read("proc/sys/kernel/osrelease").unwrap_or_default().trim().to_owned(),
         can_run: !findings.iter().any(Finding::is_lacking),
-        source: Auto::choose(&sight),
+        source,
         findings,
-        hygiene: hygiene::wastes(&sight),
+        hygiene,
+        unread: sight.unread(),
     })
 }
 
@@ -133,6 +140,13 @@ impl fmt::Display for Report {
         if !self.hygiene.is_empty() {
             writeln!(f, "\nmemory that is lost here")?;
             self.hygiene.iter().try_for_each(|waste| write!(f, "{waste}"))?;
+        }
+        if !self.unread.is_empty() {
+            writeln!(f, "\ncould not be read, and what it would tell is missing above")?;
+            self.unread.iter().take(NAMED).try_for_each(|evidence| writeln!(f, "    {evidence}"))?;
+            if let Some(more) = self.unread.len().checked_sub(NAMED).filter(|more| *more > 0) {
+                writeln!(f, "    and {more} more files")?;
+            }
         }
         let verdict =
             if self.can_run { "can run here." } else { "cannot run here: see above what it lacks." };

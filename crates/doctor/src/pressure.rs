@@ -1,4 +1,5 @@
-use lowtide_cgroup::Descend;
+use lowtide_cgroup::{Descend, Walked};
+use lowtide_core::left_out::Kind;
 use lowtide_psi::Resource;
 
 use crate::{
@@ -6,6 +7,9 @@ use crate::{
     finding::{Evidence, Feature, Finding, Group, Verdict},
     sight::{Look, Sight},
 };
+
+/// So many cgroups are looked at, shared among the subtrees at each level; each costs a few system calls.
+const WALKED: usize = 8192;
 
 const HOST: Feature = Feature {
     group: Group::Pressure,
@@ -55,7 +59,8 @@ fn cgroups(sight: &Sight) -> Finding {
     let total = found.with + found.without;
     let place = sight.cgroup_file("");
     let mut evidence =
-        vec![Evidence::new(place, format!("memory.pressure in {} of {total} cgroups", found.with))];
+        vec![Evidence::new(place.clone(), format!("memory.pressure in {} of {total} cgroups", found.with))];
+    evidence.extend(found.missed.as_ref().map(|missed| Evidence::new(place, missed.clone())));
     let Some(first) = found.first_without else { return CGROUPS.finding(verdict_of_all(total), evidence) };
     let switch = sight.look(sight.cgroup_file(&format!("{first}/cgroup.pressure")));
     evidence.push(switch.evidence());
@@ -83,12 +88,25 @@ fn verdict_of_all(total: usize) -> Verdict {
     }
 }
 
+/// What of a walk was not looked at, in words; nothing if all was.
+fn missed(walked: &Walked) -> Option<String> {
+    let beyond =
+        (walked.beyond > 0).then(|| format!("{} beyond the {WALKED} that are looked at", walked.beyond));
+    let odd = walked.left_out.count(Kind::Cgroup);
+    let first = walked.left_out.named().first().map_or("", |first| &first.why);
+    let odd = (odd > 0).then(|| format!("{odd} that cannot be read ({first})"));
+    let missed: Vec<_> = beyond.into_iter().chain(odd).collect();
+    (!missed.is_empty()).then(|| format!("not looked at: {}", missed.join("; ")))
+}
+
 /// How many cgroups have pressure, and the first that has not.
 #[derive(Debug, Default)]
 struct Found {
     with: usize,
     without: usize,
     first_without: Option<String>,
+    /// What was not looked at.
+    missed: Option<String>,
 }
 
 impl Found {
@@ -96,7 +114,7 @@ impl Found {
         let mut found = Self::default();
         let Some(mount) = &sight.mount else { return found };
         // What fails half-way has counted what it saw.
-        let _ = mount.walk(|cgroup| {
+        let walked = mount.walk_within(WALKED, |cgroup| {
             if let Ok(Some(_)) = cgroup.pressure(Resource::Memory) {
                 found.with += 1;
             } else if cgroup.exists() != Ok(false) {
@@ -105,6 +123,10 @@ impl Found {
             }
             Descend::Yes
         });
+        found.missed = match walked {
+            Ok(walked) => missed(&walked),
+            Err(error) => Some(format!("not all cgroups were looked at: {error}")),
+        };
         found
     }
 }

@@ -1,7 +1,7 @@
-use std::path::Path;
+use std::{cell::RefCell, collections::BTreeMap, path::Path};
 
 use lowtide_cgroup::Mount;
-use lowtide_kernfs::{Error, Files, Root};
+use lowtide_kernfs::{Errno, Error, Files, Root};
 
 use crate::{build::Build, finding::Evidence, running::Running};
 
@@ -21,6 +21,8 @@ pub(crate) struct Sight {
     pub(crate) build: Build,
     /// The daemon, if it runs here.
     pub(crate) running: Option<Running>,
+    /// Files that are there and could not be read.
+    unread: RefCell<BTreeMap<String, String>>,
 }
 
 /// A file system and where it is.
@@ -46,6 +48,7 @@ impl Sight {
             command_line: text("proc/cmdline"),
             build: Build::read(root, text("proc/sys/kernel/osrelease").trim()),
             running,
+            unread: RefCell::default(),
         }
     }
 
@@ -53,7 +56,16 @@ impl Sight {
     pub(crate) fn look(&self, path: impl Into<String>) -> Look {
         let path = path.into();
         let outcome = self.root.read_optional(&path);
+        // A process that has ended meanwhile is gone.
+        if let Some(error) = outcome.as_ref().err().filter(|error| error.errno() != Some(Errno::ESRCH)) {
+            self.unread.borrow_mut().insert(path.clone(), answer(error));
+        }
         Look { path, outcome }
+    }
+
+    /// What nobody could read, and why.
+    pub(crate) fn unread(&self) -> Vec<Evidence> {
+        self.unread.borrow().iter().map(|(path, why)| Evidence::new(path.as_str(), why)).collect()
     }
 
     /// A file below the cgroup hierarchy's root.

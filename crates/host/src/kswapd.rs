@@ -23,7 +23,14 @@ pub struct Kswapd {
 #[derive(Debug, Clone, Default)]
 pub struct Kswapds {
     pids: Vec<u32>,
+    /// So many looks pass before they are looked for again, where there were none.
+    rest: u32,
+    /// And so many after the next one that finds none.
+    next_rest: u32,
 }
+
+/// How many looks pass at most before threads that are not there are looked for again.
+const LONGEST_REST: u32 = 64;
 
 impl Kswapds {
     /// All of them, by node; none where /proc does not show them, as in a container.
@@ -32,18 +39,33 @@ impl Kswapds {
     /// looked for again.
     pub fn read(&mut self, root: &Root) -> Result<Vec<Kswapd>> {
         let mut threads = known(root, &self.pids)?;
-        if threads.is_empty() || threads.len() < self.pids.len() {
-            threads = known(root, &processes(root)?)?;
+        let is_lost = threads.len() < self.pids.len();
+        if threads.is_empty() && !is_lost && self.rest > 0 {
+            self.rest -= 1;
+            return Ok(threads);
+        }
+        if threads.is_empty() || is_lost {
+            // A process that cannot be read is none of them.
+            threads = processes(root)?.into_iter().filter_map(|pid| one(root, pid).ok().flatten()).collect();
             self.pids = threads.iter().map(|thread| thread.pid).collect();
+            self.rest = self.next_rest;
+            self.next_rest = if threads.is_empty() { (self.next_rest * 2 + 1).min(LONGEST_REST) } else { 0 };
         }
         threads.sort_unstable_by_key(|thread| thread.node);
         Ok(threads)
     }
 }
 
+/// So many processes are looked at for threads that may not be there, as in a container. Kernel threads of the boot have the lowest
+/// numbers; what a tenant starts comes after them.
+const PROCESSES: usize = 8192;
+
 fn processes(root: &Root) -> Result<Vec<u32>> {
     let entries = root.dir("proc")?.entries()?;
-    Ok(entries.directories.iter().filter_map(|name| name.parse().ok()).collect())
+    let mut pids: Vec<u32> = entries.directories.iter().filter_map(|name| name.parse().ok()).collect();
+    pids.sort_unstable();
+    pids.truncate(PROCESSES);
+    Ok(pids)
 }
 
 /// Those of the processes that are kswapd threads.
@@ -145,6 +167,23 @@ mod tests {
         assert_eq!(found(), [(0, 81), (1, 71)], "not looked for while all are there");
         gone(71);
         assert_eq!(found(), [(0, 81), (2, 9)]);
+    }
+
+    /// Kind 1: a tenant chooses how many processes there are, and in a container none of them is kswapd.
+    #[test]
+    fn where_there_are_none_they_are_looked_for_less_and_less() {
+        let tree = tempfile::tempdir().unwrap();
+        fs::create_dir_all(tree.path().join("proc")).unwrap();
+        let root = Root::open(tree.path()).unwrap();
+        let mut kswapds = Kswapds::default();
+        let looks = (0..1000)
+            .filter(|_| {
+                let rests = kswapds.rest > 0;
+                assert_eq!(kswapds.read(&root), Ok(vec![]));
+                !rests
+            })
+            .count();
+        assert!(looks < 30, "{looks}");
     }
 
     #[test]

@@ -145,7 +145,7 @@ impl Choices {
         let chosen = Chosen { by, place: said.place, written, given: name, outcome };
         if outcome == Outcome::Ignored && !said.is_told {
             said.is_told = true;
-            self.left_out.add(Kind::Choice, &chosen.refusal());
+            self.left_out.add_of(&chosen.by, Kind::Choice, &chosen.refusal());
         }
         (policy, Some(chosen))
     }
@@ -184,7 +184,7 @@ impl Choices {
             Ok(value) => value.as_ref().map(written),
             Err(error) => {
                 if !error.is_gone() {
-                    self.left_out.add(Kind::Choice, &error.to_string());
+                    self.left_out.add_of(cgroup.path(), Kind::Choice, &error.to_string());
                 }
                 // It is tried again in the next turn. Until then what was heard last holds: who wants to be left alone still does.
                 let known = self.known.get_mut(&cgroup.id())?;

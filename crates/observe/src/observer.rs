@@ -239,7 +239,7 @@ impl Observer {
                 }
                 Ok(None) => {}
                 Err(error) if error.is_gone() => tracing::trace!(%error, "a cgroup vanished"),
-                Err(error) => sight.left_out.add(Kind::Cgroup, &error.to_string()),
+                Err(error) => sight.left_out.add_of(&target.path, Kind::Cgroup, &error.to_string()),
             }
             if began.elapsed() >= patience {
                 break;
@@ -357,7 +357,7 @@ impl Observer {
             let fails = entered.as_ref().err().map(ToString::to_string);
             let place = entered.unwrap_or_default();
             let is_told = fails.is_some();
-            failed.extend(fails);
+            failed.extend(fails.map(|why| (Arc::clone(cgroup.path()), why)));
             if may_choose {
                 choices.enter(cgroup);
             }
@@ -386,7 +386,7 @@ impl Observer {
                 let Some(place) = place else {
                     let path = Arc::clone(cgroup.path());
                     let why = || format!("{path}: what holds above it cannot be read");
-                    failed.extend((!is_told).then(why));
+                    failed.extend((!is_told).then(|| (Arc::clone(&path), why())));
                     walk.unseen.push((path, policy));
                     return Descend::Yes;
                 };
@@ -405,8 +405,8 @@ impl Observer {
         walk.levels = lineage.into_levels();
         left_out.join(self.choices.end());
         left_out.join(self.pods.end(&self.root));
-        for why in &failed {
-            left_out.add(Kind::Cgroup, why);
+        for (path, why) in &failed {
+            left_out.add_of(path, Kind::Cgroup, why);
         }
         walk.leave_out(walked, policies, left_out);
         Ok(walk)
@@ -442,7 +442,7 @@ impl Observer {
             let again = || self.mount.open_as(&target.path, target.id);
             match handle.map_or_else(again, |handle| Ok(Some(handle))) {
                 Ok(cgroup) => opened.extend(cgroup.map(|cgroup| (target, cgroup, place))),
-                Err(error) => left_out.add(Kind::Cgroup, &error.to_string()),
+                Err(error) => left_out.add_of(&target.path, Kind::Cgroup, &error.to_string()),
             }
         }
         // A tenant can make any number of those that are none in the end.

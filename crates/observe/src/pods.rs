@@ -118,7 +118,7 @@ impl Pods {
             Ok(pod) => Whose::Pods(Arc::clone(pod), path),
             Err(Unnamed { why, .. }) => {
                 if is_first {
-                    self.left_out.add(Kind::Pod, why);
+                    self.left_out.add_of(&path, Kind::Pod, why);
                 }
                 Whose::Unknown
             }

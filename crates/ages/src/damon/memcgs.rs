@@ -2,37 +2,21 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use lowtide_cgroup::{Cgroup, Descend, Error, Mount};
-use lowtide_core::{ByType, Bytes, MemoryStat};
+use lowtide_cgroup::{Cgroup, Error, Mount};
+use lowtide_core::{ByType, Bytes, LeftOut, MemoryStat};
 use lowtide_kernfs::{Files, parse::bytes};
 
-use crate::Target;
+use crate::{Target, places::subtree};
 
 /// Less than this is not worth a scheme.
 const LEAST: Bytes = Bytes::mib(1);
 
-/// Every cgroup at or below `target`, with what it reads as `visit` says; those that vanish are left out.
-pub(crate) fn subtree<T>(
-    target: &Cgroup,
-    mut visit: impl FnMut(&Cgroup) -> Option<T>,
-) -> Result<Vec<(Arc<str>, T)>, Error> {
-    let mut found = Vec::new();
-    Mount::at(target.dir().clone()).walk(|cgroup| {
-        let below = cgroup.path().trim_end_matches('/');
-        if let Some(read) = visit(cgroup) {
-            found.push((format!("{}{below}", target.path().trim_end_matches('/')).into(), read));
-        }
-        Descend::Yes
-    })?;
-    Ok(found)
-}
-
 /// Paths of those with memory of their own, from the cgroup root.
 ///
 /// `memory.current` counts those below with it, and a page is charged to one alone.
-pub(crate) fn holders(target: &Cgroup) -> Result<Vec<Arc<str>>, Error> {
+pub(crate) fn holders(target: &Cgroup, left_out: &mut LeftOut) -> Result<Vec<Arc<str>>, Error> {
     let current = |cgroup: &Cgroup| cgroup.dir().parse_record("memory.current", bytes).ok().flatten();
-    let all = subtree(target, current)?;
+    let all = subtree(target, left_out, current)?;
     let mut own: HashMap<&str, Bytes> = all.iter().map(|(path, current)| (&**path, *current)).collect();
     for (path, current) in &all {
         let parent = path.rsplit_once('/').map(|(parent, _)| parent);
@@ -78,7 +62,7 @@ mod tests {
         std::fs::create_dir(tree.path().join("sys/fs/cgroup/a/no-memory-controller")).unwrap();
         let mount = Mount::find_unchecked(&Root::open(tree.path()).unwrap()).unwrap();
         let found = |path: &str| {
-            let holders = holders(&mount.open(path).unwrap().unwrap()).unwrap();
+            let holders = holders(&mount.open(path).unwrap().unwrap(), &mut LeftOut::default()).unwrap();
             holders.iter().map(ToString::to_string).collect::<Vec<_>>()
         };
         assert_eq!(found("/a"), ["/a/b", "/a/b/c/d", "/a/e"]);

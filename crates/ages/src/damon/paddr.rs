@@ -7,6 +7,7 @@
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
+    time::Instant,
 };
 
 use lowtide_cgroup::Mount;
@@ -19,7 +20,10 @@ use super::{
     kdamond::Sight,
     memcgs::{charged, holders},
 };
-use crate::Target;
+use crate::{
+    Target,
+    places::{PATIENCE, places},
+};
 
 /// Each costs a walk through all of the host's pages at each look.
 const MOST_CGROUPS: usize = 64;
@@ -46,13 +50,27 @@ impl Paddr {
         let mut known = HashSet::new();
         let mut left_out = 0;
         (self.cgroups, self.targets) = (Vec::new(), Vec::new());
-        for target in targets {
+        let (mut all, begun) = (Vec::new(), Instant::now());
+        for (place, target) in targets.iter().enumerate() {
+            if begun.elapsed() > PATIENCE {
+                left_out += targets.len() - place;
+                break;
+            }
             let found = match self.mount.open_as(&target.path, target.id) {
                 Ok(None) => continue,
                 Err(error) if error.is_gone() => continue,
-                found => found.and_then(|cgroup| cgroup.map_or(Ok(Vec::new()), |cgroup| holders(&cgroup))),
+                found => {
+                    found.and_then(|cgroup| cgroup.map_or(Ok(Vec::new()), |cgroup| holders(&cgroup, failed)))
+                }
             };
-            let Some(holders) = failed.unless(Kind::Cgroup, found) else { continue };
+            all.extend(failed.unless_of(&target.path, Kind::Cgroup, found).map(|holders| (target, holders)));
+        }
+        let (paths, sizes): (Vec<_>, Vec<_>) =
+            all.iter().map(|(target, holders)| (&*target.path, holders.len())).unzip();
+        let given = places(&paths, &sizes, MOST_CGROUPS);
+        // Of those without one that a target above them has already.
+        let (first, rest): (Vec<_>, Vec<_>) = all.into_iter().zip(given).partition(|(_, given)| *given);
+        for ((target, holders), _) in first.into_iter().chain(rest) {
             let new: Vec<_> = holders.iter().filter(|path| !known.contains(*path)).cloned().collect();
             if self.cgroups.len() + new.len() > MOST_CGROUPS {
                 left_out += 1;

@@ -16,17 +16,20 @@ use std::{
 use lowtide_cgroup::{Cgroup, Mount};
 use lowtide_core::{ByType, Bytes, CgroupId, Cohort, LeftOut, left_out::Kind};
 use lowtide_damon::{AddressRange, Filter, FilterKind, Region, Scheme, Snapshot, Space, Span, Thread};
-use lowtide_kernfs::{Files, Root};
+use lowtide_kernfs::Root;
 
 use super::{
     Description, Watch,
     cohorts::{Cohorts, Ends, anon},
     kdamond::Sight,
-    memcgs::{charged, subtree},
-    process::{Mapping, mapped, mappings, parse_pids, resident},
+    memcgs::charged,
+    process::{Mapping, mapped, mappings, resident},
     slots::{Slot, Slots},
 };
-use crate::Target;
+use crate::{
+    Target,
+    places::{PATIENCE, pids, places},
+};
 
 /// Regions are shared among all processes, and each has a scheme.
 const MOST_PROCESSES: usize = 128;
@@ -53,16 +56,28 @@ impl Vaddr {
         let mut wanted: Vec<(Thread, CgroupId)> = Vec::new();
         let mut left_out = 0;
         self.targets.clear();
-        for target in targets {
-            let Some(cgroup) = failed.unless(Kind::Cgroup, self.open(target)).flatten() else { continue };
+        let (mut all, begun) = (Vec::new(), Instant::now());
+        for (place, target) in targets.iter().enumerate() {
+            if begun.elapsed() > PATIENCE {
+                left_out += targets.len() - place;
+                break;
+            }
+            let path = &target.path;
+            let opened = failed.unless_of(path, Kind::Cgroup, self.open(target)).flatten();
+            let Some(cgroup) = opened else { continue };
             let found = self.processes(&cgroup, failed);
-            let Some(processes) = failed.unless(Kind::Cgroup, found) else { continue };
-            if wanted.len() + processes.len() > MOST_PROCESSES {
+            all.extend(failed.unless_of(path, Kind::Cgroup, found).map(|processes| (target, processes)));
+        }
+        let (paths, sizes): (Vec<_>, Vec<_>) =
+            all.iter().map(|(target, processes)| (&*target.path, processes.len())).unzip();
+        for ((target, processes), has_place) in all.iter().zip(places(&paths, &sizes, MOST_PROCESSES)) {
+            if !has_place {
                 left_out += 1;
                 continue;
             }
-            wanted.extend(processes.into_iter().map(|process| (process, target.id)));
-            self.targets.push(target.clone());
+            let processes = processes.iter().copied();
+            wanted.extend(processes.map(|process| (process, target.id)));
+            self.targets.push((*target).clone());
         }
         self.slots.set(&wanted, Instant::now());
         left_out
@@ -78,16 +93,15 @@ impl Vaddr {
 
     /// Those at or below a cgroup that hold memory.
     fn processes(&self, cgroup: &Cgroup, failed: &mut LeftOut) -> Result<Vec<Thread>, String> {
-        // In a threaded cgroup the file cannot be read; its processes are listed in the one above.
-        let pids = |cgroup: &Cgroup| cgroup.dir().parse_optional("cgroup.procs", parse_pids).ok().flatten();
-        let all = subtree(cgroup, pids).map_err(|error| error.to_string())?;
         let mut processes = Vec::new();
-        for pid in all.into_iter().flat_map(|(_, pids)| pids) {
-            let resident = failed.unless(Kind::Process, resident(&self.root, pid)).flatten();
+        for pid in pids(cgroup, failed).map_err(|error| error.to_string())? {
+            let resident =
+                failed.unless_of(cgroup.path(), Kind::Process, resident(&self.root, pid)).flatten();
             if resident.is_none_or(|resident| resident.total() < LEAST) {
                 continue;
             }
-            processes.extend(failed.unless(Kind::Process, Thread::find(&self.root, pid)).flatten());
+            let found = Thread::find(&self.root, pid);
+            processes.extend(failed.unless_of(cgroup.path(), Kind::Process, found).flatten());
         }
         Ok(processes)
     }

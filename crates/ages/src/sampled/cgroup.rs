@@ -179,7 +179,7 @@ fn sample(target: &Target, wanted: usize, with: &mut Drawing<'_>) -> Result<Opti
     let all: ByType = members.iter().map(|member| member.resident).sum();
     // Pages that processes share are charged once, and those of others' files not at all.
     let mapped = ByType { anon: all.anon.min(charged.anon), file: all.file.min(charged.file) };
-    let pages = of_members(&members, most(wanted, mapped.total()), with);
+    let pages = of_members(target, &members, most(wanted, mapped.total()), with);
     Ok((!pages.is_empty()).then(|| Sample::new(pages, mapped, Instant::now())))
 }
 
@@ -189,13 +189,18 @@ fn most(wanted: usize, memory: Bytes) -> u64 {
 }
 
 /// A process whose pages cannot be drawn says nothing about the others.
-fn of_members(members: &[Member], wanted: u64, with: &mut Drawing<'_>) -> Vec<(Thread, Drawn)> {
+fn of_members(
+    target: &Target,
+    members: &[Member],
+    wanted: u64,
+    with: &mut Drawing<'_>,
+) -> Vec<(Thread, Drawn)> {
     let weights: Vec<Bytes> = members.iter().map(|member| member.resident.total()).collect();
     let mut drawn = Vec::new();
     for (member, count) in members.iter().zip(share_out(wanted, &weights, with.random)) {
         if count > 0 {
             let pages = of_process(member.process.pid, count, with).map_err(|error| in_words(&error));
-            let pages = with.left_out.unless(Kind::Process, pages).unwrap_or_default();
+            let pages = with.left_out.unless_of(&target.path, Kind::Process, pages).unwrap_or_default();
             drawn.extend(pages.into_iter().map(|page| (member.process, page)));
         }
     }

@@ -1,17 +1,11 @@
 //! The processes of a target, and how much memory each has in DRAM.
 
-use lowtide_cgroup::{Cgroup, Mount};
+use lowtide_cgroup::Mount;
 use lowtide_core::{ByType, Bytes, LeftOut, left_out::Kind};
 use lowtide_damon::Thread;
-use lowtide_kernfs::{Files, Root};
+use lowtide_kernfs::Root;
 
-use crate::{
-    Target,
-    damon::{
-        memcgs::subtree,
-        process::{parse_pids, resident},
-    },
-};
+use crate::{Target, damon::process::resident, places::pids};
 
 /// A process with less is not drawn from.
 const LEAST: Bytes = Bytes::kib(256);
@@ -36,12 +30,9 @@ pub(super) fn members(
         Err(error) if error.is_gone() => return Ok(None),
         Err(error) => return Err(error.to_string()),
     };
-    // In a threaded cgroup the file cannot be read; its processes are listed in the one above.
-    let pids = |cgroup: &Cgroup| cgroup.dir().parse_optional("cgroup.procs", parse_pids).ok().flatten();
-    let all = subtree(&cgroup, pids).map_err(|error| error.to_string())?;
     let mut members = Vec::new();
-    for pid in all.into_iter().flat_map(|(_, pids)| pids) {
-        members.extend(left_out.unless(Kind::Process, member(root, pid)).flatten());
+    for pid in pids(&cgroup, left_out).map_err(|error| error.to_string())? {
+        members.extend(left_out.unless_of(&target.path, Kind::Process, member(root, pid)).flatten());
     }
     Ok(Some(members))
 }

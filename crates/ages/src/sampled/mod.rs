@@ -143,10 +143,10 @@ impl Sampled {
             // What stands in the way of one says nothing about the next.
             if let Some(watched) = cgroups.get_mut(&target.id) {
                 let renewed = watched.renew(target, each, &mut with);
-                changed |= with.left_out.unless(Kind::Cgroup, renewed).unwrap_or(false);
+                changed |= with.left_out.unless_of(&target.path, Kind::Cgroup, renewed).unwrap_or(false);
             } else {
                 let drawn = Watched::draw(target, each, &mut with);
-                if let Some(watched) = with.left_out.unless(Kind::Cgroup, drawn).flatten() {
+                if let Some(watched) = with.left_out.unless_of(&target.path, Kind::Cgroup, drawn).flatten() {
                     cgroups.insert(target.id, watched);
                     changed = true;
                 }

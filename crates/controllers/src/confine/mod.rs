@@ -17,10 +17,10 @@ use std::{
 use lowtide_cgroup::{Cgroup, Mount};
 use lowtide_core::{
     Bytes, CgroupId, CgroupObservation, Confinement, Limit, Mode, Observation, PastZswap, Ratio, SwapBound,
-    TierRules, confine::confine, confinement::Why,
+    TierRules, confine::confine, confinement::Why, share::interleaved,
 };
 use lowtide_journal::{
-    CgroupKnob, Journal, Record,
+    CgroupKnob, Journal, JournalError, Record,
     knobs::{self, Outcome},
 };
 use lowtide_kernfs::{Root, shown};
@@ -48,7 +48,20 @@ pub struct Confine {
     mount: Mount,
     /// What shares were taken of.
     sizes: HashMap<CgroupId, Bytes>,
-    complaints: HashSet<String>,
+    complaints: HashSet<Complaint>,
+}
+
+/// What could not be done, and of which cgroup; of none where it is the disk.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Complaint {
+    of: Arc<str>,
+    why: String,
+}
+
+impl Complaint {
+    fn of_the_disk(error: &JournalError) -> Self {
+        Self { of: "".into(), why: error.to_string() }
+    }
 }
 
 /// A step with one knob of one cgroup.
@@ -89,8 +102,10 @@ impl Confine {
         // Once, not at every turn.
         let new: Vec<_> =
             complaints.iter().filter(|complaint| !self.complaints.contains(*complaint)).collect();
-        for one in new.iter().take(NAMED) {
-            tracing::warn!("{one} (tiers of a policy)");
+        // One of each subtree after the other: a tenant with thousands keeps nobody else's from being told.
+        let paths: Vec<_> = new.iter().map(|complaint| &*complaint.of).collect();
+        for place in interleaved(&paths, 0).into_iter().take(NAMED) {
+            tracing::warn!("{} (tiers of a policy)", new[place].why);
         }
         if let Some(more) = new.len().checked_sub(NAMED + 1) {
             tracing::warn!("{} more like this (tiers of a policy)", more + 1);
@@ -165,11 +180,11 @@ impl Confine {
 
 /// Journals all, then writes; returns what the kernel refused, and what the disk did. A knob that is not recorded keeps what it holds, and
 /// its cgroup counts as one that is not bounded; those of others that are recorded are written.
-fn carry_out(journal: &mut Journal, seen: &mut Observation, mut planned: Vec<Planned>) -> Vec<String> {
+fn carry_out(journal: &mut Journal, seen: &mut Observation, mut planned: Vec<Planned>) -> Vec<Complaint> {
     let noted: Vec<_> = planned.iter().filter_map(|planned| planned.noted(seen)).collect();
     let (mut done, mut refused) = (HashSet::new(), Vec::new());
     if let Err(error) = journal.note_cgroups(&noted) {
-        refused.push(error.to_string());
+        refused.push(Complaint::of_the_disk(&error));
         let known = journal.are_noted(&noted);
         planned.retain(|planned| {
             let is_noted = planned.noted(seen).is_none() || known.contains(&planned.path);
@@ -198,27 +213,27 @@ fn carry_out(journal: &mut Journal, seen: &mut Observation, mut planned: Vec<Pla
                 if !planned.passing {
                     held.insert(planned.index);
                 }
-                refused.push(refusal);
+                refused.push(Complaint { of: Arc::clone(&cgroup.path), why: refusal });
             }
         }
     }
     if written > NAMED {
         tracing::info!("{written} knobs of cgroups were written in this turn (tiers of policies)");
     }
-    refused.extend(journal.forget(&done).err().map(|error| error.to_string()));
+    refused.extend(journal.forget(&done).err().map(|error| Complaint::of_the_disk(&error)));
     refused
 }
 
 /// Puts the knobs of cgroups back that are no targets any more; returns what the kernel refused. What could not be looked at may be one
 /// still: its knobs stay.
-fn let_go(root: &Root, journal: &mut Journal, sight: &Sight) -> Vec<String> {
+fn let_go(root: &Root, journal: &mut Journal, sight: &Sight) -> Vec<Complaint> {
     let others = |record: &Record| {
         record.cgroup.is_some_and(|id| !sight.targets.contains(&id))
             && !may_be_unseen(&record.path, &sight.unseen)
     };
     let mut let_go = 0;
     let mut refused = |(path, outcome): (PathBuf, Outcome)| match outcome {
-        Outcome::Refused(error) => Some(error),
+        Outcome::Refused(why) => Some(Complaint { of: path.to_string_lossy().into(), why }),
         Outcome::Gone => None,
         outcome => {
             let_go += 1;
@@ -230,7 +245,7 @@ fn let_go(root: &Root, journal: &mut Journal, sight: &Sight) -> Vec<String> {
     };
     let refusals = match knobs::restore_some(root, journal, others) {
         Ok(outcomes) => outcomes.into_iter().filter_map(&mut refused).collect(),
-        Err(error) => vec![error.to_string()],
+        Err(error) => vec![Complaint::of_the_disk(&error)],
     };
     if let_go > NAMED {
         tracing::info!("{let_go} knobs of cgroups that are no targets any more were put back");

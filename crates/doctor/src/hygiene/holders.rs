@@ -18,17 +18,21 @@ const PROCESSES: usize = 4096;
 pub(super) fn processes(sight: &Sight) -> Vec<Evidence> {
     let entries = sight.root.dir("proc").and_then(|dir| dir.entries()).unwrap_or_default();
     let is_process = |name: &String| name.bytes().all(|byte| byte.is_ascii_digit());
-    let names: Vec<String> = entries.directories.into_iter().filter(is_process).collect();
+    let mut names: Vec<String> = entries.directories.into_iter().filter(is_process).collect();
+    // Those of one that starts many at once stand side by side: every so many is taken, of whoever it is.
+    let all = names.len();
+    if all > PROCESSES {
+        names = (0..PROCESSES).map(|place| std::mem::take(&mut names[place * all / PROCESSES])).collect();
+    }
     let tables = |name: &String| {
         let look = sight.look(format!("proc/{name}/status"));
         let (tables, resident) = (of(&look, "VmPTE")?, of(&look, "VmRSS")?);
         let command = line(&look, "Name").map(|line| line.value.to_owned()).unwrap_or_default();
         Some((tables, look.says(format!("{command}: VmPTE {tables} beside VmRSS {resident}"))))
     };
-    let mut evidence = largest(names.iter().take(PROCESSES).filter_map(tables).collect());
-    if names.len() > PROCESSES {
-        evidence
-            .push(Evidence::new("proc", format!("{PROCESSES} of {} processes were looked at", names.len())));
+    let mut evidence = largest(names.iter().filter_map(tables).collect());
+    if all > PROCESSES {
+        evidence.push(Evidence::new("proc", format!("{PROCESSES} of {all} processes were looked at")));
     }
     evidence
 }

@@ -7,5 +7,6 @@ mod cgroups;
 mod docs;
 mod golden;
 mod hygiene;
+mod silent;
 mod tiers;
 mod tree;

@@ -59,6 +59,15 @@ impl NullBlock {
             .try_for_each(|(file, value)| knobs::write(self.directory().join(file), &value.to_string()))
     }
 
+    /// One page in each request, so that as many pages as the queue has places (64) take all of them. Whoever writes one more waits in
+    /// the kernel, and hears no signal, until one ends (`blk_mq_get_tag`, block/blk-mq-tag.c; 6.12).
+    pub fn take_single_pages(&self) -> Result<()> {
+        let name =
+            self.device.file_name().and_then(|name| name.to_str()).context("device path is not text")?;
+        knobs::write(format!("/sys/block/{name}/queue/max_sectors_kb"), "4")?;
+        knobs::write(format!("/sys/block/{name}/queue/nomerges"), "2")
+    }
+
     fn directory(&self) -> PathBuf {
         Path::new("/sys/kernel/config/nullb").join(self.device.file_name().unwrap_or_default())
     }

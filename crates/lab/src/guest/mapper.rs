@@ -46,6 +46,12 @@ impl Mapped {
         dmsetup(&["resume", self.name])
     }
 
+    /// Lies over another device of the same size from now on. What is under way ends first.
+    pub fn move_to(&mut self, below: &Path) -> Result<()> {
+        below.clone_into(&mut self.below);
+        self.change(Behaviour::Linear)
+    }
+
     /// Takes it away; nobody may use it any more.
     pub fn remove(self) -> Result<()> {
         dmsetup(&["remove", self.name])

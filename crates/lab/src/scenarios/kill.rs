@@ -33,7 +33,9 @@ pub(super) const MANY: Scenario = Scenario {
     guest: || guest(OF_MANY, 1),
     judge: |outcome| {
         judge(outcome, OF_MANY)?;
-        troubles_were_met(&outcome.all("round")?)
+        let rounds = outcome.all("round")?;
+        troubles_were_met(&rounds)?;
+        starts_on_full_disks(&rounds)
     },
 };
 
@@ -121,6 +123,23 @@ struct Round {
     /// Knobs that the killed daemon left changed.
     changed: usize,
     journal: bool,
+    differences: Vec<String>,
+    /// What a daemon did that was started on the disk that was still full.
+    on_full: Option<OnFull>,
+}
+
+/// A start on a disk that is still full. It is to run, to change nothing that it cannot record, to say so, and to put everything back.
+#[derive(Debug, Serialize, Deserialize)]
+struct OnFull {
+    /// Knobs that it runs with changed.
+    changed: usize,
+    /// Those of them that the journal does not name.
+    unrecorded: Vec<String>,
+    /// Whether `status` says that something could not be recorded.
+    is_told: bool,
+    /// From SIGTERM to the end.
+    end: Duration,
+    /// What was not as before after its end.
     differences: Vec<String>,
 }
 
@@ -211,19 +230,63 @@ impl Victim<'_> {
             KNOBS.iter().filter(|(path, before, _)| knobs::read(path).is_ok_and(|now| now != *before));
         let changed = changed.count();
         let journal = self.daemon.state_dir().join("journal").exists();
-        let mut differences = Vec::new();
+        let (mut differences, mut on_full) = (Vec::new(), None);
         if trouble == Trouble::FullDisk {
             // What it says of the disk does not matter, what it does to the knobs does.
             if remedy == Remedy::Restore {
                 self.daemon.command(&["restore"])?;
                 differences = Snapshot::take()?.differences(self.before);
+            } else {
+                on_full = Some(self.start_on_full()?);
             }
             self.empty_disk()?;
         }
         self.daemon.configure(CONFIG)?;
         self.recover(remedy)?;
         differences.extend(Snapshot::take()?.differences(self.before));
-        Ok(Round { kind: "round".into(), moment, remedy, trouble, delay, changed, journal, differences })
+        Ok(Round {
+            kind: "round".into(),
+            moment,
+            remedy,
+            trouble,
+            delay,
+            changed,
+            journal,
+            differences,
+            on_full,
+        })
+    }
+
+    /// Starts it where the one before was killed, and stops it again, with no block left all the time.
+    fn start_on_full(&mut self) -> Result<OnFull> {
+        self.fill_up()?;
+        self.daemon.configure(CONFIG)?;
+        self.daemon.start_again()?;
+        sleep(3 * INTERVAL);
+        let status = self.daemon.status()?;
+        let is_told = status["problems"].as_array().is_some_and(|problems| {
+            problems.iter().any(|problem| problem.as_str().is_some_and(|text| text.contains("recorded")))
+        });
+        let journal = fs::read_to_string(self.daemon.state_dir().join("journal")).unwrap_or_default();
+        let is_changed =
+            |(path, before, _): &&(&str, &str, &str)| knobs::read(path).is_ok_and(|now| now != *before);
+        let changed: Vec<_> = KNOBS.iter().filter(is_changed).map(|(path, ..)| *path).collect();
+        let unrecorded = changed.iter().filter(|path| !journal.contains(path.trim_start_matches('/')));
+        let unrecorded = unrecorded.map(|path| (*path).to_owned()).collect();
+        let stopping = Instant::now();
+        self.daemon.signal(Signal::SIGTERM)?;
+        // That it could not record what it put back is a failure that it may end with.
+        self.daemon.wait()?;
+        let end = stopping.elapsed();
+        let differences = Snapshot::take()?.differences(self.before);
+        Ok(OnFull { changed: changed.len(), unrecorded, is_told, end, differences })
+    }
+
+    /// What was freed since the disk was filled is taken too: a file that was replaced, a directory's block.
+    fn fill_up(&self) -> Result<()> {
+        let mut filler = File::options().append(true).open(self.daemon.state_dir().join(FILLER))?;
+        while filler.write_all(&[0; 4096]).is_ok() || filler.write_all(&[0]).is_ok() {}
+        Ok(())
     }
 
     /// Writes until nothing goes on the disk any more.
@@ -373,6 +436,39 @@ fn troubles_were_met(rounds: &[Round]) -> Result<()> {
             ensure!(changed > 0, "{trouble:?} never met a knob that was changed");
         }
     }
+    Ok(())
+}
+
+/// Each ran, in every moment of a life, some of them beside knobs that the one before had left changed.
+fn starts_on_full_disks(rounds: &[Round]) -> Result<()> {
+    let started: Vec<_> = rounds.iter().filter_map(|round| Some((round, round.on_full.as_ref()?))).collect();
+    let wanted =
+        rounds.iter().filter(|round| (round.trouble, round.remedy) == (Trouble::FullDisk, Remedy::Start));
+    ensure!(started.len() == wanted.count(), "not every daemon was started on the disk that was still full");
+    let longest = started.iter().map(|(_, on_full)| on_full.end).max().unwrap_or_default();
+    let held = started.iter().filter(|(round, on_full)| round.changed > 0 && on_full.changed > 0).count();
+    let told = started.iter().filter(|(_, on_full)| on_full.is_told).count();
+    println!(
+        "{} starts on a disk that was still full: {held} held what the one before had set, {told} said what they could not record, \
+         the longest took {:.2} s to end",
+        started.len(),
+        longest.as_secs_f64()
+    );
+    for (round, on_full) in &started {
+        ensure!(on_full.unrecorded.is_empty(), "set and not recorded: {on_full:?} after {round:?}");
+        ensure!(on_full.differences.is_empty(), "not as before after its end: {on_full:?} after {round:?}");
+        // With every knob set already there is nothing that it would have to record.
+        ensure!(
+            on_full.is_told || on_full.changed == KNOBS.len(),
+            "nothing is said of the disk: {on_full:?} after {round:?}"
+        );
+        ensure!(on_full.end < Duration::from_secs(15), "SIGTERM took too long: {on_full:?}");
+    }
+    for moment in [Moment::Start, Moment::Run, Moment::Shutdown] {
+        let met = started.iter().any(|(round, _)| round.moment == moment);
+        ensure!(met, "no start on a full disk came after a kill in {moment:?}");
+    }
+    ensure!(started.iter().any(|(round, _)| round.changed > 0), "no start on a full disk met a changed knob");
     Ok(())
 }
 

@@ -17,6 +17,8 @@ pub(super) struct Crowd {
     pub(super) leaves: usize,
     /// Cgroups with a process that has memory to give, below the tenant's own.
     pub(super) holders: usize,
+    /// The same without zswap, so that their pages go to the disk.
+    pub(super) hung: usize,
 }
 
 /// The tenant, and its processes.
@@ -26,6 +28,8 @@ pub(super) struct Hostile {
 }
 
 const HELD: &str = "2M";
+/// More pages than the disk's queue has places, whatever is left to it.
+const HUNG: &str = "8M";
 /// Names that a host's own services have, or that a terminal would obey.
 const NAMES: [&str; 4] = ["ssh.service", "docker-x.scope", "\u{1b}[2J\u{1b}[31mred", "\u{202e}txt.exe"];
 
@@ -37,6 +41,11 @@ impl Hostile {
         hostile.crowd(crowd)?;
         for number in 0..crowd.holders {
             hostile.hold(&format!("holders/{number}"))?;
+        }
+        for number in 0..crowd.hung {
+            // Not among those that come and go: before 7.3 a removal waits for the write, with a lock that all others want.
+            let hung = hostile.hold_much(&format!("hung/{number}"), HUNG)?;
+            hung.write("memory.zswap.max", "0")?;
         }
         for name in NAMES {
             hostile.hold(&format!("names/{name}/inside"))?;
@@ -87,14 +96,18 @@ impl Hostile {
         for number in 0..crowd.leaves {
             let leaf = deepest.join(number.to_string());
             make(&leaf)?;
-            self.children.push(start_in(&Cgroup::at(&leaf))?);
+            self.children.push(start_in(&Cgroup::at(&leaf), HELD)?);
         }
         Ok(())
     }
 
     fn hold(&mut self, name: &str) -> Result<Cgroup> {
+        self.hold_much(name, HELD)
+    }
+
+    fn hold_much(&mut self, name: &str, held: &str) -> Result<Cgroup> {
         let cgroup = Cgroup::create(&format!("{}/{name}", self.top.name()))?;
-        self.children.push(start_in(&cgroup)?);
+        self.children.push(start_in(&cgroup, held)?);
         Ok(cgroup)
     }
 }
@@ -116,10 +129,10 @@ fn make(path: &Path) -> Result<()> {
 }
 
 /// This process enters the cgroup first: its child is born there, and needs no second program to move it.
-fn start_in(cgroup: &Cgroup) -> Result<Child> {
+fn start_in(cgroup: &Cgroup, held: &str) -> Result<Child> {
     cgroup::enter(cgroup.path())?;
     let mut command = Command::new(cgroup::helper());
-    command.args(["hold", HELD]);
+    command.args(["hold", held]);
     let child = start(command);
     cgroup::enter(&Path::new(cgroup::ROOT).join(super::HOME))?;
     child

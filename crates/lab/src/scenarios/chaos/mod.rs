@@ -1,6 +1,7 @@
 //! Two good tenants alone, and beside one that is hostile in every way that a tenant can be: the good ones are not to feel it, and the
 //! daemon neither. One of them is left to settle, the other one touches all of its memory while reclaim is under way.
 
+mod hang;
 mod hostile;
 
 use super::Scenario;
@@ -12,7 +13,9 @@ use crate::machine::Machine;
 use crate::outcome::Outcome;
 use crate::size::{MIB, PAGE, mib};
 use anyhow::{Context, Result, ensure};
+use hang::Hang;
 use hostile::{Crowd, Hostile};
+use nix::sys::signal::Signal;
 use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
 
@@ -21,19 +24,22 @@ pub(super) const SCENARIO: Scenario = Scenario {
     about: "beside a tenant with thousands of cgroups, deep ones, odd names, churn and 16 greedy scrapers another one is served as without it",
     machine: || machine(2048 * MIB, Duration::from_mins(30)),
     programs: &["lowtide"],
-    guest: || guest(Crowd { flat: 2000, deep: 200, leaves: 30, holders: 60 }),
-    judge,
+    guest: || guest(Crowd { flat: 2000, deep: 200, leaves: 30, holders: 60, hung: 0 }),
+    judge: |outcome| judge(outcome, 0),
 };
 
-/// As many and as deep as a kernel lets one tenant make with a few gigabytes. No request hangs in it.
+/// As many and as deep as a kernel lets one tenant make with a few gigabytes, and writes to `memory.reclaim` that hang in its disk.
 pub(super) const CROWD: Scenario = Scenario {
     name: "chaos_crowd",
-    about: "the same with 50 000 cgroups, 1000 levels deep among them",
-    machine: || machine(6144 * MIB, Duration::from_hours(2)),
+    about: "the same with 50 000 cgroups, 1000 levels deep among them, and four reclaim writes that hang",
+    machine: || machine(6144 * MIB, Duration::from_hours(2)).with_packed("dmsetup"),
     programs: &["lowtide"],
-    guest: || guest(Crowd { flat: 48_000, deep: 1000, leaves: 300, holders: 300 }),
-    judge,
+    guest: || guest(Crowd { flat: 48_000, deep: 1000, leaves: 300, holders: 300, hung: HUNG }),
+    judge: |outcome| judge(outcome, 4),
 };
+
+/// Cgroups whose writes are to hang. Each has its own way from the top, and one subtree may have so many under way that four of them do.
+const HUNG: usize = 8;
 
 fn machine(memory: u64, limit: Duration) -> Machine {
     Machine::deterministic().with_memory(memory).with_limit(limit)
@@ -41,6 +47,8 @@ fn machine(memory: u64, limit: Duration) -> Machine {
 
 /// Where the daemon and this process are.
 const HOME: &str = "lab";
+/// Of a daemon that has put everything back.
+const LAST_WORDS: &str = "lowtide stopped";
 const METRICS: &str = "127.0.0.1:9464";
 const INTERVAL: f64 = 6.0;
 const WATCHDOG: Duration = Duration::from_secs(20);
@@ -49,7 +57,7 @@ const CONFIG: &str = "
 interval: 6s
 hotness: { interval: 10s }
 metrics: { listen: 127.0.0.1:9464 }
-tiers: { zswap: { enabled: false } }
+tiers: { zswap: { enabled: ZSWAP } }
 policies:
   - name: good
     match: [/tenants/*]
@@ -98,28 +106,39 @@ struct Run {
     /// From SIGTERM to the end.
     end: Duration,
     resident: u64,
+    /// Requests that hang, as `status` says at the end.
+    hung: u64,
 }
 
 fn guest(crowd: Crowd) -> Result<()> {
     knobs::set_huge_pages("never")?;
-    Zram::swap(&ZramOptions::lz4(1024 * MIB), 100)?;
+    let mut hang = if crowd.hung > 0 {
+        Some(Hang::prepare(2048 * MIB)?)
+    } else {
+        Zram::swap(&ZramOptions::lz4(1024 * MIB), 100)?;
+        None
+    };
+    let config = CONFIG.replace("ZSWAP", if hang.is_some() { "true" } else { "false" });
     // As on a host with systemd, no tenant has more processor time than another because it has more processes.
     Cgroup::create(HOME)?;
     knobs::write("/sys/fs/cgroup/cgroup.subtree_control", "+cpu")?;
     cgroup::enter(Cgroup::create(HOME)?.path())?;
-    report::emit(&run("alone", None)?)?;
+    report::emit(&run("alone", &config, None)?)?;
     let begun = Instant::now();
     let mut hostile = Hostile::make(crowd)?;
     println!("{} cgroups were made in {:.0} s", hostile.cgroups()?, begun.elapsed().as_secs_f64());
-    report::emit(&run("beside", Some(&mut hostile))?)?;
+    if let Some(hang) = &mut hang {
+        hang.begin()?;
+    }
+    report::emit(&run("beside", &config, Some(&mut hostile))?)?;
     hostile.end()
 }
 
-fn run(name: &str, hostile: Option<&mut Hostile>) -> Result<Run> {
+fn run(name: &str, config: &str, hostile: Option<&mut Hostile>) -> Result<Run> {
     let (cgroup, tenant) = good(&format!("{name}-settles"))?;
     let (other, active) = good(&format!("{name}-touches"))?;
     let watchdog = Watchdog::new(name, WATCHDOG)?;
-    let mut daemon = Daemon::start_watched(name, CONFIG, &watchdog)?;
+    let mut daemon = Daemon::start_watched(name, config, &watchdog)?;
     let cgroups = match hostile {
         None => 0,
         Some(hostile) => {
@@ -141,9 +160,8 @@ fn run(name: &str, hostile: Option<&mut Hostile>) -> Result<Run> {
     println!("{}", daemon.explain(&cgroup.name())?);
     let offloaded = Counters::read(&cgroup)?.swap;
     let resident = crate::guest::ProcessUse::of(daemon.id())?.peak;
-    let ending = Instant::now();
-    daemon.terminate()?;
-    let end = ending.elapsed();
+    let hung = hanging(&daemon)?;
+    let end = end(&mut daemon)?;
     println!("{}", complaints(&daemon.log()?));
     tenant.stop()?;
     active.stop()?;
@@ -163,7 +181,32 @@ fn run(name: &str, hostile: Option<&mut Hostile>) -> Result<Run> {
         silence,
         end,
         resident,
+        hung,
     })
+}
+
+/// How many requests hang, by the problem that `status` has of them.
+fn hanging(daemon: &Daemon) -> Result<u64> {
+    let status = daemon.status()?;
+    let problems = status["problems"].as_array().context("status has no problems")?;
+    let told =
+        problems.iter().filter_map(|problem| problem.as_str()?.split_once(" of the reclaim requests hang"));
+    Ok(told.filter_map(|(count, _)| count.parse::<u64>().ok()).sum())
+}
+
+/// From SIGTERM until it has put everything back and says so. After that a thread that hangs in the kernel keeps the process there until
+/// its disk answers, whatever it does (`do_exit`): that is waited for, and does not count.
+fn end(daemon: &mut Daemon) -> Result<Duration> {
+    let ending = Instant::now();
+    daemon.signal(Signal::SIGTERM)?;
+    while !daemon.log()?.contains(LAST_WORDS) {
+        ensure!(ending.elapsed() < 10 * WATCHDOG, "it does not end: {}", daemon.log()?);
+        sleep_until(now()? + 0.05)?;
+    }
+    let end = ending.elapsed();
+    let status = daemon.wait()?;
+    ensure!(status.success(), "lowtide ended with {status}: {}", daemon.log()?);
+    Ok(end)
 }
 
 fn good(name: &str) -> Result<(Cgroup, Tenant)> {
@@ -209,14 +252,14 @@ fn complaints(log: &str) -> String {
     log.lines().filter(is_complaint).take(8).collect::<Vec<_>>().join("\n")
 }
 
-fn judge(outcome: &Outcome) -> Result<()> {
+fn judge(outcome: &Outcome, hung: u64) -> Result<()> {
     let runs: Vec<Run> = outcome.all("run")?;
     println!(
-        "          cgroups  offloaded/MiB  touched/MiB  stopped/s  taken/MiB  turn/s  watchdog/s  SIGTERM/s  peak/MiB  decided"
+        "          cgroups  offloaded/MiB  touched/MiB  stopped/s  taken/MiB  turn/s  watchdog/s  SIGTERM/s  peak/MiB  hung  decided"
     );
     for run in &runs {
         println!(
-            "{:<8} {:>8} {:>14.1} {:>12.1} {:>10.2} {:>10.1} {:>7.2} {:>11.2} {:>10.2} {:>9.1}  {}",
+            "{:<8} {:>8} {:>14.1} {:>12.1} {:>10.2} {:>10.1} {:>7.2} {:>11.2} {:>10.2} {:>9.1} {:>5}  {}",
             run.name,
             run.cgroups,
             mib(run.offloaded),
@@ -227,6 +270,7 @@ fn judge(outcome: &Outcome) -> Result<()> {
             run.silence.as_secs_f64(),
             run.end.as_secs_f64(),
             mib(run.resident),
+            run.hung,
             run.decision
         );
     }
@@ -243,6 +287,8 @@ fn judge(outcome: &Outcome) -> Result<()> {
         format!("reclaim stopped {:.2} s after the touch, {:.2} alone", beside.stopped, alone.stopped),
     );
     verdict.expect(beside.decision == alone.decision, "explain says the same of it");
+    verdict.expect(alone.hung == 0, "alone, no request hung");
+    verdict.expect(beside.hung >= hung, format!("{} requests hung, {hung} were to", beside.hung));
     verdict.expect(beside.turn <= 2.0 * INTERVAL, "a turn came within two intervals");
     verdict.expect(beside.silence < WATCHDOG, "the watchdog never waited too long");
     verdict.expect(beside.end < Duration::from_secs(15), "SIGTERM took less than 15 s");
