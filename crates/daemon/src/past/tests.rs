@@ -2,9 +2,9 @@ use std::{fs, time::UNIX_EPOCH};
 
 use lowtide_core::Bytes;
 use lowtide_history::{PassedOver, read};
+use lowtide_view::samples::view;
 
 use super::*;
-use crate::samples::view;
 
 fn after(seconds: u64) -> View {
     let done = Some(UNIX_EPOCH + Duration::from_secs(seconds));
