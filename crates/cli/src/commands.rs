@@ -10,7 +10,7 @@ mod top;
 use std::process::ExitCode;
 
 use lowtide_cli::options::{Arguments, Command};
-use lowtide_daemon::Shown;
+use lowtide_view::Shown;
 
 use crate::output;
 use past::{Form, Place};

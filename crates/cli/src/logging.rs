@@ -5,7 +5,7 @@ use std::{
     io::IsTerminal,
 };
 
-use lowtide_daemon::escaped_lines;
+use lowtide_core::escape::escaped_lines;
 use tracing_subscriber::{
     EnvFilter, field::MakeExt, fmt::format::debug_fn, layer::SubscriberExt, util::SubscriberInitExt,
 };

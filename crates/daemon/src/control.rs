@@ -13,19 +13,14 @@ use std::{
 };
 
 use lowtide_core::escape::{escaped_json, escaped_lines};
+use lowtide_view::{Shown, View, json::render, present, select};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader as AsyncBufReader},
     net::{UnixListener, UnixStream},
     sync::watch,
 };
 
-use crate::{
-    json::render,
-    present,
-    report::{self, Report},
-    shown::{Shown, select},
-    view::View,
-};
+use crate::report::{self, Report};
 
 /// A request is a word and a path; what is longer is no request.
 const LONGEST_REQUEST: u64 = 16 << 10;

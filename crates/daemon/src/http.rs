@@ -24,6 +24,7 @@ use hyper::{
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
 use lowtide_policy::Metrics;
+use lowtide_view::{View, metrics};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpListener,
@@ -38,7 +39,7 @@ use self::{
     connections::{Connections, Stage, WAITING},
     pace::Pace,
 };
-use crate::{control::Socket, metrics, view::View};
+use crate::control::Socket;
 
 /// A scraper that takes longer to send its request, or from its turn on to read its answer, is let go.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -23,6 +23,7 @@ use lowtide_kernfs::Root;
 use lowtide_policy::{Config, Loaded, Metrics, Problems};
 use lowtide_reclaim::Hanging;
 use lowtide_setup::{Deed, SetupError, Undone};
+use lowtide_view::View;
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::{mpsc, watch},
@@ -38,7 +39,6 @@ use crate::{
     strain::Watch,
     triggers::Alarm,
     turn::Loop,
-    view::View,
     watched::Watched,
 };
 

@@ -2,11 +2,9 @@
 
 use lowtide_doctor::Running;
 use lowtide_policy::Config;
+use lowtide_view::Shown;
 
-use crate::{
-    control::{self, Request},
-    shown::Shown,
-};
+use crate::control::{self, Request};
 
 /// The part of `status --json` that is read.
 #[derive(serde::Deserialize)]
@@ -51,11 +49,8 @@ mod tests {
     use std::collections::HashMap;
 
     use super::*;
-    use crate::{
-        ledger::Ledger,
-        view::{Remembered, View},
-    };
     use lowtide_core::{Bytes, HostObservation, Observation, State};
+    use lowtide_view::{Ledger, Remembered, View};
 
     /// The daemon's own record is what is understood.
     #[test]

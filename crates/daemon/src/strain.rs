@@ -4,8 +4,7 @@ use std::time::{Duration, Instant};
 
 use lowtide_core::{Policy, Ratio, Reason, balancer::Strain};
 use lowtide_kernfs::Root;
-
-use crate::view::View;
+use lowtide_view::View;
 
 /// Share of the time with some task of the host stalled on memory, above which nothing is moved. The tenants have SLOs
 /// of their own, which are far stricter; this is for a host without policies, where only the whole can be seen. systemd-oomd

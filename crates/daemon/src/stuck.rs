@@ -4,11 +4,10 @@
 //! (`end_swap_bio_write`, mm/page_io.c, 6.1 to 7.3); a page that was read back may be there too, but it is clean, and a request
 //! would find it.
 
-use std::{fmt, sync::Arc};
+use std::sync::Arc;
 
 use lowtide_core::{Bytes, Effect, Scope, Tier};
-
-use crate::view::CgroupView;
+use lowtide_view::{CgroupView, Stuck};
 
 /// A disk that is slow to write looks the same for a moment.
 const TURNS: u32 = 3;
@@ -18,27 +17,6 @@ const LEAST: Bytes = Bytes::mib(1);
 #[derive(Debug, Default)]
 pub(crate) struct StuckWatch {
     turns: u32,
-}
-
-/// Memory that does not get into swap.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub(crate) struct Stuck {
-    /// So much of it.
-    pub(crate) size: Bytes,
-    /// The device that the kernel gives new pages to.
-    pub(crate) device: Arc<str>,
-}
-
-impl fmt::Display for Stuck {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { size, device } = self;
-        write!(
-            f,
-            "{size} of the tenants' memory have a place in swap and stay in DRAM all the same. If the kernel's log says \
-             `Write-error on swap-device`, {device} fails, or is zram at its mem_limit: mend it, or `swapoff {device}`, so that \
-             pages go to the next device. Nothing is lost by a write that fails"
-        )
-    }
 }
 
 impl StuckWatch {

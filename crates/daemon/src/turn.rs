@@ -20,15 +20,14 @@ use lowtide_observe::{Observer, Sight};
 use lowtide_policy::Config;
 use lowtide_psi::ArmError;
 use lowtide_reclaim::{Actuator, AtTurn, Ended, Eviction, Job, Nodes};
+use lowtide_view::{CgroupView, Ledger, Remembered, TierCost, View};
 use tokio::sync::mpsc;
 
 use crate::{
     devices::Devices,
-    ledger::Ledger,
     report::Books,
     stuck::StuckWatch,
     triggers::{Alarm, Triggers},
-    view::{CgroupView, Remembered, TierCost, View},
 };
 
 /// Far less than the watchdog waits, and than a stop may take, whatever the interval is.

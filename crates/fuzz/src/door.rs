@@ -12,7 +12,8 @@ use std::{
 };
 
 use anyhow::{Result, bail, ensure};
-use lowtide_daemon::{Options, RunError, Shown, control::Request};
+use lowtide_daemon::{Options, RunError, control::Request};
+use lowtide_view::Shown;
 use nix::sys::signal::{Signal, raise};
 use tempfile::TempDir;
 

@@ -9,13 +9,14 @@ use std::{
 use anyhow::Context;
 use lowtide_ages::damon::records::in_words as damon_in_words;
 use lowtide_cli::options::{ConfigFile, DaemonAddress, SortBy};
+use lowtide_core::escape::escaped;
 use lowtide_daemon::{
-    Options, Restored, RunError, Shown, Sort,
+    Options, Restored, RunError,
     control::{self, Request},
-    escaped,
 };
 use lowtide_journal::knobs::Outcome;
 use lowtide_policy::{Config, Problems};
+use lowtide_view::{Shown, Sort};
 
 use super::BAD_CONFIG;
 use crate::{logging, output};

@@ -8,13 +8,13 @@ use std::{
 use jiff::Zoned;
 use lowtide_cli::options::{DaemonAddress, HistoryPlace};
 use lowtide_core::escape::escaped_json;
-use lowtide_daemon::render_json;
 use lowtide_past::{
     Period, html, text,
     then::{self, Then},
     time,
 };
 use lowtide_policy::Price;
+use lowtide_view::json;
 
 use super::daemon::{configured, path};
 use crate::output;
@@ -84,7 +84,7 @@ pub(crate) fn report(
 
 /// Names that tenants chose may go to a terminal.
 fn as_json(value: &impl serde::Serialize) -> anyhow::Result<String> {
-    Ok(escaped_json(&render_json(value)?).into_owned())
+    Ok(escaped_json(&json::render(value)?).into_owned())
 }
 
 /// What the host is called.

@@ -26,6 +26,6 @@ pub(crate) fn run(root: &Path, command: &TiersCommand) -> anyhow::Result<ExitCod
 }
 
 fn print(what: &(impl Display + Serialize), json: bool) -> anyhow::Result<()> {
-    let text = if json { lowtide_daemon::render_json(what)? } else { what.to_string() };
+    let text = if json { lowtide_view::json::render(what)? } else { what.to_string() };
     Ok(output::print(&text)?)
 }

@@ -10,16 +10,14 @@ use std::{
 use anyhow::ensure;
 use lowtide_cli::options::{TopOptions, TopSortBy, TopView};
 use lowtide_core::escape::escaped_json;
-use lowtide_daemon::{
-    Shown,
-    control::{self, AskError, Request},
-};
+use lowtide_daemon::control::{self, AskError, Request};
 use lowtide_kernfs::Root;
 use lowtide_top::{
     draw,
     screen::{Screen, Sort, View},
     shell::{self, Ask, Ended, Source},
 };
+use lowtide_view::Shown;
 
 use super::daemon::Place;
 use crate::output;
@@ -48,7 +46,7 @@ pub(crate) fn run(root: &Path, options: &TopOptions) -> anyhow::Result<ExitCode>
 fn once(mut source: Source, screen: &Screen, options: &TopOptions) -> anyhow::Result<ExitCode> {
     let model = shell::twice(&mut source, options.interval)?;
     if options.json {
-        let text = lowtide_daemon::render_json(&screen.choose(model))?;
+        let text = lowtide_view::json::render(&screen.choose(model))?;
         output::print(&escaped_json(&text))?;
         return Ok(ExitCode::SUCCESS);
     }

@@ -10,11 +10,12 @@ use lowtide_journal::{Journal, knobs};
 use lowtide_kernfs::Root;
 use lowtide_policy::Config;
 use lowtide_testing::logged;
+use lowtide_view::{View, metrics, present};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 
 use super::{FakeKernel, Step, Tree, told::Told};
-use crate::{metrics, present, triggers::Alarm, turn::Loop, view::View};
+use crate::{triggers::Alarm, turn::Loop};
 
 /// Requests to files end at once.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -11,9 +11,9 @@ use lowtide_core::{
     Action, Bytes, CgroupId, Decision, Mode, Policy, Ratio, Reason, Scope, TierKind, savings::Placed,
 };
 use lowtide_history::{Change, Did, Group, Host, Minute, Part, Tenant, TierFill};
+use lowtide_view::{CgroupView, View};
 
 use super::sums::Sums;
-use crate::view::{CgroupView, View};
 
 /// A minute ends with the first turn after so long.
 const MINUTE: Duration = Duration::from_mins(1);

@@ -1,7 +1,7 @@
 use lowtide_core::Stall;
+use lowtide_view::samples::view;
 
 use super::*;
-use crate::samples::view;
 
 /// What the host and its cgroups were after `seconds`, with `change` made to them.
 fn after(seconds: u64, change: impl FnOnce(&mut View)) -> View {

@@ -15,7 +15,7 @@ use lowtide_history::{Bounds, Minute, WriteError, Writer};
 use lowtide_policy::History;
 use tokio::sync::oneshot::{self, error::TryRecvError};
 
-use crate::view::View;
+use lowtide_view::View;
 use minute::Gathering;
 
 /// Where the history is, in the state directory.

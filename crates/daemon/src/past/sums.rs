@@ -4,9 +4,9 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use lowtide_core::{Bytes, Reason};
 use lowtide_history::{Group, Tenant};
+use lowtide_view::CgroupView;
 
 use super::minute::{Before, PartSums, Sum, did, greater};
-use crate::view::CgroupView;
 
 /// What was seen of a tenant since the last minute ended.
 #[derive(Debug, Default)]

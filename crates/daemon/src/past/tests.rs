@@ -5,9 +5,9 @@ use std::{
 
 use lowtide_core::Bytes;
 use lowtide_history::{PassedOver, read};
+use lowtide_view::samples::view;
 
 use super::*;
-use crate::samples::view;
 
 fn after(seconds: u64) -> View {
     let done = Some(UNIX_EPOCH + Duration::from_secs(seconds));

@@ -12,13 +12,13 @@ use lowtide_core::{
 };
 use lowtide_kernfs::{Files, Root};
 use lowtide_policy::Price;
+use lowtide_view::View;
 use tokio::task::JoinHandle;
 
 use super::{
     Sums,
     file::{self, Kept, Left, LoadError},
 };
-use crate::view::View;
 
 /// A crash of the host loses no more than this.
 const SAVE_EVERY: Duration = Duration::from_mins(5);

@@ -4,33 +4,21 @@ mod books;
 mod file;
 mod text;
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, UNIX_EPOCH};
 
 use lowtide_core::{
     Bytes, Compressed,
     savings::{Held, Meter, Placed},
 };
 use lowtide_policy::Price;
+use lowtide_view::{Promise, Sums, View};
 
 pub(crate) use books::Books;
 pub(crate) use text::text;
 
-use crate::{promise::Promise, view::View};
-
 /// A year is 8760 h.
 const HOURS_A_MONTH: f64 = 730.0;
 const GIB: f64 = 1_073_741_824.0;
-
-/// What has been added up, for the report.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Sums {
-    /// When the adding up began, by the system's clock.
-    pub(crate) since: Option<SystemTime>,
-    /// Over all runs of the daemon since.
-    pub(crate) meter: Meter,
-    /// What DRAM costs.
-    pub(crate) price: Option<Price>,
-}
 
 /// The report as JSON. Sizes are bytes.
 #[derive(Debug, serde::Serialize)]

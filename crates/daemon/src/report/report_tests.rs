@@ -6,13 +6,12 @@ use lowtide_core::{
 };
 use lowtide_kernfs::Root;
 use lowtide_observe::Stalls;
+use lowtide_view::{
+    Ledger, Remembered, Sums,
+    samples::{cgroup, view},
+};
 
 use super::*;
-use crate::{
-    ledger::Ledger,
-    samples::{cgroup, view},
-    view::Remembered,
-};
 
 /// A kernel of which only the boot can be told.
 fn booted(boot: &str) -> (tempfile::TempDir, Root) {

@@ -6,12 +6,12 @@ use std::{
 };
 
 use lowtide_core::{Bytes, Ratio, escaped};
+use lowtide_view::{
+    Promise,
+    table::{self, Column, Row},
+};
 
 use super::{CgroupPart, Part, Report};
-use crate::{
-    present::table::{self, Column, Row},
-    promise::Promise,
-};
 
 const CAVEAT: &str = "
 Counted is what lies in swap or on slower nodes because lowtide asked the kernel for it. What the kernel swapped out by itself, or

@@ -11,6 +11,7 @@ use lowtide_journal::Journal;
 use lowtide_kernfs::{Errno, HowRead, Kernel, Root};
 use lowtide_policy::Config;
 use lowtide_testing::logged;
+use lowtide_view::{View, metrics, present};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 
@@ -18,7 +19,7 @@ use super::{
     super::{FakeKernel, Tree},
     change::{Change, What},
 };
-use crate::{metrics, present, turn::Loop, view::View};
+use crate::turn::Loop;
 
 const CONFIG: &str = "\
 interval: 5s

@@ -16,7 +16,8 @@ use crate::{
 };
 
 /// A cgroup of 100 MiB in DRAM, with `offloaded` MiB in swap.
-pub(crate) fn cgroup(id: u64, path: &str, policy: usize, offloaded: u64) -> CgroupObservation {
+#[must_use]
+pub fn cgroup(id: u64, path: &str, policy: usize, offloaded: u64) -> CgroupObservation {
     let memory =
         Memory { current: Bytes::mib(100), swap_current: Some(Bytes::mib(offloaded)), ..Memory::default() };
     CgroupObservation { memory, ..CgroupObservation::unread(CgroupId(id), path.into(), policy) }
@@ -35,7 +36,8 @@ fn decision(id: u64, path: &str, policy: &str) -> Decision {
 }
 
 /// Two cgroups with 400 MiB and 100 MiB in zram, at a quarter of their size; the second is only observed.
-pub(crate) fn view(uptime: Duration, promoted: Bytes) -> View {
+#[must_use]
+pub fn view(uptime: Duration, promoted: Bytes) -> View {
     let zram = Tier {
         kind: TierKind::Zram,
         device: "/dev/zram0".into(),

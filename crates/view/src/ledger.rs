@@ -18,63 +18,63 @@ const APART: Duration = Duration::from_mins(1);
 /// The accounts of all cgroups that are observed now. A cgroup that is gone takes its account with it, so that
 /// neither memory nor the number of metric series grows with the cgroups that ever were.
 #[derive(Debug, Default)]
-pub(crate) struct Ledger {
+pub struct Ledger {
     /// Shared with the view of the last turn, which is let go before the next one writes here.
     accounts: HashMap<CgroupId, Arc<Account>>,
 }
 
 /// One cgroup's account.
 #[derive(Debug, Clone, Default, serde::Serialize)]
-pub(crate) struct Account {
+pub struct Account {
     /// Asked of the kernel.
-    pub(crate) requested: Bytes,
+    pub requested: Bytes,
     /// What really left DRAM.
-    pub(crate) effective: Bytes,
+    pub effective: Bytes,
     /// Kernel CPU that it took.
-    pub(crate) reclaim_cpu: Duration,
+    pub reclaim_cpu: Duration,
     /// Decisions by action and reason.
     #[serde(skip)]
-    pub(crate) decisions: BTreeMap<(&'static str, &'static str), u64>,
+    pub decisions: BTreeMap<(&'static str, &'static str), u64>,
     /// The last decisions, newest last.
-    pub(crate) recent: VecDeque<Entry>,
+    pub recent: VecDeque<Entry>,
     /// The last request's effect.
-    pub(crate) last_effect: Option<Effect>,
+    pub last_effect: Option<Effect>,
     /// The working set over the last hour, newest last.
-    pub(crate) working_sets: VecDeque<WorkingSet>,
+    pub working_sets: VecDeque<WorkingSet>,
 }
 
 /// A working set at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
-pub(crate) struct WorkingSet {
+pub struct WorkingSet {
     /// Time since the daemon's start.
-    pub(crate) at: Duration,
+    pub at: Duration,
     /// Bytes in DRAM that were touched within cold_after.
-    pub(crate) size: Bytes,
+    pub size: Bytes,
 }
 
 /// A decision and how often it was repeated.
 #[derive(Debug, Clone, serde::Serialize)]
-pub(crate) struct Entry {
+pub struct Entry {
     /// Time since the daemon's start of the first of them.
-    pub(crate) since: Duration,
+    pub since: Duration,
     /// How many ticks in a row.
-    pub(crate) ticks: u64,
+    pub ticks: u64,
     /// Asked for in all of them together.
-    pub(crate) asked: Bytes,
+    pub asked: Bytes,
     /// The last of them.
-    pub(crate) decision: Decision,
+    pub decision: Decision,
 }
 
 impl Ledger {
     /// Takes in one tick's decisions.
-    pub(crate) fn decided(&mut self, decisions: &[Decision], now: Duration) {
+    pub fn decided(&mut self, decisions: &[Decision], now: Duration) {
         for decision in decisions {
             Arc::make_mut(self.accounts.entry(decision.id).or_default()).decided(decision, now);
         }
     }
 
     /// Takes in what a request did.
-    pub(crate) fn took_effect(&mut self, id: CgroupId, effect: &Effect) {
+    pub fn took_effect(&mut self, id: CgroupId, effect: &Effect) {
         let Some(account) = self.accounts.get_mut(&id).map(Arc::make_mut) else { return };
         account.requested += effect.requested;
         account.effective += effect.freed.max(effect.offloaded).max(effect.demoted);
@@ -83,7 +83,7 @@ impl Ledger {
     }
 
     /// Takes in how much of a cgroup is in use.
-    pub(crate) fn works_in(&mut self, id: CgroupId, size: Bytes, now: Duration) {
+    pub fn works_in(&mut self, id: CgroupId, size: Bytes, now: Duration) {
         let Some(account) = self.accounts.get_mut(&id).map(Arc::make_mut) else { return };
         let sets = &mut account.working_sets;
         if sets.back().is_some_and(|last| now < last.at + APART) {
@@ -96,13 +96,13 @@ impl Ledger {
     }
 
     /// Forgets every cgroup that is not among `alive`.
-    pub(crate) fn retain(&mut self, alive: &HashSet<CgroupId>) {
+    pub fn retain(&mut self, alive: &HashSet<CgroupId>) {
         self.accounts.retain(|id, _| alive.contains(id));
     }
 
     /// One cgroup's account.
     #[must_use]
-    pub(crate) fn account(&self, id: CgroupId) -> Option<&Arc<Account>> {
+    pub fn account(&self, id: CgroupId) -> Option<&Arc<Account>> {
         self.accounts.get(&id)
     }
 }

@@ -6,18 +6,19 @@ use crate::view::View;
 
 /// All forecasts of cgroups that lowtide only observes, added up.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
-pub(crate) struct Promise {
+pub struct Promise {
     /// How many cgroups that is; for the others nothing can be said yet.
-    pub(crate) cgroups: usize,
+    pub cgroups: usize,
     /// DRAM that would be freed net of what the tiers take for it.
-    pub(crate) net: Bytes,
+    pub net: Bytes,
     /// So much would be faulted back in a minute.
-    pub(crate) refaulted_per_minute: Bytes,
+    pub refaulted_per_minute: Bytes,
 }
 
 impl Promise {
     /// `None` without a single forecast.
-    pub(crate) fn of(view: &View) -> Option<Self> {
+    #[must_use]
+    pub fn of(view: &View) -> Option<Self> {
         let observed = view.cgroups.iter().filter(|cgroup| !cgroup.acting);
         let forecasts: Vec<&Forecast> = observed.filter_map(|cgroup| cgroup.forecast.as_ref()).collect();
         if forecasts.is_empty() {

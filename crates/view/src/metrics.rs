@@ -34,7 +34,7 @@ const PAGE: usize = 40 << 20;
 const LONGEST: usize = 1024;
 
 /// The page in Prometheus' text format, metric by metric.
-pub(crate) fn render(view: &View) -> Vec<String> {
+pub fn render(view: &View) -> Vec<String> {
     let page = Page::default();
     let paths = || view.cgroups.iter().map(|cgroup| &*cgroup.path).filter(|path| path.len() <= LONGEST);
     let longest = paths().map(str::len).max().unwrap_or(0);

@@ -20,157 +20,157 @@ use lowtide_reclaim::Hanging;
 
 use crate::{
     ledger::{Account, Ledger},
-    report::Sums,
     stuck::Stuck,
+    sums::Sums,
 };
 
 /// The daemon's knowledge after one tick.
 #[derive(Debug, Clone, serde::Serialize)]
-pub(crate) struct View {
+pub struct View {
     /// Time since the daemon's start.
-    pub(crate) uptime: Duration,
+    pub uptime: Duration,
     /// Ticks so far.
-    pub(crate) ticks: u64,
+    pub ticks: u64,
     /// What the last tick cost: observing, deciding and starting requests.
-    pub(crate) tick_cpu: Duration,
+    pub tick_cpu: Duration,
     /// How long the last tick took, by the clock.
     #[serde(skip)]
-    pub(crate) tick_duration: Duration,
+    pub tick_duration: Duration,
     /// Time between the beginnings of two ticks, as configured.
     #[serde(skip)]
-    pub(crate) interval: Duration,
+    pub interval: Duration,
     /// The host.
-    pub(crate) host: HostObservation,
+    pub host: HostObservation,
     /// What a fault on a page costs, for each tier of the host in its order.
-    pub(crate) costs: Vec<TierCost>,
+    pub costs: Vec<TierCost>,
     /// Memory that the daemon itself has in DRAM.
-    pub(crate) own: Bytes,
+    pub own: Bytes,
     /// What lowtide offloaded of all targets, less the DRAM that is taken for it, less the daemon's own memory.
-    pub(crate) net_saved: i64,
+    pub net_saved: i64,
     /// Uncompressed bytes that lie in swap because somebody else put them there: the kernel by itself, or another program.
-    pub(crate) swapped_by_others: Bytes,
+    pub swapped_by_others: Bytes,
     /// How idle ages are got.
-    pub(crate) sampling: Sampling,
+    pub sampling: Sampling,
     /// What is wrong without stopping the daemon: a reload that was refused, a device that fails.
-    pub(crate) problems: Vec<String>,
+    pub problems: Vec<String>,
     /// What could not be read in the last turn, and was left out.
-    pub(crate) left_out: LeftOut,
+    pub left_out: LeftOut,
     /// The configuration was changed and is wrong: the one before it is in force.
-    pub(crate) reload_refused: bool,
+    pub reload_refused: bool,
     /// What was saved so far, for the report.
     #[serde(skip)]
-    pub(crate) sums: Sums,
+    pub sums: Sums,
     /// Memory that does not get into swap, though it was sent there.
-    pub(crate) stuck: Option<Stuck>,
+    pub stuck: Option<Stuck>,
     /// Reclaim requests that get no further.
     #[serde(skip)]
-    pub(crate) hanging: Vec<Hanging>,
+    pub hanging: Vec<Hanging>,
     /// How many wait for others to end.
     #[serde(skip)]
-    pub(crate) queued: usize,
+    pub queued: usize,
     /// Every store that the balancer looks at; none if it is not configured.
-    pub(crate) balancer: Vec<StoreView>,
+    pub balancer: Vec<StoreView>,
     /// The host's watermarks; `None` unless they are adapted.
-    pub(crate) watermarks: Option<WatermarksView>,
+    pub watermarks: Option<WatermarksView>,
     /// Some policy is for certain namespaces alone.
     #[serde(skip)]
-    pub(crate) asks_for_pods: bool,
+    pub asks_for_pods: bool,
     /// The policies in force.
     #[serde(skip)]
-    pub(crate) policies: Vec<Policy>,
+    pub policies: Vec<Policy>,
     /// When the last turn was done, by the system's clock.
     #[serde(skip)]
-    pub(crate) done: Option<SystemTime>,
+    pub done: Option<SystemTime>,
     /// When the configuration in force was read.
     #[serde(skip)]
-    pub(crate) configured: Option<SystemTime>,
+    pub configured: Option<SystemTime>,
     /// What the daemon's own process takes.
     #[serde(skip)]
-    pub(crate) process: Process,
+    pub process: Process,
     /// Every target.
-    pub(crate) cgroups: Vec<CgroupView>,
+    pub cgroups: Vec<CgroupView>,
 }
 
 /// What a tier costs those who need their pages back.
 #[derive(Debug, Clone, Copy, serde::Serialize)]
-pub(crate) struct TierCost {
+pub struct TierCost {
     /// A fault on one page.
-    pub(crate) fault: FaultCost,
+    pub fault: FaultCost,
     /// How long ago that was measured; `None` if it is assumed, or told by firmware.
-    pub(crate) age: Option<Duration>,
+    pub age: Option<Duration>,
     /// Stall for each GiB of DRAM that it frees, if all of it is touched once: what tiers are ranked by.
-    pub(crate) per_gib_freed: Option<Duration>,
+    pub per_gib_freed: Option<Duration>,
 }
 
 /// One target.
 #[derive(Debug, Clone, serde::Serialize)]
-pub(crate) struct CgroupView {
+pub struct CgroupView {
     /// Inode.
-    pub(crate) id: CgroupId,
+    pub id: CgroupId,
     /// From the cgroup root.
-    pub(crate) path: Arc<str>,
+    pub path: Arc<str>,
     /// What was chosen for its policy, by its owner; `None` if the files alone say which one it is.
-    pub(crate) chosen: Option<Chosen>,
+    pub chosen: Option<Chosen>,
     /// Whose container it is, or a part of.
-    pub(crate) pod: Option<Arc<Pod>>,
+    pub pod: Option<Arc<Pod>>,
     /// Its policy lets lowtide offload its anonymous memory.
-    pub(crate) acting: bool,
+    pub acting: bool,
     /// Its memory.
-    pub(crate) memory: Memory,
+    pub memory: Memory,
     /// What its policy's tiers come to on this host.
-    pub(crate) confined: Confinement,
+    pub confined: Confinement,
     /// Pressure over the last interval.
-    pub(crate) stalls: Stalls,
+    pub stalls: Stalls,
     /// Time stalled on memory since the cgroup was made.
     #[serde(skip)]
-    pub(crate) memory_stall: Option<Stall>,
+    pub memory_stall: Option<Stall>,
     /// Time stalled on I/O since the cgroup was made.
     #[serde(skip)]
-    pub(crate) io_stall: Option<Stall>,
+    pub io_stall: Option<Stall>,
     /// How long its memory in DRAM has been idle; `None` without a source.
-    pub(crate) hotness: Option<Hotness>,
+    pub hotness: Option<Hotness>,
     /// From which idle age on which tier is worth it; `None` without a source.
-    pub(crate) ladder: Option<Ladder>,
+    pub ladder: Option<Ladder>,
     /// What `full` would save beyond what is offloaded.
-    pub(crate) forecast: Option<Forecast>,
+    pub forecast: Option<Forecast>,
     /// What compression leaves of its memory; `None` as long as too little was seen.
-    pub(crate) compressed: Option<Compressed>,
+    pub compressed: Option<Compressed>,
     /// Where its offloaded bytes live, whoever put them there.
-    pub(crate) placed: Vec<Placed>,
+    pub placed: Vec<Placed>,
     /// Who put them there.
-    pub(crate) origins: Origins,
+    pub origins: Origins,
     /// What lowtide put there.
     #[serde(skip)]
-    pub(crate) sent: Vec<Placed>,
+    pub sent: Vec<Placed>,
     /// What lowtide put there, less what the tiers take for it.
-    pub(crate) net_saved: Bytes,
+    pub net_saved: Bytes,
     /// What was decided last.
-    pub(crate) decision: Decision,
+    pub decision: Decision,
     /// What was done so far.
-    pub(crate) account: Arc<Account>,
+    pub account: Arc<Account>,
 }
 
 /// What is remembered besides what was seen.
 #[derive(Debug)]
-pub(crate) struct Remembered<'a> {
+pub struct Remembered<'a> {
     /// By the decisions.
-    pub(crate) state: &'a State,
+    pub state: &'a State,
     /// By the daemon.
-    pub(crate) ledger: &'a Ledger,
+    pub ledger: &'a Ledger,
     /// What the turn before shows of those that this one was too short for.
-    pub(crate) carried: Vec<CgroupView>,
+    pub carried: Vec<CgroupView>,
 }
 
 impl CgroupView {
     /// What it has in DRAM, without what lies on slower nodes.
     #[must_use]
-    pub(crate) fn dram(&self) -> Bytes {
+    pub fn dram(&self) -> Bytes {
         self.memory.current - self.memory.demoted().total()
     }
 
     /// What people call it: `namespace/pod/container` and what lies below the container, or its path, which alone begins with `/`.
     #[must_use]
-    pub(crate) fn name(&self) -> Cow<'_, str> {
+    pub fn name(&self) -> Cow<'_, str> {
         let (Some(pod), Place::Container(container)) = (&self.pod, Place::of(&self.path)) else {
             return Cow::Borrowed(&self.path);
         };
@@ -183,7 +183,7 @@ impl View {
     /// idle ages; `acting` says by policy whether its mode lets lowtide
     /// offload anonymous memory.
     #[must_use]
-    pub(crate) fn new(
+    pub fn new(
         seen: Observation,
         decisions: Vec<Decision>,
         Remembered { state, ledger, carried }: Remembered<'_>,
@@ -257,13 +257,13 @@ impl View {
 
     /// The target at `path`.
     #[must_use]
-    pub(crate) fn cgroup(&self, path: &str) -> Option<&CgroupView> {
+    pub fn cgroup(&self, path: &str) -> Option<&CgroupView> {
         self.cgroups.iter().find(|cgroup| &*cgroup.path == path)
     }
 
     /// The target at a path, or that is called so ([`CgroupView::name`]).
     #[must_use]
-    pub(crate) fn called(&self, name: &str) -> Option<&CgroupView> {
+    pub fn called(&self, name: &str) -> Option<&CgroupView> {
         self.cgroup(name).or_else(|| self.cgroups.iter().find(|cgroup| cgroup.name() == name))
     }
 }

@@ -54,7 +54,7 @@ pub enum Sort {
 }
 
 /// The view with nothing but the targets that are wanted; and how many there were.
-pub(crate) fn select(view: &View, shown: &Shown) -> Result<(View, usize), String> {
+pub fn select(view: &View, shown: &Shown) -> Result<(View, usize), String> {
     let matcher = shown.cgroups.as_deref().map(matcher).transpose()?;
     let is_wanted = |cgroup: &&CgroupView| {
         matcher.as_ref().is_none_or(|glob| {

@@ -1,10 +1,9 @@
 //! The view as text for a terminal.
 
-pub(crate) mod table;
-
 use std::{collections::VecDeque, fmt::Write, time::Duration};
 
 use lowtide_ages::Sampling;
+use lowtide_controllers::{StoreView, WatermarksView};
 use lowtide_core::{
     Action, Basis, Bytes, Compressed, Confinement, Decision, FaultCost, Figures, Forecast, Gain, Hotness,
     Ladder, LeftOut, Lines, PastZswap, Ratio, Reason, Rung, Scope, SwapBound, ZswapBound,
@@ -15,16 +14,15 @@ use lowtide_core::{
     reading::{Resolution, Sample},
     watermarks,
 };
+use lowtide_observe::{Chosen, Outcome};
 use lowtide_pods::{Place, Pod};
 
 use crate::{
     ledger::{Entry, WorkingSet},
     promise::Promise,
+    table::{self, Column, Row},
     view::{CgroupView, TierCost, View},
 };
-use lowtide_controllers::{StoreView, WatermarksView};
-use lowtide_observe::{Chosen, Outcome};
-use table::{Column, Row};
 
 /// A figure that is older is shown with its age.
 const LATELY: Duration = Duration::from_mins(1);
@@ -34,7 +32,7 @@ const NAMED: usize = 4;
 
 /// `lowtide status`: the host in a few lines, then a line for each target in `view`, which may have been chosen out of more.
 #[must_use]
-pub(crate) fn status(view: &View, of: usize, terminal: Option<usize>) -> String {
+pub fn status(view: &View, of: usize, terminal: Option<usize>) -> String {
     let mut text = String::new();
     // Writing to a String cannot fail.
     let _ = write_host(&mut text, view);
@@ -235,7 +233,7 @@ const WHOLE_HOST: &str = "  the host as a whole: every cgroup gives, but for wha
 
 /// `lowtide explain`: the last decision in sentences, its figures, what was done and how it went before.
 #[must_use]
-pub(crate) fn explain(cgroup: &CgroupView, view: &View) -> String {
+pub fn explain(cgroup: &CgroupView, view: &View) -> String {
     let mut text = String::new();
     // Writing to a String cannot fail.
     let _ = write_decision(&mut text, cgroup);
@@ -529,7 +527,7 @@ fn write_past(text: &mut String, cgroup: &CgroupView, view: &View) -> std::fmt::
 
 /// What `explain` says of a path that is no target.
 #[must_use]
-pub(crate) fn not_a_target(path: &str, view: &View) -> String {
+pub fn not_a_target(path: &str, view: &View) -> String {
     let mut message = format!(
         "{} is not a target: no policy matches it, a deeper cgroup of it is the target, it is protected, or it \
          is gone",

@@ -3,19 +3,23 @@
 use std::fmt::Write;
 
 /// A column of figures, set right.
-pub(crate) struct Column {
-    pub(crate) heading: &'static str,
+pub struct Column {
+    /// Over it.
+    pub heading: &'static str,
     /// In characters.
-    pub(crate) width: usize,
+    pub width: usize,
     /// What goes first where there is no room; `0` always stays.
-    pub(crate) dispensable: u8,
+    pub dispensable: u8,
 }
 
 /// A row: what it is about, its figures, and a remark at the end.
-pub(crate) struct Row {
-    pub(crate) name: String,
-    pub(crate) figures: Vec<String>,
-    pub(crate) remark: String,
+pub struct Row {
+    /// What it is about.
+    pub name: String,
+    /// One for each column.
+    pub figures: Vec<String>,
+    /// Nothing, most of the time.
+    pub remark: String,
 }
 
 /// Names are shown in full up to this length where nobody says how wide the terminal is.
@@ -30,7 +34,7 @@ const GAP: usize = 1;
 const MARGIN: usize = 2;
 
 /// Draws the table, no line of it wider than `terminal` characters.
-pub(crate) fn draw(text: &mut String, head: &Row, columns: &[Column], rows: &[Row], terminal: Option<usize>) {
+pub fn draw(text: &mut String, head: &Row, columns: &[Column], rows: &[Row], terminal: Option<usize>) {
     let longest = |of: fn(&Row) -> &String, head: usize| {
         rows.iter().map(|row| of(row).chars().count()).max().unwrap_or(0).max(head)
     };
