@@ -11,9 +11,9 @@ use lowtide_core::{
     left_out::Kind,
     share::{LEVELS, interleaved, names, shares},
 };
-use lowtide_kernfs::Files;
+use lowtide_kernfs::{Fault, Files, parse::number};
 
-use crate::{Target, damon::process::parse_pids};
+use crate::Target;
 
 /// So many cgroups at or below a target are visited, of three system calls each: a sixth of a second.
 pub(crate) const CGROUPS: usize = 4096;
@@ -119,6 +119,16 @@ pub(crate) fn pids(target: &Cgroup, left_out: &mut LeftOut) -> Result<Vec<u32>, 
         left_out.add_unnamed(Kind::Process, missed as u64 - 1);
     }
     Ok(all.into_iter().zip(given).flat_map(|((_, pids), given)| pids.into_iter().take(given)).collect())
+}
+
+/// Understands cgroup.procs.
+pub fn parse_pids(text: &str) -> Result<Vec<u32>, Fault> {
+    let lines = text.lines().enumerate();
+    let pid = |(index, line): (usize, &str)| {
+        let pid = number(index + 1, line)?;
+        u32::try_from(pid).map_err(|_| Fault::new(index + 1, line, "a process id"))
+    };
+    lines.map(pid).collect()
 }
 
 #[cfg(test)]

@@ -48,26 +48,29 @@ fn late() -> MutexGuard<'static, BTreeSet<PathBuf>> {
     LATE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// One write, for a file that is written seldom.
-pub(crate) fn within<T>(file: &SealedFile, records: Vec<T>, patience: Duration) -> Result<(), SealedError>
-where
-    T: Serialize + Send + 'static,
-{
-    if !late().insert(file.path.clone()) {
-        return Err(file.late());
+impl SealedFile {
+    /// As [`SealedFile::write`], on another thread, and waited for no longer than `patience`. What is late is written all the same, and
+    /// until it is the file takes nothing else.
+    pub fn write_within<T>(&self, records: Vec<T>, patience: Duration) -> Result<(), SealedError>
+    where
+        T: Serialize + Send + 'static,
+    {
+        if !late().insert(self.path.clone()) {
+            return Err(self.late());
+        }
+        let (tell, done) = channel();
+        let ours = self.clone();
+        let write = move || {
+            let written = ours.write(&records);
+            late().remove(&ours.path);
+            let _ = tell.send(written);
+        };
+        if let Err(source) = thread().spawn(write) {
+            late().remove(&self.path);
+            return Err(self.cannot("write", source));
+        }
+        done.recv_timeout(patience).unwrap_or_else(|_| Err(self.late()))
     }
-    let (tell, done) = channel();
-    let ours = file.clone();
-    let write = move || {
-        let written = ours.write(&records);
-        late().remove(&ours.path);
-        let _ = tell.send(written);
-    };
-    if let Err(source) = thread().spawn(write) {
-        late().remove(&file.path);
-        return Err(file.cannot("write", source));
-    }
-    done.recv_timeout(patience).unwrap_or_else(|_| Err(file.late()))
 }
 
 fn thread() -> Builder {

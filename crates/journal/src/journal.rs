@@ -95,7 +95,7 @@ impl JournalError {
 #[derive(Debug)]
 pub struct Journal {
     boot_id: String,
-    records: Staged,
+    records: Staged<Record>,
     /// Why nothing may be recorded.
     closed: Option<String>,
 }

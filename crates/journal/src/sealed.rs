@@ -4,12 +4,11 @@
 use std::{
     io,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use crate::{aside, durable};
+use crate::durable;
 
 /// The format that is written. Files without a first line of this kind are of before there was one, and are read too.
 const FORMAT: u32 = 1;
@@ -117,15 +116,6 @@ impl SealedFile {
             durable::replace(&self.path, text(records).as_bytes())
         };
         written.map_err(|failure| self.failed(failure))
-    }
-
-    /// As [`SealedFile::write`], on another thread, and waited for no longer than `patience`. What is late is written all the same, and
-    /// until it is the file takes nothing else.
-    pub fn write_within<T>(&self, records: Vec<T>, patience: Duration) -> Result<(), SealedError>
-    where
-        T: Serialize + Send + 'static,
-    {
-        aside::within(self, records, patience)
     }
 
     fn parse<T: DeserializeOwned>(&self, text: &[u8]) -> Result<Vec<T>, SealedError> {

@@ -4,23 +4,24 @@
 //! written then, whatever ends the host. What is changed meanwhile goes with the next write, all of it together, so that whoever asks
 //! often holds up nobody who asks once.
 
-use std::{collections::HashSet, time::Duration};
+use std::{collections::HashSet, hash::Hash, time::Duration};
+
+use serde::Serialize;
 
 use crate::{
     aside::{Aside, BeforeWrite},
-    journal::Record,
     sealed::{SealedError, SealedFile},
 };
 
 /// The records of one file.
 #[derive(Debug)]
-pub(crate) struct Staged {
+pub(crate) struct Staged<R> {
     file: SealedFile,
-    on_disk: Vec<Record>,
+    on_disk: Vec<R>,
     /// Being written.
-    on_its_way: Option<Vec<Record>>,
+    on_its_way: Option<Vec<R>>,
     /// To be written after that.
-    next: Option<Vec<Record>>,
+    next: Option<Vec<R>>,
     /// `None` where a write is waited for as long as it takes.
     aside: Option<Aside>,
     proof: Proof,
@@ -34,8 +35,8 @@ enum Proof {
     Written,
 }
 
-impl Staged {
-    pub(crate) fn new(file: SealedFile, on_disk: Vec<Record>) -> Self {
+impl<R: Clone + Eq + Hash + Serialize + Send + 'static> Staged<R> {
+    pub(crate) fn new(file: SealedFile, on_disk: Vec<R>) -> Self {
         Self { file, on_disk, on_its_way: None, next: None, aside: None, proof: Proof::NotAsked }
     }
 
@@ -54,12 +55,12 @@ impl Staged {
         self.aside.as_ref()?.late_by()
     }
 
-    pub(crate) fn on_disk(&self) -> &[Record] {
+    pub(crate) fn on_disk(&self) -> &[R] {
         &self.on_disk
     }
 
     /// Those that are on the disk, whatever becomes of the writes that are to come.
-    pub(crate) fn kept(&self) -> HashSet<&Record> {
+    pub(crate) fn kept(&self) -> HashSet<&R> {
         let mut kept: HashSet<_> = self.on_disk.iter().collect();
         for coming in [&self.on_its_way, &self.next].into_iter().flatten() {
             let coming: HashSet<_> = coming.iter().collect();
@@ -69,7 +70,7 @@ impl Staged {
     }
 
     /// Those that will be there once everything is written that is asked for; none where nothing is being written.
-    pub(crate) fn coming(&self) -> HashSet<&Record> {
+    pub(crate) fn coming(&self) -> HashSet<&R> {
         self.next.as_ref().or(self.on_its_way.as_ref()).into_iter().flatten().collect()
     }
 
@@ -78,7 +79,7 @@ impl Staged {
     }
 
     /// Changes what is on the disk. An error says that it may not be so yet.
-    pub(crate) fn change(&mut self, change: impl FnOnce(&mut Vec<Record>)) -> Result<(), SealedError> {
+    pub(crate) fn change(&mut self, change: impl FnOnce(&mut Vec<R>)) -> Result<(), SealedError> {
         let mut records = self.latest().clone();
         change(&mut records);
         self.write(records)
@@ -108,11 +109,11 @@ impl Staged {
         }
     }
 
-    fn latest(&self) -> &Vec<Record> {
+    fn latest(&self) -> &Vec<R> {
         self.next.as_ref().or(self.on_its_way.as_ref()).unwrap_or(&self.on_disk)
     }
 
-    fn write(&mut self, records: Vec<Record>) -> Result<(), SealedError> {
+    fn write(&mut self, records: Vec<R>) -> Result<(), SealedError> {
         if self.aside.is_none() {
             self.file.write(&records)?;
             self.on_disk = records;
@@ -129,7 +130,7 @@ impl Staged {
         }
     }
 
-    fn start(&mut self, records: Vec<Record>) -> Result<(), SealedError> {
+    fn start(&mut self, records: Vec<R>) -> Result<(), SealedError> {
         if let Some(aside) = &mut self.aside {
             aside.start(&self.file, records.clone())?;
             self.on_its_way = Some(records);

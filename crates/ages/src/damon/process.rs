@@ -2,10 +2,9 @@
 
 use lowtide_core::{ByType, Bytes};
 use lowtide_damon::AddressRange;
-use lowtide_kernfs::{
-    Errno, Fault, Files, READ_LIMIT, Root,
-    parse::{keyed, number},
-};
+use lowtide_kernfs::{Errno, Fault, Files, READ_LIMIT, Root, parse::keyed};
+
+pub use crate::places::parse_pids;
 
 /// Its memory in DRAM by type; `None` if it is gone, or a kernel thread.
 pub fn resident(root: &Root, pid: u32) -> Result<Option<ByType>, lowtide_kernfs::Error> {
@@ -109,16 +108,6 @@ pub(crate) fn mapped(range: AddressRange, mappings: &[Mapping]) -> ByType {
             Bytes::new(end.saturating_sub(start));
         sum
     })
-}
-
-/// Understands cgroup.procs.
-pub fn parse_pids(text: &str) -> Result<Vec<u32>, Fault> {
-    let lines = text.lines().enumerate();
-    let pid = |(index, line): (usize, &str)| {
-        let pid = number(index + 1, line)?;
-        u32::try_from(pid).map_err(|_| Fault::new(index + 1, line, "a process id"))
-    };
-    lines.map(pid).collect()
 }
 
 #[cfg(test)]
