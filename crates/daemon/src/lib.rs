@@ -1,5 +1,6 @@
 //! observe → decide → act → verify: the loop around [`lowtide_core`], with its journal, metrics and control socket.
 
+mod blind;
 #[cfg(test)]
 mod cases;
 pub mod control;

@@ -31,6 +31,7 @@ use tokio::{
 };
 
 use crate::{
+    blind::Blind,
     control::Socket,
     environment,
     http::{Listener, Pages},
@@ -220,6 +221,7 @@ struct Daemon {
     recorder: Recorder,
     /// What the last turn saw that speaks against moving pages.
     strain: Strain,
+    blind: Blind,
     /// Of MGLRU.
     trial: Trial,
     alarms: mpsc::UnboundedReceiver<Alarm>,
@@ -262,6 +264,7 @@ impl Daemon {
             watch: Watch::default(),
             recorder: Recorder::new(&loaded.config.state_dir, loaded.config.history),
             strain: Strain::None,
+            blind: Blind::default(),
             root,
             journal,
             settings: Settings::new(loaded.config.state_dir.clone()),
@@ -353,6 +356,9 @@ impl Daemon {
         }
         match self.turns.look(&self.config, self.turns.uptime()) {
             Ok(mut looked) => {
+                if let Some(turns) = self.blind.ended() {
+                    tracing::info!(turns, "the host can be observed again");
+                }
                 let hung = self.views.borrow().as_ref().is_some_and(|before| !before.hanging.is_empty());
                 // All of it is locked memory, of which there should not be two. Nobody is answered before this turn is done.
                 let before = self.views.send_replace(None);
@@ -380,7 +386,12 @@ impl Daemon {
                 let view = View { problems, reload_refused, balancer, configured, ..view };
                 self.views.send_replace(Some(Arc::new(view)));
             }
-            Err(error) => tracing::warn!(%error, "cannot observe the host: nothing is done in this turn"),
+            Err(error) => {
+                let error = error.to_string();
+                if self.blind.failed(&error) {
+                    tracing::warn!(error, "cannot observe the host: nothing is done until that is over");
+                }
+            }
         }
     }
 
