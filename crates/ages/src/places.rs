@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use lowtide_cgroup::{Cgroup, Descend, Error, Mount, Walked};
+use lowtide_cgroup::{Cgroup, Descend, Error, Walked};
 use lowtide_core::{
     LeftOut,
     left_out::Kind,
@@ -75,11 +75,10 @@ pub(crate) fn subtree<T>(
     mut visit: impl FnMut(&Cgroup) -> Option<T>,
 ) -> Result<Vec<(Arc<str>, T)>, Error> {
     let mut found = Vec::new();
-    let top = target.path().trim_end_matches('/');
-    let walked = Mount::at(target.dir().clone()).walk_within(CGROUPS, |cgroup| {
-        let below = cgroup.path().trim_end_matches('/');
+    // With whole paths: what is left out counts for the target's own subtree.
+    let walked = target.walk_within(CGROUPS, |cgroup| {
         if let Some(read) = visit(cgroup) {
-            found.push((format!("{top}{below}").into(), read));
+            found.push((Arc::clone(cgroup.path()), read));
         }
         Descend::Yes
     })?;

@@ -5,6 +5,8 @@ use std::fs;
 use lowtide_core::{CgroupId, left_out::Omission};
 use lowtide_kernfs::Root;
 
+use lowtide_cgroup::Mount;
+
 use super::*;
 
 fn target(path: &str) -> Target {

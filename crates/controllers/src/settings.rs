@@ -68,9 +68,8 @@ impl Settings {
         }
         self.tried = Some(now);
         let outcome = self.hold(root, journal, config, &held(), due);
-        if let Err(SetupError::Journal(error)) = &outcome
-            && error.is_late()
-        {
+        let is_late = matches!(&outcome, Err(SetupError::Journal(error)) if error.is_late());
+        if is_late {
             // It may be there by the next turn, and nothing is lost by a look.
             self.tried = None;
         }
@@ -82,9 +81,10 @@ impl Settings {
                 self.due = None;
             }
             Err(error) => {
-                let again = RETRY.as_secs();
+                let again =
+                    if is_late { "in each turn".to_owned() } else { format!("every {} s", RETRY.as_secs()) };
                 let problem = format!(
-                    "what `tiers` asks for is not set, because it cannot be recorded, and is tried again every {again} s: {error}"
+                    "what `tiers` asks for is not set, because it cannot be recorded, and is tried again {again}: {error}"
                 );
                 if self.problem.as_ref() != Some(&problem) {
                     tracing::error!("{problem}");

@@ -92,7 +92,7 @@ pub(crate) struct CgroupState {
     /// What came of offloading each type of memory.
     pub(crate) worth: PerType<Worth>,
     /// What a page of page cache costs to read again.
-    reads: Reads,
+    pub(crate) reads: Reads,
     /// By how much its work takes longer for what came back.
     pub(crate) slowdown: Slowdown,
     /// What the cgroup stalls on I/O by itself.

@@ -93,8 +93,9 @@ impl Worth {
         let left = self.left * keep + change.left.as_f64();
         // What comes back although nothing left lately says nothing about the last choices.
         let back = (self.back * keep + change.back.as_f64()).min(left);
-        let new = (back - self.back * keep).max(0.0);
-        self.cost = self.cost * keep + new / PAGE.as_f64() * change.per_page.as_secs_f64();
+        // However long ago it left: what lowtide did not take is the tenant's own doing, and no more than that.
+        let paid = change.back.as_f64().min(self.away + change.left.as_f64());
+        self.cost = self.cost * keep + paid / PAGE.as_f64() * change.per_page.as_secs_f64();
         let rest = self.away * kept(elapsed, AWAY_KEPT) + change.left.as_f64() - change.back.as_f64();
         self.away = change.away.map_or_else(|| rest.max(0.0), Bytes::as_f64);
         (self.left, self.back) = (left, back);

@@ -399,7 +399,7 @@ impl Daemon {
     fn disk_hangs(&mut self) -> Option<String> {
         let since = self.journal.late_by().filter(|since| *since >= HANGS)?;
         Some(format!(
-            "{}: a write of the journal has not ended for {} s: the disk hangs. No kernel setting is changed until it ends; what is held \
+            "{}: a write of the journal has not ended for {} s: the disk hangs. Nothing new is set until it ends; what is held \
              stays held",
             self.config.state_dir.display(),
             since.as_secs()

@@ -157,6 +157,12 @@ impl Journal {
         self.records().iter().find(|record| record.path == path)
     }
 
+    /// Whether a knob's record is on the disk, and will be there whatever becomes of what is being written.
+    #[must_use]
+    pub fn is_kept(&self, path: &Path) -> bool {
+        self.records.kept().iter().any(|record| record.path == path)
+    }
+
     /// Puts a knob's original value on the disk. Call it before writing the knob.
     ///
     /// A knob that is already there keeps its first original: that is what the host was found with.

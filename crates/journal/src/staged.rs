@@ -25,6 +25,8 @@ pub(crate) struct Staged<R> {
     /// `None` where a write is waited for as long as it takes.
     aside: Option<Aside>,
     proof: Proof,
+    /// The last write failed, perhaps after it had changed the file: what is on the disk is not known.
+    doubtful: bool,
 }
 
 /// Whether the file could be written since somebody asked.
@@ -37,7 +39,15 @@ enum Proof {
 
 impl<R: Clone + Eq + Hash + Serialize + Send + 'static> Staged<R> {
     pub(crate) fn new(file: SealedFile, on_disk: Vec<R>) -> Self {
-        Self { file, on_disk, on_its_way: None, next: None, aside: None, proof: Proof::NotAsked }
+        Self {
+            file,
+            on_disk,
+            on_its_way: None,
+            next: None,
+            aside: None,
+            proof: Proof::NotAsked,
+            doubtful: false,
+        }
     }
 
     pub(crate) fn wait_at_most(&mut self, patience: Duration, before: Option<BeforeWrite>) {
@@ -61,6 +71,9 @@ impl<R: Clone + Eq + Hash + Serialize + Send + 'static> Staged<R> {
 
     /// Those that are on the disk, whatever becomes of the writes that are to come.
     pub(crate) fn kept(&self) -> HashSet<&R> {
+        if self.doubtful {
+            return HashSet::new();
+        }
         let mut kept: HashSet<_> = self.on_disk.iter().collect();
         for coming in [&self.on_its_way, &self.next].into_iter().flatten() {
             let coming: HashSet<_> = coming.iter().collect();
@@ -115,9 +128,9 @@ impl<R: Clone + Eq + Hash + Serialize + Send + 'static> Staged<R> {
 
     fn write(&mut self, records: Vec<R>) -> Result<(), SealedError> {
         if self.aside.is_none() {
-            self.file.write(&records)?;
-            self.on_disk = records;
-            return Ok(());
+            self.on_its_way = Some(records);
+            let ended = self.file.write(self.on_its_way.as_deref().unwrap_or_default());
+            return self.take(ended);
         }
         if self.on_its_way.is_some() {
             self.next = Some(records);
@@ -140,6 +153,7 @@ impl<R: Clone + Eq + Hash + Serialize + Send + 'static> Staged<R> {
 
     fn take(&mut self, ended: Result<(), SealedError>) -> Result<(), SealedError> {
         let records = self.on_its_way.take();
+        self.doubtful = ended.is_err();
         if let Err(error) = ended {
             self.next = None;
             return Err(error);

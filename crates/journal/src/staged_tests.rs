@@ -178,3 +178,19 @@ fn what_a_late_write_fails_with_is_told_to_who_asks_again() {
     let error = journal.note(Path::new("a"), "1", "2").unwrap_err();
     assert!(!error.is_late() && error.to_string().contains("cannot write"), "{error}");
 }
+
+/// A write that fails may have changed the file, or the directory's entry, all the same.
+#[test]
+fn after_a_write_that_failed_nothing_counts_as_recorded() {
+    let bench = Bench::new();
+    let mut journal = Journal::open(bench.state.path(), &bench.root).unwrap();
+    journal.note(Path::new("a"), "1", "2").unwrap();
+    let state = bench.state.path();
+    std::fs::remove_dir_all(state).unwrap();
+    assert!(journal.note(Path::new("b"), "1", "2").is_err());
+    assert!(!journal.is_kept(Path::new("a")));
+    assert!(journal.note(Path::new("a"), "1", "2").is_err(), "it is not there");
+    std::fs::create_dir(state).unwrap();
+    journal.note(Path::new("a"), "1", "2").unwrap();
+    assert!(journal.is_kept(Path::new("a")) && bench.on_disk() == [Path::new("a")]);
+}

@@ -73,6 +73,11 @@ async fn four_hung_writes_of_one_tenant_hold_up_no_other() {
         actuator.collect();
     }
     assert_eq!(actuator.pending(ids[0]), Pending::InFlight);
+    // All four began at about the same time; each is said to hang by its own.
+    let begun = Instant::now();
+    while actuator.hanging().len() < 4 && begun.elapsed() < Duration::from_secs(10) {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     let found = actuator.hanging();
     assert!(found.len() == 4 && found.iter().all(|one| one.path.starts_with("/tenants/bad/")), "{found:?}");
     drop(tree);

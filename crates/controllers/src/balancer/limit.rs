@@ -27,10 +27,12 @@ pub(super) enum Problem {
 /// somebody else may have written it.
 pub(super) fn hold(root: &Root, journal: &mut Journal, device: &str) -> Result<(), Problem> {
     let writeback = Writeback::of(root, device);
+    let is_limited = writeback.is_limited().unwrap_or(false);
     let knob = |path, value: &str| Knob { path, value: value.to_owned(), key: "balancer" };
     for knob in [knob(writeback.limit_file(), "0"), knob(writeback.limit_switch(), "1")] {
-        let is_held = journal.record(&knob.path).is_some();
-        if is_held && (knob.path == writeback.limit_file() || writeback.is_limited().unwrap_or(false)) {
+        // The limit is made to count after it was set to nothing: while it does not, neither is held, whatever is recorded. A record may be
+        // there for a write that was not made, since it came too late for it, or be on its way out.
+        if journal.is_kept(&knob.path) && is_limited {
             continue;
         }
         match knobs::hold(root, journal, &knob)? {

@@ -182,7 +182,7 @@ impl Confine {
 /// its cgroup counts as one that is not bounded; those of others that are recorded are written.
 fn carry_out(journal: &mut Journal, seen: &mut Observation, mut planned: Vec<Planned>) -> Vec<Complaint> {
     let noted: Vec<_> = planned.iter().filter_map(|planned| planned.noted(seen)).collect();
-    let (mut done, mut refused) = (HashSet::new(), Vec::new());
+    let (mut done, mut refused, mut held) = (HashSet::new(), Vec::new(), HashSet::new());
     if let Err(error) = journal.note_cgroups(&noted) {
         refused.push(Complaint::of_the_disk(&error));
         let known = journal.are_noted(&noted);
@@ -190,13 +190,16 @@ fn carry_out(journal: &mut Journal, seen: &mut Observation, mut planned: Vec<Pla
             let is_noted = planned.noted(seen).is_none() || known.contains(&planned.path);
             if !is_noted {
                 planned.fails_in(&mut seen.cgroups[planned.index]);
+                if !planned.passing {
+                    held.insert(planned.index);
+                }
             }
             is_noted
         });
     }
-    // What lets a cgroup have more comes last, and not where something that is to hold it back was refused.
+    // What lets a cgroup have more comes last, and not where something that is to hold it back was refused, or is not recorded.
     let (loose, tight): (Vec<_>, Vec<_>) = planned.into_iter().partition(|planned| planned.loosens(seen));
-    let (mut held, last) = (HashSet::new(), tight.len());
+    let last = tight.len();
     let mut written = 0;
     for (place, planned) in tight.into_iter().chain(loose).enumerate() {
         if place >= last && held.contains(&planned.index) {
@@ -234,7 +237,8 @@ fn let_go(root: &Root, journal: &mut Journal, sight: &Sight) -> Vec<Complaint> {
     let mut let_go = 0;
     let mut refused = |(path, outcome): (PathBuf, Outcome)| match outcome {
         Outcome::Refused(why) => Some(Complaint { of: path.to_string_lossy().into(), why }),
-        Outcome::Gone => None,
+        // What is as it was, was put back before, and could not be forgotten yet.
+        Outcome::Gone | Outcome::Unchanged => None,
         outcome => {
             let_go += 1;
             if let_go <= NAMED {

@@ -176,6 +176,24 @@ fn a_knob_waits_for_its_record_and_nobody_else_waits_for_it() {
     assert_eq!(host.knobs("b"), UNTOUCHED);
 }
 
+/// Kind 8: what keeps memory off the disk is not recorded yet, so what keeps it out of zswap stays.
+#[test]
+fn nothing_is_let_go_before_what_takes_its_place_is_recorded() {
+    let mut host = Host::new(&["a"]);
+    host.turn(&["a"], &policy("full", NO_ZSWAP));
+    assert_eq!(host.knobs("a"), ["max", "0", "1"]);
+    let (mut journal, disk) = (host.journal(), lowtide_testing::SlowDisk::default());
+    journal.wait_at_most(Duration::ZERO, Some(disk.hook()));
+    for _ in 0..2 {
+        host.turn_with(&["a"], &policy("full", NO_DISK), &mut journal);
+        assert_eq!(host.knobs("a"), ["max", "0", "1"]);
+    }
+    disk.let_through(8);
+    lowtide_testing::SlowDisk::settle(&mut journal);
+    host.turn_with(&["a"], &policy("full", NO_DISK), &mut journal);
+    assert_eq!(host.knobs("a"), ["max", "max", "0"]);
+}
+
 /// Kind 4: what is above a target could not be read for a turn, so whether it is one still is not known.
 #[test]
 fn what_could_not_be_looked_at_keeps_its_knobs() {

@@ -47,11 +47,11 @@ fn parse(text: &str) -> Result<Factor, Problem> {
     Factor::parse(text).ok_or_else(|| Problem::NoFactor(text.to_owned()))
 }
 
-/// `None` if somebody else has set it since lowtide did. What they set is then what the host is found with. `written` is what this daemon wrote
+/// `None` if somebody else has set it since lowtide did: the record is to be [forgotten](forget), and what they set is what the host is found with. `written` is what this daemon wrote
 /// last: the record alone has two values that may be its own, since it is made before the write.
 pub(super) fn look(
     root: &Root,
-    journal: &mut Journal,
+    journal: &Journal,
     written: Option<Factor>,
 ) -> Result<Option<Found>, Problem> {
     let factor = read(root)?;
@@ -64,7 +64,6 @@ pub(super) fn look(
     if written.map_or_else(may_be_ours, |written| written == factor) {
         return Ok(Some(Found { factor, original }));
     }
-    forget(journal)?;
     Ok(None)
 }
 
@@ -91,6 +90,7 @@ pub(super) fn put_back(root: &Root, journal: &mut Journal) -> Result<(), Problem
     Ok(())
 }
 
-fn forget(journal: &mut Journal) -> Result<(), Problem> {
+/// What the host was found with is not to be put back any more.
+pub(super) fn forget(journal: &mut Journal) -> Result<(), Problem> {
     Ok(journal.forget(&[PATH.into()].into())?)
 }

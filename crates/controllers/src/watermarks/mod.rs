@@ -132,22 +132,31 @@ impl Watermarks {
         })
     }
 
+    /// Leaves the factor to whoever has set it. That is so from now on, also where the disk is too slow to forget it.
+    fn leave(&mut self, journal: &mut Journal) -> Result<Found, Problem> {
+        self.written = None;
+        if !std::mem::replace(&mut self.left, true) {
+            tracing::warn!(
+                "/{}: somebody else has set it: it is theirs until `watermarks` is changed or lowtide restarted",
+                knob::PATH
+            );
+        }
+        knob::forget(journal)?;
+        let factor = knob::read(&self.root)?;
+        Ok(Found { factor, original: factor })
+    }
+
     fn adapt(
         &mut self,
         journal: &mut Journal,
         settings: &Settings,
         now: Duration,
     ) -> Result<WatermarksView, Problem> {
-        let mut found = knob::look(&self.root, journal, self.written)?;
-        if found.is_none() {
-            (self.left, self.written) = (true, None);
-            tracing::warn!(
-                "/{}: somebody else has set it: it is theirs until `watermarks` is changed or lowtide restarted",
-                knob::PATH
-            );
-            found = knob::look(&self.root, journal, None)?;
-        }
-        let Found { factor, original } = found.ok_or(Problem::Missing)?;
+        let found = knob::look(&self.root, journal, self.written)?;
+        let Found { factor, original } = match found {
+            Some(found) => found,
+            None => self.leave(journal)?,
+        };
         if self.left {
             self.count("hold", Reason::Foreign);
             return Ok(self.view(factor, Reason::Foreign, None));

@@ -176,3 +176,25 @@ fn a_record_that_comes_late_is_nobody_elses_doing() {
     assert_eq!(turn(&mut watermarks, &mut journal, 12), Reason::DirectReclaim);
     assert_ne!(host.factor(), "10");
 }
+
+/// Kind 8: somebody else has set it, and the disk is too slow to forget the record.
+#[test]
+fn what_somebody_else_has_set_stays_theirs_on_a_disk_that_is_slow() {
+    let host = Host::new();
+    let (mut watermarks, mut journal) = host.watermarks();
+    let disk = SlowDisk::default();
+    let turn = |watermarks: &mut Watermarks, journal: &mut Journal, seconds| {
+        watermarks.turn(journal, Some(&settings()), at(seconds)).unwrap().reason
+    };
+    turn(&mut watermarks, &mut journal, 0);
+    host.stall(100);
+    assert_eq!(turn(&mut watermarks, &mut journal, 6), Reason::DirectReclaim);
+    fs::write(host.tree.path().join(knob::PATH), "50\n").unwrap();
+    journal.wait_at_most(Duration::ZERO, Some(disk.hook()));
+    assert_eq!(turn(&mut watermarks, &mut journal, 12), Reason::Failed);
+    disk.let_through(8);
+    SlowDisk::settle(&mut journal);
+    host.stall(100);
+    assert_eq!(turn(&mut watermarks, &mut journal, 18), Reason::Foreign);
+    assert_eq!(host.factor(), "50");
+}

@@ -154,7 +154,12 @@ impl Case<'_> {
     fn settle(&self, state: &mut CgroupState) {
         let footprint = self.cgroup.memory.footprint();
         state.worth.anon.settle_by_staying(footprint, self.elapsed);
-        state.worth.file.settle_by_cost(footprint, self.value_of_file(state), self.elapsed);
+        // Where a read has no known cost, as on NFS or without the io controller, all that is known is what stays.
+        if state.reads.per_page().is_some() {
+            state.worth.file.settle_by_cost(footprint, self.value_of_file(state), self.elapsed);
+        } else {
+            state.worth.file.settle_by_staying(footprint, self.elapsed);
+        }
     }
 
     /// Where memory of which age belongs at the price of now, and with it from which age on it may leave DRAM.

@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use lowtide_core::{
-    Action, Budgets, Bytes, Decision, HostObservation, Limits, Lines, Mode, Observation, Policy, Ratio, Slo,
-    State, Stored, Tier, TierKind, TierRules, confinement::Ways, savings::Origin, tick,
+    Action, BlockReads, Budgets, Bytes, Decision, HostObservation, Limits, Lines, Mode, Observation, Policy,
+    Ratio, Slo, State, Stored, Tier, TierKind, TierRules, confinement::Ways, savings::Origin, tick,
 };
 
-use crate::tenant::Tenant;
+use crate::tenant::{self, Tenant};
 
 /// Tenants live in steps of this, so that a stall is not felt all at once at the tick.
 const STEP: Duration = Duration::from_millis(500);
+/// Of a solid-state disk, whatever is read.
+const READ: Duration = Duration::from_micros(160);
 
 pub(crate) struct Server {
     pub(crate) tenants: Vec<Tenant>,
@@ -80,6 +82,12 @@ impl Server {
         }
     }
 
+    /// Of everybody on the host: 100 a second.
+    fn block_reads(&self) -> BlockReads {
+        let count = 100 * self.now.as_secs();
+        BlockReads { count, time: READ * u32::try_from(count).unwrap_or(u32::MAX) }
+    }
+
     fn swap_used(&self) -> Bytes {
         self.tenants.iter().map(Tenant::in_swap).sum()
     }
@@ -95,7 +103,7 @@ impl Server {
             zones: Vec::new(),
             kswapd: None,
             swap_total: None,
-            reads: [].into(),
+            reads: [(tenant::DEVICE.into(), self.block_reads())].into(),
             added_latency: [].into(),
             tiers: vec![Tier {
                 kind: TierKind::Zram,

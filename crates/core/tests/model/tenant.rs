@@ -3,13 +3,16 @@
 use std::{sync::Arc, time::Duration};
 
 use lowtide_core::{
-    ByType, Bytes, CgroupId, CgroupObservation, Confinement, Effect, Memory, MemoryStat, Ratio, Scope, Stall,
+    ByType, Bytes, CgroupId, CgroupObservation, Confinement, Effect, IoReads, Memory, MemoryStat, Ratio,
+    Scope, Stall,
     reading::{Cohort, Reading, Resolution, Source},
 };
 
 use crate::pages::{Class, Lot, Reclaim};
 
 const PAGE: Bytes = Bytes::pages(1);
+/// What page cache is read from.
+pub(crate) const DEVICE: &str = "8:0";
 
 /// One tenant. Counters are cumulative, as the kernel's.
 #[derive(Debug, Clone)]
@@ -27,6 +30,10 @@ pub(crate) struct Tenant {
     pub(crate) faulted: Bytes,
     /// Of that, page cache.
     faulted_file: Bytes,
+    /// In so many reads.
+    reads: u64,
+    /// Whether the kernel tells of them (`io.stat`).
+    pub(crate) tells_reads: bool,
     /// Of one processor, the share that it is busy.
     pub(crate) busy: Ratio,
     processor_time: Duration,
@@ -53,6 +60,8 @@ impl Tenant {
             trigger: Duration::from_millis(150),
             faulted: Bytes::ZERO,
             faulted_file: Bytes::ZERO,
+            reads: 0,
+            tells_reads: true,
             busy: Ratio::percent(50.0),
             processor_time: Duration::ZERO,
             stalled: Duration::ZERO,
@@ -97,6 +106,7 @@ impl Tenant {
             faulted += back;
             if lot.file {
                 self.faulted_file += back;
+                self.reads += u64::from(!back.is_zero());
             }
         }
         self.faulted += faulted;
@@ -147,7 +157,7 @@ impl Tenant {
             memory: self.memory(),
             confined: Confinement::default(),
             processor_time: Some(self.processor_time),
-            reads: [].into(),
+            reads: self.tells_reads.then(|| (DEVICE.into(), self.reads())).into_iter().collect(),
             memory_pressure: stall,
             io_pressure: self.psi.then_some(Stall::default()),
             alarm: self.psi && self.stalled.saturating_sub(before) >= self.trigger,
@@ -191,6 +201,10 @@ impl Tenant {
             left: None,
             touched: None,
         }));
+    }
+
+    fn reads(&self) -> IoReads {
+        IoReads { count: self.reads, size: self.faulted_file }
     }
 
     fn memory(&self) -> Memory {

@@ -9,8 +9,9 @@ use crate::guest::{Cgroup, Daemon, NullBlock, Tenant, Zram, knobs, report};
 use crate::machine::Machine;
 use crate::outcome::Outcome;
 use crate::size::{MIB, mib};
+use crate::tenant::pages::Places;
 use crate::tenant::report::{Report, rate};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -119,6 +120,7 @@ impl Run {
 fn judge(outcome: &Outcome) -> Result<()> {
     let runs: Vec<Run> = outcome.all("run")?;
     let mut verdict = Verdict::default();
+    ensure!(runs.len() == RUNS.len(), "{} runs of {} ended", runs.len(), RUNS.len());
     let nobody = runs.iter().find(|run| run.name == "nobody").context("there is no run without a daemon")?;
     println!("{:<8} {:>9} {:>7} {:>7} {:>7} {:>7}  MiB", "", "part", "DRAM", "node", "zram", "disk");
     for run in &runs {
@@ -141,6 +143,18 @@ fn judge(outcome: &Outcome) -> Result<()> {
         let kept = run.rate() / nobody.rate();
         verdict.expect(kept >= 0.99, format!("{}: {kept:.4} of the operations per busy second", run.name));
     }
+    // In one run or the other: when memory goes on from a tier is for its price to say.
+    let most = |of: fn(Places) -> u64| {
+        let parts =
+            |run: &Run| run.end.truth.as_ref().map(|truth| [truth.warm, truth.cold]).unwrap_or_default();
+        mib(runs.iter().flat_map(parts).map(of).max().unwrap_or_default())
+    };
+    let tiers = [most(|part| part.slow), most(|part| part.swapped - part.sunk), most(|part| part.sunk)];
+    let [node, zram, disk] = tiers;
+    verdict.expect(
+        tiers.iter().all(|most| *most >= 1.0),
+        format!("at most {node:.1} MiB on the node, {zram:.1} in zram, {disk:.1} on the disk: each is used"),
+    );
     println!("kernel {}, {:.0} s on the wall", outcome.kernel, outcome.wall.as_secs_f64());
     verdict.finish()
 }

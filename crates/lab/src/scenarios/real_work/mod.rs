@@ -54,14 +54,14 @@ pub(super) const LONG: Scenario = Scenario {
 
 pub(super) const IN_ORDER: Scenario = Scenario {
     name: "real_work_in_order",
-    about: "real_work with redis' keys set in the order of their popularity: those that share a page are alike",
+    about: "real_work with keys set and files read in the order of their popularity: those that share a page are alike, and the hot ones were first",
     guest: || run(&Variant { order: Order::Popularity, ..Variant::SHORT }),
     ..SCENARIO
 };
 
 pub(super) const LONG_IN_ORDER: Scenario = Scenario {
     name: "real_work_long_in_order",
-    about: "real_work_long with redis' keys set in the order of their popularity",
+    about: "real_work_long with keys set and files read in the order of their popularity",
     guest: || run(&Variant { order: Order::Popularity, ..Variant::LONG }),
     ..LONG
 };
