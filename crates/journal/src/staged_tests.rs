@@ -3,52 +3,32 @@
 use std::{
     collections::HashSet,
     path::{Path, PathBuf},
-    sync::{Arc, Condvar, Mutex},
     time::Duration,
 };
 
 use lowtide_core::CgroupId;
 use lowtide_kernfs::Root;
+use lowtide_testing::SlowDisk;
 
-use crate::{BeforeWrite, CgroupKnob, FILE_NAME, Journal};
-
-/// So many writes are let through; the others hang.
-#[derive(Clone, Default)]
-struct Gate(Arc<(Mutex<u32>, Condvar)>);
-
-impl Gate {
-    fn hook(&self) -> BeforeWrite {
-        let Self(gate) = self.clone();
-        Arc::new(move || {
-            let (open, changed) = &*gate;
-            let mut open = changed.wait_while(open.lock().unwrap(), |open| *open == 0).unwrap();
-            *open -= 1;
-        })
-    }
-
-    fn let_through(&self, writes: u32) {
-        *self.0.0.lock().unwrap() += writes;
-        self.0.1.notify_all();
-    }
-}
+use crate::{CgroupKnob, FILE_NAME, Journal};
 
 struct Bench {
     state: tempfile::TempDir,
     root: Root,
     _tree: tempfile::TempDir,
-    gate: Gate,
+    disk: SlowDisk,
 }
 
 impl Bench {
     fn new() -> Self {
         let tree = tempfile::tempdir().unwrap();
         let root = Root::open(tree.path()).unwrap();
-        Self { state: tempfile::tempdir().unwrap(), root, _tree: tree, gate: Gate::default() }
+        Self { state: tempfile::tempdir().unwrap(), root, _tree: tree, disk: SlowDisk::default() }
     }
 
     fn journal(&self, patience: Duration) -> Journal {
         let mut journal = Journal::open(self.state.path(), &self.root).unwrap();
-        journal.wait_at_most(patience, Some(self.gate.hook()));
+        journal.wait_at_most(patience, Some(self.disk.hook()));
         journal
     }
 
@@ -80,7 +60,7 @@ fn a_disk_that_hangs_keeps_nobody_and_nothing_counts_as_recorded() {
     assert!(journal.records().is_empty() && journal.late_by().is_some());
     assert!(!bench.state.path().join(FILE_NAME).exists());
     // It answers again: both are there, after two writes.
-    bench.gate.let_through(2);
+    bench.disk.let_through(2);
     until_there(&mut journal, |journal| journal.note(Path::new("a"), "1", "2"));
     until_there(&mut journal, |journal| journal.note(Path::new("b"), "1", "2"));
     assert_eq!(bench.on_disk(), [Path::new("a"), Path::new("b")]);
@@ -90,7 +70,7 @@ fn a_disk_that_hangs_keeps_nobody_and_nothing_counts_as_recorded() {
 #[test]
 fn a_disk_that_answers_is_waited_for() {
     let bench = Bench::new();
-    bench.gate.let_through(2);
+    bench.disk.let_through(2);
     let mut journal = bench.journal(LONG);
     journal.note(Path::new("a"), "1", "2").unwrap();
     assert_eq!(bench.on_disk(), [Path::new("a")]);
@@ -104,13 +84,13 @@ fn a_disk_that_answers_is_waited_for() {
 #[test]
 fn what_is_on_its_way_out_does_not_count() {
     let bench = Bench::new();
-    bench.gate.let_through(1);
+    bench.disk.let_through(1);
     let mut journal = bench.journal(LONG);
     journal.note(Path::new("a"), "1", "2").unwrap();
     journal.grant(Duration::ZERO);
     assert!(journal.forget(&HashSet::from(["a".into()])).unwrap_err().is_late());
     assert!(journal.note(Path::new("a"), "1", "2").unwrap_err().is_late());
-    bench.gate.let_through(2);
+    bench.disk.let_through(2);
     until_there(&mut journal, |journal| journal.note(Path::new("a"), "1", "2"));
     assert_eq!(bench.on_disk(), [Path::new("a")]);
 }
@@ -119,12 +99,12 @@ fn what_is_on_its_way_out_does_not_count() {
 #[test]
 fn what_a_knob_may_hold_is_known_though_its_record_came_late() {
     let bench = Bench::new();
-    bench.gate.let_through(1);
+    bench.disk.let_through(1);
     let mut journal = bench.journal(LONG);
     journal.note(Path::new("a"), "1", "2").unwrap();
     journal.grant(Duration::ZERO);
     assert!(journal.note(Path::new("a"), "2", "3").unwrap_err().is_late());
-    bench.gate.let_through(2);
+    bench.disk.let_through(2);
     until_there(&mut journal, |journal| journal.note(Path::new("a"), "2", "4"));
     let record = &Journal::open(bench.state.path(), &bench.root).unwrap().records()[0].clone();
     assert!(record.is_ours("2") && record.is_ours("4") && record.original == "1", "{record:?}");
@@ -144,7 +124,7 @@ fn one_who_asks_for_something_else_each_time_holds_up_nobody() {
     let mut value = 0;
     until_there(&mut journal, |journal| {
         value += 1;
-        bench.gate.let_through(1);
+        bench.disk.let_through(1);
         let _ = journal.note_cgroups(&[knob(value)]);
         journal.note(Path::new("b"), "1", "2")
     });
@@ -153,13 +133,13 @@ fn one_who_asks_for_something_else_each_time_holds_up_nobody() {
 #[test]
 fn a_disk_that_is_tried_is_tried_by_the_next_time() {
     let bench = Bench::new();
-    bench.gate.let_through(1);
+    bench.disk.let_through(1);
     let mut journal = bench.journal(LONG);
     journal.note(Path::new("a"), "1", "2").unwrap();
     journal.grant(Duration::ZERO);
     assert!(journal.check().unwrap_err().is_late());
     assert!(journal.check().unwrap_err().is_late());
-    bench.gate.let_through(2);
+    bench.disk.let_through(2);
     until_there(&mut journal, Journal::check);
 }
 
@@ -169,12 +149,12 @@ fn what_a_late_write_fails_with_is_told_to_who_asks_again() {
     let mut journal = bench.journal(Duration::ZERO);
     assert!(journal.note(Path::new("a"), "1", "2").unwrap_err().is_late());
     std::fs::create_dir(bench.state.path().join("journal.new")).unwrap();
-    bench.gate.let_through(1);
+    bench.disk.let_through(1);
     while journal.late_by().is_some() {
         std::thread::yield_now();
     }
     journal.grant(LONG);
-    bench.gate.let_through(1);
+    bench.disk.let_through(1);
     let error = journal.note(Path::new("a"), "1", "2").unwrap_err();
     assert!(!error.is_late() && error.to_string().contains("cannot write"), "{error}");
 }

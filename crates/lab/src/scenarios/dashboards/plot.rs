@@ -1,6 +1,6 @@
 //! A dashboard as one SVG: a plot for each panel.
 
-use super::panels::Panel;
+use super::panels::{Panel, Target};
 use crate::guest::prometheus::Curve;
 use anyhow::{Result, anyhow};
 use plotters::coord::Shift;
@@ -10,17 +10,6 @@ const PANEL: (u32, u32) = (600, 260);
 const COLUMNS: usize = 2;
 const FONT: (&str, u32) = ("sans-serif", 12);
 const TITLE: (&str, u32) = ("sans-serif", 15);
-/// Told apart by those who do not see all colours, too (Okabe and Ito).
-const COLOURS: [RGBColor; 8] = [
-    RGBColor(0, 114, 178),
-    RGBColor(213, 94, 0),
-    RGBColor(0, 158, 115),
-    RGBColor(204, 121, 167),
-    RGBColor(86, 180, 233),
-    RGBColor(230, 159, 0),
-    RGBColor(0, 0, 0),
-    RGBColor(150, 150, 150),
-];
 /// More than these are left out of a legend.
 const NAMED: usize = 8;
 /// A line of the legend, as a share of the plot's height.
@@ -55,9 +44,11 @@ pub(super) fn dashboard<'a>(panels: &[Panel], curves: impl Fn(usize, &str) -> &'
 
 fn lines<'a>(panel: &Panel, curves: impl Fn(&str) -> &'a [Curve]) -> Vec<Line> {
     let (unit, _) = panel.unit();
-    let of = |target: &super::panels::Target| -> Vec<Line> {
-        let start = |curve: &Curve| curve.points.first().map_or(f64::MAX, |(at, _)| *at);
-        let begin = curves(&target.expr).iter().map(start).fold(f64::MAX, f64::min);
+    // One beginning for all queries of a panel: a rate has its first point later than what it is the rate of.
+    let starts =
+        panel.targets.iter().flat_map(|target| curves(&target.expr)).filter_map(|curve| curve.points.first());
+    let begin = starts.map(|(at, _)| *at).fold(f64::MAX, f64::min);
+    let of = |target: &Target| -> Vec<Line> {
         let line = |curve: &Curve| Line {
             name: target.called(|label| curve.labels.get(label).cloned().unwrap_or_default()),
             points: curve.points.iter().map(|(at, value)| ((at - begin) / 60.0, value / unit)).collect(),
@@ -85,11 +76,11 @@ fn draw(area: &Area<'_>, panel: &Panel, lines: &[Line]) -> Result<(), Box<dyn st
     let mut mesh = chart.configure_mesh();
     mesh.x_labels(6).max_light_lines(1).y_desc(unit).label_style(FONT);
     mesh.x_label_formatter(&|minutes| format!("{minutes:.0} min")).draw()?;
-    for (index, (line, colour)) in lines.iter().zip(COLOURS.iter().cycle()).enumerate() {
+    for (index, line) in lines.iter().enumerate() {
+        let colour = Palette99::pick(index).to_rgba();
         let drawn =
             chart.draw_series(LineSeries::new(line.points.iter().copied(), colour.stroke_width(2)))?;
         if !line.name.is_empty() && index < NAMED {
-            let colour = *colour;
             drawn
                 .label(line.name.clone())
                 .legend(move |(x, y)| PathElement::new(vec![(x, y), (x + 14, y)], colour.stroke_width(2)));
