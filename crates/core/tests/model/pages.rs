@@ -104,6 +104,17 @@ pub(crate) struct Reclaim {
     pub(crate) generation: Duration,
     /// Share of each request that is taken without regard to age.
     pub(crate) error: Ratio,
+    /// Of what looks the same, in which order it goes.
+    pub(crate) order: Order,
+}
+
+/// In which order lots go that look equally old.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Order {
+    /// A part of each.
+    Even,
+    /// The first first, as from an MGLRU generation that came to be in the order of their first touch.
+    First,
 }
 
 impl Reclaim {
@@ -121,7 +132,10 @@ impl Reclaim {
         let mut taken = blind;
         let same_age = |a: &&mut Lot, b: &&mut Lot| self.generation_of(a, now) == self.generation_of(b, now);
         for generation in lots.chunk_by_mut(same_age) {
-            taken += take_evenly(generation, amount - taken);
+            taken += match self.order {
+                Order::Even => take_evenly(generation, amount - taken),
+                Order::First => take_in_order(generation, amount - taken),
+            };
         }
         taken
     }
@@ -145,6 +159,10 @@ fn take_evenly(lots: &mut [&mut Lot], amount: Bytes) -> Bytes {
         taken += part;
     }
     taken
+}
+
+fn take_in_order(lots: &mut [&mut Lot], amount: Bytes) -> Bytes {
+    lots.iter_mut().fold(Bytes::ZERO, |taken, lot| taken + lot.take((amount - taken).whole_pages()))
 }
 
 /// A number that looks as if it had nothing to do with `state` (the step of SplitMix64).

@@ -6,7 +6,7 @@ use std::{fmt::Write, time::Duration};
 use lowtide_core::{Action, Bytes, Decision, Mode, Policy, Ratio, Reason};
 
 use crate::{
-    pages::{Class, Lot, Reclaim},
+    pages::{Class, Lot, Order, Reclaim},
     server::{Server, policy_of_the_issue},
     tenant::Tenant,
 };
@@ -16,13 +16,16 @@ const MINUTE: Duration = Duration::from_mins(1);
 /// Kernels from one that orders pages well to one that hardly does: generations of 2, 10, 20 s; errors up to 3 %.
 fn kernels() -> impl Iterator<Item = Reclaim> {
     [2, 10, 20].into_iter().flat_map(|seconds| {
-        [0.0, 0.01, 0.03]
-            .map(|error| Reclaim { generation: Duration::from_secs(seconds), error: Ratio::new(error) })
+        [0.0, 0.01, 0.03].map(|error| Reclaim {
+            generation: Duration::from_secs(seconds),
+            error: Ratio::new(error),
+            order: Order::Even,
+        })
     })
 }
 
 fn well_ordered(error: f64) -> Reclaim {
-    Reclaim { generation: Duration::from_secs(2), error: Ratio::new(error) }
+    Reclaim { generation: Duration::from_secs(2), error: Ratio::new(error), order: Order::Even }
 }
 
 fn tenant(reclaim: Reclaim) -> Tenant {
@@ -63,7 +66,7 @@ fn curve(server: &mut Server) -> Ratio {
         let _ = write!(line, " {:>5}", server.tenants[0].cold_gone());
     }
     let Tenant { reclaim, faulted, stalled, .. } = &server.tenants[0];
-    let Reclaim { generation, error } = reclaim;
+    let Reclaim { generation, error, .. } = reclaim;
     let slo = server.policies[0].slo.promotion_rate;
     println!("slo {slo:?}/min, {generation:?}, error {error}:{line}; back {faulted}, stalled {stalled:?}");
     server.tenants[0].cold_gone()

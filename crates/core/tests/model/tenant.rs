@@ -8,7 +8,7 @@ use lowtide_core::{
     reading::{Cohort, Reading, Resolution, Source},
 };
 
-use crate::pages::{Class, Lot, Reclaim};
+use crate::pages::{Class, Lot, Order, Reclaim};
 
 const PAGE: Bytes = Bytes::pages(1);
 /// What page cache is read from.
@@ -54,7 +54,7 @@ impl Tenant {
             id: CgroupId(id),
             policy: 0,
             lots,
-            reclaim: Reclaim { generation: Duration::from_secs(2), error: Ratio::ZERO },
+            reclaim: Reclaim { generation: Duration::from_secs(2), error: Ratio::ZERO, order: Order::Even },
             fault: Duration::from_micros(40),
             psi: true,
             trigger: Duration::from_millis(150),
