@@ -111,6 +111,8 @@ pub(crate) struct CgroupState {
     pub(crate) sinking: Option<Sinking>,
     /// Some of it is to go past zswap now.
     pub(crate) wants_past_zswap: bool,
+    /// The host is about to run short, and this is one of those that are asked first.
+    pub(crate) asked_first: bool,
     /// What of it was swapped out at the last tick; nothing for one without processes, that nobody waits for.
     pub(crate) offloaded: Bytes,
     /// Part of the SLO was broken at the last tick: the price is lowered once per breach, not once per tick.
@@ -182,6 +184,7 @@ impl CgroupState {
             origins: Origins::default(),
             sinking: None,
             wants_past_zswap: false,
+            asked_first: false,
             offloaded: Bytes::ZERO,
             was_broken: false,
             calm_from: Duration::ZERO,

@@ -135,6 +135,8 @@ reasons! {
     OptedOut = 37, "opted_out", "left alone, as its owner has chosen: its user.lowtide_policy, or its pod's lowtide.io/policy, is off, which the policy allows";
     /// The host's own reclaim looks at much for little, near the watermarks.
     ScanPressure = 38, "scan_pressure", "free memory is low and the host's own reclaim does not keep up: anonymous memory stays, and requests for it are stopped";
+    /// The host is about to run short, and the cgroup has most memory that is cold.
+    RunningShort = 39, "running_short", "the host will be short of memory within a minute: those that have most cold memory are asked first, and for more at once";
 }
 
 /// What came of offloading one type of memory in the last minutes, as far as it is remembered: half of it for 2 min.

@@ -37,6 +37,9 @@ pub struct HostObservation {
     pub total: Bytes,
     /// Free memory (MemFree).
     pub free: Bytes,
+    /// What can be had without swapping (MemAvailable); `None` where the kernel does not tell.
+    #[serde(skip)]
+    pub available: Option<Bytes>,
     /// Sum of the zones' low watermarks, in /proc/zoneinfo.
     pub low_watermark: Option<Bytes>,
     /// Pages reclaimed by allocating tasks themselves since boot (`pgsteal_direct`), as bytes.

@@ -8,6 +8,7 @@ use crate::{
     observation::HostObservation,
     policy::Budgets,
     scan_pressure::{Guard, Seen},
+    shortage::Outlook,
     units::Bytes,
 };
 
@@ -22,6 +23,7 @@ const BURST: Duration = Duration::from_secs(10);
 pub(crate) struct HostHistory {
     distress: Vec<Distress>,
     guard: Guard,
+    outlook: Outlook,
     /// Swap-out that may still be asked for; fills at the budget's rate up to one minute's worth.
     swap_out_credit: Option<Bytes>,
     last: Option<Duration>,
@@ -42,6 +44,8 @@ pub(crate) struct Room {
     pub(crate) only_watch: Option<Reason>,
     /// No anonymous memory may go, and what is on its way is stopped.
     pub(crate) under_scan_pressure: bool,
+    /// What the host will be short of within a minute, and nobody was asked for yet.
+    pub(crate) missing: Bytes,
     /// No anonymous memory may go, from any cgroup.
     anonymous: Result<Bytes, Reason>,
     swap_out_credit: Bytes,
@@ -56,6 +60,7 @@ impl HostHistory {
         Room {
             only_watch: self.direct_reclaim_too_high(host, budgets, now).then_some(Reason::DirectReclaim),
             under_scan_pressure,
+            missing: self.outlook.observe(host, now),
             anonymous: anonymous_room(host, budgets, under_scan_pressure),
             swap_out_credit: self.refill(budgets, now),
             slow: host.slow_nodes().map(|nodes| nodes.free - nodes.total.scale(budgets.swap_reserve)),

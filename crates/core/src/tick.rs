@@ -19,6 +19,7 @@ use crate::{
     observation::{CgroupObservation, HostObservation, Observation},
     placement,
     policy::{Budgets, Policy},
+    room::BATCH,
     share::interleaved,
     state::State,
     units::Bytes,
@@ -81,11 +82,19 @@ pub fn tick(
     state.cgroups = remembered;
     state.turn = state.turn.wrapping_add(1);
     let paths: Vec<&str> = cases.iter().map(|case| &*case.cgroup.path).collect();
-    let mut decisions: Vec<_> = interleaved(&paths, state.turn)
+    let mut order = interleaved(&paths, state.turn);
+    if !room.missing.is_zero() {
+        let cold = |place: &usize| {
+            state.cgroups.get(&cases[*place].cgroup.id).map(|memory| cases[*place].long_idle(memory))
+        };
+        order.sort_by_cached_key(|place| std::cmp::Reverse(cold(place)));
+    }
+    let mut decisions: Vec<_> = order
         .into_iter()
         .filter_map(|place| {
             let case = &cases[place];
             let memory = state.cgroups.get_mut(&case.cgroup.id)?;
+            memory.asked_first = room.missing >= BATCH && case.long_idle(memory) >= BATCH;
             case.place(memory, &offers);
             memory.sinking = case.sinking(memory);
             let decision = case.decide(memory, &mut room);

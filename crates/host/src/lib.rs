@@ -62,6 +62,7 @@ impl Host {
         HostObservation {
             total: self.meminfo.total,
             free: self.meminfo.free,
+            available: self.meminfo.available,
             low_watermark: self.low_watermark,
             direct_reclaim: self.vmstat.direct_reclaim,
             allocation_stalls: self.vmstat.allocation_stalls,

@@ -98,10 +98,14 @@ pub(crate) struct Price {
     pub(crate) pressure: Ratio,
     /// The cgroup's memory, in DRAM and away.
     pub(crate) footprint: Bytes,
+    /// The host is about to run short.
+    pub(crate) scarce: bool,
 }
 
 /// What a GiB is worth at the full price, in multiples of the stall that the SLO accepts: with 0.1 % that is 32 s of stall an hour.
 const WORTH_OF_A_GIB: f64 = 9.0;
+/// Where memory runs short it is worth so many times as much.
+pub(crate) const SCARCE: Ratio = Ratio::new(4.0);
 /// What all of a cgroup is worth at the least.
 const WORTH_OF_ALL: f64 = 0.4;
 const GIB: Bytes = Bytes::mib(1024);
@@ -114,7 +118,8 @@ impl Price {
     pub(crate) fn per_page(self) -> f64 {
         let of_all = WORTH_OF_ALL * Bytes::pages(1).share_of(self.footprint).clamped().get();
         let of_a_gib = WORTH_OF_A_GIB * Bytes::pages(1).share_of(GIB).get();
-        self.share.get() * self.pressure.get() * of_all.max(of_a_gib)
+        let scarcity = if self.scarce { SCARCE } else { Ratio::ONE };
+        self.share.of(scarcity).get() * self.pressure.get() * of_all.max(of_a_gib)
     }
 }
 

@@ -28,7 +28,7 @@ fn rates() -> Rates {
 }
 
 fn price(share: f64) -> Price {
-    Price { share: Ratio::new(share), pressure: Ratio::percent(1.0 / 9.0), footprint: GIB }
+    Price { share: Ratio::new(share), pressure: Ratio::percent(1.0 / 9.0), footprint: GIB, scarce: false }
 }
 
 fn ages(ladder: &Ladder) -> Vec<Option<u64>> {

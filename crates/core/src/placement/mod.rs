@@ -4,14 +4,14 @@
 //! price `p`, in seconds of stall a second that a freed page is worth, it belongs where p·σ(t) − λ(a)·f(t) is greatest, DRAM
 //! being nothing. λ falls with age, so the answer is a ladder of ages.
 //!
-//! The price follows from the SLO: p = share × memory_pressure × 5 for each GiB (2/5 for all of a cgroup below 80 MiB). The share is
-//! the price that the feedback loop sets.
+//! The price follows from the SLO: p = share × memory_pressure × 9 for each GiB (2/5 for all of a cgroup below 46 MiB), four times as much while the host is
+//! about to run short. The share is the price that the feedback loop sets.
 
 mod ladder;
 mod offer;
 mod touches;
 
-pub(crate) use ladder::Price;
 pub use ladder::{Ladder, Rung};
+pub(crate) use ladder::{Price, SCARCE};
 pub(crate) use offer::{Offer, offers};
 pub(crate) use touches::{Rates, Touches};

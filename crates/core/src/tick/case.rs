@@ -53,7 +53,7 @@ impl Case<'_> {
             let may_go = waits.is_none() && figures.minute_left >= BATCH;
             state.wants_past_zswap = may_go && self.wants_past_zswap(state, room);
         }
-        let outcome = match waits {
+        let mut outcome = match waits {
             Some(Reason::WarmingUp) if !state.watch.is_ageing() => self.start_ageing(state, &figures, room),
             Some(reason) => {
                 state.credit = ByType::default();
@@ -63,6 +63,12 @@ impl Case<'_> {
         };
         if super::step::paced_by_price(&outcome) {
             state.pace.raise(harm.headroom.of(figures.accuracy), self.elapsed);
+        }
+        if let Ok(step) = &mut outcome
+            && state.asked_first
+        {
+            room.missing = room.missing - step.amount;
+            step.bound = if step.bound == Reason::Headroom { Reason::RunningShort } else { step.bound };
         }
         self.conclude(outcome, &figures)
     }
@@ -129,12 +135,14 @@ impl Case<'_> {
     fn share_of_price(&self, state: &CgroupState) -> Ratio {
         let used = state.slowdown.share().unwrap_or_default().over(self.policy.slo.slowdown);
         let left = used.complement();
-        state.pace.price().of(if left < LEAST_LEFT { LEAST_LEFT } else { left })
+        let price = if state.asked_first { Ratio::ONE } else { state.pace.price() };
+        price.of(if left < LEAST_LEFT { LEAST_LEFT } else { left })
     }
 
     fn price(&self, state: &CgroupState) -> Price {
         let footprint = self.cgroup.memory.footprint();
-        Price { share: self.share_of_price(state), pressure: self.policy.slo.memory_pressure, footprint }
+        let (share, pressure) = (self.share_of_price(state), self.policy.slo.memory_pressure);
+        Price { share, pressure, footprint, scarce: state.asked_first }
     }
 
     /// What a byte that is away is worth, in seconds of stall a second: of anonymous memory what its first tier frees of it.
@@ -201,7 +209,7 @@ impl Case<'_> {
 
     /// At the full price, which the loop comes to where nothing stands in its way.
     fn forecast(&self, state: &CgroupState, offers: &[Offer]) -> Option<Forecast> {
-        let full = Price { share: Ratio::ONE, ..self.price(state) };
+        let full = Price { share: Ratio::ONE, scarce: false, ..self.price(state) };
         let ladder = self.ladder(state, offers, full)?;
         let (offer, from) =
             offers.iter().find_map(|offer| Some((offer, ladder.rung(&offer.device)?.from?)))?;

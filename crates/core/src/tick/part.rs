@@ -140,6 +140,12 @@ impl Case<'_> {
         Some((from, state.tracker.idle(from)))
     }
 
+    /// Anonymous memory that has been idle for `cold_after`, whatever it is worth; nothing without an idle-age source.
+    pub(super) fn long_idle(&self, state: &CgroupState) -> Bytes {
+        let current = state.tracker.is_current(self.policy, self.now);
+        if current { self.without_the_last(state.tracker.idle(self.policy.cold_after)) } else { Bytes::ZERO }
+    }
+
     /// Not the last of what is idle: where the kernel runs out of old pages before it has what was asked for, it goes on with
     /// the next generation and does not stop in time (in the lab on 6.12: 6 MiB for the last 1.8, 4 of them in use).
     pub(super) fn without_the_last(&self, idle: Bytes) -> Bytes {

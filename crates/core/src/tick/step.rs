@@ -7,6 +7,7 @@ use crate::{
     effect::Scope,
     history::MINUTE,
     mode::Mode,
+    placement::SCARCE,
     room::{BATCH, Room},
     units::{Bytes, Ratio},
 };
@@ -108,6 +109,7 @@ impl Case<'_> {
         // Of a cgroup with next to no anonymous memory ages would tell nothing.
         let known = self.cold(state).is_some() || self.cgroup.memory.has_little_anonymous();
         let minutes = if known { minutes.of(KNOWN_COLD) } else { minutes };
+        let minutes = if state.asked_first { minutes.of(SCARCE) } else { minutes };
         // Where the kernel takes what it likes, as much as the worse of the two allows.
         let by_file = scope.is_file() || (scope == Scope::Any && figures.file.pace < figures.anon.pace);
         let gain = if by_file { figures.file } else { figures.anon };

@@ -1,9 +1,10 @@
 use std::time::Duration;
 
-use super::{
-    Factor, Marks, Reason, Seen, Settings, between::Between, marks::greatest, marks::loss, trend::Trend,
+use super::{Factor, Marks, Reason, Seen, Settings, between::Between, marks::greatest, marks::loss};
+use crate::{
+    trend::Trend,
+    units::{Bytes, Ratio},
 };
-use crate::units::{Bytes, Ratio};
 
 /// What one task reclaims at least each time that it has to (SWAP_CLUSTER_MAX, `try_to_free_pages`, mm/vmscan.c). Stalls times this is the
 /// direct reclaim, and not `pgsteal_direct`, which from 7.3 on counts cgroups at their own limits too.

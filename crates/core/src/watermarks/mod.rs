@@ -11,7 +11,6 @@ mod marks;
 mod reason;
 mod seen;
 mod settings;
-mod trend;
 
 pub use decide::{Controller, Decision, Figures};
 pub use factor::Factor;

@@ -92,6 +92,16 @@ impl Bench {
         self.seen.host.demotes = true;
     }
 
+    /// The host uses up `mib` MiB a second for a while, of which so much is free at the end.
+    pub(crate) fn uses_up(&mut self, mib: u64, free: Bytes) {
+        for _ in 0..8 {
+            let host = &mut self.seen.host;
+            host.available = host.available.map(|available| available - Bytes::mib(mib * INTERVAL.as_secs()));
+            host.zones[0].free = free;
+            self.tick();
+        }
+    }
+
     /// Without page cache, nothing but anonymous memory is asked for.
     pub(crate) fn without_page_cache(mut self) -> Self {
         for cgroup in &mut self.seen.cgroups {
@@ -147,6 +157,7 @@ fn host() -> HostObservation {
     HostObservation {
         total: Bytes::mib(16_000),
         free: Bytes::mib(8_000),
+        available: Some(Bytes::mib(9_000)),
         low_watermark: Some(Bytes::mib(50)),
         direct_reclaim: Some(Bytes::ZERO),
         allocation_stalls: None,

@@ -13,3 +13,4 @@ mod nodes;
 mod reasons;
 #[cfg(test)]
 mod sharing;
+mod shortage;

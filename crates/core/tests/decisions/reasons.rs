@@ -17,6 +17,14 @@ fn scan_pressure(bench: &mut Bench) {
     bench.seen.host.kswapd = Some(kswapd);
 }
 
+/// The host uses up what it has, and all of the tenant's anonymous memory is cold.
+fn running_short(bench: &mut Bench) {
+    let size = ByType { anon: Bytes::mib(600), file: Bytes::ZERO };
+    let cohort = Cohort { youngest: Duration::from_hours(1), oldest: None, size };
+    bench.cgroup().reading = Some(Arc::new(walked(bench.now, cohort)));
+    bench.uses_up(100, Bytes::mib(1_000));
+}
+
 /// What a decision amounts to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outcome {
@@ -137,6 +145,7 @@ const CASES: &[Case] = &[
     ),
     ("host short", |b| b.seen.host.free = Bytes::mib(50), TakesFile(Reason::LowWatermark)),
     ("scan pressure", scan_pressure, TakesFile(Reason::ScanPressure)),
+    ("about to run short", running_short, Takes(Scope::Anon, Reason::RunningShort)),
     (
         "kswapd works hard, and there is plenty of free memory",
         |b| {
@@ -368,6 +377,7 @@ fn numbers_and_names_are_an_interface() {
         (36, "held_out"),
         (37, "opted_out"),
         (38, "scan_pressure"),
+        (39, "running_short"),
     ];
     assert_eq!(listed, pinned);
 }

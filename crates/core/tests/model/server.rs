@@ -97,6 +97,7 @@ impl Server {
         HostObservation {
             total: Bytes::mib(4_000),
             free: Bytes::mib(2_000),
+            available: None,
             low_watermark: Some(Bytes::mib(20)),
             direct_reclaim: Some(Bytes::ZERO),
             allocation_stalls: None,

@@ -70,13 +70,22 @@ fn host() -> BoxedStrategy<HostObservation> {
     let can = (any::<bool>(), any::<bool>());
     let zones = prop::collection::vec(zone(), 0..3);
     let reclaim = (counter(), option::of(0_u64..3), zones, option::of(kswapd()));
-    (bytes(), bytes(), option::of(bytes()), reclaim, tiers, (reads(), added_latency()), can)
-        .prop_map(|(total, free, low_watermark, reclaim, tiers, (reads, added_latency), can)| {
+    (
+        bytes(),
+        (bytes(), option::of(bytes())),
+        option::of(bytes()),
+        reclaim,
+        tiers,
+        (reads(), added_latency()),
+        can,
+    )
+        .prop_map(|(total, (free, available), low_watermark, reclaim, tiers, (reads, added_latency), can)| {
             let (reclaim_takes_swappiness, demotes) = can;
             let (direct_reclaim, allocation_stalls, zones, kswapd) = reclaim;
             HostObservation {
                 total,
                 free,
+                available,
                 low_watermark,
                 direct_reclaim,
                 allocation_stalls,

@@ -41,6 +41,7 @@ mod root;
 mod sampled;
 mod scrape;
 mod shift;
+mod short;
 mod sides;
 mod slower;
 mod slower_ladder;
@@ -138,6 +139,7 @@ pub static BY_NAME: &[Scenario] = &[
     placement::ZSWAP,
     three_tiers::SCENARIO,
     storm::SCENARIO,
+    short::SCENARIO,
     kill::MANY,
     chaos::SCENARIO,
     chaos::CROWD,

@@ -1,4 +1,4 @@
-//! Where free memory goes.
+//! Where an amount of memory goes, by its last looks.
 
 use std::{collections::VecDeque, time::Duration};
 
@@ -9,33 +9,35 @@ const LOOKS: usize = 8;
 /// With fewer there is no trend: two points always lie on a line.
 const LEAST_LOOKS: usize = 4;
 
-/// Free memory at the last looks.
+/// An amount at the last looks.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Trend {
+pub(crate) struct Trend {
     looks: VecDeque<(Duration, Bytes)>,
 }
 
 impl Trend {
-    pub(super) fn add(&mut self, now: Duration, free: Bytes) {
+    pub(crate) fn add(&mut self, now: Duration, amount: Bytes) {
         if self.looks.len() == LOOKS {
             self.looks.pop_front();
         }
-        self.looks.push_back((now, free));
+        self.looks.push_back((now, amount));
     }
 
-    /// After the watermarks were moved kswapd moves free memory, and the looks before say nothing of what is to come.
-    pub(super) fn forget(&mut self) {
+    /// After the watermarks were moved kswapd moves free memory, and the looks before say nothing of what is
+    /// to come.
+    pub(crate) fn forget(&mut self) {
         self.looks.clear();
     }
 
     /// Time that the looks cover.
-    pub(super) fn span(&self) -> Duration {
+    pub(crate) fn span(&self) -> Duration {
         let at = |look: Option<&(Duration, Bytes)>| look.map(|(at, _)| *at).unwrap_or_default();
         at(self.looks.back()).saturating_sub(at(self.looks.front()))
     }
 
-    /// Bytes a second by which free memory falls, by the least squares over the looks; `None` where it rises, and with too few looks.
-    pub(super) fn fall(&self) -> Option<f64> {
+    /// Bytes a second by which it falls, by the least squares over the looks; `None` where it rises, and with
+    /// too few looks.
+    pub(crate) fn fall(&self) -> Option<f64> {
         if self.looks.len() < LEAST_LOOKS {
             return None;
         }
