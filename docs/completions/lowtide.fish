@@ -73,8 +73,10 @@ complete -c lowtide -n "__fish_lowtide_using_subcommand top" -l view -d 'What is
 tiers\t'Where offloaded pages can live'
 host\t'Memory, reclaim, zones'"
 complete -c lowtide -n "__fish_lowtide_using_subcommand top" -l interval -d 'From one look to the next, and what rates are over: 500ms, 2s, 1m; from 100ms to 1h' -r
+complete -c lowtide -n "__fish_lowtide_using_subcommand top" -l at -d 'One screen of what was so then, from the history, without the daemon: 03:00 for the last three o\'clock, "2h ago", 2026-11-27T03:00, or RFC 3339' -r
 complete -c lowtide -n "__fish_lowtide_using_subcommand top" -l config -d 'The host\'s configuration; policies are read from policies.d/*.yaml beside it too' -r -F
 complete -c lowtide -n "__fish_lowtide_using_subcommand top" -l socket -d 'The daemon\'s control socket, if it is not the one in the configuration' -r -F
+complete -c lowtide -n "__fish_lowtide_using_subcommand top" -l state-dir -d 'Where the history is, if the configuration cannot be read' -r -F
 complete -c lowtide -n "__fish_lowtide_using_subcommand top" -l root -d 'Read and write the kernel\'s files under this directory instead of / (for tests and fixtures)' -r -F
 complete -c lowtide -n "__fish_lowtide_using_subcommand top" -l once -d 'Print one screen as plain text, after two looks an interval apart, and exit'
 complete -c lowtide -n "__fish_lowtide_using_subcommand top" -l json -d 'As JSON, once'

@@ -152,8 +152,14 @@ pub struct TopOptions {
     /// Print one screen as plain text, after two looks an interval apart, and exit.
     #[arg(long)]
     pub once: bool,
+    /// One screen of what was so then, from the history, without the daemon: 03:00 for the last three o'clock, "2h ago",
+    /// 2026-11-27T03:00, or RFC 3339.
+    #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
+    pub at: Option<String>,
     #[command(flatten)]
     pub daemon: DaemonAddress,
+    #[command(flatten)]
+    pub history: HistoryPlace,
     /// As JSON, once.
     #[arg(long)]
     pub json: bool,

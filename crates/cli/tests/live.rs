@@ -127,7 +127,8 @@ fn the_history_tells_what_was_when_the_daemon_is_gone() {
     assert!(!live.lowtide(&["status"]).status.success());
     let explain = ["explain", "/web/api", "--at", "1s ago", "--json"];
     let report = ["report", "--since", "-1h", "--json"];
-    for (name, arguments) in [("explain_at", &explain[..]), ("report_since", &report)] {
+    let top = ["top", "--at", "1s ago", "--json"];
+    for (name, arguments) in [("explain_at", &explain[..]), ("report_since", &report), ("top", &top)] {
         against_schema(name, &live.json(arguments));
     }
     // It was in `observe`: what is in the captured swap is somebody else's.
@@ -137,6 +138,10 @@ fn the_history_tells_what_was_when_the_daemon_is_gone() {
     assert_eq!(told["cgroups"].as_array().unwrap().len(), 3);
     let then = live.told(&explain[..4]);
     assert!(then.starts_with("/web/api (policy web), ") && then.contains("  hold; reason "), "{then}");
+    let screen = live.told(&["top", "--at", "1s ago", "api"]);
+    assert!(screen.contains("from the history, of ") && screen.contains(": 3 tenants"), "{screen}");
+    assert!(screen.contains("/web/api") && !screen.contains("/web/db"), "{screen}");
+    assert_eq!(live.told(&["top", "--at", "1s ago", "--view", "tiers"]).matches("/dev/zram0").count(), 1);
     let page = live.root().join("report.html");
     assert_eq!(live.told(&["report", "--html", page.to_str().unwrap()]), "");
     let page = fs::read_to_string(page).unwrap();
@@ -163,6 +168,8 @@ fn what_the_history_cannot_tell_is_said() {
         (&["explain", "/web/api", "--at", "noon"][..], "`noon` is no time: write 03:00"),
         (&["explain", "/web/api", "--at", "2999-01-01"], "is to come"),
         (&["explain", "/web/api", "--at", "5d ago"], "no daemon kept watch at"),
+        (&["top", "--at", "5d ago"], "no daemon kept watch at"),
+        (&["top", "--at", "1s ago", "--state-dir", "/nowhere"], "/nowhere/history: there is no history"),
         (&["explain", "/web/ap", "--at", "1s ago"], "targets like it: /web/api"),
         (&["report", "--since", "1h ago", "--until", "2h ago"], "before it begins"),
         (

@@ -19,4 +19,4 @@ pub use html::html;
 pub use parts::{CgroupPart, Cost, GibHours, Part, Worth};
 pub use period::{Period, PeriodError};
 pub use series::{Curve, Series};
-pub use text::text;
+pub use text::{passed_over, text};

@@ -104,8 +104,8 @@ pub(crate) fn cost(period: &Period) -> String {
     )
 }
 
-/// A sentence, if anything was.
-pub(crate) fn passed_over(found: PassedOver) -> Option<String> {
+/// What of a history could not be read, as a sentence; `None` if nothing was lost.
+pub fn passed_over(found: PassedOver) -> Option<String> {
     let PassedOver { cut, wrong, nameless, foreign } = found;
     (cut + wrong + nameless + foreign > 0).then(|| {
         format!(

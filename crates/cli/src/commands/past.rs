@@ -8,8 +8,9 @@ use std::{
 use jiff::Zoned;
 use lowtide_cli::options::{DaemonAddress, HistoryPlace};
 use lowtide_core::escape::escaped_json;
+use lowtide_history::Minute;
 use lowtide_past::{
-    Period, html, text,
+    Period, html, passed_over, text,
     then::{self, Then},
     time,
 };
@@ -62,6 +63,13 @@ pub(crate) fn explain(cgroup: &str, at: &str, place: &Place, json: bool) -> anyh
     let told = if json { as_json(&then)? } else { then::text(&then) };
     output::print(&told)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The minute that a moment is in, and what of the history could not be read.
+pub(crate) fn minute(at: &str, place: &Place) -> anyhow::Result<(Minute, Option<String>)> {
+    let at = time::moment(at, &Zoned::now())?;
+    let (minute, lost) = then::minute(&place.directory, time::seconds(&at))?;
+    Ok((minute, passed_over(lost)))
 }
 
 pub(crate) fn report(

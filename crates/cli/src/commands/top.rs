@@ -14,12 +14,13 @@ use lowtide_daemon::control::{self, AskError, Request};
 use lowtide_kernfs::Root;
 use lowtide_top::{
     draw,
+    model::Model,
     screen::{Screen, Sort, View},
     shell::{self, Ask, Ended, Source},
 };
 use lowtide_view::Shown;
 
-use super::daemon::Place;
+use super::{daemon::Place, past};
 use crate::output;
 
 /// Where nobody says how wide the terminal is.
@@ -29,6 +30,12 @@ const BY_SIGNAL: i32 = 128;
 
 pub(crate) fn run(root: &Path, options: &TopOptions) -> anyhow::Result<ExitCode> {
     let screen = screen(options);
+    if let Some(at) = &options.at {
+        let (minute, lost) = past::minute(at, &past::Place::of(&options.daemon, &options.history)?)?;
+        let mut model = Model::recorded(&minute);
+        model.problems.extend(lost);
+        return print(model, &screen, options);
+    }
     let source = source(root, options)?;
     if options.once || options.json {
         return once(source, &screen, options);
@@ -45,6 +52,10 @@ pub(crate) fn run(root: &Path, options: &TopOptions) -> anyhow::Result<ExitCode>
 
 fn once(mut source: Source, screen: &Screen, options: &TopOptions) -> anyhow::Result<ExitCode> {
     let model = shell::twice(&mut source, options.interval)?;
+    print(model, &screen, options)
+}
+
+fn print(model: Model, screen: &Screen, options: &TopOptions) -> anyhow::Result<ExitCode> {
     if options.json {
         let text = lowtide_view::json::render(&screen.choose(model))?;
         output::print(&escaped_json(&text))?;

@@ -182,28 +182,43 @@ fn has(minute: &Minute, at: u64) -> bool {
     (begin.saturating_sub(SLACK)..=minute.end.saturating_add(SLACK)).contains(&at)
 }
 
+/// Reads the minute that `at` is in, in seconds since 1970, from the history in `directory`; and what of that could not be read.
+pub fn minute(directory: &Path, at: u64) -> Result<(Minute, PassedOver), ThenError> {
+    find(directory, at, |_, _| {})
+}
+
+/// The minute that `at` is in. `each` hears of every one, and whether it is that.
+fn find(
+    directory: &Path,
+    at: u64,
+    mut each: impl FnMut(&Minute, bool),
+) -> Result<(Minute, PassedOver), ThenError> {
+    let (mut found, mut kept) = (None::<Minute>, None::<(u64, u64)>);
+    let passed_over = read(directory, 0..=u64::MAX, |minute| {
+        let (first, last) = kept.unwrap_or((minute.end, minute.end));
+        kept = Some((first.min(minute.end), last.max(minute.end)));
+        let is_it = has(&minute, at) && found.is_none();
+        each(&minute, is_it);
+        if is_it {
+            found = Some(minute);
+        }
+    })?;
+    found.map(|minute| (minute, passed_over)).ok_or_else(|| ThenError::Nothing { at: time::shown(at), kept })
+}
+
 impl Then {
     /// Reads what the history in `directory` has of the cgroup `path` at `at`, in seconds since 1970.
     pub fn read(directory: &Path, path: &str, at: u64) -> Result<Self, ThenError> {
-        let (mut found, mut kept) = (None::<Minute>, None::<(u64, u64)>);
         let mut decisions = Vec::new();
-        let passed_over = read(directory, 0..=u64::MAX, |minute| {
-            let (first, last) = kept.unwrap_or((minute.end, minute.end));
-            kept = Some((first.min(minute.end), last.max(minute.end)));
-            let is_it = has(&minute, at) && found.is_none();
+        let (minute, passed_over) = find(directory, at, |minute, is_it| {
             if is_it || minute.end.saturating_add(BEFORE.as_secs()) >= at && minute.end <= at {
-                decisions.extend(decided(&minute, path));
-            }
-            if is_it {
-                found = Some(minute);
+                decisions.extend(decided(minute, path));
             }
         })?;
-        let shown = || time::shown(at);
-        let minute = found.ok_or_else(|| ThenError::Nothing { at: shown(), kept })?;
         let Some(tenant) = minute.tenants.iter().find(|tenant| &*tenant.path == path) else {
             return Err(ThenError::NoTarget {
                 path: escaped(path).into_owned(),
-                at: shown(),
+                at: time::shown(at),
                 near: near(&minute, path),
                 summed: minute.tenants.iter().any(|tenant| tenant.path.is_empty()),
             });

@@ -60,6 +60,9 @@ fn host(model: &Model) -> String {
         let used = total - free;
         parts.push(if total.is_zero() { "no swap".to_owned() } else { format!("swap {used} of {total}") });
     }
+    if host.pressure.is_empty() {
+        return parts.join(", ");
+    }
     let pressure =
         host.pressure.iter().map(|pressure| format!("{} {}", pressure.resource, share(pressure.some)));
     format!("{}; pressure: {}", parts.join(", "), pressure.collect::<Vec<_>>().join(", "))
@@ -75,6 +78,16 @@ fn daemon(model: &Model) -> (String, Mood) {
                 "daemon: {} tenants, net saved {sign}{saved}, itself {own}, up {}, {ticks} turns; idle ages: {ages}",
                 model.tenants.len(),
                 age(*uptime),
+            );
+            (told, Mood::Usual)
+        }
+        Informant::Recorded { begin, ticks, net_saved, own } => {
+            let sign = if *net_saved < 0 { "-" } else { "" };
+            let saved = Bytes::new(net_saved.unsigned_abs());
+            let told = format!(
+                "from the history, of {} in {ticks} turns: {} tenants, net saved {sign}{saved}, lowtide itself {own}",
+                age(Duration::from_secs(model.at.saturating_sub(*begin))),
+                model.tenants.len(),
             );
             (told, Mood::Usual)
         }

@@ -49,7 +49,7 @@ fn figures(tenant: &Tenant) -> Vec<String> {
             share(tenant.memory_pressure),
             share(tenant.io_pressure),
             rate(tenant.refaulted_per_second),
-            tenant.back_per_minute,
+            share(tenant.back_per_minute),
             percent(tenant.price)
         ),
         format!(

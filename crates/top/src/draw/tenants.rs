@@ -44,10 +44,13 @@ fn none(model: &Model, screen: &Screen, paper: Paper) -> Vec<Line<'static>> {
         Informant::Silent { .. } => {
             "Tenants are what the daemon's policies name: without it there are none to show.".to_owned()
         }
+        Informant::Recorded { .. } if model.tenants.is_empty() => "There was no target then.".to_owned(),
         Informant::Answers { .. } if model.tenants.is_empty() => {
             "No cgroup matches a policy: `lowtide check` shows the policies.".to_owned()
         }
-        Informant::Answers { .. } => format!("No tenant's path contains `{}`.", name(&screen.filter)),
+        Informant::Answers { .. } | Informant::Recorded { .. } => {
+            format!("No tenant's path contains `{}`.", name(&screen.filter))
+        }
     };
     wrap(&told, paper.width).into_iter().map(Line::raw).collect()
 }
@@ -111,7 +114,7 @@ fn row(tenant: &Tenant, kinds: &[TierKind], marked: Option<bool>) -> Row {
         stalls(tenant.memory_pressure),
         stalls(tenant.io_pressure),
         rate(tenant.refaulted_per_second).into(),
-        tenant.back_per_minute.to_string().into(),
+        share(tenant.back_per_minute).into(),
         percent(tenant.price).into(),
     ]);
     Row {

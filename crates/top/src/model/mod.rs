@@ -3,6 +3,7 @@
 mod host;
 mod looks;
 mod rate;
+mod recorded;
 mod tenants;
 mod tiers;
 
@@ -56,6 +57,17 @@ pub enum Informant {
         own: lowtide_core::Bytes,
         /// Where idle ages come from, if from anywhere.
         idle_ages: Option<String>,
+    },
+    /// Nobody was asked: it is a minute of the history.
+    Recorded {
+        /// Its first second, in seconds since 1970.
+        begin: u64,
+        /// Turns of the daemon in it.
+        ticks: u64,
+        /// Offloaded by lowtide, less what the tiers take for it, less the daemon itself. Bytes, may be negative.
+        net_saved: i64,
+        /// The daemon's memory.
+        own: lowtide_core::Bytes,
     },
     /// It does not: only what the kernel tells is shown.
     Silent {

@@ -15,7 +15,7 @@ const KEPT: usize = 120;
 /// A target of the daemon.
 #[derive(Debug, Clone, Serialize)]
 pub struct Tenant {
-    /// Inode of its cgroup.
+    /// Inode of its cgroup; zero from the history, which does not know it.
     pub id: u64,
     /// Path from the root of the cgroup tree.
     pub path: String,
@@ -40,7 +40,8 @@ pub struct Tenant {
     /// Bytes a second that came back, anonymous or page cache, between the daemon's last two turns; `None` until there are two.
     pub refaulted_per_second: Option<f64>,
     /// Faulted back in the last minute, as a share of the working set, as the SLO counts it.
-    pub back_per_minute: Ratio,
+    /// The history does not know it.
+    pub back_per_minute: Option<Ratio>,
     /// Today's price, a share of the fastest pace that the policy allows.
     pub price: Ratio,
     /// What was decided last.
@@ -173,7 +174,7 @@ impl Tenant {
             memory_pressure: now.stalls.memory_some,
             io_pressure: now.stalls.io_some,
             refaulted_per_second: per_second(refaulted(now), before.and_then(refaulted), over),
-            back_per_minute: figures.promotion_rate,
+            back_per_minute: Some(figures.promotion_rate),
             price: figures.price,
             decision: Decision::of(&now.decision),
             moments: VecDeque::new(),

@@ -84,7 +84,7 @@ impl Screen {
     #[must_use]
     pub fn view(&self, model: &Model) -> View {
         let most = match model.daemon {
-            Informant::Answers { .. } => View::Tenants,
+            Informant::Answers { .. } | Informant::Recorded { .. } => View::Tenants,
             Informant::Silent { .. } => View::Host,
         };
         self.view.unwrap_or(most)

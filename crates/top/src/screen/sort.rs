@@ -78,7 +78,7 @@ impl Sort {
             Self::Saved => tenant.net_saved.as_f64(),
             Self::Pressure => share(tenant.memory_pressure),
             Self::Refaults => tenant.refaulted_per_second.unwrap_or(-1.0),
-            Self::Back => tenant.back_per_minute.get(),
+            Self::Back => share(tenant.back_per_minute),
         };
         figure(b).total_cmp(&figure(a)).then_with(|| a.path.cmp(&b.path))
     }
