@@ -105,6 +105,7 @@ pub(crate) fn cost(period: &Period) -> String {
 }
 
 /// What of a history could not be read, as a sentence; `None` if nothing was lost.
+#[must_use]
 pub fn passed_over(found: PassedOver) -> Option<String> {
     let PassedOver { cut, wrong, nameless, foreign } = found;
     (cut + wrong + nameless + foreign > 0).then(|| {
