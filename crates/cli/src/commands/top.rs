@@ -52,7 +52,7 @@ pub(crate) fn run(root: &Path, options: &TopOptions) -> anyhow::Result<ExitCode>
 
 fn once(mut source: Source, screen: &Screen, options: &TopOptions) -> anyhow::Result<ExitCode> {
     let model = shell::twice(&mut source, options.interval)?;
-    print(model, &screen, options)
+    print(model, screen, options)
 }
 
 fn print(model: Model, screen: &Screen, options: &TopOptions) -> anyhow::Result<ExitCode> {
