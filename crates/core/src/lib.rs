@@ -46,6 +46,7 @@ mod swapoff;
 mod tick;
 pub mod tier;
 mod tier_rules;
+pub mod treatments;
 pub mod units;
 mod usual;
 mod watch;
