@@ -51,6 +51,7 @@ mod swap_full;
 mod thousand;
 mod three_tiers;
 mod tiers;
+mod treatments;
 mod verdict;
 mod watermarks;
 mod worst_case;
@@ -134,6 +135,7 @@ pub static BY_NAME: &[Scenario] = &[
     alerts::SCENARIO,
     dashboards::SCENARIO,
     watermarks::SCENARIO,
+    treatments::SCENARIO,
     placement::CXL,
     placement::ZSWAP,
     three_tiers::SCENARIO,
