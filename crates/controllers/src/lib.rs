@@ -12,6 +12,6 @@ pub use confine::{Confine, ways};
 pub use settings::{Settings, put_back};
 pub use treatments::{
     Around, CompactionRun, CompactionView, Counts, DyingView, End, KsmView, ReleaseStep, ThpDefragView,
-    Treatments, TreatmentsView,
+    Treatments, TreatmentsView, lacking,
 };
 pub use watermarks::{Reach, Watermarks, WatermarksView};

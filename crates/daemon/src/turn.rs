@@ -249,7 +249,7 @@ impl Loop {
     /// Requests that have not ended.
     #[cfg(test)]
     pub(crate) fn unfinished(&self) -> usize {
-        self.actuator.unfinished()
+        self.actuator.unfinished() + self.treatments.unfinished()
     }
 
     fn view(

@@ -22,8 +22,8 @@ fn compacting(text: &mut String, view: &CompactionView) -> Result {
     }
     if let Some(run) = &view.last_run {
         let (before, after) = (run.before.huge, run.after.huge);
-        write!(text, "{} runs, the last took {:.1} s, ", view.runs, run.took.as_secs_f64())?;
-        write!(text, "huge pieces {before} before and {after} after; ")?;
+        write!(text, "done so far: {}, the last in {:.1} s, ", view.runs, run.took.as_secs_f64())?;
+        write!(text, "with {before} in huge pieces before it and {after} after it; ")?;
     }
     writeln!(text, "{}", view.reason.sentence())
 }

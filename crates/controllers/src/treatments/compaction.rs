@@ -124,3 +124,8 @@ fn look(root: &Root) -> Result<CompactionSeen, Problem> {
                   CONFIG_COMPACTION; take `compaction` out of `treatments`";
     lowtide_host::fragmentation(root)?.ok_or(Problem::Missing { path: WHOLE_HOST, remedy })
 }
+
+/// Whether memory can be compacted here.
+pub(super) fn possible(root: &Root) -> Result<(), Problem> {
+    look(root).map(drop)
+}

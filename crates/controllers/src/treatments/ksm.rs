@@ -12,6 +12,7 @@ use super::{
     setting::{Held, Setting, Wanted},
 };
 
+const KEY: &str = "treatments.ksm";
 const NEEDS_6_8: &str = "KSM has an advisor since Linux 6.8, with CONFIG_KSM; take `ksm` out of `treatments`, or use a newer kernel";
 
 /// In this order: KSM does not run before its advisor says how fast. They are put back in the other one.
@@ -47,7 +48,7 @@ pub(super) struct Ksm {
 
 impl Ksm {
     pub(super) fn new(root: Root) -> Self {
-        let setting = Setting::new(root.clone(), "treatments.ksm", WANTED);
+        let setting = Setting::new(root.clone(), KEY, WANTED);
         Self { root, law: Law::default(), setting, said: Said::of(Treatment::Ksm) }
     }
 
@@ -84,9 +85,7 @@ impl Ksm {
 
     /// `None` where somebody else has set it.
     fn hold(&mut self, journal: &mut Journal, now: Duration) -> Result<Option<Merging>, Problem> {
-        let remedy = NEEDS_6_8;
-        let seen: KsmSeen = lowtide_host::ksm(&self.root)?
-            .ok_or(Problem::Missing { path: "sys/kernel/mm/ksm/general_profit", remedy })?;
+        let seen = look(&self.root)?;
         if self.setting.is_foreign(journal)? {
             return Ok(None);
         }
@@ -103,4 +102,16 @@ impl Ksm {
             Held::Foreign => None,
         })
     }
+}
+
+/// Whether KSM has what is needed here.
+pub(super) fn possible(root: &Root) -> Result<(), Problem> {
+    let setting = Setting::new(root.clone(), KEY, WANTED);
+    look(root)?;
+    WANTED.iter().try_for_each(|one| setting.read(one).map(drop))
+}
+
+fn look(root: &Root) -> Result<KsmSeen, Problem> {
+    let missing = Problem::Missing { path: "sys/kernel/mm/ksm/general_profit", remedy: NEEDS_6_8 };
+    lowtide_host::ksm(root)?.ok_or(missing)
 }

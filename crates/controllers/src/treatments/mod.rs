@@ -62,6 +62,27 @@ pub struct TreatmentsView {
     pub decisions: Counts,
 }
 
+/// What the settings ask for and this host lacks, each with what to do.
+#[must_use]
+pub fn lacking(root: &Root, settings: Settings) -> Vec<String> {
+    let looks: [(bool, Treatment, fn(&Root) -> Result<(), Problem>); 3] = [
+        (settings.compaction, Treatment::Compaction, compaction::possible),
+        (settings.ksm, Treatment::Ksm, ksm::possible),
+        (settings.thp_defrag, Treatment::ThpDefrag, thp_defrag::possible),
+    ];
+    let wanted = looks.into_iter().filter(|(is_on, ..)| *is_on);
+    let told = |(_, treatment, look): (bool, Treatment, fn(&Root) -> Result<(), Problem>)| {
+        look(root).err().map(|problem| format!("treatments.{treatment}: {problem}"))
+    };
+    let needs_pressure = settings.compaction || settings.dying_cgroups;
+    let no_pressure = (needs_pressure && strain::total(root).is_none()).then(|| {
+        "treatments: pressure on memory is not measured here (/proc/pressure/memory), so no moment is known to be calm: `psi=1` on the \
+         kernel's command line"
+            .to_owned()
+    });
+    wanted.filter_map(told).chain(no_pressure).collect()
+}
+
 /// The treatments' part of the daemon.
 #[derive(Debug)]
 pub struct Treatments {
@@ -106,6 +127,12 @@ impl Treatments {
         let Self { compaction, dying_cgroups, ksm, thp_defrag, .. } = self;
         let all = [&compaction.said, &dying_cgroups.said, &ksm.said, &thp_defrag.said];
         all.into_iter().filter_map(Said::problem).cloned().chain(self.work.hangs())
+    }
+
+    /// Pieces of work that have not ended: one at most.
+    #[must_use]
+    pub fn unfinished(&self) -> usize {
+        usize::from(self.work.is_unfinished())
     }
 
     /// Ends what is under way after what the kernel is doing just now.

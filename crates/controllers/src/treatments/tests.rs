@@ -443,3 +443,21 @@ fn what_is_recorded_is_enough_to_put_it_back() {
         (["0", "none", "1000"].map(str::to_owned), "always")
     );
 }
+
+#[test]
+fn what_a_host_lacks_is_known_before_the_start() {
+    let host = Host::new();
+    let root = Root::open(host.tree.path()).unwrap();
+    let all = Settings { compaction: true, dying_cgroups: true, ksm: true, thp_defrag: true };
+    assert_eq!(lacking(&root, all), Vec::<String>::new());
+    for file in ["proc/buddyinfo", "proc/pressure/memory", "sys/kernel/mm/ksm/advisor_mode", DEFRAG] {
+        fs::remove_file(host.tree.path().join(file)).unwrap();
+    }
+    let said = lacking(&root, all);
+    for (said, words) in
+        said.iter().zip(["CONFIG_COMPACTION", "since Linux 6.8", "transparent huge", "psi=1"])
+    {
+        assert!(said.contains(words), "{said}");
+    }
+    assert_eq!((said.len(), lacking(&root, Settings::default()).len()), (4, 0));
+}

@@ -12,6 +12,7 @@ use super::{
     setting::{Held, Setting, Wanted},
 };
 
+const KEY: &str = "treatments.thp_defrag";
 const NEEDS_THP: &str = "it is built without transparent huge pages; take `thp_defrag` out of `treatments`";
 const NEEDS_COMPACTION: &str = "it is built without CONFIG_COMPACTION; take `thp_defrag` out of `treatments`";
 
@@ -52,7 +53,7 @@ pub(super) struct ThpDefrag {
 
 impl ThpDefrag {
     pub(super) fn new(root: Root) -> Self {
-        let setting = Setting::new(root.clone(), "treatments.thp_defrag", WANTED);
+        let setting = Setting::new(root.clone(), KEY, WANTED);
         Self { root, law: Law::default(), setting, said: Said::of(Treatment::ThpDefrag) }
     }
 
@@ -97,8 +98,7 @@ impl ThpDefrag {
         if self.setting.is_foreign(journal)? {
             return Ok(None);
         }
-        let missing = Problem::Missing { path: "proc/sys/vm/compact_memory", remedy: NEEDS_COMPACTION };
-        let stalls = lowtide_host::compact_stalls(&self.root)?.ok_or(missing)?;
+        let stalls = stalls(&self.root)?;
         let was_always = self.setting.is_held() || self.setting.read(&WANTED[0])? == ALWAYS;
         let faults_compact = was_always && self.setting.read(&ENABLED)? == ALWAYS;
         let decision = self.law.decide(ThpSeen { stalls, faults_compact }, now);
@@ -111,4 +111,15 @@ impl ThpDefrag {
             Held::Foreign => None,
         })
     }
+}
+
+/// Whether there is anything to be set here.
+pub(super) fn possible(root: &Root) -> Result<(), Problem> {
+    Setting::new(root.clone(), KEY, WANTED).read(&WANTED[0])?;
+    stalls(root).map(drop)
+}
+
+fn stalls(root: &Root) -> Result<u64, Problem> {
+    let missing = Problem::Missing { path: "proc/sys/vm/compact_memory", remedy: NEEDS_COMPACTION };
+    lowtide_host::compact_stalls(root)?.ok_or(missing)
 }

@@ -54,6 +54,11 @@ impl Work {
         self.0.is_some()
     }
 
+    /// Whether something is under way that has no result yet.
+    pub(super) fn is_unfinished(&self) -> bool {
+        self.0.as_ref().is_some_and(|flight| flight.done.is_empty())
+    }
+
     /// Begins, unless something is under way.
     pub(super) fn start(&mut self, task: Task) {
         if self.is_busy() {
