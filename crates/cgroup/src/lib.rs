@@ -3,6 +3,7 @@
 //! [`Mount`] is where the hierarchy is, [`Mount::walk`] visits all of it, [`Cgroup`] is one directory held open: what
 //! is read and written through it belongs to that cgroup and to no other that took its path since.
 
+mod census;
 mod cgroup;
 mod cpu;
 mod error;
@@ -16,6 +17,7 @@ mod own;
 mod reclaim;
 mod walk;
 
+pub use census::{Census, parse_census};
 pub use cgroup::Cgroup;
 pub use cpu::parse_cpu_stat;
 pub use error::{Error, Result};

@@ -109,6 +109,54 @@ fn the_watermarks_are_adapted_shown_and_put_back() {
     assert_eq!(factor(), "12");
 }
 
+/// What needs a minute of pressure is in the controllers' own tests.
+#[test]
+fn treatments_are_shown_and_their_settings_put_back() {
+    let mut live = Live::new();
+    let put = |path: &str, text: &str| {
+        let path = live.root().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    for (file, text) in [
+        ("ksm/run", "0\n"),
+        ("ksm/advisor_mode", "none\n"),
+        ("ksm/pages_to_scan", "100\n"),
+        ("ksm/general_profit", "-64\n"),
+        ("ksm/full_scans", "0\n"),
+        ("transparent_hugepage/enabled", "always [madvise] never\n"),
+        ("transparent_hugepage/defrag", "always defer defer+madvise [madvise] never\n"),
+    ] {
+        put(&format!("sys/kernel/mm/{file}"), text);
+    }
+    put("proc/buddyinfo", "Node 0, zone Normal 9 9 9 9 9 9 9 9 9 9 9\n");
+    let run = live.root().join("sys/kernel/mm/ksm/run");
+    let runs = || fs::read_to_string(&run).unwrap().trim().to_owned();
+    assert_eq!(live.json(&["status", "--json"])["treatments"], Value::Null);
+    let text = fs::read_to_string(live.config()).unwrap();
+    let all = "{ compaction: true, dying_cgroups: true, ksm: advisor, thp_defrag: defer+madvise }";
+    fs::write(live.config(), format!("{text}treatments: {all}\n")).unwrap();
+    until("KSM runs", || runs() == "1");
+    let status = || live.json(&["status", "--json"]);
+    until("it is shown", || status()["treatments"]["compaction"]["reason"] == "not_fragmented");
+    let shown = status();
+    against_schema("status", &shown);
+    assert_eq!(shown["problems"], Value::Array(Vec::new()));
+    let reason = |treatment: &str| shown["treatments"][treatment]["reason"].as_str().unwrap().to_owned();
+    assert_eq!(
+        ["dying_cgroups", "ksm", "thp_defrag"].map(reason),
+        ["few_dying", "merging", "faults_do_not_compact"]
+    );
+    let told = live.told(&["status"]);
+    for line in
+        ["compaction: ", "dying cgroups: 0 beside ", "KSM: profit -64B, ", "huge pages: defrag is madvise"]
+    {
+        assert!(told.lines().any(|told| told.starts_with(line)), "{line}: {told}");
+    }
+    live.end();
+    assert_eq!(runs(), "0");
+}
+
 #[test]
 fn explain_tells_the_number_of_a_reason() {
     let told = Live::new().told(&["explain", "/web/api"]);

@@ -1,12 +1,17 @@
 //! What lowtide holds beside its reclaim requests, each with its own knobs: cgroups in the tiers of their policies, the host's
-//! kernel settings, what the balancer writes back from zram, and the host's watermarks.
+//! kernel settings, what the balancer writes back from zram, the host's watermarks, and treatments of what it loses to itself.
 
 mod balancer;
 mod confine;
 mod settings;
+mod treatments;
 mod watermarks;
 
 pub use balancer::{Balance, Ended, StoreView};
 pub use confine::{Confine, ways};
 pub use settings::{Settings, put_back};
+pub use treatments::{
+    Around, CompactionRun, CompactionView, Counts, DyingView, End, KsmView, ReleaseStep, ThpDefragView,
+    Treatments, TreatmentsView, lacking,
+};
 pub use watermarks::{Reach, Watermarks, WatermarksView};

@@ -160,7 +160,8 @@ fn set_up(root: &Root, state_dir: &Path, config: &Config) -> Result<(), SetupErr
     Ok(())
 }
 
-fn report(path: &Path, outcome: &Outcome, why: &str) {
+/// Says what became of a knob.
+pub(crate) fn report(path: &Path, outcome: &Outcome, why: &str) {
     let path = shown(path);
     match outcome {
         Outcome::Unchanged => tracing::debug!("/{path}: holds the value already ({why})"),

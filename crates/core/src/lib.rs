@@ -48,6 +48,7 @@ mod tick;
 pub mod tier;
 mod tier_rules;
 mod trend;
+pub mod treatments;
 pub mod units;
 mod usual;
 mod watch;

@@ -2,11 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use lowtide_core::{Reason, balancer, watermarks};
+use lowtide_core::{Reason, balancer, treatments, watermarks};
 
 const DOCS: &str = include_str!("../../../docs/how-it-decides.md");
 const BALANCER: &str = include_str!("../../../docs/balancer.md");
 const WATERMARKS: &str = include_str!("../../../docs/watermarks.md");
+const TREATMENTS: &str = include_str!("../../../docs/treatments.md");
 
 /// A line of the table: `| 4 | `name` | meaning | what to do |`.
 #[derive(Debug, PartialEq, Eq)]
@@ -61,4 +62,15 @@ fn so_have_the_watermarks() {
         .map(|reason| Row { number: *reason as u8, name: reason.name(), told: 2 })
         .collect();
     assert_eq!(rows, reasons, "docs/watermarks.md: a meaning and what to do for each, in order");
+}
+
+#[test]
+fn so_have_the_treatments() {
+    let section = TREATMENTS.split_once("\n## Reasons\n").unwrap().1;
+    let rows: Vec<_> = section.lines().filter_map(row).collect();
+    let reasons: Vec<_> = treatments::Reason::ALL
+        .iter()
+        .map(|reason| Row { number: *reason as u8, name: reason.name(), told: 2 })
+        .collect();
+    assert_eq!(rows, reasons, "docs/treatments.md: a meaning and what to do for each, in order");
 }

@@ -86,6 +86,7 @@ pub fn environment(root: &Path, config: &Config) -> Result<Vec<Finding>, Environ
     findings.extend(page_cache_alone(&root, &sight, &config.policies));
     findings.extend(impossible_tiers(root.path(), config));
     findings.extend(config.watermarks.as_ref().map(|settings| watermarks(&root, settings)));
+    findings.extend(lowtide_controllers::lacking(&root, config.treatments).into_iter().map(Finding::Error));
     Ok(findings)
 }
 

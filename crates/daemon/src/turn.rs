@@ -9,10 +9,10 @@ use std::{
 
 use lowtide_ages::{Sampler, Target};
 use lowtide_cgroup::{Cgroup, Error, Request};
-use lowtide_controllers::{Confine, Watermarks};
+use lowtide_controllers::{Around, Confine, Treatments, Watermarks};
 use lowtide_core::{
     Action, Bytes, CgroupId, CgroupObservation, Decision, Effect, HostObservation, Hotness, Mode,
-    Observation, Policy, Reason, Scope, State, Tier, escaped,
+    Observation, Policy, Ratio, Reason, Scope, State, Tier, escaped,
 };
 use lowtide_journal::Journal;
 use lowtide_kernfs::{Root, thread_cpu};
@@ -48,6 +48,7 @@ pub(crate) struct Loop {
     confine: Confine,
     devices: Devices,
     watermarks: Watermarks,
+    treatments: Treatments,
     stuck: StuckWatch,
     alarms: HashSet<CgroupId>,
     effects: HashMap<CgroupId, Vec<Effect>>,
@@ -99,6 +100,7 @@ impl Loop {
             confine: Confine::new(root.clone(), observer.mount().clone()),
             actuator: Actuator::new(root.clone()),
             watermarks: Watermarks::new(root.clone()),
+            treatments: Treatments::new(root.clone(), observer.mount().clone()),
             sampler: Sampler::new(root, observer.mount().clone(), state_dir),
             observer,
             triggers: Triggers::new(alarms),
@@ -165,8 +167,18 @@ impl Loop {
         self.forget_the_gone(&sight);
         self.ticks += 1;
         let watermarks = self.watermarks.turn(journal, config.watermarks.as_ref(), now);
+        let treatments = {
+            let around = Around {
+                own: self.observer.own(),
+                acting: &|| may_be_asked(&sight, &decisions, config, self.observer.takes_swappiness()),
+                takes_swappiness: self.observer.takes_swappiness(),
+            };
+            self.treatments.turn(journal, config.treatments, &around, now)
+        };
         let mut view = self.view(sight, carried, decisions, config, now);
         view.watermarks = watermarks;
+        view.treatments = treatments;
+        view.problems.extend(self.treatments.problems());
         view.problems.extend(self.watermarks.problem().map(|problem| format!("watermarks: {problem}")));
         view.tick_cpu = thread_cpu().unwrap_or_default().saturating_sub(cpu);
         view.tick_duration = begun.elapsed();
@@ -193,12 +205,13 @@ impl Loop {
     /// Stops every request after the chunk that is being written, and a look at idle ages after the walk.
     pub(crate) fn stop(&mut self) {
         self.actuator.stop_all();
+        self.treatments.stop();
         self.sampler.halt();
     }
 
     /// Knobs of the host that are held from turn to turn.
-    pub(crate) fn held(&self) -> Option<PathBuf> {
-        self.watermarks.held()
+    pub(crate) fn held(&self) -> impl Iterator<Item = PathBuf> {
+        self.watermarks.held().into_iter().chain(self.treatments.held())
     }
 
     /// From which age on the pages of every cgroup belong on `device`, as far as is known.
@@ -236,7 +249,7 @@ impl Loop {
     /// Requests that have not ended.
     #[cfg(test)]
     pub(crate) fn unfinished(&self) -> usize {
-        self.actuator.unfinished()
+        self.actuator.unfinished() + self.treatments.unfinished()
     }
 
     fn view(
@@ -420,6 +433,29 @@ fn sampled(sight: &Sight, config: &Config, state: &State) -> Vec<Target> {
         cgroup.populated && !cgroup.opted_out && !cgroup.memory.has_little_anonymous()
     };
     sight.seen.cgroups.iter().filter(worth_it).filter_map(target).collect()
+}
+
+/// Targets that page cache may be taken from for the sake of others: their policy acts, and they have headroom under its SLO.
+fn may_be_asked(
+    sight: &Sight,
+    decisions: &[Decision],
+    config: &Config,
+    takes_swappiness: bool,
+) -> HashSet<Arc<str>> {
+    let may = |cgroup: &CgroupObservation, decision: &Decision, policy: &Policy| {
+        // Without `swappiness=` the kernel may take anonymous memory as well.
+        let acts = policy.mode == Mode::Full || policy.mode == Mode::File && takes_swappiness;
+        let has_headroom = decision.reason != Reason::HeldOut && decision.figures.headroom > Ratio::ZERO;
+        acts && !cgroup.opted_out && has_headroom
+    };
+    let policies = config.policies.policies();
+    let targets = sight.seen.cgroups.iter().zip(decisions);
+    targets
+        .filter(|(cgroup, decision)| {
+            policies.get(cgroup.policy).is_some_and(|policy| may(cgroup, decision, policy))
+        })
+        .map(|(cgroup, _)| Arc::clone(&cgroup.path))
+        .collect()
 }
 
 /// The policy was changed to observe while a request was being written.

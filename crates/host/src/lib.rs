@@ -1,6 +1,8 @@
 //! The host: free memory, watermarks, reclaim, kswapd, processors by NUMA node.
 
 mod counters;
+mod fragmentation;
+mod ksm;
 mod kswapd;
 mod meminfo;
 mod processors;
@@ -16,6 +18,8 @@ use lowtide_core::{
 use lowtide_kernfs::{Files, Result, Root};
 
 pub use counters::{Counter, Counters, Unit};
+pub use fragmentation::{compact_stalls, fragmentation, free_pieces};
+pub use ksm::ksm;
 pub use kswapd::{Kswapd, Kswapds};
 pub use meminfo::Meminfo;
 pub use processors::Processors;

@@ -9,7 +9,7 @@ pub use crate::spelling::same;
 
 use crate::{
     journal::{Journal, JournalError, Record},
-    restorable,
+    restorable, spelling,
 };
 
 /// zram's limit and its switch begin with this.
@@ -160,10 +160,10 @@ fn is_limit(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name == WRITEBACK_LIMIT)
 }
 
-/// `None` where there is no such file, or its cgroup is gone.
+/// What it holds, of choices the one that is chosen; `None` where there is no such file, or its cgroup is gone.
 pub fn read(files: &impl Files, path: &Path) -> Result<Option<String>, String> {
     match files.read(path) {
-        Ok(text) => Ok(Some(text.trim().to_owned())),
+        Ok(text) => Ok(Some(spelling::held(&text).to_owned())),
         Err(error) if error.is_gone() => Ok(None),
         Err(error) => Err(error.to_string()),
     }

@@ -22,6 +22,7 @@ use crate::{
     source::{Source, Span},
     tier_rules,
     tiers::tiers,
+    treatments::treatments,
     watermarks::watermarks,
     whole_host::{self, Alone},
 };
@@ -41,6 +42,7 @@ pub(crate) fn host(raw: raw::Host) -> Config {
         budgets: budgets(raw.budgets.unwrap_or_default(), raw.holdout.unwrap_or_default()),
         balancer: raw.balancer.as_ref().map(balancer),
         watermarks: raw.watermarks.and_then(|raw| watermarks(&raw.value)),
+        treatments: treatments(&raw.treatments.unwrap_or_default()),
         tiers: tiers(raw.tiers.unwrap_or_default()),
         price: raw.price_per_gib_month.and_then(price),
         policies: PolicySet::default(),

@@ -1,6 +1,6 @@
 use std::{fmt, path::PathBuf, time::Duration};
 
-use lowtide_core::{Budgets, Ratio, balancer::Settings, watermarks};
+use lowtide_core::{Budgets, Ratio, balancer::Settings, treatments, watermarks};
 
 use crate::{History, HostTiers, Metrics, PolicySet};
 
@@ -27,6 +27,8 @@ pub struct Config {
     pub balancer: Option<Settings>,
     /// How the host's watermarks are adapted; `None` leaves them as they are.
     pub watermarks: Option<watermarks::Settings>,
+    /// What is treated of that which the host loses to itself.
+    pub treatments: treatments::Settings,
     /// What lowtide is asked to set up on the host.
     pub tiers: HostTiers,
     /// What DRAM costs, for the savings report; no money is shown without.
@@ -48,6 +50,7 @@ impl Default for Config {
             budgets: Budgets::default(),
             balancer: None,
             watermarks: None,
+            treatments: treatments::Settings::default(),
             tiers: HostTiers::default(),
             price: None,
             policies: PolicySet::default(),

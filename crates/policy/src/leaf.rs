@@ -291,6 +291,44 @@ impl JsonSchema for TierName {
     }
 }
 
+/// How KSM runs.
+#[derive(Debug, Clone, Copy, JsonSchema)]
+#[schemars(inline, rename_all = "lowercase", extend("x-allowed" = KsmChoice::ALLOWED))]
+pub(crate) enum KsmChoice {
+    Advisor,
+}
+
+impl Leaf for KsmChoice {
+    const ALLOWED: &'static str = "`advisor`: its scan-time advisor (Linux 6.8 and later) says how fast it works; leave the key out to leave KSM alone";
+
+    fn parse(text: &str) -> Result<Self, Refused> {
+        match text {
+            "advisor" => Ok(Self::Advisor),
+            _ => Err(format!("`{}` is no way to run KSM", units::short(text)).into()),
+        }
+    }
+}
+
+/// What page faults do.
+#[derive(Debug, Clone, Copy, JsonSchema)]
+#[schemars(inline, extend("x-allowed" = DefragChoice::ALLOWED))]
+pub(crate) enum DefragChoice {
+    #[schemars(rename = "defer+madvise")]
+    DeferMadvise,
+}
+
+impl Leaf for DefragChoice {
+    const ALLOWED: &'static str = "`defer+madvise`: page faults leave compaction to kcompactd, but where a program asked for huge pages; leave the key out \
+                                   to leave the setting alone";
+
+    fn parse(text: &str) -> Result<Self, Refused> {
+        match text {
+            "defer+madvise" => Ok(Self::DeferMadvise),
+            _ => Err(format!("`{}` is not set by lowtide", units::short(text)).into()),
+        }
+    }
+}
+
 /// What `metrics.listen` names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Place {

@@ -33,6 +33,7 @@ mod section;
 mod source;
 mod tier_rules;
 mod tiers;
+mod treatments;
 mod units;
 mod watermarks;
 mod whole_host;

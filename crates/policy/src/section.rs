@@ -27,6 +27,7 @@ pub(crate) const HOST: Section = Section {
         "holdout",
         "balancer",
         "watermarks",
+        "treatments",
         "tiers",
         "price_per_gib_month",
         "policies",
@@ -96,6 +97,13 @@ pub(crate) const WATERMARKS: Section = Section {
     home: "under `watermarks`",
     keys: &["adapt", "max_scale_factor", "available_loss", "protection"],
     example: "{ adapt: true }",
+};
+
+pub(crate) const TREATMENTS: Section = Section {
+    name: "`treatments`",
+    home: "under `treatments`",
+    keys: &["compaction", "dying_cgroups", "ksm", "thp_defrag"],
+    example: "{ compaction: true }",
 };
 
 pub(crate) const TIERS: Section = Section {
@@ -197,6 +205,7 @@ pub(crate) const ALL: &[&Section] = &[
     &HOLDOUT,
     &BALANCER,
     &WATERMARKS,
+    &TREATMENTS,
     &TIERS,
     &ZRAM,
     &SWAP,
@@ -209,12 +218,23 @@ pub(crate) const ALL: &[&Section] = &[
     &LINES,
 ];
 
+/// A treatment that there is not, and why.
+const NO_TREATMENT: (&str, &str) = (
+    "negative_dentries",
+    "no stock kernel frees names that do not exist and nothing else within a bound, as docs/treatments.md explains; remove the key, and \
+     see what `lowtide doctor` says of them",
+);
+
 /// Longer text is no misspelt key, and comparing it costs time.
 const MAX_KEY_CHARS: usize = 40;
 
 impl Section {
     /// What is wrong with `key`, which is not one of this section's.
     pub(crate) fn unknown(&self, key: &str) -> (String, String) {
+        let (refused, why) = NO_TREATMENT;
+        if self.name == TREATMENTS.name && key == refused {
+            return (format!("there is no treatment `{refused}`"), why.to_owned());
+        }
         let message = format!("unknown key `{}` in {}", crate::units::short(key), self.name);
         let help = match (self.similar(key), self.elsewhere(key)) {
             (Some(similar), _) => format!("did you mean `{similar}`? {}", self.allowed()),

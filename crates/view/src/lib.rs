@@ -13,6 +13,7 @@ mod shown;
 mod stuck;
 mod sums;
 pub mod table;
+mod treatments;
 mod view;
 
 pub use ledger::{Account, Entry, Ledger, WorkingSet};

@@ -5,6 +5,7 @@
 mod page;
 mod process;
 mod tenants;
+mod treatments;
 mod watermarks;
 
 use std::collections::BTreeMap;
@@ -48,6 +49,7 @@ pub fn render(view: &View) -> Vec<String> {
     balancer(&page, view);
     endurance(&page, view);
     watermarks::watermarks(&page, view);
+    treatments::treatments(&page, view);
     sizes(&page, &shown);
     pressure(&page, &shown);
     accounts(&page, &shown);

@@ -21,6 +21,7 @@ use crate::{
     ledger::{Entry, WorkingSet},
     promise::Promise,
     table::{self, Column, Row},
+    treatments,
     view::{CgroupView, TierCost, View},
 };
 
@@ -74,6 +75,7 @@ fn write_host(text: &mut String, view: &View) -> std::fmt::Result {
     }
     view.balancer.iter().try_for_each(|store| write_store(text, store))?;
     view.watermarks.as_ref().map_or(Ok(()), |watermarks| write_watermarks(text, watermarks))?;
+    view.treatments.as_ref().map_or(Ok(()), |treatments| treatments::write(text, treatments))?;
     write_promise(text, view)?;
     write_sampling(text, &view.sampling)?;
     for problem in &view.problems {

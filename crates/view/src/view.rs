@@ -8,7 +8,7 @@ use std::{
 };
 
 use lowtide_ages::Sampling;
-use lowtide_controllers::{StoreView, WatermarksView};
+use lowtide_controllers::{StoreView, TreatmentsView, WatermarksView};
 use lowtide_core::{
     Bytes, CgroupId, Compressed, Confinement, Decision, FaultCost, Forecast, HostObservation, Hotness,
     Ladder, LeftOut, Memory, Observation, Policy, Stall, State, Tier, TierKind,
@@ -72,6 +72,8 @@ pub struct View {
     pub balancer: Vec<StoreView>,
     /// The host's watermarks; `None` unless they are adapted.
     pub watermarks: Option<WatermarksView>,
+    /// What is treated of that which the host loses to itself; `None` unless something is switched on.
+    pub treatments: Option<TreatmentsView>,
     /// Some policy is for certain namespaces alone.
     #[serde(skip)]
     pub asks_for_pods: bool,
@@ -248,6 +250,7 @@ impl View {
             queued: 0,
             balancer: Vec::new(),
             watermarks: None,
+            treatments: None,
             asks_for_pods: false,
             policies: Vec::new(),
             done: None,

@@ -10,6 +10,7 @@ const CODE: &str = concat!(
     include_str!("../src/metrics.rs"),
     include_str!("../src/metrics/process.rs"),
     include_str!("../src/metrics/tenants.rs"),
+    include_str!("../src/metrics/treatments.rs"),
     include_str!("../src/metrics/watermarks.rs")
 );
 const DOCS: &str = include_str!("../../../docs/metrics.md");

@@ -2,7 +2,8 @@
 
 use anyhow::Result;
 use lowtide_cgroup::{
-    Mount, mount_point, parse_cpu_stat, parse_io_stat, parse_numa_stat, parse_own_path, parse_stat,
+    Mount, mount_point, parse_census, parse_cpu_stat, parse_io_stat, parse_numa_stat, parse_own_path,
+    parse_stat,
 };
 use lowtide_core::LeftOut;
 use lowtide_kernfs::Root;
@@ -22,6 +23,10 @@ pub(super) const PARSERS: &[Parser] = &[
     Parser {
         name: "cgroup/cpu.stat",
         start: |corpus| Ok(text("cpu.stat", seeds(corpus, "/cpu.stat", CPU), parse_cpu_stat)),
+    },
+    Parser {
+        name: "cgroup/cgroup.stat",
+        start: |corpus| Ok(text("cgroup.stat", corpus.ending("/cgroup.stat"), parse_census)),
     },
     Parser {
         name: "cgroup/io.stat",

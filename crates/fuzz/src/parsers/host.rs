@@ -1,7 +1,7 @@
 //! host, and the forms that all kernel files share.
 
 use anyhow::Result;
-use lowtide_host::{Counters, Kswapds, Meminfo, Processors, Vmstat, low_watermark, zones};
+use lowtide_host::{Counters, Kswapds, Meminfo, Processors, Vmstat, free_pieces, low_watermark, zones};
 use lowtide_kernfs::{Root, parse};
 
 use crate::{
@@ -36,11 +36,25 @@ pub(super) const PARSERS: &[Parser] = &[
             })
         },
     },
+    Parser {
+        name: "host/buddyinfo",
+        start: |_| Ok(text("buddyinfo", vec![BUDDYINFO.as_bytes().to_vec()], free_pieces)),
+    },
+    Parser {
+        name: "host/ksm",
+        start: |corpus| tree(corpus, KSM, |root| lowtide_host::ksm(root).is_ok_and(|seen| seen.is_some())),
+    },
     Parser { name: "host/processors", start: |corpus| tree(corpus, PROCESSORS, processors) },
 ];
 
 const KSWAPD: &str =
     "41 (kswapd0) S 2 0 0 0 -1 10758144 0 0 0 0 7 11 0 0 20 0 1 0 12 0 0 18446744073709551615 0 0\n";
+const BUDDYINFO: &str = "Node 0, zone      DMA      0      0      0      0      0      0      0      0      0      1      3 \n\
+     Node 0, zone   Normal    216     55    189    101     84     38     37     27      5      3    587 \n";
+const KSM: &[(&str, &[&str])] = &[
+    ("sys/kernel/mm/ksm/general_profit", &["-204800\n", "4096\n"]),
+    ("sys/kernel/mm/ksm/full_scans", &["7\n"]),
+];
 const PROCESSORS: &[(&str, &[&str])] = &[
     ("sys/devices/system/node/has_cpu", &["0-1\n", "0\n"]),
     ("sys/devices/system/node/online", &["0-2,5\n"]),

@@ -52,6 +52,7 @@ mod swap_full;
 mod thousand;
 mod three_tiers;
 mod tiers;
+mod treatments;
 mod verdict;
 mod watermarks;
 mod worst_case;
@@ -135,6 +136,7 @@ pub static BY_NAME: &[Scenario] = &[
     alerts::SCENARIO,
     dashboards::SCENARIO,
     watermarks::SCENARIO,
+    treatments::SCENARIO,
     placement::CXL,
     placement::ZSWAP,
     three_tiers::SCENARIO,

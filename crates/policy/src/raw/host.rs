@@ -39,6 +39,8 @@ pub(crate) struct Host {
     pub balancer: Option<HostBalancer>,
     /// The host's watermarks: how early kswapd begins. Nothing is set unless `adapt` is true.
     pub watermarks: Option<At<HostWatermarks>>,
+    /// What the host loses to itself is treated: each by its key, none unless given.
+    pub treatments: Option<HostTreatments>,
     /// The host's memory tiers: what `lowtide tiers apply` sets up, and `lowtide restore` undoes. What is left out is
     /// not touched.
     pub tiers: Option<Tiers>,
@@ -186,8 +188,24 @@ pub(crate) struct HostWatermarks {
     pub protection: Option<leaf::Protection>,
 }
 
+/// Treatments of what the host loses to itself. Each is bounded, measured, and undone when lowtide stops.
+#[derive(Debug, Default, JsonSchema)]
+#[schemars(inline, deny_unknown_fields)]
+pub(crate) struct HostTreatments {
+    /// Whether memory is compacted in a calm moment, where tasks had to compact it themselves and what is free is in small pieces.
+    #[schemars(extend("default" = false))]
+    pub compaction: Option<bool>,
+    /// Whether page cache is reclaimed in small steps where removed cgroups own pages.
+    #[schemars(extend("default" = false))]
+    pub dying_cgroups: Option<bool>,
+    /// Whether KSM runs. It is switched off again where its records take more than it merges.
+    pub ksm: Option<leaf::KsmChoice>,
+    /// What page faults do for huge pages, once tasks stall for them.
+    pub thp_defrag: Option<leaf::DefragChoice>,
+}
+
 maps! {
-    Host, HOST: interval metrics control state_dir hotness history budgets holdout balancer watermarks tiers price_per_gib_month policies;
+    Host, HOST: interval metrics control state_dir hotness history budgets holdout balancer watermarks treatments tiers price_per_gib_month policies;
     Metrics, METRICS: listen group users token_file;
     Control, CONTROL: socket group;
     HostHotness, HOTNESS: source interval cpu observe;
@@ -196,4 +214,5 @@ maps! {
     HostHoldout, HOLDOUT: share seed;
     HostBalancer, BALANCER: watermark low scan_interval min_age rate write_budget;
     HostWatermarks, WATERMARKS: adapt max_scale_factor available_loss protection;
+    HostTreatments, TREATMENTS: compaction dying_cgroups ksm thp_defrag;
 }

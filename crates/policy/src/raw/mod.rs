@@ -7,7 +7,8 @@ mod price;
 mod tiers;
 
 pub(crate) use host::{
-    Host, HostBalancer, HostBudgets, HostHistory, HostHoldout, HostHotness, HostWatermarks, Metrics,
+    Host, HostBalancer, HostBudgets, HostHistory, HostHoldout, HostHotness, HostTreatments, HostWatermarks,
+    Metrics,
 };
 pub(crate) use policy::{Policy, PolicyFile, PolicyLimits, PolicyLines, PolicySlo, TierRule};
 pub(crate) use price::Price;

@@ -1,0 +1,219 @@
+//! Treatments around [`lowtide_core::treatments`]: looks in every turn, and does what is decided: what takes long on a thread of its own,
+//! settings journalled first.
+
+mod compact;
+mod compaction;
+mod counts;
+mod dying;
+mod fit;
+mod ksm;
+mod problem;
+mod release;
+mod setting;
+mod strain;
+#[cfg(test)]
+mod tests;
+mod thp_defrag;
+mod work;
+
+use std::{path::PathBuf, time::Duration};
+
+use lowtide_cgroup::Mount;
+use lowtide_core::{
+    Ratio,
+    treatments::{Moment, Pressure, Settings, Treatment},
+};
+use lowtide_journal::Journal;
+use lowtide_kernfs::Root;
+
+use self::{
+    compaction::Compaction,
+    dying::{DyingCgroups, Place},
+    ksm::Ksm,
+    problem::{Problem, Said},
+    setting::Setting,
+    thp_defrag::ThpDefrag,
+    work::{Done, Ended, Work},
+};
+
+pub use compact::{CompactionRun, End};
+pub use compaction::CompactionView;
+pub use counts::Counts;
+pub use dying::{Around, DyingView};
+pub use ksm::KsmView;
+pub use release::ReleaseStep;
+pub use thp_defrag::ThpDefragView;
+
+/// What is known of the treatments, for metrics and `status`; of each one that is switched off nothing.
+#[derive(Debug, Clone, serde::Serialize)]
+pub struct TreatmentsView {
+    /// Share of the last minute with some task stalled on memory; `None` before a minute was seen, and where that is not measured.
+    pub pressure: Option<Ratio>,
+    /// Compaction.
+    pub compaction: Option<CompactionView>,
+    /// Dying cgroups.
+    pub dying_cgroups: Option<DyingView>,
+    /// KSM.
+    pub ksm: Option<KsmView>,
+    /// What page faults do for huge pages.
+    pub thp_defrag: Option<ThpDefragView>,
+    /// Decisions so far.
+    #[serde(skip)]
+    pub decisions: Counts,
+}
+
+/// What the settings ask for and this host lacks, each with what to do.
+#[must_use]
+pub fn lacking(root: &Root, settings: Settings) -> Vec<String> {
+    let looks: [(bool, Treatment, fn(&Root) -> Result<(), Problem>); 3] = [
+        (settings.compaction, Treatment::Compaction, compaction::possible),
+        (settings.ksm, Treatment::Ksm, ksm::possible),
+        (settings.thp_defrag, Treatment::ThpDefrag, thp_defrag::possible),
+    ];
+    let wanted = looks.into_iter().filter(|(is_on, ..)| *is_on);
+    let told = |(_, treatment, look): (bool, Treatment, fn(&Root) -> Result<(), Problem>)| {
+        look(root).err().map(|problem| format!("treatments.{treatment}: {problem}"))
+    };
+    let needs_pressure = settings.compaction || settings.dying_cgroups;
+    let no_pressure = (needs_pressure && strain::total(root).is_none()).then(|| {
+        "treatments: pressure on memory is not measured here (/proc/pressure/memory), so no moment is known to be calm: `psi=1` on the \
+         kernel's command line"
+            .to_owned()
+    });
+    wanted.filter_map(told).chain(no_pressure).collect()
+}
+
+/// The treatments' part of the daemon.
+#[derive(Debug)]
+pub struct Treatments {
+    root: Root,
+    mount: Mount,
+    /// Those of the last turn.
+    settings: Settings,
+    pressure: Pressure,
+    work: Work,
+    compaction: Compaction,
+    dying_cgroups: DyingCgroups,
+    ksm: Ksm,
+    thp_defrag: ThpDefrag,
+    decisions: Counts,
+}
+
+impl Treatments {
+    /// Those of a daemon that has seen nothing yet.
+    #[must_use]
+    pub fn new(root: Root, mount: Mount) -> Self {
+        Self {
+            settings: Settings::default(),
+            pressure: Pressure::default(),
+            work: Work::default(),
+            compaction: Compaction::default(),
+            dying_cgroups: DyingCgroups::default(),
+            ksm: Ksm::new(root.clone()),
+            thp_defrag: ThpDefrag::new(root.clone()),
+            decisions: Counts::default(),
+            root,
+            mount,
+        }
+    }
+
+    /// The knobs, while they are this daemon's to put back.
+    pub fn held(&self) -> impl Iterator<Item = PathBuf> {
+        self.ksm.held().chain(self.thp_defrag.held())
+    }
+
+    /// What keeps something from being treated, or put back.
+    pub fn problems(&self) -> impl Iterator<Item = String> {
+        let Self { compaction, dying_cgroups, ksm, thp_defrag, .. } = self;
+        let all = [&compaction.said, &dying_cgroups.said, &ksm.said, &thp_defrag.said];
+        all.into_iter().filter_map(Said::problem).cloned().chain(self.work.hangs())
+    }
+
+    /// Pieces of work that have not ended: one at most.
+    #[must_use]
+    pub fn unfinished(&self) -> usize {
+        usize::from(self.work.is_unfinished())
+    }
+
+    /// Ends what is under way after what the kernel is doing just now.
+    pub fn stop(&self) {
+        self.work.stop();
+    }
+
+    /// Looks, decides, and begins or sets what was decided. What is switched off is stopped and put back.
+    pub fn turn(
+        &mut self,
+        journal: &mut Journal,
+        settings: Settings,
+        around: &Around<'_>,
+        now: Duration,
+    ) -> Option<TreatmentsView> {
+        self.collect(now);
+        self.change(journal, settings);
+        if !settings.is_any() {
+            return None;
+        }
+        self.pressure.look(now, strain::total(&self.root));
+        let moment = self.pressure.moment();
+        if moment == Moment::Tense {
+            self.work.stop();
+        }
+        let Self { root, mount, work, compaction, dying_cgroups, ksm, thp_defrag, decisions, .. } = self;
+        let place = Place { root, mount, around };
+        let compaction = settings.compaction.then(|| compaction.turn(root, moment, work, decisions, now));
+        let dying_cgroups =
+            settings.dying_cgroups.then(|| dying_cgroups.turn(&place, moment, work, decisions, now));
+        let ksm = settings.ksm.then(|| ksm.turn(journal, decisions, now));
+        let thp_defrag = settings.thp_defrag.then(|| thp_defrag.turn(journal, decisions, now));
+        let (pressure, decisions) = (self.pressure.lately(), self.decisions.clone());
+        Some(TreatmentsView { pressure, compaction, dying_cgroups, ksm, thp_defrag, decisions })
+    }
+
+    fn collect(&mut self, now: Duration) {
+        match self.work.collect() {
+            None => {}
+            Some(Ended::Done(Done::Compacted(done))) => self.compaction.ended(done, now),
+            Some(Ended::Done(Done::Released(done))) => self.dying_cgroups.ended(done, now),
+            Some(Ended::Panicked(Treatment::Compaction)) => self.compaction.said.fails(&Problem::Panicked),
+            Some(Ended::Panicked(_)) => self.dying_cgroups.said.fails(&Problem::Panicked),
+        }
+    }
+
+    /// Takes over which treatments are on. What begins, begins anew; of a journal that was there at the start the daemon itself puts everything
+    /// back.
+    fn change(&mut self, journal: &mut Journal, settings: Settings) {
+        let before = std::mem::replace(&mut self.settings, settings);
+        if before == settings {
+            return self.put_back_what_is_off(journal);
+        }
+        // What was begun under the old settings may be more than the new ones allow.
+        self.work.stop();
+        if !settings.compaction {
+            self.compaction = Compaction::default();
+        }
+        if !settings.dying_cgroups {
+            self.dying_cgroups = DyingCgroups::default();
+        }
+        // One that was left to somebody else, or given up, is taken over again.
+        self.ksm.begin_anew();
+        self.thp_defrag.begin_anew();
+        self.put_back_what_is_off(journal);
+    }
+
+    /// Tried again in each turn until it can be recorded.
+    fn put_back_what_is_off(&mut self, journal: &mut Journal) {
+        if !self.settings.ksm {
+            put_back(&mut self.ksm.setting, &mut self.ksm.said, journal);
+        }
+        if !self.settings.thp_defrag {
+            put_back(&mut self.thp_defrag.setting, &mut self.thp_defrag.said, journal);
+        }
+    }
+}
+
+fn put_back(setting: &mut Setting, said: &mut Said, journal: &mut Journal) {
+    match setting.put_back(journal) {
+        Ok(()) => said.works(),
+        Err(problem) => said.fails(&problem),
+    }
+}

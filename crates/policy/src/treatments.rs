@@ -1,0 +1,15 @@
+//! Which treatments are switched on.
+
+use lowtide_core::treatments::Settings;
+
+use crate::raw::HostTreatments;
+
+/// The settings; without a key a treatment is off.
+pub(crate) fn treatments(raw: &HostTreatments) -> Settings {
+    Settings {
+        compaction: raw.compaction.unwrap_or(false),
+        dying_cgroups: raw.dying_cgroups.unwrap_or(false),
+        ksm: raw.ksm.is_some(),
+        thp_defrag: raw.thp_defrag.is_some(),
+    }
+}
