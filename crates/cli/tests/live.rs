@@ -129,12 +129,13 @@ fn treatments_are_shown_and_their_settings_put_back() {
     ] {
         put(&format!("sys/kernel/mm/{file}"), text);
     }
+    put("proc/sys/vm/page-cluster", "3\n");
     put("proc/buddyinfo", "Node 0, zone Normal 9 9 9 9 9 9 9 9 9 9 9\n");
     let run = live.root().join("sys/kernel/mm/ksm/run");
     let runs = || fs::read_to_string(&run).unwrap().trim().to_owned();
     assert_eq!(live.json(&["status", "--json"])["treatments"], Value::Null);
     let text = fs::read_to_string(live.config()).unwrap();
-    let all = "{ compaction: true, dying_cgroups: true, ksm: advisor, thp_defrag: defer+madvise }";
+    let all = "{ compaction: true, dying_cgroups: true, ksm: advisor, thp_defrag: defer+madvise, page_cluster: true }";
     fs::write(live.config(), format!("{text}treatments: {all}\n")).unwrap();
     until("KSM runs", || runs() == "1");
     let status = || live.json(&["status", "--json"]);
@@ -144,13 +145,17 @@ fn treatments_are_shown_and_their_settings_put_back() {
     assert_eq!(shown["problems"], Value::Array(Vec::new()));
     let reason = |treatment: &str| shown["treatments"][treatment]["reason"].as_str().unwrap().to_owned();
     assert_eq!(
-        ["dying_cgroups", "ksm", "thp_defrag"].map(reason),
-        ["few_dying", "merging", "faults_do_not_compact"]
+        ["dying_cgroups", "ksm", "thp_defrag", "page_cluster"].map(reason),
+        ["few_dying", "merging", "faults_do_not_compact", "compressed_first"]
     );
     let told = live.told(&["status"]);
-    for line in
-        ["compaction: ", "dying cgroups: 0 beside ", "KSM: profit -64B, ", "huge pages: defrag is madvise"]
-    {
+    for line in [
+        "compaction: ",
+        "dying cgroups: 0 beside ",
+        "KSM: profit -64B, ",
+        "huge pages: defrag is madvise",
+        "swap-ins: vm.page-cluster is 0",
+    ] {
         assert!(told.lines().any(|told| told.starts_with(line)), "{line}: {told}");
     }
     live.end();

@@ -11,7 +11,7 @@ pub use balancer::{Balance, Ended, StoreView};
 pub use confine::{Confine, ways};
 pub use settings::{Settings, put_back};
 pub use treatments::{
-    Around, CompactionRun, CompactionView, Counts, DyingView, End, KsmView, ReleaseStep, ThpDefragView,
-    Treatments, TreatmentsView, lacking,
+    Around, CompactionRun, CompactionView, Counts, DyingView, End, KsmView, PageClusterView, ReleaseStep,
+    ThpDefragView, Treatments, TreatmentsView, lacking,
 };
 pub use watermarks::{Reach, Watermarks, WatermarksView};

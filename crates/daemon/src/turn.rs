@@ -172,6 +172,7 @@ impl Loop {
                 own: self.observer.own(),
                 acting: &|| may_be_asked(&sight, &decisions, config, self.observer.takes_swappiness()),
                 takes_swappiness: self.observer.takes_swappiness(),
+                tiers: &sight.seen.host.tiers,
             };
             self.treatments.turn(journal, config.treatments, &around, now)
         };

@@ -12,6 +12,7 @@ const OF_THE_HOST: &[&str] = &[
     "proc/sys/kernel/numa_balancing",
     "proc/sys/kernel/numa_balancing_promote_rate_limit_MBps",
     "proc/sys/vm/watermark_scale_factor",
+    "proc/sys/vm/page-cluster",
     "sys/kernel/mm/ksm/pages_to_scan",
     "sys/kernel/mm/ksm/advisor_mode",
     "sys/kernel/mm/ksm/run",

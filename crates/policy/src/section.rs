@@ -102,7 +102,7 @@ pub(crate) const WATERMARKS: Section = Section {
 pub(crate) const TREATMENTS: Section = Section {
     name: "`treatments`",
     home: "under `treatments`",
-    keys: &["compaction", "dying_cgroups", "ksm", "thp_defrag"],
+    keys: &["compaction", "dying_cgroups", "ksm", "thp_defrag", "page_cluster"],
     example: "{ compaction: true }",
 };
 

@@ -11,5 +11,6 @@ pub(crate) fn treatments(raw: &HostTreatments) -> Settings {
         dying_cgroups: raw.dying_cgroups.unwrap_or(false),
         ksm: raw.ksm.is_some(),
         thp_defrag: raw.thp_defrag.is_some(),
+        page_cluster: raw.page_cluster.unwrap_or(false),
     }
 }

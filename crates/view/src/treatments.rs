@@ -2,16 +2,19 @@
 
 use std::fmt::{Result, Write};
 
-use lowtide_controllers::{CompactionView, DyingView, KsmView, ThpDefragView, TreatmentsView};
+use lowtide_controllers::{
+    CompactionView, DyingView, KsmView, PageClusterView, ThpDefragView, TreatmentsView,
+};
 use lowtide_core::Bytes;
 
 /// What is treated, what came of it, and why.
 pub(crate) fn write(text: &mut String, view: &TreatmentsView) -> Result {
-    let TreatmentsView { compaction, dying_cgroups, ksm, thp_defrag, .. } = view;
+    let TreatmentsView { compaction, dying_cgroups, ksm, thp_defrag, page_cluster, .. } = view;
     compaction.as_ref().map_or(Ok(()), |view| compacting(text, view))?;
     dying_cgroups.as_ref().map_or(Ok(()), |view| releasing(text, view))?;
     ksm.as_ref().map_or(Ok(()), |view| merging(text, view))?;
-    thp_defrag.as_ref().map_or(Ok(()), |view| faulting(text, view))
+    thp_defrag.as_ref().map_or(Ok(()), |view| faulting(text, view))?;
+    page_cluster.as_ref().map_or(Ok(()), |view| clustering(text, view))
 }
 
 fn compacting(text: &mut String, view: &CompactionView) -> Result {
@@ -64,6 +67,11 @@ fn faulting(text: &mut String, view: &ThpDefragView) -> Result {
         }
     }
     writeln!(text, ": {}", view.reason.sentence())
+}
+
+fn clustering(text: &mut String, view: &PageClusterView) -> Result {
+    let now = view.page_cluster.as_deref().unwrap_or("unknown");
+    writeln!(text, "swap-ins: vm.page-cluster is {now}: {}", view.reason.sentence())
 }
 
 fn signed(bytes: i64) -> String {

@@ -4,7 +4,7 @@ use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use lowtide_cgroup::Mount;
 use lowtide_core::{
-    Bytes,
+    Bytes, Tier,
     treatments::{DyingCgroups as Law, DyingSeen, Moment, Reason, Releasing, Treatment},
 };
 use lowtide_kernfs::Root;
@@ -43,6 +43,8 @@ pub struct Around<'a> {
     pub acting: &'a dyn Fn() -> HashSet<Arc<str>>,
     /// `memory.reclaim` takes `swappiness=`: page cache alone can be asked for.
     pub takes_swappiness: bool,
+    /// Where offloaded pages can live, in the order in which the kernel fills them.
+    pub tiers: &'a [Tier],
 }
 
 impl std::fmt::Debug for Around<'_> {

@@ -7,6 +7,7 @@ mod counts;
 mod dying;
 mod fit;
 mod ksm;
+mod page_cluster;
 mod problem;
 mod release;
 mod setting;
@@ -30,6 +31,7 @@ use self::{
     compaction::Compaction,
     dying::{DyingCgroups, Place},
     ksm::Ksm,
+    page_cluster::PageCluster,
     problem::{Problem, Said},
     setting::Setting,
     thp_defrag::ThpDefrag,
@@ -41,6 +43,7 @@ pub use compaction::CompactionView;
 pub use counts::Counts;
 pub use dying::{Around, DyingView};
 pub use ksm::KsmView;
+pub use page_cluster::PageClusterView;
 pub use release::ReleaseStep;
 pub use thp_defrag::ThpDefragView;
 
@@ -57,6 +60,8 @@ pub struct TreatmentsView {
     pub ksm: Option<KsmView>,
     /// What page faults do for huge pages.
     pub thp_defrag: Option<ThpDefragView>,
+    /// How much a swap-in reads.
+    pub page_cluster: Option<PageClusterView>,
     /// Decisions so far.
     #[serde(skip)]
     pub decisions: Counts,
@@ -65,10 +70,11 @@ pub struct TreatmentsView {
 /// What the settings ask for and this host lacks, each with what to do.
 #[must_use]
 pub fn lacking(root: &Root, settings: Settings) -> Vec<String> {
-    let looks: [(bool, Treatment, fn(&Root) -> Result<(), Problem>); 3] = [
+    let looks: [(bool, Treatment, fn(&Root) -> Result<(), Problem>); 4] = [
         (settings.compaction, Treatment::Compaction, compaction::possible),
         (settings.ksm, Treatment::Ksm, ksm::possible),
         (settings.thp_defrag, Treatment::ThpDefrag, thp_defrag::possible),
+        (settings.page_cluster, Treatment::PageCluster, page_cluster::possible),
     ];
     let wanted = looks.into_iter().filter(|(is_on, ..)| *is_on);
     let told = |(_, treatment, look): (bool, Treatment, fn(&Root) -> Result<(), Problem>)| {
@@ -96,6 +102,7 @@ pub struct Treatments {
     dying_cgroups: DyingCgroups,
     ksm: Ksm,
     thp_defrag: ThpDefrag,
+    page_cluster: PageCluster,
     decisions: Counts,
 }
 
@@ -111,6 +118,7 @@ impl Treatments {
             dying_cgroups: DyingCgroups::default(),
             ksm: Ksm::new(root.clone()),
             thp_defrag: ThpDefrag::new(root.clone()),
+            page_cluster: PageCluster::new(root.clone()),
             decisions: Counts::default(),
             root,
             mount,
@@ -119,13 +127,13 @@ impl Treatments {
 
     /// The knobs, while they are this daemon's to put back.
     pub fn held(&self) -> impl Iterator<Item = PathBuf> {
-        self.ksm.held().chain(self.thp_defrag.held())
+        self.ksm.held().chain(self.thp_defrag.held()).chain(self.page_cluster.held())
     }
 
     /// What keeps something from being treated, or put back.
     pub fn problems(&self) -> impl Iterator<Item = String> {
-        let Self { compaction, dying_cgroups, ksm, thp_defrag, .. } = self;
-        let all = [&compaction.said, &dying_cgroups.said, &ksm.said, &thp_defrag.said];
+        let Self { compaction, dying_cgroups, ksm, thp_defrag, page_cluster, .. } = self;
+        let all = [&compaction.said, &dying_cgroups.said, &ksm.said, &thp_defrag.said, &page_cluster.said];
         all.into_iter().filter_map(Said::problem).cloned().chain(self.work.hangs())
     }
 
@@ -158,15 +166,27 @@ impl Treatments {
         if moment == Moment::Tense {
             self.work.stop();
         }
-        let Self { root, mount, work, compaction, dying_cgroups, ksm, thp_defrag, decisions, .. } = self;
+        let Self {
+            root,
+            mount,
+            work,
+            compaction,
+            dying_cgroups,
+            ksm,
+            thp_defrag,
+            page_cluster,
+            decisions,
+            ..
+        } = self;
         let place = Place { root, mount, around };
         let compaction = settings.compaction.then(|| compaction.turn(root, moment, work, decisions, now));
         let dying_cgroups =
             settings.dying_cgroups.then(|| dying_cgroups.turn(&place, moment, work, decisions, now));
         let ksm = settings.ksm.then(|| ksm.turn(journal, decisions, now));
         let thp_defrag = settings.thp_defrag.then(|| thp_defrag.turn(journal, decisions, now));
+        let page_cluster = settings.page_cluster.then(|| page_cluster.turn(journal, around.tiers, decisions));
         let (pressure, decisions) = (self.pressure.lately(), self.decisions.clone());
-        Some(TreatmentsView { pressure, compaction, dying_cgroups, ksm, thp_defrag, decisions })
+        Some(TreatmentsView { pressure, compaction, dying_cgroups, ksm, thp_defrag, page_cluster, decisions })
     }
 
     fn collect(&mut self, now: Duration) {
@@ -197,6 +217,7 @@ impl Treatments {
         // One that was left to somebody else, or given up, is taken over again.
         self.ksm.begin_anew();
         self.thp_defrag.begin_anew();
+        self.page_cluster.begin_anew();
         self.put_back_what_is_off(journal);
     }
 
@@ -207,6 +228,9 @@ impl Treatments {
         }
         if !self.settings.thp_defrag {
             put_back(&mut self.thp_defrag.setting, &mut self.thp_defrag.said, journal);
+        }
+        if !self.settings.page_cluster {
+            put_back(&mut self.page_cluster.setting, &mut self.page_cluster.said, journal);
         }
     }
 }

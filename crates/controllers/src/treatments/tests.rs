@@ -1,6 +1,6 @@
 use std::{collections::HashSet, fs, path::Path, sync::Arc};
 
-use lowtide_core::{Bytes, treatments::Reason};
+use lowtide_core::{Bytes, Tier, TierKind, treatments::Reason};
 use lowtide_testing::SlowDisk;
 
 use super::*;
@@ -22,6 +22,7 @@ struct Running {
     treatments: Treatments,
     journal: Journal,
     settings: Settings,
+    tiers: Vec<Tier>,
     now: Duration,
 }
 
@@ -84,14 +85,21 @@ impl Host {
         let root = Root::open(self.tree.path()).unwrap();
         let journal = Journal::open(self.state.path(), &root).unwrap();
         let mount = Mount::find_unchecked(&root).unwrap();
-        Running { treatments: Treatments::new(root, mount), journal, settings, now: Duration::ZERO }
+        Running {
+            treatments: Treatments::new(root, mount),
+            journal,
+            settings,
+            tiers: Vec::new(),
+            now: Duration::ZERO,
+        }
     }
 }
 
 impl Running {
     fn turn(&mut self) -> Option<TreatmentsView> {
         let acting = || HashSet::from([Arc::from("/web/a")]);
-        let around = Around { own: "/lowtide", acting: &acting, takes_swappiness: true };
+        let tiers = &self.tiers;
+        let around = Around { own: "/lowtide", acting: &acting, takes_swappiness: true, tiers };
         let view = self.treatments.turn(&mut self.journal, self.settings, &around, self.now);
         self.now += TURN;
         view
@@ -120,6 +128,10 @@ impl Running {
     fn problems(&self) -> Vec<String> {
         self.treatments.problems().collect()
     }
+}
+
+fn page_cluster() -> Settings {
+    Settings { page_cluster: true, ..Settings::default() }
 }
 
 fn compaction() -> Settings {
@@ -383,6 +395,60 @@ fn defrag_is_left_to_whoever_else_sets_it_and_where_faults_do_not_compact() {
 }
 
 /// Kind 8: a disk that is full or read-only.
+/// A swap device of a kind, alone.
+fn swap(kind: TierKind) -> Vec<Tier> {
+    vec![Tier {
+        kind,
+        device: "/dev/swap".into(),
+        priority: Some(10),
+        capacity: Bytes::mib(100),
+        used: Bytes::ZERO,
+        stored: Bytes::ZERO,
+        resident: Bytes::ZERO,
+        resident_limit: None,
+        above: None,
+    }]
+}
+
+const PAGE_CLUSTER: &str = "proc/sys/vm/page-cluster";
+
+#[test]
+fn swap_ins_read_one_page_while_the_first_swap_is_compressed_memory() {
+    let host = Host::new();
+    host.put(PAGE_CLUSTER, "3\n");
+    let mut running = host.start(page_cluster());
+    let mut turn = |tiers: Vec<Tier>| {
+        running.tiers = tiers;
+        let view = running.turn().unwrap().page_cluster.unwrap();
+        (view.reason, host.holds(PAGE_CLUSTER), view.held)
+    };
+    let (zero, three) = ("0".to_owned(), "3".to_owned());
+    assert_eq!(turn(Vec::new()), (Reason::NoCompressedFirst, three.clone(), false));
+    assert_eq!(turn(swap(TierKind::Zram)), (Reason::CompressedFirst, zero.clone(), true));
+    assert_eq!(turn(swap(TierKind::Zram)), (Reason::CompressedFirst, zero.clone(), true));
+    assert_eq!(turn(swap(TierKind::Disk)), (Reason::NoCompressedFirst, three.clone(), false));
+    assert_eq!(turn(swap(TierKind::Zram)), (Reason::CompressedFirst, zero, true));
+    running.settings = Settings::default();
+    running.turn();
+    assert_eq!(host.holds(PAGE_CLUSTER), three);
+    assert!(running.journal.record(Path::new(PAGE_CLUSTER)).is_none());
+}
+
+#[test]
+fn page_cluster_is_left_to_whoever_else_sets_it() {
+    let host = Host::new();
+    host.put(PAGE_CLUSTER, "3\n");
+    let mut running = host.start(page_cluster());
+    running.tiers = swap(TierKind::Zram);
+    running.turn();
+    host.put(PAGE_CLUSTER, "1\n");
+    for _ in 0..2 {
+        let view = running.turn().unwrap().page_cluster.unwrap();
+        assert_eq!((view.reason, view.held), (Reason::Foreign, false));
+        assert_eq!(host.holds(PAGE_CLUSTER), "1");
+    }
+}
+
 #[test]
 fn what_cannot_be_recorded_is_not_set_and_what_is_set_is_put_back_as_soon_as_that_can_be_recorded() {
     let host = Host::new();
@@ -448,16 +514,19 @@ fn what_is_recorded_is_enough_to_put_it_back() {
 fn what_a_host_lacks_is_known_before_the_start() {
     let host = Host::new();
     let root = Root::open(host.tree.path()).unwrap();
-    let all = Settings { compaction: true, dying_cgroups: true, ksm: true, thp_defrag: true };
+    host.put(PAGE_CLUSTER, "3\n");
+    let all =
+        Settings { compaction: true, dying_cgroups: true, ksm: true, thp_defrag: true, page_cluster: true };
     assert_eq!(lacking(&root, all), Vec::<String>::new());
-    for file in ["proc/buddyinfo", "proc/pressure/memory", "sys/kernel/mm/ksm/advisor_mode", DEFRAG] {
+    let advisor = "sys/kernel/mm/ksm/advisor_mode";
+    for file in ["proc/buddyinfo", "proc/pressure/memory", advisor, DEFRAG, PAGE_CLUSTER] {
         fs::remove_file(host.tree.path().join(file)).unwrap();
     }
     let said = lacking(&root, all);
     for (said, words) in
-        said.iter().zip(["CONFIG_COMPACTION", "since Linux 6.8", "transparent huge", "psi=1"])
+        said.iter().zip(["CONFIG_COMPACTION", "since Linux 6.8", "transparent huge", "without swap", "psi=1"])
     {
         assert!(said.contains(words), "{said}");
     }
-    assert_eq!((said.len(), lacking(&root, Settings::default()).len()), (4, 0));
+    assert_eq!((said.len(), lacking(&root, Settings::default()).len()), (5, 0));
 }

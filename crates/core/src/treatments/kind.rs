@@ -11,6 +11,8 @@ pub enum Treatment {
     Ksm,
     /// Page faults that compact memory.
     ThpDefrag,
+    /// Swap-ins that read pages which nobody wanted.
+    PageCluster,
 }
 
 impl Treatment {
@@ -22,6 +24,7 @@ impl Treatment {
             Self::DyingCgroups => "dying_cgroups",
             Self::Ksm => "ksm",
             Self::ThpDefrag => "thp_defrag",
+            Self::PageCluster => "page_cluster",
         }
     }
 }

@@ -24,4 +24,6 @@ reasons! {
     NoEffect = 19, "no_effect", "tasks had to compact memory no less often afterwards: it is as it was until `treatments` is changed or lowtide restarted";
     Foreign = 20, "foreign", "somebody else has set it: it is left to them until `treatments` is changed or lowtide restarted";
     Failed = 21, "failed", "it cannot be read, recorded or set: `lowtide status` has the error";
+    CompressedFirst = 22, "compressed_first", "the swap that is used first is compressed memory: a swap-in reads the one page that is wanted";
+    NoCompressedFirst = 23, "no_compressed_first", "the swap that is used first is no compressed memory, or there is none: a swap-in reads as many pages as it was found with";
 }

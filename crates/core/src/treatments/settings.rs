@@ -9,12 +9,14 @@ pub struct Settings {
     pub ksm: bool,
     /// Page faults leave compaction to kcompactd (`defer+madvise`).
     pub thp_defrag: bool,
+    /// Swap-ins read one page where the first swap is compressed memory.
+    pub page_cluster: bool,
 }
 
 impl Settings {
     /// Whether any of them is on.
     #[must_use]
     pub const fn is_any(self) -> bool {
-        self.compaction || self.dying_cgroups || self.ksm || self.thp_defrag
+        self.compaction || self.dying_cgroups || self.ksm || self.thp_defrag || self.page_cluster
     }
 }

@@ -202,6 +202,9 @@ pub(crate) struct HostTreatments {
     pub ksm: Option<leaf::KsmChoice>,
     /// What page faults do for huge pages, once tasks stall for them.
     pub thp_defrag: Option<leaf::DefragChoice>,
+    /// Whether a swap-in reads one page alone, where the swap that is used first is zram or zswap (`vm.page-cluster`).
+    #[schemars(extend("default" = false))]
+    pub page_cluster: Option<bool>,
 }
 
 maps! {
@@ -214,5 +217,5 @@ maps! {
     HostHoldout, HOLDOUT: share seed;
     HostBalancer, BALANCER: watermark low scan_interval min_age rate write_budget;
     HostWatermarks, WATERMARKS: adapt max_scale_factor available_loss protection;
-    HostTreatments, TREATMENTS: compaction dying_cgroups ksm thp_defrag;
+    HostTreatments, TREATMENTS: compaction dying_cgroups ksm thp_defrag page_cluster;
 }

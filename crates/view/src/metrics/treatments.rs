@@ -8,7 +8,8 @@ use crate::view::View;
 #[expect(clippy::cast_precision_loss, reason = "a Prometheus sample is a float")]
 pub(super) fn treatments(page: &Page, view: &View) {
     let Some(view) = &view.treatments else { return };
-    let TreatmentsView { pressure, compaction, dying_cgroups, ksm, thp_defrag, decisions } = view;
+    let TreatmentsView { pressure, compaction, dying_cgroups, ksm, thp_defrag, page_cluster, decisions } =
+        view;
     let counts = page.counter(
         "lowtide_treatment_decisions_total",
         "Decisions about treatments by action and reason.",
@@ -37,6 +38,9 @@ pub(super) fn treatments(page: &Page, view: &View) {
     if let Some(view) = thp_defrag {
         hold("thp_defrag", view.held);
         faulting(page, view);
+    }
+    if let Some(view) = page_cluster {
+        hold("page_cluster", view.held);
     }
     compaction.iter().for_each(|view| compacting(page, view));
     dying_cgroups.iter().for_each(|view| releasing(page, view));
