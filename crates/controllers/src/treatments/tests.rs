@@ -131,11 +131,11 @@ fn dying() -> Settings {
 }
 
 fn ksm() -> Settings {
-    Settings { ksm: true, ..Settings::default() }
+    Settings { ksm: Some(KsmMode::Advisor), ..Settings::default() }
 }
 
 fn thp_defrag() -> Settings {
-    Settings { thp_defrag: true, ..Settings::default() }
+    Settings { thp_defrag: Some(DefragMode::DeferMadvise), ..Settings::default() }
 }
 
 #[test]
@@ -355,7 +355,7 @@ fn defrag_is_set_where_faults_stall_and_put_back() {
     host.put(DEFRAG, "always defer [defer+madvise] madvise never\n");
     assert_eq!(running.turn().unwrap().thp_defrag.unwrap().reason, Reason::Held);
     // What else of the treatments is switched changes nothing.
-    running.settings.ksm = true;
+    running.settings.ksm = Some(KsmMode::Advisor);
     assert_eq!(running.turn().unwrap().thp_defrag.unwrap().reason, Reason::Held);
     running.settings = Settings::default();
     running.turn();
@@ -426,7 +426,7 @@ fn what_is_recorded_late_is_set_once_it_is() {
 #[test]
 fn what_is_recorded_is_enough_to_put_it_back() {
     let host = Host::new();
-    let mut running = host.start(Settings { thp_defrag: true, ..ksm() });
+    let mut running = host.start(Settings { thp_defrag: Some(DefragMode::DeferMadvise), ..ksm() });
     running.minute();
     host.put("proc/vmstat", "compact_stall 100000\n");
     running.turn();
@@ -448,7 +448,12 @@ fn what_is_recorded_is_enough_to_put_it_back() {
 fn what_a_host_lacks_is_known_before_the_start() {
     let host = Host::new();
     let root = Root::open(host.tree.path()).unwrap();
-    let all = Settings { compaction: true, dying_cgroups: true, ksm: true, thp_defrag: true };
+    let all = Settings {
+        compaction: true,
+        dying_cgroups: true,
+        ksm: Some(KsmMode::Advisor),
+        thp_defrag: Some(DefragMode::DeferMadvise),
+    };
     assert_eq!(lacking(&root, all), Vec::<String>::new());
     for file in ["proc/buddyinfo", "proc/pressure/memory", "sys/kernel/mm/ksm/advisor_mode", DEFRAG] {
         fs::remove_file(host.tree.path().join(file)).unwrap();

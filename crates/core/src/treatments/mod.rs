@@ -20,5 +20,5 @@ pub use kind::Treatment;
 pub use ksm::{Ksm, KsmSeen, Merging};
 pub use moment::{CALM, Moment, Pressure, TENSE};
 pub use reason::Reason;
-pub use settings::Settings;
+pub use settings::{DefragMode, KsmMode, Settings};
 pub use thp_defrag::{Defragging, ThpDefrag, ThpSeen};
