@@ -2,7 +2,10 @@
 
 use std::{borrow::Cow, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use lowtide_core::{AtMost, ByteRate, Bytes, Line, Mode, Policy, Ratio, TierKind};
+use lowtide_core::{
+    AtMost, ByteRate, Bytes, Line, Mode, Policy, Ratio, TierKind,
+    treatments::{DefragMode, KsmMode},
+};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
 use crate::{SourceChoice, namespaces, pattern::Pattern, units};
@@ -291,15 +294,9 @@ impl JsonSchema for TierName {
     }
 }
 
-/// How KSM runs.
-#[derive(Debug, Clone, Copy, JsonSchema)]
-#[schemars(inline, rename_all = "lowercase", extend("x-allowed" = KsmChoice::ALLOWED))]
-pub(crate) enum KsmChoice {
-    Advisor,
-}
-
-impl Leaf for KsmChoice {
-    const ALLOWED: &'static str = "`advisor`: its scan-time advisor (Linux 6.8 and later) says how fast it works; leave the key out to leave KSM alone";
+impl Leaf for KsmMode {
+    const ALLOWED: &'static str = "`advisor`: its scan-time advisor (Linux 6.8 and later) says how fast it works; leave the key out to leave \
+                                   KSM alone";
 
     fn parse(text: &str) -> Result<Self, Refused> {
         match text {
@@ -309,17 +306,17 @@ impl Leaf for KsmChoice {
     }
 }
 
-/// What page faults do.
-#[derive(Debug, Clone, Copy, JsonSchema)]
-#[schemars(inline, extend("x-allowed" = DefragChoice::ALLOWED))]
-pub(crate) enum DefragChoice {
-    #[schemars(rename = "defer+madvise")]
-    DeferMadvise,
+/// [`KsmMode`] for the JSON Schema.
+#[derive(JsonSchema)]
+#[schemars(inline, rename_all = "lowercase", extend("x-allowed" = KsmMode::ALLOWED))]
+#[expect(dead_code, reason = "only its schema is wanted")]
+pub(crate) enum KsmModeName {
+    Advisor,
 }
 
-impl Leaf for DefragChoice {
-    const ALLOWED: &'static str = "`defer+madvise`: page faults leave compaction to kcompactd, but where a program asked for huge pages; leave the key out \
-                                   to leave the setting alone";
+impl Leaf for DefragMode {
+    const ALLOWED: &'static str = "`defer+madvise`: page faults leave compaction to kcompactd, but where a program asked for huge pages; leave \
+                                   the key out to leave the setting alone";
 
     fn parse(text: &str) -> Result<Self, Refused> {
         match text {
@@ -327,6 +324,15 @@ impl Leaf for DefragChoice {
             _ => Err(format!("`{}` is not set by lowtide", units::short(text)).into()),
         }
     }
+}
+
+/// [`DefragMode`] for the JSON Schema.
+#[derive(JsonSchema)]
+#[schemars(inline, extend("x-allowed" = DefragMode::ALLOWED))]
+#[expect(dead_code, reason = "only its schema is wanted")]
+pub(crate) enum DefragModeName {
+    #[schemars(rename = "defer+madvise")]
+    DeferMadvise,
 }
 
 /// What `metrics.listen` names.

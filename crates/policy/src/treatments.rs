@@ -9,8 +9,8 @@ pub(crate) fn treatments(raw: &HostTreatments) -> Settings {
     Settings {
         compaction: raw.compaction.unwrap_or(false),
         dying_cgroups: raw.dying_cgroups.unwrap_or(false),
-        ksm: raw.ksm.is_some(),
-        thp_defrag: raw.thp_defrag.is_some(),
+        ksm: raw.ksm,
+        thp_defrag: raw.thp_defrag,
         page_cluster: raw.page_cluster.unwrap_or(false),
     }
 }

@@ -22,7 +22,7 @@ use std::{path::PathBuf, time::Duration};
 use lowtide_cgroup::Mount;
 use lowtide_core::{
     Ratio,
-    treatments::{Moment, Pressure, Settings, Treatment},
+    treatments::{DefragMode, KsmMode, Moment, Pressure, Settings, Treatment},
 };
 use lowtide_journal::Journal;
 use lowtide_kernfs::Root;
@@ -70,23 +70,22 @@ pub struct TreatmentsView {
 /// What the settings ask for and this host lacks, each with what to do.
 #[must_use]
 pub fn lacking(root: &Root, settings: Settings) -> Vec<String> {
-    let looks: [(bool, Treatment, fn(&Root) -> Result<(), Problem>); 4] = [
-        (settings.compaction, Treatment::Compaction, compaction::possible),
-        (settings.ksm, Treatment::Ksm, ksm::possible),
-        (settings.thp_defrag, Treatment::ThpDefrag, thp_defrag::possible),
-        (settings.page_cluster, Treatment::PageCluster, page_cluster::possible),
+    let looks = [
+        settings.compaction.then(|| (Treatment::Compaction, compaction::possible(root))),
+        settings.ksm.map(|_| (Treatment::Ksm, ksm::possible(root))),
+        settings.thp_defrag.map(|_| (Treatment::ThpDefrag, thp_defrag::possible(root))),
+        settings.page_cluster.then(|| (Treatment::PageCluster, page_cluster::possible(root))),
     ];
-    let wanted = looks.into_iter().filter(|(is_on, ..)| *is_on);
-    let told = |(_, treatment, look): (bool, Treatment, fn(&Root) -> Result<(), Problem>)| {
-        look(root).err().map(|problem| format!("treatments.{treatment}: {problem}"))
-    };
+    let told = looks.into_iter().flatten().filter_map(|(treatment, look)| {
+        look.err().map(|problem| format!("treatments.{treatment}: {problem}"))
+    });
     let needs_pressure = settings.compaction || settings.dying_cgroups;
     let no_pressure = (needs_pressure && strain::total(root).is_none()).then(|| {
         "treatments: pressure on memory is not measured here (/proc/pressure/memory), so no moment is known to be calm: `psi=1` on the \
          kernel's command line"
             .to_owned()
     });
-    wanted.filter_map(told).chain(no_pressure).collect()
+    told.chain(no_pressure).collect()
 }
 
 /// The treatments' part of the daemon.
@@ -182,8 +181,9 @@ impl Treatments {
         let compaction = settings.compaction.then(|| compaction.turn(root, moment, work, decisions, now));
         let dying_cgroups =
             settings.dying_cgroups.then(|| dying_cgroups.turn(&place, moment, work, decisions, now));
-        let ksm = settings.ksm.then(|| ksm.turn(journal, decisions, now));
-        let thp_defrag = settings.thp_defrag.then(|| thp_defrag.turn(journal, decisions, now));
+        let ksm = settings.ksm.map(|KsmMode::Advisor| ksm.turn(journal, decisions, now));
+        let thp_defrag =
+            settings.thp_defrag.map(|DefragMode::DeferMadvise| thp_defrag.turn(journal, decisions, now));
         let page_cluster = settings.page_cluster.then(|| page_cluster.turn(journal, around.tiers, decisions));
         let (pressure, decisions) = (self.pressure.lately(), self.decisions.clone());
         Some(TreatmentsView { pressure, compaction, dying_cgroups, ksm, thp_defrag, page_cluster, decisions })
@@ -223,10 +223,10 @@ impl Treatments {
 
     /// Tried again in each turn until it can be recorded.
     fn put_back_what_is_off(&mut self, journal: &mut Journal) {
-        if !self.settings.ksm {
+        if self.settings.ksm.is_none() {
             put_back(&mut self.ksm.setting, &mut self.ksm.said, journal);
         }
-        if !self.settings.thp_defrag {
+        if self.settings.thp_defrag.is_none() {
             put_back(&mut self.thp_defrag.setting, &mut self.thp_defrag.said, journal);
         }
         if !self.settings.page_cluster {

@@ -52,17 +52,17 @@ impl Task {
     /// Blocks for as long as reclaim takes; it can be stopped between two chunks. The subtree with most dying cgroups is asked first, the next
     /// one for what it could not give.
     pub(super) fn perform(self, stop: &AtomicBool) -> Done {
-        let fit = fit::subtrees(&self.mount, &self.own, &self.acting).map_err(Problem::from);
-        match fit.and_then(with_dying) {
+        let found = fit::subtrees(&self.mount, &self.own, &self.acting).map_err(Problem::from);
+        match found.and_then(with_dying) {
             Ok(subtrees) => self.ask(subtrees, stop),
             Err(problem) => Done { problem: Some(problem), ..Done::default() },
         }
     }
 
     /// What one of them refuses keeps nobody from asking the others.
-    fn ask(&self, subtrees: Vec<(Cgroup, u64)>, stop: &AtomicBool) -> Done {
+    fn ask(&self, subtrees: Vec<(Cgroup, u64)>, until: &AtomicBool) -> Done {
         let mut strain = Strain::begin(&self.root);
-        let mut keep_going = || !stop.load(Ordering::Relaxed) && !strain.is_tense();
+        let mut keep_going = || !until.load(Ordering::Relaxed) && !strain.is_tense();
         let dying = subtrees.iter().map(|(_, dying)| *dying).sum();
         let (mut step, mut problem) = (ReleaseStep { dying, ..ReleaseStep::default() }, None);
         for (cgroup, _) in subtrees {

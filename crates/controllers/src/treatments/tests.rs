@@ -143,11 +143,11 @@ fn dying() -> Settings {
 }
 
 fn ksm() -> Settings {
-    Settings { ksm: true, ..Settings::default() }
+    Settings { ksm: Some(KsmMode::Advisor), ..Settings::default() }
 }
 
 fn thp_defrag() -> Settings {
-    Settings { thp_defrag: true, ..Settings::default() }
+    Settings { thp_defrag: Some(DefragMode::DeferMadvise), ..Settings::default() }
 }
 
 #[test]
@@ -367,7 +367,7 @@ fn defrag_is_set_where_faults_stall_and_put_back() {
     host.put(DEFRAG, "always defer [defer+madvise] madvise never\n");
     assert_eq!(running.turn().unwrap().thp_defrag.unwrap().reason, Reason::Held);
     // What else of the treatments is switched changes nothing.
-    running.settings.ksm = true;
+    running.settings.ksm = Some(KsmMode::Advisor);
     assert_eq!(running.turn().unwrap().thp_defrag.unwrap().reason, Reason::Held);
     running.settings = Settings::default();
     running.turn();
@@ -492,7 +492,7 @@ fn what_is_recorded_late_is_set_once_it_is() {
 #[test]
 fn what_is_recorded_is_enough_to_put_it_back() {
     let host = Host::new();
-    let mut running = host.start(Settings { thp_defrag: true, ..ksm() });
+    let mut running = host.start(Settings { thp_defrag: Some(DefragMode::DeferMadvise), ..ksm() });
     running.minute();
     host.put("proc/vmstat", "compact_stall 100000\n");
     running.turn();
@@ -515,8 +515,13 @@ fn what_a_host_lacks_is_known_before_the_start() {
     let host = Host::new();
     let root = Root::open(host.tree.path()).unwrap();
     host.put(PAGE_CLUSTER, "3\n");
-    let all =
-        Settings { compaction: true, dying_cgroups: true, ksm: true, thp_defrag: true, page_cluster: true };
+    let all = Settings {
+        compaction: true,
+        dying_cgroups: true,
+        ksm: Some(KsmMode::Advisor),
+        thp_defrag: Some(DefragMode::DeferMadvise),
+        page_cluster: true,
+    };
     assert_eq!(lacking(&root, all), Vec::<String>::new());
     let advisor = "sys/kernel/mm/ksm/advisor_mode";
     for file in ["proc/buddyinfo", "proc/pressure/memory", advisor, DEFRAG, PAGE_CLUSTER] {

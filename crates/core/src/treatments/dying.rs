@@ -65,10 +65,10 @@ impl DyingCgroups {
         self.is_treating =
             if self.is_treating { seen.dying >= FEW } else { seen.dying >= MANY && seen.dying > seen.living };
         if self.is_treating {
-            self.learn(seen.dying, now)
+            self.learn(seen.dying, now);
         } else {
-            self.fewest = None
-        };
+            self.fewest = None;
+        }
         let minute_left = PER_MINUTE - self.asked.iter().map(|(_, amount)| *amount).sum();
         let objection = self.objection(moment, busy, minute_left, now);
         let (reason, amount) = objection.map_or((Reason::Dying, STEP), |reason| (reason, Bytes::ZERO));

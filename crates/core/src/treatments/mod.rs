@@ -22,5 +22,5 @@ pub use ksm::{Ksm, KsmSeen, Merging};
 pub use moment::{CALM, Moment, Pressure, TENSE};
 pub use page_cluster::Clustering;
 pub use reason::Reason;
-pub use settings::Settings;
+pub use settings::{DefragMode, KsmMode, Settings};
 pub use thp_defrag::{Defragging, ThpDefrag, ThpSeen};

@@ -1,6 +1,6 @@
 //! The host's settings, as a file says them.
 
-use lowtide_core::{Budgets, Holdout, balancer::Settings, watermarks};
+use lowtide_core::{Budgets, Holdout, balancer::Settings, treatments, watermarks};
 use schemars::JsonSchema;
 
 use super::{Policy, Price, Tiers, maps, time};
@@ -199,9 +199,11 @@ pub(crate) struct HostTreatments {
     #[schemars(extend("default" = false))]
     pub dying_cgroups: Option<bool>,
     /// Whether KSM runs. It is switched off again where its records take more than it merges.
-    pub ksm: Option<leaf::KsmChoice>,
+    #[schemars(with = "Option<leaf::KsmModeName>")]
+    pub ksm: Option<treatments::KsmMode>,
     /// What page faults do for huge pages, once tasks stall for them.
-    pub thp_defrag: Option<leaf::DefragChoice>,
+    #[schemars(with = "Option<leaf::DefragModeName>")]
+    pub thp_defrag: Option<treatments::DefragMode>,
     /// Whether a swap-in reads one page alone, where the swap that is used first is zram or zswap (`vm.page-cluster`).
     #[schemars(extend("default" = false))]
     pub page_cluster: Option<bool>,

@@ -30,20 +30,24 @@ pub(super) fn treatments(page: &Page, view: &View) {
         "1 while lowtide holds a kernel setting of the treatment, else 0.",
         &["treatment"],
     );
-    let hold = |treatment, is_held: bool| held.set(&[treatment], f64::from(u8::from(is_held)));
+    let set_held = |treatment, is_held: bool| held.set(&[treatment], f64::from(u8::from(is_held)));
     if let Some(view) = ksm {
-        hold("ksm", view.held);
+        set_held("ksm", view.held);
         merging(page, view);
     }
     if let Some(view) = thp_defrag {
-        hold("thp_defrag", view.held);
+        set_held("thp_defrag", view.held);
         faulting(page, view);
     }
     if let Some(view) = page_cluster {
-        hold("page_cluster", view.held);
+        set_held("page_cluster", view.held);
     }
-    compaction.iter().for_each(|view| compacting(page, view));
-    dying_cgroups.iter().for_each(|view| releasing(page, view));
+    if let Some(view) = compaction {
+        compacting(page, view);
+    }
+    if let Some(view) = dying_cgroups {
+        releasing(page, view);
+    }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a Prometheus sample is a float")]
