@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use crate::{
     observation::{BlockReads, HostObservation},
-    tier::{Tier, TierKind},
+    tier::{NodeId, Tier, TierId, TierKind},
     units::Bytes,
 };
 
@@ -84,7 +84,7 @@ impl FaultCost {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Costs {
     devices: HashMap<Arc<str>, Measured>,
-    added_latency: HashMap<Arc<str>, Duration>,
+    added_latency: HashMap<NodeId, Duration>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -125,7 +125,10 @@ impl Costs {
     /// Of one tier.
     pub(crate) fn of(&self, tier: &Tier) -> FaultCost {
         let measured = self.mean(tier).and_then(|mean| Duration::try_from_secs_f64(mean.seconds).ok());
-        let told = || self.added_latency.get(&tier.device).copied().map(FaultCost::told);
+        let told = || match tier.device {
+            TierId::Node(node) => self.added_latency.get(&node).copied().map(FaultCost::told),
+            TierId::Zswap | TierId::Device(_) => None,
+        };
         measured
             .map(|time| FaultCost { time, basis: Basis::Measured })
             .or_else(told)
@@ -155,7 +158,7 @@ impl Costs {
     }
 
     fn mean(&self, tier: &Tier) -> Option<Mean> {
-        self.devices.get(&tier.device).and_then(|device| device.mean)
+        self.devices.get(tier.device.path()?)?.mean
     }
 }
 

@@ -1,6 +1,6 @@
 //! The places that memory can lie in beside DRAM.
 
-use std::{fmt, sync::Arc};
+use std::{borrow::Cow, fmt, sync::Arc};
 
 use crate::units::{Bytes, Ratio};
 
@@ -72,9 +72,102 @@ impl TierKind {
     }
 }
 
+impl TierKind {
+    /// The kind of the tier that is so [named](TierId::name), by an earlier daemon too.
+    #[must_use]
+    pub fn of_name(name: &str) -> Option<Self> {
+        let (kind, _) = name.split_once(' ')?;
+        Self::ALL.into_iter().find(|known| known.name() == kind)
+    }
+}
+
 impl fmt::Display for TierKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
+    }
+}
+
+/// A NUMA node, by its number. Told as `node1`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeId(pub u32);
+
+/// Which tier it is. Told in one word or path.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TierId {
+    /// A node of slower memory: `node1`.
+    Node(NodeId),
+    /// zswap, of which a host has one: `zswap`.
+    Zswap,
+    /// A swap device or file as /proc/swaps names it (`/dev/zram0`), or the path of a backing device.
+    Device(Arc<str>),
+}
+
+impl TierId {
+    /// Its path, if it is a device or a file.
+    #[must_use]
+    pub fn path(&self) -> Option<&str> {
+        match self {
+            Self::Device(path) => Some(path),
+            Self::Node(_) | Self::Zswap => None,
+        }
+    }
+
+    /// Kind and tier, as it is called on the disk and in reports: `zram /dev/zram0`.
+    #[must_use]
+    pub fn name(&self, kind: TierKind) -> String {
+        format!("{} {self}", kind.name())
+    }
+
+    /// The text of it, for a label.
+    #[must_use]
+    pub fn text(&self) -> Cow<'_, str> {
+        match self {
+            Self::Node(node) => Cow::Owned(node.to_string()),
+            Self::Zswap => Cow::Borrowed("zswap"),
+            Self::Device(path) => Cow::Borrowed(path),
+        }
+    }
+}
+
+impl fmt::Display for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&format!("node{}", self.0))
+    }
+}
+
+impl fmt::Display for TierId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.text())
+    }
+}
+
+impl From<&str> for TierId {
+    /// Understands its [text](Self::text). The path of a device begins with `/`.
+    fn from(text: &str) -> Self {
+        let node = text.strip_prefix("node").and_then(|number| number.parse().ok());
+        match (node, text) {
+            (Some(number), _) => Self::Node(NodeId(number)),
+            (None, "zswap") => Self::Zswap,
+            (None, path) => Self::Device(path.into()),
+        }
+    }
+}
+
+impl serde::Serialize for NodeId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl serde::Serialize for TierId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for TierId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self::from(&*String::deserialize(deserializer)?))
     }
 }
 
@@ -83,9 +176,8 @@ impl fmt::Display for TierKind {
 pub struct Tier {
     /// What kind of place it is.
     pub kind: TierKind,
-    /// The swap device or file as /proc/swaps names it (`/dev/zram0`), the path of a backing device; `zswap` for zswap,
-    /// `node1` for a node.
-    pub device: Arc<str>,
+    /// Which one it is.
+    pub device: TierId,
     /// Swap priority; higher is used first. `None` for zswap and nodes, which are in front of all devices, and for a backing
     /// device.
     pub priority: Option<i32>,
@@ -104,7 +196,7 @@ pub struct Tier {
     /// zram's mem_limit, if one is set.
     pub resident_limit: Option<Bytes>,
     /// The tier that it takes pages from and that has the swap slots for them: the zram device of a backing device.
-    pub above: Option<Arc<str>>,
+    pub above: Option<TierId>,
 }
 
 /// Room in swap, or on slower nodes.
@@ -157,5 +249,33 @@ impl Tier {
     fn compressed_into(&self, dram: Bytes) -> Option<Bytes> {
         let share = if self.stored.is_zero() { Ratio::ONE } else { self.resident_share() };
         (share != Ratio::ZERO).then(|| dram.scale(Ratio::ONE.over(share)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tier_is_told_and_understood() {
+        let told = [
+            (TierId::Node(NodeId(1)), "node1"),
+            (TierId::Zswap, "zswap"),
+            (TierId::Device("/dev/zram0".into()), "/dev/zram0"),
+            // No path, and no number either.
+            (TierId::Device("nodes".into()), "nodes"),
+        ];
+        for (tier, text) in told {
+            assert_eq!((tier.to_string().as_str(), TierId::from(text)), (text, tier));
+        }
+        assert_eq!(format!("{:<6}|", TierId::Node(NodeId(1))), "node1 |");
+    }
+
+    #[test]
+    fn a_name_tells_the_kind() {
+        for kind in TierKind::ALL {
+            assert_eq!(TierKind::of_name(&TierId::Zswap.name(kind)), Some(kind));
+        }
+        assert_eq!(TierKind::of_name("tape /dev/st0"), None);
     }
 }

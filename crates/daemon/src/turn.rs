@@ -12,7 +12,7 @@ use lowtide_cgroup::{Cgroup, Error, Request};
 use lowtide_controllers::{Confine, Watermarks};
 use lowtide_core::{
     Action, Bytes, CgroupId, CgroupObservation, Decision, Effect, HostObservation, Hotness, Mode,
-    Observation, Policy, Reason, Scope, State, Tier, escaped,
+    Observation, Policy, Reason, Scope, State, Tier, TierId, escaped,
 };
 use lowtide_journal::Journal;
 use lowtide_kernfs::{Root, thread_cpu};
@@ -202,7 +202,7 @@ impl Loop {
     }
 
     /// From which age on the pages of every cgroup belong on `device`, as far as is known.
-    pub(crate) fn belong_from(&self, device: &str) -> Option<Duration> {
+    pub(crate) fn belong_from(&self, device: &TierId) -> Option<Duration> {
         self.state.belong_from(device)
     }
 

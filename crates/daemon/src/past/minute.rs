@@ -186,7 +186,7 @@ impl HostSums {
 
     fn told(self, view: &View) -> Host {
         let tier = |tier: &lowtide_core::Tier| TierFill {
-            name: format!("{} {}", tier.kind.name(), tier.device).into(),
+            name: tier.device.name(tier.kind).into(),
             capacity: tier.capacity,
             used: tier.used,
             stored: tier.stored,
