@@ -48,19 +48,10 @@ pub enum Basis {
 }
 
 impl FaultCost {
-    /// What is assumed of a kind of tier: a compressed page takes some ten microseconds (TMO gives 40 for zswap's 90th
-    /// percentile), a solid-state disk some hundred. A disk that is slower shows it with its first reads; one that was taken for slow
-    /// would never be read from, and never be known.
+    /// What is assumed of a kind of tier.
     #[must_use]
     pub const fn assumed(kind: TierKind) -> Self {
-        let time = match kind {
-            // No fault at all as long as the page stays there, a few hundred nanoseconds for each access that misses the
-            // caches; moving it back is a fault and a copy. 125 ns more than DRAM for each of eight lines.
-            TierKind::Node => Duration::from_micros(1),
-            TierKind::Zswap | TierKind::Zram => Duration::from_micros(20),
-            TierKind::Disk => Duration::from_micros(100),
-        };
-        Self { time, basis: Basis::Assumed }
+        Self { time: kind.usual_fault(), basis: Basis::Assumed }
     }
 
     /// What a touch of a page costs on a slower node, whose reads take `added` longer than DRAM's.

@@ -15,6 +15,7 @@ use lowtide_core::{
     left_out::Kind,
     quota::chosen,
     reading::{BOUNDARIES, Source},
+    tier::Capacity,
 };
 
 use self::page::{Family, Page};
@@ -151,11 +152,11 @@ fn fills(page: &Page, view: &View) {
             fill.set(&[tier.kind.name(), &tier.device.text(), of], share.get());
         };
         let used = tier.used.share_of(tier.capacity);
-        // The capacity of zswap and of a node is memory, and a backing device's its size: none has slots of its own.
-        let of = match tier.kind {
-            TierKind::Zswap | TierKind::Node => "memory",
-            _ if tier.has_slots() => "slots",
-            _ => "space",
+        // A backing device has no slots of its own.
+        let of = match tier.kind.capacity() {
+            Capacity::Memory | Capacity::Pool => "memory",
+            Capacity::Device if tier.has_slots() => "slots",
+            Capacity::Device => "space",
         };
         set(of, used);
         if let Some(limit) = tier.resident_limit {

@@ -11,7 +11,7 @@ use lowtide_ages::Sampling;
 use lowtide_controllers::{StoreView, WatermarksView};
 use lowtide_core::{
     Bytes, CgroupId, Compressed, Confinement, Decision, FaultCost, Forecast, HostObservation, Hotness,
-    Ladder, LeftOut, Memory, Observation, Policy, Stall, State, Tier, TierKind,
+    Ladder, LeftOut, Memory, Observation, Policy, Stall, State, Tier,
     savings::{self, Origins, Placed},
 };
 use lowtide_observe::{Chosen, Process, Stalls};
@@ -270,8 +270,7 @@ impl View {
 
 /// Swap of cgroups that are no targets is in it. Memory on slower nodes is not: most of it was allocated there.
 fn swapped_by_others(tiers: &[Tier], cgroups: &[CgroupView]) -> Bytes {
-    let is_swap = |kind| kind != TierKind::Node;
-    let stored: Bytes = tiers.iter().filter(|tier| is_swap(tier.kind)).map(|tier| tier.stored).sum();
-    let sent = cgroups.iter().flat_map(|cgroup| &cgroup.sent).filter(|part| is_swap(part.kind));
+    let stored: Bytes = tiers.iter().filter(|tier| tier.kind.is_swap()).map(|tier| tier.stored).sum();
+    let sent = cgroups.iter().flat_map(|cgroup| &cgroup.sent).filter(|part| part.kind.is_swap());
     stored - sent.map(|part| part.bytes).sum()
 }
