@@ -3,10 +3,14 @@
 
 mod balancer;
 mod confine;
+mod controller;
+mod list;
 mod settings;
 mod watermarks;
 
 pub use balancer::{Balance, Ended, StoreView};
 pub use confine::{Confine, ways};
+pub use controller::Turn;
+pub use list::{Controllers, Shown};
 pub use settings::{Settings, put_back};
-pub use watermarks::{Reach, Watermarks, WatermarksView};
+pub use watermarks::{Reach, WatermarksView};

@@ -9,7 +9,7 @@ use std::{
 
 use lowtide_ages::{Sampler, Target};
 use lowtide_cgroup::{Cgroup, Error, Request};
-use lowtide_controllers::{Confine, Watermarks};
+use lowtide_controllers::{Confine, Controllers, Turn};
 use lowtide_core::{
     Action, Bytes, CgroupId, CgroupObservation, Decision, Effect, HostObservation, Hotness, Mode,
     Observation, Policy, Reason, Scope, State, Tier, TierId, escaped,
@@ -47,7 +47,7 @@ pub(crate) struct Loop {
     books: Books,
     confine: Confine,
     devices: Devices,
-    watermarks: Watermarks,
+    controllers: Controllers,
     stuck: StuckWatch,
     alarms: HashSet<CgroupId>,
     effects: HashMap<CgroupId, Vec<Effect>>,
@@ -98,7 +98,7 @@ impl Loop {
             books,
             confine: Confine::new(root.clone(), observer.mount().clone()),
             actuator: Actuator::new(root.clone()),
-            watermarks: Watermarks::new(root.clone()),
+            controllers: Controllers::new(&root, observer.mount()),
             sampler: Sampler::new(root, observer.mount().clone(), state_dir),
             observer,
             triggers: Triggers::new(alarms),
@@ -164,10 +164,10 @@ impl Loop {
         self.act(&decisions, &mut sight, config, now);
         self.forget_the_gone(&sight);
         self.ticks += 1;
-        let watermarks = self.watermarks.turn(journal, config.watermarks.as_ref(), now);
+        let controllers = self.controllers.turn(journal, &Turn { config, now });
         let mut view = self.view(sight, carried, decisions, config, now);
-        view.watermarks = watermarks;
-        view.problems.extend(self.watermarks.problem().map(|problem| format!("watermarks: {problem}")));
+        view.controllers = controllers;
+        view.problems.extend(self.controllers.problems());
         view.tick_cpu = thread_cpu().unwrap_or_default().saturating_sub(cpu);
         view.tick_duration = begun.elapsed();
         view.interval = config.interval;
@@ -193,12 +193,13 @@ impl Loop {
     /// Stops every request after the chunk that is being written, and a look at idle ages after the walk.
     pub(crate) fn stop(&mut self) {
         self.actuator.stop_all();
+        self.controllers.stop();
         self.sampler.halt();
     }
 
     /// Knobs of the host that are held from turn to turn.
-    pub(crate) fn held(&self) -> Option<PathBuf> {
-        self.watermarks.held()
+    pub(crate) fn held(&self) -> Vec<PathBuf> {
+        self.controllers.held()
     }
 
     /// From which age on the pages of every cgroup belong on `device`, as far as is known.

@@ -73,7 +73,7 @@ fn write_host(text: &mut String, view: &View) -> std::fmt::Result {
         )?;
     }
     view.balancer.iter().try_for_each(|store| write_store(text, store))?;
-    view.watermarks.as_ref().map_or(Ok(()), |watermarks| write_watermarks(text, watermarks))?;
+    view.controllers.watermarks.as_ref().map_or(Ok(()), |watermarks| write_watermarks(text, watermarks))?;
     write_promise(text, view)?;
     write_sampling(text, &view.sampling)?;
     for problem in &view.problems {

@@ -8,7 +8,7 @@ use std::{
 };
 
 use lowtide_ages::Sampling;
-use lowtide_controllers::{StoreView, WatermarksView};
+use lowtide_controllers::{Shown, StoreView};
 use lowtide_core::{
     Bytes, CgroupId, Compressed, Confinement, Decision, FaultCost, Forecast, HostObservation, Hotness,
     Ladder, LeftOut, Memory, Observation, Policy, Stall, State, Tier,
@@ -70,8 +70,9 @@ pub struct View {
     pub queued: usize,
     /// Every store that the balancer looks at; none if it is not configured.
     pub balancer: Vec<StoreView>,
-    /// The host's watermarks; `None` unless they are adapted.
-    pub watermarks: Option<WatermarksView>,
+    /// What the controllers of the host show, each under its name.
+    #[serde(flatten)]
+    pub controllers: Shown,
     /// Some policy is for certain namespaces alone.
     #[serde(skip)]
     pub asks_for_pods: bool,
@@ -247,7 +248,7 @@ impl View {
             hanging: Vec::new(),
             queued: 0,
             balancer: Vec::new(),
-            watermarks: None,
+            controllers: Shown::default(),
             asks_for_pods: false,
             policies: Vec::new(),
             done: None,
