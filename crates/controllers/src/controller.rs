@@ -1,7 +1,8 @@
 //! The shape of a controller of the host.
 //!
-//! Two others have another one. Confinement acts before anything is decided, and changes what was seen. The balancer
-//! has a clock of its own and is woken by runs that end; what it holds at the daemon's end depends on them.
+//! Two others have another one. Confinement acts before anything is decided, and changes what was seen. The
+//! balancer has a clock of its own and is woken by runs that end; what it holds at the daemon's end depends
+//! on them.
 
 use std::{fmt::Debug, path::PathBuf, time::Duration};
 
@@ -36,6 +37,7 @@ pub(crate) trait Controller: Debug {
     /// What keeps it from its work, each as a line of `status`.
     fn problems(&self) -> Vec<String>;
 
-    /// Ends what is under way after what the kernel is doing just now. Most have nothing that outlasts a turn.
+    /// Ends what is under way after what the kernel is doing just now. Most have nothing that outlasts a
+    /// turn.
     fn stop(&self) {}
 }

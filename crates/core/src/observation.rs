@@ -55,11 +55,11 @@ pub struct HostObservation {
     /// Where offloaded pages can live: slower NUMA nodes, zswap if it is on or still holds pages, then each active swap
     /// device in the order in which the kernel fills them.
     pub tiers: Vec<Tier>,
-    /// Reads of the tiers that are block devices, by [path](crate::TierId::path), and of the devices that cgroups
-    /// read from, by their numbers (`8:16`).
+    /// Reads of the tiers that are block devices, by [path](crate::TierId::path), and of the devices that
+    /// cgroups read from, by their numbers (`8:16`).
     pub reads: HashMap<Arc<str>, BlockReads>,
-    /// How much longer than from DRAM a read from a slower node takes, as firmware says. Without what firmware
-    /// does not say.
+    /// How much longer than from DRAM a read from a slower node takes, as firmware says. Without what
+    /// firmware does not say.
     pub added_latency: HashMap<NodeId, Duration>,
     /// Whether `memory.reclaim` takes `swappiness=` (from 6.12), so that page cache alone can be asked for.
     pub reclaim_takes_swappiness: bool,

@@ -8,7 +8,8 @@ use crate::units::{Bytes, Ratio};
 macro_rules! kinds {
     ($($(#[doc = $doc:literal])* $kind:ident = $name:literal,)*) => {
         /// What kind of place a tier is, the fastest first.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(serde::Serialize, serde::Deserialize)]
         pub enum TierKind {
             $($(#[doc = $doc])* #[serde(rename = $name)] $kind,)*
         }
@@ -51,7 +52,8 @@ pub enum Capacity {
 /// What can be said of every tier of a kind. Each answer names all kinds, so that a new one does not compile
 /// before it has its own.
 impl TierKind {
-    /// Its place among the kinds, by what a fault costs: less is faster. zram and zswap are both compressed RAM.
+    /// Its place among the kinds, by what a fault costs: less is faster. zram and zswap are both compressed
+    /// RAM.
     #[must_use]
     pub const fn speed(self) -> u8 {
         match self {
@@ -107,15 +109,16 @@ impl TierKind {
         }
     }
 
-    /// What a fault on a page there is taken to cost until it is measured: some ten microseconds for a compressed
-    /// page (TMO gives 40 for zswap's 90th percentile), some hundred for a solid-state disk. A disk that is slower
-    /// shows it with its first reads; one that was taken for slow would never be read from, and never be known.
+    /// What a fault on a page there is taken to cost until it is measured: some ten microseconds for a
+    /// compressed page (TMO gives 40 for zswap's 90th percentile), some hundred for a solid-state disk. A
+    /// disk that is slower shows it with its first reads; one that was taken for slow would never be read
+    /// from, and never be known.
     #[must_use]
     pub const fn usual_fault(self) -> Duration {
         match self {
             // No fault at all as long as the page stays there, a few hundred nanoseconds for each access that
-            // misses the caches; moving it back is a fault and a copy. 125 ns more than DRAM for each of eight
-            // lines.
+            // misses the caches; moving it back is a fault and a copy. 125 ns more than DRAM for each of
+            // eight lines.
             Self::Node => Duration::from_micros(1),
             Self::Zram | Self::Zswap => Duration::from_micros(20),
             Self::Disk => Duration::from_micros(100),
@@ -238,24 +241,25 @@ pub struct Tier {
     pub kind: TierKind,
     /// Which one it is.
     pub device: TierId,
-    /// Swap priority; higher is used first. `None` for zswap and nodes, which are in front of all devices, and for a backing
-    /// device.
+    /// Swap priority; higher is used first. `None` for zswap and nodes, which are in front of all devices,
+    /// and for a backing device.
     pub priority: Option<i32>,
-    /// What it holds when full, uncompressed: swap slots, or a backing device's size. For zswap the DRAM that its pool may
-    /// take, for a node its memory.
+    /// What it holds when full, uncompressed: swap slots, or a backing device's size. For zswap the DRAM that
+    /// its pool may take, for a node its memory.
     pub capacity: Bytes,
-    /// Swap slots taken. For zswap the DRAM that its pool takes: a tier's fill is what runs out first. For a node what is
-    /// not free.
+    /// Swap slots taken. For zswap the DRAM that its pool takes: a tier's fill is what runs out first. For a
+    /// node what is not free.
     pub used: Bytes,
-    /// Uncompressed bytes whose data this tier holds now: for zram less than `used` after writeback to a backing
-    /// device, for a disk under zswap less than `used` by what zswap still holds where that is known, for a node
-    /// anonymous memory and page cache.
+    /// Uncompressed bytes whose data this tier holds now: for zram less than `used` after writeback to a
+    /// backing device, for a disk under zswap less than `used` by what zswap still holds where that is known,
+    /// for a node anonymous memory and page cache.
     pub stored: Bytes,
     /// DRAM that it takes for what it stores; zero for a disk and a node.
     pub resident: Bytes,
     /// zram's mem_limit, if one is set.
     pub resident_limit: Option<Bytes>,
-    /// The tier that it takes pages from and that has the swap slots for them: the zram device of a backing device.
+    /// The tier that it takes pages from and that has the swap slots for them: the zram device of a backing
+    /// device.
     pub above: Option<TierId>,
 }
 
@@ -275,7 +279,8 @@ impl Tier {
         self.resident.share_of(self.stored).clamped()
     }
 
-    /// Whether it is a swap device. zswap needs a slot on one for each page it stores, a backing device one on its zram.
+    /// Whether it is a swap device. zswap needs a slot on one for each page it stores, a backing device one
+    /// on its zram.
     #[must_use]
     pub fn has_slots(&self) -> bool {
         self.kind.is_swap_device() && self.above.is_none()
