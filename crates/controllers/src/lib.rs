@@ -3,15 +3,19 @@
 
 mod balancer;
 mod confine;
+mod controller;
+mod list;
 mod settings;
 mod treatments;
 mod watermarks;
 
 pub use balancer::{Balance, Ended, StoreView};
 pub use confine::{Confine, ways};
+pub use controller::{Around, Turn};
+pub use list::{Controllers, Shown};
 pub use settings::{Settings, put_back};
 pub use treatments::{
-    Around, CompactionRun, CompactionView, Counts, DyingView, End, KsmView, PageClusterView, ReleaseStep,
-    ThpDefragView, Treatments, TreatmentsView, lacking,
+    CompactionRun, CompactionView, Counts, DyingView, End, KsmView, PageClusterView, ReleaseStep,
+    ThpDefragView, TreatmentsView, lacking,
 };
-pub use watermarks::{Reach, Watermarks, WatermarksView};
+pub use watermarks::{Reach, WatermarksView};

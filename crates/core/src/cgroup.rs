@@ -3,11 +3,13 @@
 use std::{
     collections::BTreeMap,
     ops::{AddAssign, Sub},
-    sync::Arc,
     time::Duration,
 };
 
-use crate::units::{Bytes, Limit, Ratio};
+use crate::{
+    tier::{NodeId, TierId},
+    units::{Bytes, Limit, Ratio},
+};
 
 /// A cgroup's identity: the inode of its directory. The path is only where it was last seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
@@ -108,9 +110,9 @@ pub struct Memory {
     pub zswap_current: Option<Bytes>,
     /// memory.stat.
     pub stat: MemoryStat,
-    /// Of `current`, what is on slower nodes, by [`Tier::device`] (memory.numa_stat); empty on a host without any.
+    /// Of `current`, what is on slower nodes, (memory.numa_stat); empty on a host without any.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
-    pub slow: BTreeMap<Arc<str>, ByType>,
+    pub slow: BTreeMap<NodeId, ByType>,
 }
 
 /// The fields of memory.stat that decisions are made from. Counters of pages are given as bytes.
@@ -179,6 +181,15 @@ impl Memory {
     #[must_use]
     pub fn offloaded(&self) -> Bytes {
         self.swap_current.unwrap_or_default() - self.stat.swap_cached.unwrap_or_default()
+    }
+
+    /// What is on one of the slower nodes; nothing for a tier that is none.
+    #[must_use]
+    pub(crate) fn on_node(&self, tier: &TierId) -> ByType {
+        match tier {
+            TierId::Node(node) => self.slow.get(node).copied().unwrap_or_default(),
+            TierId::Zswap | TierId::Device(_) => ByType::default(),
+        }
     }
 
     /// What is on slower nodes.

@@ -61,13 +61,12 @@ impl Case<'_> {
     /// The tiers in which a page may come to lie that the kernel gives a slot.
     fn devices(&self) -> impl Iterator<Item = TierKind> {
         let sinks = self.has(TierKind::Zram) && self.host.ways.zram_sinks;
-        let disk = self.has(TierKind::Disk) || sinks;
-        let zram = self.has(TierKind::Zram).then_some(TierKind::Zram);
-        zram.into_iter().chain(disk.then_some(TierKind::Disk))
+        let devices = TierKind::ALL.into_iter().filter(|kind| kind.is_swap_device());
+        devices.filter(move |kind| self.has(*kind) || (sinks && kind.is_below_zram()))
     }
 
     fn allows_no_swap(&self) -> bool {
-        [TierKind::Zram, TierKind::Zswap, TierKind::Disk].into_iter().all(|tier| !self.rules.allows(tier))
+        TierKind::ALL.into_iter().filter(|kind| kind.is_swap()).all(|kind| !self.rules.allows(kind))
     }
 
     /// Without any device too where no swap is allowed: one that is switched on later finds the knob set.

@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use crate::{
     observation::{BlockReads, HostObservation},
-    tier::{Tier, TierKind},
+    tier::{NodeId, Tier, TierId, TierKind},
     units::Bytes,
 };
 
@@ -48,19 +48,10 @@ pub enum Basis {
 }
 
 impl FaultCost {
-    /// What is assumed of a kind of tier: a compressed page takes some ten microseconds (TMO gives 40 for zswap's 90th
-    /// percentile), a solid-state disk some hundred. A disk that is slower shows it with its first reads; one that was taken for slow
-    /// would never be read from, and never be known.
+    /// What is assumed of a kind of tier.
     #[must_use]
     pub const fn assumed(kind: TierKind) -> Self {
-        let time = match kind {
-            // No fault at all as long as the page stays there, a few hundred nanoseconds for each access that misses the
-            // caches; moving it back is a fault and a copy. 125 ns more than DRAM for each of eight lines.
-            TierKind::Node => Duration::from_micros(1),
-            TierKind::Zswap | TierKind::Zram => Duration::from_micros(20),
-            TierKind::Disk => Duration::from_micros(100),
-        };
-        Self { time, basis: Basis::Assumed }
+        Self { time: kind.usual_fault(), basis: Basis::Assumed }
     }
 
     /// What a touch of a page costs on a slower node, whose reads take `added` longer than DRAM's.
@@ -84,7 +75,7 @@ impl FaultCost {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Costs {
     devices: HashMap<Arc<str>, Measured>,
-    added_latency: HashMap<Arc<str>, Duration>,
+    added_latency: HashMap<NodeId, Duration>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -125,7 +116,10 @@ impl Costs {
     /// Of one tier.
     pub(crate) fn of(&self, tier: &Tier) -> FaultCost {
         let measured = self.mean(tier).and_then(|mean| Duration::try_from_secs_f64(mean.seconds).ok());
-        let told = || self.added_latency.get(&tier.device).copied().map(FaultCost::told);
+        let told = || match tier.device {
+            TierId::Node(node) => self.added_latency.get(&node).copied().map(FaultCost::told),
+            TierId::Zswap | TierId::Device(_) => None,
+        };
         measured
             .map(|time| FaultCost { time, basis: Basis::Measured })
             .or_else(told)
@@ -155,7 +149,7 @@ impl Costs {
     }
 
     fn mean(&self, tier: &Tier) -> Option<Mean> {
-        self.devices.get(&tier.device).and_then(|device| device.mean)
+        self.devices.get(tier.device.path()?)?.mean
     }
 }
 

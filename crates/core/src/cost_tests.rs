@@ -47,7 +47,7 @@ fn little_is_no_measure() {
 fn what_firmware_tells_of_a_node_is_for_as_long_as_it_tells() {
     let disk = tier(TierKind::Disk, 1, 0);
     let node = Tier { device: "node1".into(), ..tier(TierKind::Node, 1, 0) };
-    let told = HashMap::from([(Arc::clone(&node.device), Duration::from_nanos(150))]);
+    let told = HashMap::from([(NodeId(1), Duration::from_nanos(150))]);
     let mut costs = Costs::default();
     costs.observe(&HostObservation { added_latency: told, ..HostObservation::default() }, Duration::ZERO);
     assert_eq!(costs.of(&node), FaultCost { time: Duration::from_nanos(1200), basis: Basis::Told });

@@ -1,10 +1,10 @@
 //! What `full` would save of a cgroup, and what that would cost: so that an operator who only observes can decide.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use crate::{
     placement::{Offer, Rates},
-    tier::TierKind,
+    tier::{TierId, TierKind},
     units::{Bytes, Ratio},
 };
 
@@ -15,7 +15,7 @@ pub struct Forecast {
     /// The tier that it would go to first.
     pub kind: TierKind,
     /// Its device.
-    pub device: Arc<str>,
+    pub device: TierId,
     /// From this idle age on it would be worth it.
     pub from: Duration,
     /// Anonymous bytes in DRAM that have been idle for as long, less what is left where it is, and within the tier's room.
@@ -59,7 +59,7 @@ impl Forecast {
         let pages = refaulted / Bytes::pages(1).as_f64();
         Self {
             kind: offer.kind,
-            device: Arc::clone(&offer.device),
+            device: offer.device.clone(),
             from,
             could_go,
             net: could_go.scale(offer.expected),

@@ -74,6 +74,6 @@ pub use reading::{Cohort, Histogram, Line, Lines, Reading};
 pub use state::State;
 pub use stored::Stored;
 pub use tick::tick;
-pub use tier::{SwapRoom, Tier, TierKind};
+pub use tier::{NodeId, SwapRoom, Tier, TierId, TierKind};
 pub use tier_rules::{AtMost, TierRule, TierRules};
 pub use units::{ByteRate, ByteTime, Bytes, Limit, Ratio};

@@ -17,7 +17,7 @@ use crate::{
     reading::Reading,
     scan_pressure::{Kswapd, Zone},
     stored::Stored,
-    tier::{SwapRoom, Tier},
+    tier::{NodeId, SwapRoom, Tier, TierId},
     units::Bytes,
 };
 
@@ -58,12 +58,12 @@ pub struct HostObservation {
     /// Where offloaded pages can live: slower NUMA nodes, zswap if it is on or still holds pages, then each active swap
     /// device in the order in which the kernel fills them.
     pub tiers: Vec<Tier>,
-    /// Reads of the tiers that are block devices, by [`Tier::device`], and of the devices that cgroups read from, by their
-    /// numbers (`8:16`).
+    /// Reads of the tiers that are block devices, by [path](crate::TierId::path), and of the devices that
+    /// cgroups read from, by their numbers (`8:16`).
     pub reads: HashMap<Arc<str>, BlockReads>,
-    /// Of the tiers that are nodes, by [`Tier::device`]: how much longer than from DRAM a read from there takes, as firmware
-    /// says. Without what firmware does not say.
-    pub added_latency: HashMap<Arc<str>, Duration>,
+    /// How much longer than from DRAM a read from a slower node takes, as firmware says. Without what
+    /// firmware does not say.
+    pub added_latency: HashMap<NodeId, Duration>,
     /// Whether `memory.reclaim` takes `swappiness=` (from 6.12), so that page cache alone can be asked for.
     pub reclaim_takes_swappiness: bool,
     /// What all zram devices that are swapped on hold.
@@ -94,8 +94,8 @@ impl HostObservation {
 
     /// Uncompressed bytes that a tier can still take; nothing if it is not there.
     #[must_use]
-    pub fn room_of(&self, device: &str) -> Bytes {
-        let tier = self.tiers.iter().find(|tier| &*tier.device == device);
+    pub fn room_of(&self, device: &TierId) -> Bytes {
+        let tier = self.tiers.iter().find(|tier| tier.device == *device);
         tier.map_or(Bytes::ZERO, Tier::uncompressed_room)
     }
 

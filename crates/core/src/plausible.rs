@@ -5,7 +5,7 @@ use crate::{
     effect::Effect,
     left_out::{Kind, LeftOut},
     observation::{CgroupObservation, HostObservation, Observation},
-    tier::{Tier, TierKind},
+    tier::{Capacity, Tier},
     units::Bytes,
 };
 
@@ -61,9 +61,9 @@ impl Most {
     }
 
     fn bound_tier(&self, tier: &mut Tier) -> bool {
-        let (used, stored) = match tier.kind {
-            TierKind::Zswap => (self.dram, self.swap),
-            TierKind::Node | TierKind::Zram | TierKind::Disk => (tier.capacity, tier.capacity),
+        let (used, stored) = match tier.kind.capacity() {
+            Capacity::Pool => (self.dram, self.swap),
+            Capacity::Memory | Capacity::Device => (tier.capacity, tier.capacity),
         };
         // A header page is no slot, and zram may have it.
         let stored = stored + Bytes::kib(64);

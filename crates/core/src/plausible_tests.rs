@@ -1,4 +1,5 @@
 use super::*;
+use crate::tier::TierKind;
 use crate::{CgroupId, confinement::Confinement};
 
 fn tier(kind: TierKind, used: u64, stored: u64) -> Tier {

@@ -15,7 +15,7 @@ use crate::{
     room::HostHistory,
     savings::{self, Origins, Placed},
     swapoff::SwapDevices,
-    tier::Tier,
+    tier::{Tier, TierId},
     units::{Bytes, Ratio},
 };
 
@@ -138,7 +138,7 @@ impl State {
     /// The kernel does not tell whose page is whose in a swap device, so the most careful cgroup decides for all, among those
     /// that lowtide offloads. One with next to nothing there has no say.
     #[must_use]
-    pub fn belong_from(&self, device: &str) -> Option<Duration> {
+    pub fn belong_from(&self, device: &TierId) -> Option<Duration> {
         if !self.zram_unmarks {
             return None;
         }

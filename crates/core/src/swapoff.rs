@@ -1,13 +1,11 @@
 //! The operator's hand on swap: what swapoff brings back is nobody's fault, and a device that comes is worth a try.
 
-use std::sync::Arc;
-
-use crate::observation::HostObservation;
+use crate::{observation::HostObservation, tier::TierId};
 
 /// The swap devices at the last tick.
 #[derive(Debug, Default)]
 pub(crate) struct SwapDevices {
-    known: Option<Vec<(Arc<str>, Option<i32>)>>,
+    known: Option<Vec<(TierId, Option<i32>)>>,
     /// Pages were brought back up to the last tick. The kernel adds up its statistics now and then: some may show only now.
     brought_back: bool,
 }
@@ -25,7 +23,7 @@ pub(crate) struct SwapChange {
 impl SwapDevices {
     pub(crate) fn observe(&mut self, host: &HostObservation) -> SwapChange {
         let devices = host.tiers.iter().filter(|tier| tier.has_slots());
-        let now: Vec<_> = devices.map(|tier| (Arc::clone(&tier.device), tier.priority)).collect();
+        let now: Vec<_> = devices.map(|tier| (tier.device.clone(), tier.priority)).collect();
         let leaving = !host.swap_leaving().is_zero();
         let before = self.known.replace(now);
         let now = self.known.as_deref().unwrap_or_default();

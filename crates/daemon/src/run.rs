@@ -12,7 +12,7 @@ use lowtide_ages::{
     damon::records::{Records, in_words as damon_in_words},
 };
 use lowtide_controllers::{Balance, Settings, put_back};
-use lowtide_core::{balancer::Strain, escaped};
+use lowtide_core::{TierId, balancer::Strain, escaped};
 use lowtide_damon::Recovered;
 use lowtide_journal::{
     HostError, HostLock, Journal, JournalError, Record, StateDir, StateDirError,
@@ -330,7 +330,7 @@ impl Daemon {
     fn scan(&mut self) {
         match &self.config.balancer {
             Some(settings) => {
-                let belong_from = |device: &str| self.turns.belong_from(device);
+                let belong_from = |device: &TierId| self.turns.belong_from(device);
                 self.balance.scan(&mut self.journal, settings, self.strain, &belong_from);
             }
             None => self.balance.let_go(&mut self.journal),

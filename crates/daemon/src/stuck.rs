@@ -4,9 +4,7 @@
 //! (`end_swap_bio_write`, mm/page_io.c, 6.1 to 7.3); a page that was read back may be there too, but it is clean, and a request
 //! would find it.
 
-use std::sync::Arc;
-
-use lowtide_core::{Bytes, Effect, Scope, Tier};
+use lowtide_core::{Bytes, Effect, Scope, Tier, TierId};
 use lowtide_view::{CgroupView, Stuck};
 
 /// A disk that is slow to write looks the same for a moment.
@@ -31,7 +29,7 @@ impl StuckWatch {
             return None;
         }
         self.turns = self.turns.saturating_add(1);
-        let device = Arc::clone(taking(tiers).filter(|_| self.turns >= TURNS)?);
+        let device = taking(tiers).filter(|_| self.turns >= TURNS)?.clone();
         let stuck = Stuck { size, device };
         if self.turns == TURNS {
             tracing::warn!("{stuck}");
@@ -58,7 +56,7 @@ fn is_fruitless(effect: &Effect) -> bool {
 }
 
 /// The device that the kernel gives new pages to: the first with a free slot.
-fn taking(tiers: &[Tier]) -> Option<&Arc<str>> {
+fn taking(tiers: &[Tier]) -> Option<&TierId> {
     let mut devices = tiers.iter().filter(|tier| tier.has_slots());
     devices.find(|tier| tier.used < tier.capacity).map(|tier| &tier.device)
 }

@@ -9,10 +9,10 @@ use std::{
 
 use lowtide_ages::{Sampler, Target};
 use lowtide_cgroup::{Cgroup, Error, Request};
-use lowtide_controllers::{Around, Confine, Treatments, Watermarks};
+use lowtide_controllers::{Around, Confine, Controllers, Turn};
 use lowtide_core::{
     Action, Bytes, CgroupId, CgroupObservation, Decision, Effect, HostObservation, Hotness, Mode,
-    Observation, Policy, Ratio, Reason, Scope, State, Tier, escaped,
+    Observation, Policy, Ratio, Reason, Scope, State, Tier, TierId, escaped,
 };
 use lowtide_journal::Journal;
 use lowtide_kernfs::{Root, thread_cpu};
@@ -47,8 +47,7 @@ pub(crate) struct Loop {
     books: Books,
     confine: Confine,
     devices: Devices,
-    watermarks: Watermarks,
-    treatments: Treatments,
+    controllers: Controllers,
     stuck: StuckWatch,
     alarms: HashSet<CgroupId>,
     effects: HashMap<CgroupId, Vec<Effect>>,
@@ -99,8 +98,7 @@ impl Loop {
             books,
             confine: Confine::new(root.clone(), observer.mount().clone()),
             actuator: Actuator::new(root.clone()),
-            watermarks: Watermarks::new(root.clone()),
-            treatments: Treatments::new(root.clone(), observer.mount().clone()),
+            controllers: Controllers::new(&root, observer.mount()),
             sampler: Sampler::new(root, observer.mount().clone(), state_dir),
             observer,
             triggers: Triggers::new(alarms),
@@ -166,21 +164,16 @@ impl Loop {
         self.act(&decisions, &mut sight, config, now);
         self.forget_the_gone(&sight);
         self.ticks += 1;
-        let watermarks = self.watermarks.turn(journal, config.watermarks.as_ref(), now);
-        let treatments = {
-            let around = Around {
-                own: self.observer.own(),
-                acting: &|| may_be_asked(&sight, &decisions, config, self.observer.takes_swappiness()),
-                takes_swappiness: self.observer.takes_swappiness(),
-                tiers: &sight.seen.host.tiers,
-            };
-            self.treatments.turn(journal, config.treatments, &around, now)
+        let around = Around {
+            own: self.observer.own(),
+            acting: &|| may_be_asked(&sight, &decisions, config, self.observer.takes_swappiness()),
+            takes_swappiness: self.observer.takes_swappiness(),
+            tiers: &sight.seen.host.tiers,
         };
+        let controllers = self.controllers.turn(journal, &Turn { config, around, now });
         let mut view = self.view(sight, carried, decisions, config, now);
-        view.watermarks = watermarks;
-        view.treatments = treatments;
-        view.problems.extend(self.treatments.problems());
-        view.problems.extend(self.watermarks.problem().map(|problem| format!("watermarks: {problem}")));
+        view.controllers = controllers;
+        view.problems.extend(self.controllers.problems());
         view.tick_cpu = thread_cpu().unwrap_or_default().saturating_sub(cpu);
         view.tick_duration = begun.elapsed();
         view.interval = config.interval;
@@ -206,17 +199,17 @@ impl Loop {
     /// Stops every request after the chunk that is being written, and a look at idle ages after the walk.
     pub(crate) fn stop(&mut self) {
         self.actuator.stop_all();
-        self.treatments.stop();
+        self.controllers.stop();
         self.sampler.halt();
     }
 
     /// Knobs of the host that are held from turn to turn.
-    pub(crate) fn held(&self) -> impl Iterator<Item = PathBuf> {
-        self.watermarks.held().into_iter().chain(self.treatments.held())
+    pub(crate) fn held(&self) -> Vec<PathBuf> {
+        self.controllers.held()
     }
 
     /// From which age on the pages of every cgroup belong on `device`, as far as is known.
-    pub(crate) fn belong_from(&self, device: &str) -> Option<Duration> {
+    pub(crate) fn belong_from(&self, device: &TierId) -> Option<Duration> {
         self.state.belong_from(device)
     }
 
@@ -250,7 +243,7 @@ impl Loop {
     /// Requests that have not ended.
     #[cfg(test)]
     pub(crate) fn unfinished(&self) -> usize {
-        self.actuator.unfinished() + self.treatments.unfinished()
+        self.actuator.unfinished() + self.controllers.unfinished()
     }
 
     fn view(

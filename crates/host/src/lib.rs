@@ -13,7 +13,7 @@ mod zoneinfo;
 use std::{collections::HashMap, sync::Arc};
 
 use lowtide_core::{
-    BlockReads, Bytes, HostObservation, Stored, Tier, TierKind, confinement::Ways, scan_pressure,
+    BlockReads, Bytes, HostObservation, NodeId, Stored, Tier, TierId, confinement::Ways, scan_pressure,
 };
 use lowtide_kernfs::{Files, Result, Root};
 
@@ -85,7 +85,7 @@ impl Host {
 }
 
 fn is_node(tier: &Tier, node: u32) -> bool {
-    tier.kind == TierKind::Node && *tier.device == *format!("node{node}")
+    tier.device == TierId::Node(NodeId(node))
 }
 
 /// One that gives out pages, without what its watermarks are raised by for a while (`high_wmark_pages` adds it, include/linux/mmzone.h).

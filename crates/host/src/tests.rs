@@ -213,8 +213,8 @@ fn zones_of_slower_nodes_are_left_out_and_a_boost_is_taken_off() {
     let nameless = Zone { managed: Bytes::ZERO, ..zone(0) };
     let host = Host { zones: vec![zone(0), zone(1), nameless], ..Host::default() };
     let slower = Tier {
-        kind: TierKind::Node,
-        device: "node1".into(),
+        kind: lowtide_core::TierKind::Node,
+        device: TierId::Node(NodeId(1)),
         priority: None,
         capacity: Bytes::mib(100),
         used: Bytes::ZERO,

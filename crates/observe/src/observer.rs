@@ -8,8 +8,8 @@ use std::{
 
 use lowtide_cgroup::{Cgroup, Descend, Error, Mount, Walked};
 use lowtide_core::{
-    Bytes, CgroupId, CgroupObservation, Confinement, HostObservation, LeftOut, Memory, Mode, Observation,
-    Policy, Ratio, Stall, Stored, TierKind,
+    Bytes, CgroupId, CgroupObservation, Confinement, HostObservation, LeftOut, Memory, Mode, NodeId,
+    Observation, Policy, Ratio, Stall, Stored, Tier, TierId, TierKind,
     left_out::Kind,
     lineage::{Level, Limits, Place, Settings},
 };
@@ -175,7 +175,7 @@ impl Observer {
     /// The slower nodes of a host, by their numbers.
     #[must_use]
     pub fn slow_nodes(host: &HostObservation) -> Arc<[u32]> {
-        slow_nodes(host).into_iter().map(|(node, _)| node).collect()
+        slow_nodes(host).into_iter().map(|node| node.0).collect()
     }
 
     /// The kernel answered a request that it does not know `swappiness=` after all.
@@ -311,18 +311,18 @@ impl Observer {
         let demotes = lowtide_tiers::demotes(&self.root)?;
         let tiers = lowtide_tiers::read(&self.root, left_out)?;
         let mut reads = HashMap::new();
-        for tier in tiers.iter().filter(|tier| tier.kind.is_swap_device()) {
-            let found = left_out.unless(Kind::Device, lowtide_tiers::reads(&self.root, &tier.device));
+        for path in tiers.iter().filter_map(|tier| tier.device.path()) {
+            let found = left_out.unless(Kind::Device, lowtide_tiers::reads(&self.root, path));
             if let Some(found) = found.flatten() {
-                reads.insert(Arc::clone(&tier.device), found);
+                reads.insert(path.into(), found);
             }
         }
         let host = lowtide_host::read(&self.root)?.observation(tiers, reads, self.takes_swappiness());
         let nodes = slow_nodes(&host).into_iter();
         let added_latency = nodes
-            .filter_map(|(node, device)| {
-                let told = left_out.unless(Kind::Device, lowtide_tiers::added_latency(&self.root, node));
-                told.flatten().map(|latency| (device, latency))
+            .filter_map(|node| {
+                let told = left_out.unless(Kind::Device, lowtide_tiers::added_latency(&self.root, node.0));
+                told.flatten().map(|latency| (node, latency))
             })
             .collect();
         let has_zram = host.tiers.iter().any(|tier| tier.kind == TierKind::Zram);
@@ -515,18 +515,20 @@ fn has_memory(cgroup: &Cgroup) -> bool {
     cgroup.dir().exists("memory.current").unwrap_or(true)
 }
 
-/// The numbers of the slower nodes, with what their tiers are called.
-fn slow_nodes(host: &HostObservation) -> Vec<(u32, Arc<str>)> {
-    let nodes = host.tiers.iter().filter(|tier| tier.kind == TierKind::Node);
-    let number = |device: &str| device.strip_prefix("node")?.parse().ok();
-    nodes.filter_map(|tier| Some((number(&tier.device)?, Arc::clone(&tier.device)))).collect()
+/// The slower nodes.
+fn slow_nodes(host: &HostObservation) -> Vec<NodeId> {
+    let node = |tier: &Tier| match tier.device {
+        TierId::Node(node) => Some(node),
+        TierId::Zswap | TierId::Device(_) => None,
+    };
+    host.tiers.iter().filter_map(node).collect()
 }
 
 /// `None` if the memory controller is not enabled for the cgroup.
 fn observe(
     target: &Candidate,
     cgroup: &Cgroup,
-    slow: &[(u32, Arc<str>)],
+    slow: &[NodeId],
     limits: Limits,
 ) -> Result<Option<CgroupObservation>, Error> {
     let mut memory = match cgroup.memory_within(limits) {
@@ -536,7 +538,7 @@ fn observe(
     };
     if !slow.is_empty() {
         let nodes = cgroup.nodes()?;
-        let there = |(node, device): &(u32, Arc<str>)| Some((Arc::clone(device), *nodes.get(node)?));
+        let there = |node: &NodeId| Some((*node, *nodes.get(&node.0)?));
         memory.slow = slow.iter().filter_map(there).collect();
     }
     Ok(Some(CgroupObservation {

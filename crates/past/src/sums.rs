@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
-use lowtide_core::{ByteTime, Bytes, Ratio};
+use lowtide_core::{ByteTime, Bytes, Ratio, TierKind};
 use lowtide_history::{Group, Minute, Part, Tenant};
 
 /// Memory held over time, by who sent it out of DRAM.
@@ -143,7 +143,7 @@ pub(crate) fn present(minute: &Minute, tenant: &Tenant) -> Duration {
 /// What lies in swap at the end of a minute, less what lowtide sent there. Slower nodes are left out: most of what is there was allocated
 /// there.
 pub(crate) fn by_others(minute: &Minute) -> Bytes {
-    let is_swap = |name: &str| !name.starts_with("node ");
+    let is_swap = |name: &str| TierKind::of_name(name).is_none_or(TierKind::is_swap);
     let stored: Bytes =
         minute.host.tiers.iter().filter(|tier| is_swap(&tier.name)).map(|tier| tier.stored).sum();
     let parts = minute.tenants.iter().flat_map(|tenant| &tenant.parts);

@@ -1,6 +1,6 @@
 use std::cmp::Reverse;
 
-use lowtide_core::{Bytes, LeftOut, Tier, TierKind, left_out::Kind};
+use lowtide_core::{Bytes, LeftOut, Tier, TierId, TierKind, left_out::Kind};
 use lowtide_kernfs::{Result, Root};
 
 use crate::{Backing, SlowNode, SwapDevice, Zram, Zswap, demotion_nodes, swaps};
@@ -78,7 +78,7 @@ fn held_for_the_disk(zswap: &Zswap, devices: &[Device]) -> Bytes {
 fn node_tier(node: &SlowNode) -> Tier {
     Tier {
         kind: TierKind::Node,
-        device: node.name().into(),
+        device: TierId::Node(node.id()),
         priority: None,
         capacity: node.capacity,
         used: node.used,
@@ -92,7 +92,7 @@ fn node_tier(node: &SlowNode) -> Tier {
 fn zswap_tier(zswap: &Zswap) -> Tier {
     Tier {
         kind: TierKind::Zswap,
-        device: "zswap".into(),
+        device: TierId::Zswap,
         priority: None,
         capacity: zswap.pool_limit,
         used: zswap.resident,
@@ -106,7 +106,7 @@ fn zswap_tier(zswap: &Zswap) -> Tier {
 fn zram_tier(device: &SwapDevice, zram: &Zram) -> Tier {
     Tier {
         kind: TierKind::Zram,
-        device: device.shown().into(),
+        device: TierId::Device(device.shown().into()),
         priority: Some(device.priority),
         capacity: slots(device),
         used: device.used,
@@ -120,7 +120,7 @@ fn zram_tier(device: &SwapDevice, zram: &Zram) -> Tier {
 fn unreadable_tier(device: &SwapDevice) -> Tier {
     Tier {
         kind: TierKind::Zram,
-        device: device.shown().into(),
+        device: TierId::Device(device.shown().into()),
         priority: Some(device.priority),
         capacity: device.used,
         used: device.used,
@@ -140,21 +140,21 @@ fn slots(device: &SwapDevice) -> Bytes {
 fn backing_tier(device: &SwapDevice, zram: &Zram, backing: &Backing) -> Option<Tier> {
     Some(Tier {
         kind: TierKind::Disk,
-        device: backing.path.as_str().into(),
+        device: TierId::Device(backing.path.as_str().into()),
         priority: None,
         capacity: backing.capacity?,
         used: zram.backing,
         stored: zram.backing,
         resident: Bytes::ZERO,
         resident_limit: None,
-        above: Some(device.shown().into()),
+        above: Some(TierId::Device(device.shown().into())),
     })
 }
 
 fn disk_tier(device: &SwapDevice, in_zswap: Bytes) -> Tier {
     Tier {
         kind: TierKind::Disk,
-        device: device.shown().into(),
+        device: TierId::Device(device.shown().into()),
         priority: Some(device.priority),
         capacity: slots(device),
         used: device.used,

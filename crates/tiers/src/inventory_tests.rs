@@ -42,10 +42,10 @@ fn what_lies_below_zram_is_a_tier_without_slots() {
     put(tree.path(), "sys/block/zram0/backing_dev", "/dev/sdb\n");
     put(tree.path(), "sys/class/block/sdb/size", "2000\n");
     let tiers = read(&root).unwrap();
-    let names: Vec<_> = tiers.iter().map(|tier| (&*tier.device, tier.has_slots())).collect();
+    let names: Vec<_> = tiers.iter().map(|tier| (tier.device.path().unwrap(), tier.has_slots())).collect();
     assert_eq!(names, [("/dev/zram0", true), ("/dev/sdb", false), ("/dev/sda2", true)]);
     assert_eq!((tiers[1].stored, tiers[1].room()), (Bytes::kib(100), Bytes::kib(900)));
-    assert_eq!(tiers[1].above.as_deref(), Some("/dev/zram0"));
+    assert_eq!(tiers[1].above, Some("/dev/zram0".into()));
 }
 
 #[test]
@@ -137,7 +137,8 @@ fn a_device_that_cannot_be_read_is_told_and_the_others_are_there() {
         put(tree.path(), &format!("sys/block/zram0/{file}"), text);
         let mut left_out = LeftOut::default();
         let tiers = super::read(&root, &mut left_out).unwrap();
-        let seen: Vec<_> = tiers.iter().map(|tier| (tier.kind, &*tier.device, tier.room())).collect();
+        let seen: Vec<_> =
+            tiers.iter().map(|tier| (tier.kind, tier.device.path().unwrap(), tier.room())).collect();
         let expected =
             [(TierKind::Zram, "/dev/zram0", Bytes::ZERO), (TierKind::Disk, "/dev/sda2", Bytes::kib(1700))];
         assert_eq!(seen, expected, "{file}");
@@ -154,7 +155,10 @@ fn what_is_not_understood_of_zswap_or_a_backing_device_is_told_too() {
     put(tree.path(), "sys/class/block/sdb/size", "much\n");
     let mut left_out = LeftOut::default();
     let tiers = super::read(&root, &mut left_out).unwrap();
-    assert_eq!(tiers.iter().map(|tier| &*tier.device).collect::<Vec<_>>(), ["/dev/zram0", "/dev/sda2"]);
+    assert_eq!(
+        tiers.iter().map(|tier| tier.device.path().unwrap()).collect::<Vec<_>>(),
+        ["/dev/zram0", "/dev/sda2"]
+    );
     assert_eq!(left_out.count(Kind::Device), 2);
 }
 
@@ -163,7 +167,8 @@ fn what_is_not_understood_of_zswap_or_a_backing_device_is_told_too() {
 fn what_was_removed_while_in_use_takes_no_more() {
     let (_tree, root) = host("/gone\\040(deleted) file 2000 300 -2\n/zram0 file 1000 0 -3\n");
     let tiers = read(&root).unwrap();
-    let seen: Vec<_> = tiers.iter().map(|tier| (tier.kind, &*tier.device, tier.room())).collect();
+    let seen: Vec<_> =
+        tiers.iter().map(|tier| (tier.kind, tier.device.path().unwrap(), tier.room())).collect();
     let expected =
         [(TierKind::Disk, "/gone (deleted)", Bytes::ZERO), (TierKind::Disk, "/zram0", Bytes::kib(1000))];
     assert_eq!(seen, expected);

@@ -1,6 +1,6 @@
 use std::{collections::BTreeMap, time::Duration};
 
-use lowtide_core::{Bytes, LeftOut, left_out::Kind};
+use lowtide_core::{Bytes, LeftOut, NodeId, left_out::Kind};
 use lowtide_kernfs::{
     Fault, Files, Result, Root,
     parse::{integer, keyed, list, switch},
@@ -111,10 +111,10 @@ impl SlowNode {
         Ok(sizes.map(of))
     }
 
-    /// As sysfs calls it: `node1`.
+    /// Its number, which sysfs writes as `node1`.
     #[must_use]
-    pub fn name(&self) -> String {
-        format!("node{}", self.node)
+    pub fn id(&self) -> NodeId {
+        NodeId(self.node)
     }
 }
 

@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use lowtide_core::{Bytes, LeftOut, Tier, TierKind};
+use lowtide_core::{Bytes, LeftOut, Tier, TierId, TierKind};
 use lowtide_kernfs::Root;
 use lowtide_tiers::{Zram, Zswap};
 use rstest::rstest;
@@ -65,9 +65,12 @@ fn zswap_and_disk(#[case] kernel: &str, #[case] total: u64, #[case] pool: [u64; 
 
     let tiers = lowtide_tiers::read(&root(kernel), &mut LeftOut::default()).unwrap();
     assert_eq!(tiers.len(), 3);
-    assert_eq!((tiers[0].kind, &*tiers[0].device, tiers[0].priority), (TierKind::Zswap, "zswap", None));
+    assert_eq!((tiers[0].kind, &tiers[0].device, tiers[0].priority), (TierKind::Zswap, &TierId::Zswap, None));
     assert_eq!((tiers[0].used, tiers[0].stored, tiers[0].resident), (resident, stored, resident));
-    assert_eq!((tiers[2].kind, &*tiers[2].device, tiers[2].priority), (TierKind::Disk, "/dev/vda", Some(5)));
+    assert_eq!(
+        (tiers[2].kind, tiers[2].device.path(), tiers[2].priority),
+        (TierKind::Disk, Some("/dev/vda"), Some(5))
+    );
     assert_eq!((tiers[2].capacity, tiers[2].used), (Bytes::kib(262_140), Bytes::kib(used)));
     // Up to 6.14 each processor keeps up to 64 free slots that count as taken, on zram too.
     assert!(tiers[2].stored < Bytes::mib(1), "{}", tiers[2].stored);

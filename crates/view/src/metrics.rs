@@ -16,6 +16,7 @@ use lowtide_core::{
     left_out::Kind,
     quota::chosen,
     reading::{BOUNDARIES, Source},
+    tier::Capacity,
 };
 
 use self::page::{Family, Page};
@@ -122,17 +123,17 @@ fn tiers(page: &Page, view: &View) {
         &["device"],
     );
     if let Some(found) = &view.stuck {
-        stuck.set(&[&*found.device], found.size.as_f64());
+        stuck.set(&[&found.device.text()], found.size.as_f64());
     }
     let fault_age = family("lowtide_tier_fault_age_seconds", "Time since that cost was measured.");
     for (tier, cost) in view.host.tiers.iter().zip(&view.costs) {
         if let Some(age) = cost.age {
-            let labels = [tier.kind.name(), &*tier.device];
+            let labels = [tier.kind.name(), &tier.device.text()];
             fault.set(&labels, cost.fault.time.as_secs_f64());
             fault_age.set(&labels, age.as_secs_f64());
         }
         let set = |family: &Family<'_>, bytes: Bytes| {
-            family.set(&[tier.kind.name(), &*tier.device], bytes.as_f64());
+            family.set(&[tier.kind.name(), &tier.device.text()], bytes.as_f64());
         };
         set(&capacity, tier.capacity);
         set(&used, tier.used);
@@ -150,14 +151,14 @@ fn fills(page: &Page, view: &View) {
     );
     for tier in &view.host.tiers {
         let set = |of, share: Ratio| {
-            fill.set(&[tier.kind.name(), &*tier.device, of], share.get());
+            fill.set(&[tier.kind.name(), &tier.device.text(), of], share.get());
         };
         let used = tier.used.share_of(tier.capacity);
-        // The capacity of zswap and of a node is memory, and a backing device's its size: none has slots of its own.
-        let of = match tier.kind {
-            TierKind::Zswap | TierKind::Node => "memory",
-            _ if tier.has_slots() => "slots",
-            _ => "space",
+        // A backing device has no slots of its own.
+        let of = match tier.kind.capacity() {
+            Capacity::Memory | Capacity::Pool => "memory",
+            Capacity::Device if tier.has_slots() => "slots",
+            Capacity::Device => "space",
         };
         set(of, used);
         if let Some(limit) = tier.resident_limit {

@@ -74,8 +74,8 @@ fn write_host(text: &mut String, view: &View) -> std::fmt::Result {
         )?;
     }
     view.balancer.iter().try_for_each(|store| write_store(text, store))?;
-    view.watermarks.as_ref().map_or(Ok(()), |watermarks| write_watermarks(text, watermarks))?;
-    view.treatments.as_ref().map_or(Ok(()), |treatments| treatments::write(text, treatments))?;
+    view.controllers.watermarks.as_ref().map_or(Ok(()), |watermarks| write_watermarks(text, watermarks))?;
+    view.controllers.treatments.as_ref().map_or(Ok(()), |treatments| treatments::write(text, treatments))?;
     write_promise(text, view)?;
     write_sampling(text, &view.sampling)?;
     for problem in &view.problems {

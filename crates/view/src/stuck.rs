@@ -1,8 +1,8 @@
 //! Memory that was given a place in swap and stays in DRAM all the same.
 
-use std::{fmt, sync::Arc};
+use std::fmt;
 
-use lowtide_core::Bytes;
+use lowtide_core::{Bytes, TierId};
 
 /// Memory that does not get into swap.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
@@ -10,7 +10,7 @@ pub struct Stuck {
     /// So much of it.
     pub size: Bytes,
     /// The device that the kernel gives new pages to.
-    pub device: Arc<str>,
+    pub device: TierId,
 }
 
 impl fmt::Display for Stuck {

@@ -8,10 +8,10 @@ use std::{
 };
 
 use lowtide_ages::Sampling;
-use lowtide_controllers::{StoreView, TreatmentsView, WatermarksView};
+use lowtide_controllers::{Shown, StoreView};
 use lowtide_core::{
     Bytes, CgroupId, Compressed, Confinement, Decision, FaultCost, Forecast, HostObservation, Hotness,
-    Ladder, LeftOut, Memory, Observation, Policy, Stall, State, Tier, TierKind,
+    Ladder, LeftOut, Memory, Observation, Policy, Stall, State, Tier,
     savings::{self, Origins, Placed},
 };
 use lowtide_observe::{Chosen, Process, Stalls};
@@ -70,10 +70,9 @@ pub struct View {
     pub queued: usize,
     /// Every store that the balancer looks at; none if it is not configured.
     pub balancer: Vec<StoreView>,
-    /// The host's watermarks; `None` unless they are adapted.
-    pub watermarks: Option<WatermarksView>,
-    /// What is treated of that which the host loses to itself; `None` unless something is switched on.
-    pub treatments: Option<TreatmentsView>,
+    /// What the controllers of the host show, each under its name.
+    #[serde(flatten)]
+    pub controllers: Shown,
     /// Some policy is for certain namespaces alone.
     #[serde(skip)]
     pub asks_for_pods: bool,
@@ -249,8 +248,7 @@ impl View {
             hanging: Vec::new(),
             queued: 0,
             balancer: Vec::new(),
-            watermarks: None,
-            treatments: None,
+            controllers: Shown::default(),
             asks_for_pods: false,
             policies: Vec::new(),
             done: None,
@@ -273,8 +271,7 @@ impl View {
 
 /// Swap of cgroups that are no targets is in it. Memory on slower nodes is not: most of it was allocated there.
 fn swapped_by_others(tiers: &[Tier], cgroups: &[CgroupView]) -> Bytes {
-    let is_swap = |kind| kind != TierKind::Node;
-    let stored: Bytes = tiers.iter().filter(|tier| is_swap(tier.kind)).map(|tier| tier.stored).sum();
-    let sent = cgroups.iter().flat_map(|cgroup| &cgroup.sent).filter(|part| is_swap(part.kind));
+    let stored: Bytes = tiers.iter().filter(|tier| tier.kind.is_swap()).map(|tier| tier.stored).sum();
+    let sent = cgroups.iter().flat_map(|cgroup| &cgroup.sent).filter(|part| part.kind.is_swap());
     stored - sent.map(|part| part.bytes).sum()
 }

@@ -15,7 +15,7 @@ use std::{
 };
 
 use lowtide_core::{
-    Bytes,
+    Bytes, TierId,
     balancer::{Balancer, End, Now, Reason, Run, Settings, Settle, Sinking, Store, Strain},
 };
 use lowtide_journal::{Journal, Record, knobs};
@@ -163,7 +163,7 @@ impl Balance {
         journal: &mut Journal,
         settings: &Settings,
         strain: Strain,
-        belong_from: &dyn Fn(&str) -> Option<Duration>,
+        belong_from: &dyn Fn(&TierId) -> Option<Duration>,
     ) {
         let problem =
             self.scan_all(journal, settings, strain, belong_from).err().map(|error| error.to_string());
@@ -248,7 +248,7 @@ impl Balance {
         journal: &mut Journal,
         settings: &Settings,
         strain: Strain,
-        belong_from: &dyn Fn(&str) -> Option<Duration>,
+        belong_from: &dyn Fn(&TierId) -> Option<Duration>,
     ) -> Result<(), Problem> {
         let stores = stores::read(&self.root)?;
         let alive: HashSet<_> = stores.iter().map(|(device, _)| Arc::clone(device)).collect();
@@ -275,7 +275,7 @@ impl Balance {
         journal: &mut Journal,
         settings: &Settings,
         strain: Strain,
-        belong_from: &dyn Fn(&str) -> Option<Duration>,
+        belong_from: &dyn Fn(&TierId) -> Option<Duration>,
         store: Store,
     ) -> Result<(), Problem> {
         let in_flight = self.flights.has(&store.device);
@@ -285,7 +285,7 @@ impl Balance {
             uptime: moment::uptime(),
             strain,
             budget_left: left,
-            belong_from: store.below.as_ref().and_then(|below| belong_from(&below.device)),
+            belong_from: store.below.as_ref().and_then(|below| belong_from(&below.tier())),
             in_flight,
         };
         let decision = self.core.decide(&store, settings, now);

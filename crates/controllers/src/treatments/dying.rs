@@ -1,13 +1,15 @@
 //! Dying cgroups: looks in every turn, and has page cache reclaimed where they are, as decided. It leaves nothing behind.
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::time::Duration;
 
 use lowtide_cgroup::Mount;
 use lowtide_core::{
-    Bytes, Tier,
+    Bytes,
     treatments::{DyingCgroups as Law, DyingSeen, Moment, Reason, Releasing, Treatment},
 };
 use lowtide_kernfs::Root;
+
+use crate::controller::Around;
 
 use super::{
     counts::{Action, Counts},
@@ -33,24 +35,6 @@ pub struct DyingView {
     pub requested: Bytes,
     /// What left DRAM.
     pub freed: Bytes,
-}
-
-/// What the loop knows that a step needs.
-pub struct Around<'a> {
-    /// The daemon's own cgroup.
-    pub own: &'a str,
-    /// Paths of the targets that may be asked for page cache; called where a step begins.
-    pub acting: &'a dyn Fn() -> HashSet<Arc<str>>,
-    /// `memory.reclaim` takes `swappiness=`: page cache alone can be asked for.
-    pub takes_swappiness: bool,
-    /// Where offloaded pages can live, in the order in which the kernel fills them.
-    pub tiers: &'a [Tier],
-}
-
-impl std::fmt::Debug for Around<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Around").field("own", &self.own).finish_non_exhaustive()
-    }
 }
 
 #[derive(Debug)]

@@ -27,6 +27,8 @@ use lowtide_core::{
 use lowtide_journal::Journal;
 use lowtide_kernfs::Root;
 
+use crate::controller::{Around, Controller, Turn};
+
 use self::{
     compaction::Compaction,
     dying::{DyingCgroups, Place},
@@ -41,7 +43,7 @@ use self::{
 pub use compact::{CompactionRun, End};
 pub use compaction::CompactionView;
 pub use counts::Counts;
-pub use dying::{Around, DyingView};
+pub use dying::DyingView;
 pub use ksm::KsmView;
 pub use page_cluster::PageClusterView;
 pub use release::ReleaseStep;
@@ -90,7 +92,7 @@ pub fn lacking(root: &Root, settings: Settings) -> Vec<String> {
 
 /// The treatments' part of the daemon.
 #[derive(Debug)]
-pub struct Treatments {
+pub(crate) struct Treatments {
     root: Root,
     mount: Mount,
     /// Those of the last turn.
@@ -105,10 +107,10 @@ pub struct Treatments {
     decisions: Counts,
 }
 
-impl Treatments {
-    /// Those of a daemon that has seen nothing yet.
-    #[must_use]
-    pub fn new(root: Root, mount: Mount) -> Self {
+impl Controller for Treatments {
+    type View = TreatmentsView;
+
+    fn new(root: &Root, mount: &Mount) -> Self {
         Self {
             settings: Settings::default(),
             pressure: Pressure::default(),
@@ -119,36 +121,38 @@ impl Treatments {
             thp_defrag: ThpDefrag::new(root.clone()),
             page_cluster: PageCluster::new(root.clone()),
             decisions: Counts::default(),
-            root,
-            mount,
+            root: root.clone(),
+            mount: mount.clone(),
         }
     }
 
-    /// The knobs, while they are this daemon's to put back.
-    pub fn held(&self) -> impl Iterator<Item = PathBuf> {
-        self.ksm.held().chain(self.thp_defrag.held()).chain(self.page_cluster.held())
+    fn turn(&mut self, journal: &mut Journal, turn: &Turn<'_>) -> Option<TreatmentsView> {
+        self.turn_under(journal, turn.config.treatments, &turn.around, turn.now)
     }
 
-    /// What keeps something from being treated, or put back.
-    pub fn problems(&self) -> impl Iterator<Item = String> {
+    fn held(&self) -> Vec<PathBuf> {
+        self.ksm.held().chain(self.thp_defrag.held()).chain(self.page_cluster.held()).collect()
+    }
+
+    fn problems(&self) -> Vec<String> {
         let Self { compaction, dying_cgroups, ksm, thp_defrag, page_cluster, .. } = self;
         let all = [&compaction.said, &dying_cgroups.said, &ksm.said, &thp_defrag.said, &page_cluster.said];
-        all.into_iter().filter_map(Said::problem).cloned().chain(self.work.hangs())
+        all.into_iter().filter_map(Said::problem).cloned().chain(self.work.hangs()).collect()
     }
 
-    /// Pieces of work that have not ended: one at most.
-    #[must_use]
-    pub fn unfinished(&self) -> usize {
-        usize::from(self.work.is_unfinished())
-    }
-
-    /// Ends what is under way after what the kernel is doing just now.
-    pub fn stop(&self) {
+    fn stop(&self) {
         self.work.stop();
     }
 
+    /// One at most.
+    fn unfinished(&self) -> usize {
+        usize::from(self.work.is_unfinished())
+    }
+}
+
+impl Treatments {
     /// Looks, decides, and begins or sets what was decided. What is switched off is stopped and put back.
-    pub fn turn(
+    fn turn_under(
         &mut self,
         journal: &mut Journal,
         settings: Settings,

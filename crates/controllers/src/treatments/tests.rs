@@ -86,7 +86,7 @@ impl Host {
         let journal = Journal::open(self.state.path(), &root).unwrap();
         let mount = Mount::find_unchecked(&root).unwrap();
         Running {
-            treatments: Treatments::new(root, mount),
+            treatments: Treatments::new(&root, &mount),
             journal,
             settings,
             tiers: Vec::new(),
@@ -100,7 +100,7 @@ impl Running {
         let acting = || HashSet::from([Arc::from("/web/a")]);
         let tiers = &self.tiers;
         let around = Around { own: "/lowtide", acting: &acting, takes_swappiness: true, tiers };
-        let view = self.treatments.turn(&mut self.journal, self.settings, &around, self.now);
+        let view = self.treatments.turn_under(&mut self.journal, self.settings, &around, self.now);
         self.now += TURN;
         view
     }
@@ -126,7 +126,7 @@ impl Running {
     }
 
     fn problems(&self) -> Vec<String> {
-        self.treatments.problems().collect()
+        self.treatments.problems()
     }
 }
 
@@ -158,7 +158,7 @@ fn what_is_off_is_not_even_looked_at() {
     }
     let mut running = host.start(Settings::default());
     assert!(running.turn().is_none());
-    assert_eq!((running.problems(), running.treatments.held().count()), (Vec::new(), 0));
+    assert_eq!((running.problems(), running.treatments.held().len()), (Vec::new(), 0));
 }
 
 #[tokio::test]
@@ -271,7 +271,7 @@ fn ksm_runs_with_its_advisor_and_gets_its_own_settings_back() {
     let view = running.turn().unwrap().ksm.unwrap();
     assert_eq!((view.reason, view.held), (Reason::Merging, true));
     assert_eq!(host.ksm(), ["1", "scan-time", "1000"]);
-    let held: Vec<_> = running.treatments.held().collect();
+    let held = running.treatments.held();
     assert_eq!(held.len(), 3, "{held:?}");
     for path in &held {
         assert!(lowtide_journal::restorable::is_of_the_host(path), "{}", path.display());
@@ -464,10 +464,10 @@ fn what_cannot_be_recorded_is_not_set_and_what_is_set_is_put_back_as_soon_as_tha
     fs::create_dir(&in_the_way).unwrap();
     running.settings = Settings::default();
     running.turn();
-    assert!(!running.problems().is_empty() && running.treatments.held().count() > 0);
+    assert!(!running.problems().is_empty() && !running.treatments.held().is_empty());
     fs::remove_dir(&in_the_way).unwrap();
     running.turn();
-    assert!(running.problems().is_empty() && running.treatments.held().count() == 0);
+    assert!(running.problems().is_empty() && running.treatments.held().is_empty());
     assert_eq!(host.ksm()[..2], ["0", "none"]);
 }
 

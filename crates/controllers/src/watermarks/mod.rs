@@ -8,15 +8,17 @@ mod tests;
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
+use lowtide_cgroup::Mount;
 use lowtide_core::{
     Bytes,
-    watermarks::{Controller, Decision, Factor, Reason, Settings, greatest, loss},
+    watermarks::{self, Decision, Factor, Reason, Settings, greatest, loss},
 };
 use lowtide_host::Kswapds;
 use lowtide_journal::Journal;
 use lowtide_kernfs::Root;
 
 use self::knob::{Found, Problem};
+use crate::controller::{Controller, Turn};
 
 /// What is known of the watermarks, for metrics and `status`.
 #[derive(Debug, Clone, serde::Serialize)]
@@ -60,10 +62,10 @@ impl Reach {
 
 /// The watermarks' part of the daemon.
 #[derive(Debug)]
-pub struct Watermarks {
+pub(crate) struct Watermarks {
     root: Root,
     kswapds: Kswapds,
-    controller: Controller,
+    law: watermarks::Controller,
     /// Those of the last turn; `None` as long as nothing is adapted.
     settings: Option<Settings>,
     /// Somebody else has set the factor.
@@ -74,14 +76,34 @@ pub struct Watermarks {
     problem: Option<String>,
 }
 
+impl Controller for Watermarks {
+    type View = WatermarksView;
+
+    fn new(root: &Root, _: &Mount) -> Self {
+        Self::of(root.clone())
+    }
+
+    fn turn(&mut self, journal: &mut Journal, turn: &Turn<'_>) -> Option<WatermarksView> {
+        self.turn_under(journal, turn.config.watermarks.as_ref(), turn.now)
+    }
+
+    fn held(&self) -> Vec<PathBuf> {
+        self.settings.iter().map(|_| knob::PATH.into()).collect()
+    }
+
+    fn problems(&self) -> Vec<String> {
+        self.problem.iter().map(|problem| format!("watermarks: {problem}")).collect()
+    }
+}
+
 impl Watermarks {
     /// One that has seen nothing yet.
     #[must_use]
-    pub fn new(root: Root) -> Self {
+    fn of(root: Root) -> Self {
         Self {
             root,
             kswapds: Kswapds::default(),
-            controller: Controller::default(),
+            law: watermarks::Controller::default(),
             settings: None,
             left: false,
             written: None,
@@ -90,20 +112,8 @@ impl Watermarks {
         }
     }
 
-    /// The knob, while it is this daemon's to put back.
-    #[must_use]
-    pub fn held(&self) -> Option<PathBuf> {
-        self.settings.map(|_| knob::PATH.into())
-    }
-
-    /// What keeps it from being adapted, or put back.
-    #[must_use]
-    pub fn problem(&self) -> Option<&String> {
-        self.problem.as_ref()
-    }
-
     /// Looks, decides, and sets the factor. Without settings, what earlier ones had set is put back.
-    pub fn turn(
+    fn turn_under(
         &mut self,
         journal: &mut Journal,
         settings: Option<&Settings>,
@@ -114,7 +124,7 @@ impl Watermarks {
             return None;
         };
         if self.settings.replace(*settings) != Some(*settings) && std::mem::take(&mut self.left) {
-            self.controller = Controller::default();
+            self.law = watermarks::Controller::default();
         }
         Some(match self.adapt(journal, settings, now) {
             Ok(view) => {
@@ -162,8 +172,8 @@ impl Watermarks {
             return Ok(self.view(factor, Reason::Foreign, None));
         }
         let seen = lowtide_host::watermarks(&self.root, &mut self.kswapds)?.ok_or(Problem::Unseen)?;
-        let before = self.controller.clone();
-        let decision = self.controller.decide(&seen, factor, original, settings, now);
+        let before = self.law.clone();
+        let decision = self.law.decide(&seen, factor, original, settings, now);
         tracing::debug!(
             from = %decision.from, to = %decision.to, reason = %decision.reason, stalls = decision.figures.stalls,
             kswapd_cpu = %decision.figures.kswapd_cpu, limit = %decision.figures.limit, "the watermarks"
@@ -172,7 +182,7 @@ impl Watermarks {
             self.written = None;
             if let Err(problem) = knob::set(&self.root, journal, &decision) {
                 // What was seen is not answered yet.
-                self.controller = before;
+                self.law = before;
                 return Err(problem);
             }
             self.written = Some(decision.to);
@@ -212,7 +222,7 @@ impl Watermarks {
             return;
         }
         match knob::put_back(&self.root, journal) {
-            Ok(()) => *self = Self::new(self.root.clone()),
+            Ok(()) => *self = Self::of(self.root.clone()),
             // Tried again in the next turn.
             Err(problem) => self.complain(&problem),
         }

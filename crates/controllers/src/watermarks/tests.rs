@@ -42,7 +42,7 @@ impl Host {
     fn watermarks(&self) -> (Watermarks, Journal) {
         let root = Root::open(self.tree.path()).unwrap();
         let journal = Journal::open(self.state.path(), &root).unwrap();
-        (Watermarks::new(root), journal)
+        (Watermarks::of(root), journal)
     }
 }
 
@@ -60,27 +60,31 @@ fn what_cannot_be_recorded_is_not_set_and_what_is_set_is_put_back_as_soon_as_tha
     let host = Host::new();
     let (mut watermarks, mut journal) = host.watermarks();
     let turn = |watermarks: &mut Watermarks, journal: &mut Journal, seconds| {
-        watermarks.turn(journal, Some(&settings()), at(seconds)).unwrap().reason
+        watermarks.turn_under(journal, Some(&settings()), at(seconds)).unwrap().reason
     };
     assert_eq!(turn(&mut watermarks, &mut journal, 0), Reason::FirstLook);
     let in_the_way = host.state.path().join("journal.new");
     fs::create_dir(&in_the_way).unwrap();
     host.stall(100);
     assert_eq!(turn(&mut watermarks, &mut journal, 6), Reason::Failed);
-    assert!(watermarks.problem().is_some());
+    assert!(watermarks.problem.is_some());
     assert_eq!(host.factor(), "10");
     fs::remove_dir(&in_the_way).unwrap();
     host.stall(200);
     assert_eq!(turn(&mut watermarks, &mut journal, 12), Reason::DirectReclaim);
-    assert_eq!((watermarks.problem(), host.factor().as_str()), (None, "650"), "both times are answered");
+    assert_eq!(
+        (watermarks.problem.as_ref(), host.factor().as_str()),
+        (None, "650"),
+        "both times are answered"
+    );
 
     fs::create_dir(&in_the_way).unwrap();
-    assert!(watermarks.turn(&mut journal, None, at(18)).is_none());
-    assert!(watermarks.problem().is_some() && watermarks.held().is_some());
+    assert!(watermarks.turn_under(&mut journal, None, at(18)).is_none());
+    assert!(watermarks.problem.is_some() && !watermarks.held().is_empty());
     fs::remove_dir(&in_the_way).unwrap();
-    assert!(watermarks.turn(&mut journal, None, at(24)).is_none());
-    assert_eq!((watermarks.problem(), host.factor().as_str()), (None, "10"));
-    assert!(journal.records().is_empty() && watermarks.held().is_none());
+    assert!(watermarks.turn_under(&mut journal, None, at(24)).is_none());
+    assert_eq!((watermarks.problem.as_ref(), host.factor().as_str()), (None, "10"));
+    assert!(journal.records().is_empty() && watermarks.held().is_empty());
 }
 
 #[test]
@@ -89,15 +93,15 @@ fn what_the_kernel_does_not_tell_is_a_problem_and_no_decision() {
         let host = Host::new();
         host.put(path, text);
         let (mut watermarks, mut journal) = host.watermarks();
-        let view = watermarks.turn(&mut journal, Some(&settings()), at(0)).unwrap();
+        let view = watermarks.turn_under(&mut journal, Some(&settings()), at(0)).unwrap();
         assert_eq!((view.reason, view.decision), (Reason::Failed, None), "{path}");
-        assert!(watermarks.problem().is_some());
+        assert!(watermarks.problem.is_some());
     }
     let host = Host::new();
     fs::remove_file(host.tree.path().join(knob::PATH)).unwrap();
     let (mut watermarks, mut journal) = host.watermarks();
-    assert_eq!(watermarks.turn(&mut journal, Some(&settings()), at(0)).unwrap().factor, None);
-    assert!(watermarks.problem().unwrap().contains("no such file"));
+    assert_eq!(watermarks.turn_under(&mut journal, Some(&settings()), at(0)).unwrap().factor, None);
+    assert!(watermarks.problem.as_ref().unwrap().contains("no such file"));
 }
 
 /// As the kernel would at a reboot, or an administrator who wants to see what it is like without.
@@ -107,15 +111,15 @@ fn whoever_sets_what_the_host_was_found_with_has_set_it() {
     let (mut watermarks, mut journal) = host.watermarks();
     for (seconds, stalls) in [(0, 0), (6, 100)] {
         host.stall(stalls);
-        watermarks.turn(&mut journal, Some(&settings()), at(seconds));
+        watermarks.turn_under(&mut journal, Some(&settings()), at(seconds));
     }
     assert_eq!((host.factor().as_str(), journal.records().len()), ("330", 1));
     host.put(knob::PATH, "10\n");
     host.stall(200);
-    let view = watermarks.turn(&mut journal, Some(&settings()), at(12)).unwrap();
+    let view = watermarks.turn_under(&mut journal, Some(&settings()), at(12)).unwrap();
     assert_eq!((view.reason, view.factor.map(Factor::get)), (Reason::Foreign, Some(10)));
     assert!(journal.records().is_empty());
-    assert!(watermarks.turn(&mut journal, None, at(18)).is_none());
+    assert!(watermarks.turn_under(&mut journal, None, at(18)).is_none());
     assert_eq!(host.factor(), "10");
 }
 
@@ -126,7 +130,7 @@ fn whoever_sets_what_lowtide_wrote_before_the_last_time_has_set_it() {
     let (mut watermarks, mut journal) = host.watermarks();
     let mut turn = |seconds, stalls| {
         host.stall(stalls);
-        watermarks.turn(&mut journal, Some(&settings()), at(seconds)).unwrap().reason
+        watermarks.turn_under(&mut journal, Some(&settings()), at(seconds)).unwrap().reason
     };
     assert_eq!([turn(0, 0), turn(6, 100)], [Reason::FirstLook, Reason::DirectReclaim]);
     let first = host.factor();
@@ -165,7 +169,7 @@ fn a_record_that_comes_late_is_nobody_elses_doing() {
     let disk = SlowDisk::default();
     journal.wait_at_most(Duration::ZERO, Some(disk.hook()));
     let turn = |watermarks: &mut Watermarks, journal: &mut Journal, seconds| {
-        watermarks.turn(journal, Some(&settings()), at(seconds)).unwrap().reason
+        watermarks.turn_under(journal, Some(&settings()), at(seconds)).unwrap().reason
     };
     turn(&mut watermarks, &mut journal, 0);
     host.stall(100);
@@ -184,7 +188,7 @@ fn what_somebody_else_has_set_stays_theirs_on_a_disk_that_is_slow() {
     let (mut watermarks, mut journal) = host.watermarks();
     let disk = SlowDisk::default();
     let turn = |watermarks: &mut Watermarks, journal: &mut Journal, seconds| {
-        watermarks.turn(journal, Some(&settings()), at(seconds)).unwrap().reason
+        watermarks.turn_under(journal, Some(&settings()), at(seconds)).unwrap().reason
     };
     turn(&mut watermarks, &mut journal, 0);
     host.stall(100);

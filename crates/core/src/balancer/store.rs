@@ -2,7 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use super::Reason;
 use crate::{
-    tier::TierKind,
+    tier::{TierId, TierKind},
     units::{Bytes, Ratio},
 };
 
@@ -46,6 +46,12 @@ pub struct Below {
 }
 
 impl Below {
+    /// Which tier it is.
+    #[must_use]
+    pub fn tier(&self) -> TierId {
+        TierId::Device(Arc::clone(&self.device))
+    }
+
     /// What still finds room on it, in whole pages.
     ///
     /// Its first page does not count: zram leaves that one out, as block 0 means none (`alloc_block_bdev`,

@@ -49,19 +49,26 @@ pub(crate) struct Devices {
 
 impl Devices {
     pub(crate) fn of(tiers: &[Tier], held: &Stored) -> Self {
-        let stored = |wanted: fn(&Tier) -> bool| {
-            tiers.iter().filter(|tier| wanted(tier)).map(|tier| tier.stored).sum::<Bytes>().as_f64()
-        };
-        let zram = || tiers.iter().filter(|tier| tier.kind == TierKind::Zram);
-        let resident = zram().map(|tier| tier.resident).sum::<Bytes>().as_f64();
-        let zram = stored(|tier| tier.kind == TierKind::Zram);
+        let mut found = OnDevices::default();
+        for tier in tiers {
+            match (tier.kind, &tier.above) {
+                (TierKind::Zram, _) => {
+                    found.zram += tier.stored;
+                    found.resident += tier.resident;
+                }
+                (TierKind::Disk, Some(_)) => found.below += tier.stored,
+                (TierKind::Disk, None) => found.disks += tier.stored,
+                (TierKind::Node | TierKind::Zswap, _) => {}
+            }
+        }
+        let (zram, resident) = (found.zram.as_f64(), found.resident.as_f64());
         Self {
             zram,
             resident,
             incompressible: held.incompressible.as_f64().min(resident).min(zram),
             compressed: held.compressed.as_f64(),
-            below: stored(|tier| tier.kind == TierKind::Disk && tier.above.is_some()),
-            disks: stored(|tier| tier.kind == TierKind::Disk && tier.above.is_none()),
+            below: found.below.as_f64(),
+            disks: found.disks.as_f64(),
         }
     }
 

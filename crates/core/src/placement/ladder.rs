@@ -1,9 +1,9 @@
-use std::{ops::Range, sync::Arc, time::Duration};
+use std::{ops::Range, time::Duration};
 
 use super::{Offer, Rates};
 use crate::{
     cost::FaultCost,
-    tier::TierKind,
+    tier::{TierId, TierKind},
     units::{Bytes, Ratio},
 };
 
@@ -22,7 +22,7 @@ pub struct Rung {
     /// What kind of place it is.
     pub kind: TierKind,
     /// Its device.
-    pub device: Arc<str>,
+    pub device: TierId,
     /// What a fault costs.
     pub fault: FaultCost,
     /// DRAM freed by a byte that is put there.
@@ -53,8 +53,8 @@ impl Ladder {
 
     /// The rung of a device.
     #[must_use]
-    pub fn rung(&self, device: &str) -> Option<&Rung> {
-        self.rungs.iter().find(|rung| &*rung.device == device)
+    pub fn rung(&self, device: &TierId) -> Option<&Rung> {
+        self.rungs.iter().find(|rung| rung.device == *device)
     }
 }
 
@@ -63,7 +63,7 @@ impl Offer {
         let oldest = rates.by_age().last().map_or(0.0, |(_, rate)| rate);
         Rung {
             kind: self.kind,
-            device: Arc::clone(&self.device),
+            device: self.device.clone(),
             fault: self.fault,
             freed: self.freed,
             from: None,

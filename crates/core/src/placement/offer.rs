@@ -1,10 +1,10 @@
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use crate::{
     compression,
     cost::{Costs, FaultCost},
     observation::HostObservation,
-    tier::{Tier, TierKind},
+    tier::{Tier, TierId, TierKind},
     units::{Bytes, Ratio},
 };
 
@@ -21,7 +21,7 @@ pub(crate) struct Offer {
     /// What kind of place it is.
     pub(crate) kind: TierKind,
     /// Its device.
-    pub(crate) device: Arc<str>,
+    pub(crate) device: TierId,
     /// What a fault costs.
     pub(crate) fault: FaultCost,
     /// DRAM freed by a byte that is put there; on a slower node what that is worth less the node's own memory.
@@ -77,7 +77,7 @@ impl Offer {
         };
         Self {
             kind: tier.kind,
-            device: Arc::clone(&tier.device),
+            device: tier.device.clone(),
             fault: costs.of(tier),
             freed: taken.complement(),
             expected: expected.complement(),
@@ -101,7 +101,7 @@ mod tests {
             stored: Bytes::mib(10),
             resident: if kind == TierKind::Disk { Bytes::ZERO } else { Bytes::mib(3) },
             resident_limit: None,
-            above: above.map(Arc::from),
+            above: above.map(TierId::from),
         }
     }
 
@@ -132,7 +132,7 @@ mod tests {
         assert_eq!(on_offer(tiers.clone()), ["zram0 70%"]);
         let host = HostObservation { tiers, demotes: true, ..HostObservation::default() };
         let offers = offers(&host, &Costs::default());
-        assert_eq!(offers.iter().map(|offer| &*offer.device).collect::<Vec<_>>(), ["node1", "zram0"]);
+        assert_eq!(offers.iter().map(|offer| offer.device.text()).collect::<Vec<_>>(), ["node1", "zram0"]);
         assert_eq!(offers[0].freed, Ratio::percent(50.0));
     }
 }

@@ -3,13 +3,11 @@
 mod meter;
 mod origin;
 
-use std::sync::Arc;
-
 use crate::{
     cgroup::Memory,
     compression::{Claim, Devices, OnDevices, on_devices, split},
     stored::Stored,
-    tier::{Tier, TierKind},
+    tier::{Tier, TierId, TierKind},
     units::Bytes,
 };
 
@@ -22,7 +20,7 @@ pub struct Placed {
     /// What kind of tier.
     pub kind: TierKind,
     /// Which one.
-    pub device: Arc<str>,
+    pub device: TierId,
     /// Uncompressed bytes.
     pub bytes: Bytes,
     /// DRAM that the tier takes for them.
@@ -33,7 +31,7 @@ impl Placed {
     /// Kind and device of the tier: `zram /dev/zram0`.
     #[must_use]
     pub fn name(&self) -> String {
-        format!("{} {}", self.kind.name(), self.device)
+        self.device.name(self.kind)
     }
 
     /// Whether the cgroup has nothing there, and nothing is taken for it.
@@ -54,10 +52,7 @@ pub(crate) fn placement(memory: &Memory, tiers: &[Tier], on_devices: &OnDevices)
         let part = |of: fn(&Tier) -> Bytes| of(tier).share_of(of_kind().map(of).sum());
         let stored = |own: Bytes| own.scale(part(|tier| tier.stored));
         let (bytes, resident) = match (tier.kind, &tier.above) {
-            (TierKind::Node, _) => {
-                let slow = memory.slow.get(&tier.device).copied().unwrap_or_default();
-                (slow.total(), Bytes::ZERO)
-            }
+            (TierKind::Node, _) => (memory.on_node(&tier.device).total(), Bytes::ZERO),
             (TierKind::Zswap, _) => {
                 let stored = memory.stat.zswapped.unwrap_or_default().min(memory.offloaded());
                 (stored, memory.zswap_current.unwrap_or_default())
@@ -68,7 +63,7 @@ pub(crate) fn placement(memory: &Memory, tiers: &[Tier], on_devices: &OnDevices)
             (TierKind::Disk, Some(_)) => (stored(on_devices.below), Bytes::ZERO),
             (TierKind::Disk, None) => (stored(on_devices.disks), Bytes::ZERO),
         };
-        Placed { kind: tier.kind, device: Arc::clone(&tier.device), bytes, resident }
+        Placed { kind: tier.kind, device: tier.device.clone(), bytes, resident }
     };
     tiers.iter().map(place).collect()
 }

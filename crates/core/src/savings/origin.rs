@@ -8,7 +8,6 @@ use super::Placed;
 use crate::{
     cgroup::Memory,
     effect::{Effect, Pending, Scope},
-    tier::TierKind,
     units::{Bytes, Ratio},
 };
 
@@ -82,7 +81,7 @@ impl Origins {
     /// Of what lies in a tier, lowtide's part with the DRAM that is taken for it, and the bytes of others.
     #[must_use]
     pub fn of(&self, placed: &Placed) -> (Placed, Bytes) {
-        let origin = if placed.kind == TierKind::Node { self.nodes } else { self.swap };
+        let origin = if placed.kind.is_swap() { self.swap } else { self.nodes };
         let share = origin.share();
         let bytes = placed.bytes.scale(share);
         let lowtide = Placed { bytes, resident: placed.resident.scale(share), ..placed.clone() };

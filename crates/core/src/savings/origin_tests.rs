@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::tier::TierKind;
 
 fn memory(swapped: u64) -> Memory {
     Memory { swap_current: Some(Bytes::mib(swapped)), ..Memory::default() }

@@ -25,8 +25,6 @@ impl Clustering {
 
 #[cfg(test)]
 mod tests {
-    use rstest::rstest;
-
     use super::*;
     use crate::{tier::TierKind, units::Bytes};
 
@@ -44,17 +42,22 @@ mod tests {
         }
     }
 
-    #[rstest]
-    #[case(&[], false)]
-    #[case(&[TierKind::Disk], false)]
-    #[case(&[TierKind::Node, TierKind::Disk], false)]
-    #[case(&[TierKind::Disk, TierKind::Zram], false)]
-    #[case(&[TierKind::Zram], true)]
-    #[case(&[TierKind::Node, TierKind::Zram, TierKind::Disk], true)]
-    #[case(&[TierKind::Zswap, TierKind::Disk], true)]
-    fn it_goes_by_what_is_swapped_to_first(#[case] kinds: &[TierKind], #[case] on: bool) {
-        let tiers: Vec<_> = kinds.iter().copied().map(tier).collect();
-        assert_eq!(Clustering::of(&tiers).on, on);
+    #[test]
+    fn it_goes_by_what_is_swapped_to_first() {
+        use TierKind::{Disk, Node, Zram, Zswap};
+        let cases: [(&[TierKind], bool); 7] = [
+            (&[], false),
+            (&[Disk], false),
+            (&[Node, Disk], false),
+            (&[Disk, Zram], false),
+            (&[Zram], true),
+            (&[Node, Zram, Disk], true),
+            (&[Zswap, Disk], true),
+        ];
+        for (kinds, on) in cases {
+            let tiers: Vec<_> = kinds.iter().copied().map(tier).collect();
+            assert_eq!(Clustering::of(&tiers).on, on, "{kinds:?}");
+        }
     }
 
     #[test]

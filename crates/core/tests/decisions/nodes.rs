@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use lowtide_core::{
-    Action, ByType, Bytes, CgroupId, Cohort, Decision, Effect, Mode, PastZswap, Ratio, Reading, Reason,
-    Scope, Tier, TierKind, savings,
+    Action, ByType, Bytes, CgroupId, Cohort, Decision, Effect, Mode, NodeId, PastZswap, Ratio, Reading,
+    Reason, Scope, Tier, TierKind, savings,
 };
 
 use crate::bench::{Bench, INTERVAL, asked, walked};
@@ -24,7 +24,7 @@ fn idle(bench: &mut Bench, dram: (Duration, u64), node: (Duration, u64)) {
     let slow: Arc<[Cohort]> = Arc::new([cohort(node)]);
     let reading = Reading { slow: Some(slow), ..walked(bench.now, cohort(dram)) };
     bench.cgroup().reading = Some(Arc::new(reading));
-    bench.memory().slow = BTreeMap::from([("node1".into(), anon(Bytes::mib(node.1)))]);
+    bench.memory().slow = BTreeMap::from([(NodeId(1), anon(Bytes::mib(node.1)))]);
 }
 
 fn scope(decision: &Decision) -> Option<Scope> {
@@ -88,7 +88,7 @@ fn on_a_node_with_room_it_stays_until_swap_is_worth_more() {
     idle(&mut bench, (Duration::ZERO, 300), (HOUR, 100));
     bench.decide();
     let ladder = bench.state.ladder(CgroupId(1)).unwrap();
-    let from = |device: &str| ladder.rung(device).unwrap().from;
+    let from = |device: &str| ladder.rung(&device.into()).unwrap().from;
     assert!(from("node1") < from("/dev/vdb"), "{ladder:?}");
     assert_eq!(scope(&bench.decide()), Some(Scope::Sink));
 }

@@ -4,8 +4,8 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use lowtide_core::{
     Above, BlockReads, Budgets, ByType, ByteRate, Bytes, CgroupId, CgroupObservation, Effect,
-    HostObservation, Limit, Limits, Lines, Memory, MemoryStat, Mode, Pending, Policy, Ratio, Scope, Slo,
-    Stall, Stored, SwapBound, Tier, TierKind, TierRules, ZswapBound,
+    HostObservation, Limit, Limits, Lines, Memory, MemoryStat, Mode, NodeId, Pending, Policy, Ratio, Scope,
+    Slo, Stall, Stored, SwapBound, Tier, TierId, TierKind, TierRules, ZswapBound,
     confinement::{Confinement, Ways, Why},
     reading::{Cohort, Reading, Resolution, Source},
     scan_pressure::{Kswapd, Zone},
@@ -14,6 +14,8 @@ use proptest::{option, prelude::*};
 
 /// How many cgroups may be there at once.
 pub(crate) const CGROUPS: u64 = 4;
+/// The slower node of the host.
+const NODE: NodeId = NodeId(1);
 
 /// What is seen at one tick, and how long after the last one.
 #[derive(Debug, Clone)]
@@ -123,8 +125,8 @@ fn kswapd() -> impl Strategy<Value = Kswapd> {
 }
 
 /// Of a node that is there, one that is not, or none.
-fn added_latency() -> impl Strategy<Value = HashMap<Arc<str>, Duration>> {
-    let node = prop::sample::select(vec!["node", "gone"]).prop_map(Arc::from);
+fn added_latency() -> impl Strategy<Value = HashMap<NodeId, Duration>> {
+    let node = prop::sample::select(vec![NODE, NodeId(7)]);
     prop::collection::hash_map(node, any::<u64>().prop_map(Duration::from_nanos), 0..2)
 }
 
@@ -139,11 +141,11 @@ fn reads() -> impl Strategy<Value = HashMap<Arc<str>, BlockReads>> {
 fn tier() -> impl Strategy<Value = Tier> {
     let kinds = vec![TierKind::Node, TierKind::Zswap, TierKind::Zram, TierKind::Disk];
     let kind = prop::sample::select(kinds);
-    let optional = (option::weighted(0.2, bytes()), option::weighted(0.2, Just(Arc::from("zram"))));
+    let optional = (option::weighted(0.2, bytes()), option::weighted(0.2, Just(TierId::from("zram"))));
     (kind, bytes(), bytes(), bytes(), bytes(), optional).prop_map(
         |(kind, capacity, used, stored, resident, (resident_limit, above))| Tier {
             kind,
-            device: kind.name().into(),
+            device: if kind == TierKind::Node { TierId::Node(NODE) } else { kind.name().into() },
             priority: None,
             capacity,
             used,
@@ -237,7 +239,7 @@ fn memory() -> BoxedStrategy<Memory> {
         1 => bytes().prop_map(|max| Some(Limit::At(max))),
     ];
     let size = (bytes(), bytes()).prop_map(|(anon, file)| ByType { anon, file });
-    let slow = prop::collection::btree_map(Just(Arc::from("node")), size, 0..2);
+    let slow = prop::collection::btree_map(Just(NODE), size, 0..2);
     let sizes = (bytes(), option::of(bytes()), option::of(bytes()));
     let above = (option::of(bytes()), option::of(bytes()), any::<bool>())
         .prop_map(|(swap, zswap, stays_in_zswap)| Above { swap, no_swap: false, zswap, stays_in_zswap });

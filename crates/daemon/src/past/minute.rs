@@ -7,9 +7,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use lowtide_core::{
-    Action, Bytes, CgroupId, Decision, Mode, Policy, Ratio, Reason, Scope, TierKind, savings::Placed,
-};
+use lowtide_core::{Action, Bytes, CgroupId, Decision, Mode, Policy, Ratio, Reason, Scope, savings::Placed};
 use lowtide_history::{Change, Did, Group, Host, Minute, Part, Tenant, TierFill};
 use lowtide_view::{CgroupView, View};
 
@@ -81,7 +79,7 @@ pub(super) struct Before {
 impl Before {
     fn of(view: &CgroupView) -> Self {
         let refaulted = view.memory.promoted();
-        let disks = view.sent.iter().filter(|part| part.kind == TierKind::Disk && !part.bytes.is_zero());
+        let disks = view.sent.iter().filter(|part| part.kind.wears() && !part.bytes.is_zero());
         let Decision { reason, file_only, .. } = view.decision;
         Self {
             memory_stall: view.memory_stall.map(|stall| stall.some),
@@ -186,7 +184,7 @@ impl HostSums {
 
     fn told(self, view: &View) -> Host {
         let tier = |tier: &lowtide_core::Tier| TierFill {
-            name: format!("{} {}", tier.kind.name(), tier.device).into(),
+            name: tier.device.name(tier.kind).into(),
             capacity: tier.capacity,
             used: tier.used,
             stored: tier.stored,

@@ -99,7 +99,7 @@ fn what_came_to_lie_on_a_disk_was_written() {
         after(turn * 10, |view| {
             let web = &mut view.cgroups[0];
             for part in web.placed.iter_mut().chain(&mut web.sent) {
-                part.kind = TierKind::Disk;
+                part.kind = lowtide_core::TierKind::Disk;
                 // Up by 5 each time, and once down.
                 part.bytes = Bytes::mib(if turn == 4 { 0 } else { turn * 5 });
             }

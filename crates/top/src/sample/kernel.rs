@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use lowtide_core::{LeftOut, Tier, TierKind};
+use lowtide_core::{LeftOut, Tier, TierId, TierKind};
 use lowtide_host::{Counter, Counters, Kswapds, Meminfo};
 use lowtide_kernfs::{Files, Result, Root};
 use lowtide_psi::Resource;
@@ -56,15 +56,15 @@ impl Kernel {
             count
         });
         let alone = |kind| of_kind.get(&kind) == Some(&1);
-        let traffic = |tier: &Tier| match (tier.kind, &tier.above) {
-            (TierKind::Zswap, _) => Ok(counted(counters, Counter::ZswapIn, Counter::ZswapOut)),
+        let traffic = |tier: &Tier| match (&tier.device, &tier.above) {
+            (TierId::Zswap, _) => Ok(counted(counters, Counter::ZswapIn, Counter::ZswapOut)),
             // The kernel does not tell to which of several.
-            (TierKind::Node, _) if alone(TierKind::Node) => {
+            (TierId::Node(_), _) if alone(TierKind::Node) => {
                 Ok(counted(counters, Counter::Promoted, Counter::Demoted))
             }
-            (TierKind::Node, _) => Ok(None),
-            (_, Some(above)) => self.sunk(above),
-            (_, None) => lowtide_tiers::traffic(&self.root, &tier.device),
+            (TierId::Node(_), _) => Ok(None),
+            (TierId::Device(_), Some(above)) => self.sunk(above),
+            (TierId::Device(path), None) => lowtide_tiers::traffic(&self.root, path),
         };
         let sampled = tiers
             .iter()
@@ -73,8 +73,9 @@ impl Kernel {
     }
 
     /// What a zram device wrote to its backing device, and read from there.
-    fn sunk(&self, zram: &str) -> Result<Option<Traffic>> {
-        let zram = Zram::read(&self.root, zram.trim_start_matches("/dev/"))?;
+    fn sunk(&self, zram: &TierId) -> Result<Option<Traffic>> {
+        let Some(path) = zram.path() else { return Ok(None) };
+        let zram = Zram::read(&self.root, path.trim_start_matches("/dev/"))?;
         Ok(zram.map(|zram| Traffic { read: zram.backing_read, written: zram.backing_written }))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use lowtide_core::Bytes;
+use lowtide_core::{Bytes, TierId};
 use serde::Deserialize;
 
 use super::Tenant;
@@ -65,7 +65,7 @@ struct Tiers {
 
 #[derive(Debug, Clone, Deserialize)]
 struct Named {
-    device: String,
+    device: TierId,
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -113,15 +113,15 @@ impl Status {
 
     /// What a fault on the tier `device` costs, and on what that rests (`measured`, `told`, `assumed`).
     #[must_use]
-    pub fn fault_cost(&self, device: &str) -> Option<(Duration, &str)> {
+    pub fn fault_cost(&self, device: &TierId) -> Option<(Duration, &str)> {
         let mut costs = self.host.tiers.iter().zip(&self.costs);
-        costs.find(|(tier, _)| tier.device == device).map(|(_, cost)| (cost.fault.time, &*cost.fault.basis))
+        costs.find(|(tier, _)| tier.device == *device).map(|(_, cost)| (cost.fault.time, &*cost.fault.basis))
     }
 
     /// The store whose pages sink to `device`.
     #[must_use]
-    pub fn store_above(&self, device: &str) -> Option<&Store> {
-        let below = |store: &Store| store.names.below.as_ref().is_some_and(|below| below.device == device);
+    pub fn store_above(&self, device: &TierId) -> Option<&Store> {
+        let below = |store: &Store| store.names.below.as_ref().is_some_and(|below| below.device == *device);
         self.balancer.iter().find(|store| below(store))
     }
 }

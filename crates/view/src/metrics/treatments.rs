@@ -7,7 +7,7 @@ use crate::view::View;
 
 #[expect(clippy::cast_precision_loss, reason = "a Prometheus sample is a float")]
 pub(super) fn treatments(page: &Page, view: &View) {
-    let Some(view) = &view.treatments else { return };
+    let Some(view) = &view.controllers.treatments else { return };
     let TreatmentsView { pressure, compaction, dying_cgroups, ksm, thp_defrag, page_cluster, decisions } =
         view;
     let counts = page.counter(

@@ -5,7 +5,7 @@ use crate::view::View;
 
 #[expect(clippy::cast_precision_loss, reason = "a Prometheus sample is a float")]
 pub(super) fn watermarks(page: &Page, view: &View) {
-    let Some(watermarks) = &view.watermarks else { return };
+    let Some(watermarks) = &view.controllers.watermarks else { return };
     if let Some(factor) = watermarks.factor {
         page.figure(
             "lowtide_watermark_scale_factor",
