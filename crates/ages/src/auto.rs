@@ -10,7 +10,8 @@ use crate::{
     choice::{Choice, Host, choose},
 };
 
-/// The source, as far as that can be told without writing, and why; `notices_first_touch` is what a daemon has tried.
+/// The source, as far as that can be told without writing, and why; `notices_first_touch` is what a daemon
+/// has tried.
 #[must_use]
 pub fn auto(root: &Root, mount: &Mount, notices_first_touch: Option<bool>) -> (SourceChoice, String) {
     let Config { hotness, state_dir, .. } = Config::default();

@@ -51,7 +51,8 @@ pub(super) fn choose(host: Host<'_>, wanted: &HotnessConfig) -> Choice {
         SourceChoice::Mglru => &[mglru],
         SourceChoice::Sampled => &[sampled],
         SourceChoice::Damon => &[damon],
-        // DAMON over all of physical memory has regions of pages of many cgroups: 32 MiB each of 125 GiB (6.18).
+        // DAMON over all of physical memory has regions of pages of many cgroups: 32 MiB each of 125 GiB
+        // (6.18).
         SourceChoice::Auto => &[mglru, sampled, addresses],
     };
     let mut refused = Vec::new();

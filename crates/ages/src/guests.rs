@@ -1,8 +1,9 @@
 //! MGLRU for all cgroups but those of virtual machines, and sampled pages for these.
 //!
-//! A guest's touches go through page tables of the hypervisor's, which MGLRU's walks leave out (mm/vmscan.c, up to 6.12;
-//! later `walk_pte_range` asks the notifiers): all of a guest looks idle. DAMON and idle page tracking ask there
-//! too (`mmu_notifier_clear_young`). Where pages cannot be sampled, virtual machines have no idle ages, and go by pressure alone.
+//! A guest's touches go through page tables of the hypervisor's, which MGLRU's walks leave out (mm/vmscan.c,
+//! up to 6.12; later `walk_pte_range` asks the notifiers): all of a guest looks idle. DAMON and idle page
+//! tracking ask there too (`mmu_notifier_clear_young`). Where pages cannot be sampled, virtual machines have
+//! no idle ages, and go by pressure alone.
 
 use std::{
     collections::HashMap,

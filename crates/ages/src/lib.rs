@@ -1,7 +1,7 @@
 //! Idle ages from the kernel: which source, how often, and at what cost.
 //!
-//! A look can take long (MGLRU walks the page tables of every process of a cgroup), so it runs on the blocking pool and
-//! its readings are there at a later turn. One look at a time.
+//! A look can take long (MGLRU walks the page tables of every process of a cgroup), so it runs on the
+//! blocking pool and its readings are there at a later turn. One look at a time.
 
 mod auto;
 mod choice;
@@ -140,7 +140,8 @@ pub struct Sampling {
     pub source: Option<Source>,
     /// Why this one, and not a better one.
     pub why: String,
-    /// The shortest time from one look to the next: the configured interval, or longer to keep within the CPU budget.
+    /// The shortest time from one look to the next: the configured interval, or longer to keep within the CPU
+    /// budget.
     pub interval: Duration,
     /// CPU that the last look took, with what its source took since the one before.
     pub last_cpu: Duration,
@@ -148,7 +149,8 @@ pub struct Sampling {
     pub cpu: Duration,
     /// Looks so far, also those that failed.
     pub looks: u64,
-    /// What trying MGLRU has shown: its walks notice the first touch of a page after its fault. `None` as long as nobody tried.
+    /// What trying MGLRU has shown: its walks notice the first touch of a page after its fault. `None` as
+    /// long as nobody tried.
     pub notices_first_touch: Option<bool>,
     /// Why the last look failed, if it did, or that it does not end.
     pub problem: Option<String>,

@@ -203,8 +203,8 @@ fn place(target: &Target) -> Place {
     (Arc::clone(&target.path), target.id)
 }
 
-/// Takes the walks of one target as far as the kernel makes them; a cgroup that vanishes is no error. A target of which
-/// nothing was walked has no ages, and one of which a part was not has none this time.
+/// Takes the walks of one target as far as the kernel makes them; a cgroup that vanishes is no error. A
+/// target of which nothing was walked has no ages, and one of which a part was not has none this time.
 fn ask(walks: impl Iterator<Item = Result<Walk, Error>>) -> Result<Asked, Error> {
     let mut made = Vec::new();
     for walk in walks {

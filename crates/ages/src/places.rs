@@ -1,7 +1,7 @@
 //! Who is looked at where there is not room for all, and how much of each.
 //!
-//! A tenant chooses how many cgroups and processes it has, and how deep. What it has more than its share of is left out, counted and
-//! told; its neighbours have theirs.
+//! A tenant chooses how many cgroups and processes it has, and how deep. What it has more than its share of
+//! is left out, counted and told; its neighbours have theirs.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -20,12 +20,12 @@ pub(crate) const CGROUPS: usize = 4096;
 /// So many processes of a target are looked at, of which each costs an open and a read.
 pub(crate) const PROCESSES: usize = 4096;
 
-/// A look goes on finding out who has what for so long; whom it has not come to by then has no place. Targets come [in turns](in_turns), so
-/// these are of those who have many.
+/// A look goes on finding out who has what for so long; whom it has not come to by then has no place. Targets
+/// come [in turns](in_turns), so these are of those who have many.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The targets in an order in which one of each subtree comes after the other, at each level. It stays the same from look to look: who
-/// has been watched for a while goes on being watched.
+/// The targets in an order in which one of each subtree comes after the other, at each level. It stays the
+/// same from look to look: who has been watched for a while goes on being watched.
 pub(crate) fn in_turns(targets: Vec<Target>) -> Vec<Target> {
     let paths: Vec<&str> = targets.iter().map(|target| &*target.path).collect();
     let order = interleaved(&paths, 0);
@@ -33,8 +33,8 @@ pub(crate) fn in_turns(targets: Vec<Target>) -> Vec<Target> {
     order.into_iter().filter_map(|place| targets[place].take()).collect()
 }
 
-/// Which of those at `paths`, that need `sizes`, have a place among `most`: at each level of the hierarchy the subtrees have as much each,
-/// and what one does not need goes to the others.
+/// Which of those at `paths`, that need `sizes`, have a place among `most`: at each level of the hierarchy
+/// the subtrees have as much each, and what one does not need goes to the others.
 pub(crate) fn places(paths: &[&str], sizes: &[usize], most: usize) -> Vec<bool> {
     let mut taken = vec![false; paths.len()];
     place(paths, sizes, (0..paths.len()).collect(), 0, most, &mut taken);
@@ -68,7 +68,8 @@ fn fill(sizes: &[usize], here: impl IntoIterator<Item = usize>, mut most: usize,
     }
 }
 
-/// Every cgroup at or below `target`, up to [`CGROUPS`], with what it reads as `visit` says; those that vanish are left out.
+/// Every cgroup at or below `target`, up to [`CGROUPS`], with what it reads as `visit` says; those that
+/// vanish are left out.
 pub(crate) fn subtree<T>(
     target: &Cgroup,
     left_out: &mut LeftOut,

@@ -25,7 +25,8 @@ use crate::{
 /// A look that takes longer is shown as a problem: the kernel may hang.
 const LONG: Duration = Duration::from_mins(1);
 const UNDER_WAY: &str = "a look has been under way for";
-/// Without a source, what the kernel has is looked at anew so often: somebody may have mounted debugfs meanwhile.
+/// Without a source, what the kernel has is looked at anew so often: somebody may have mounted debugfs
+/// meanwhile.
 const RECONSIDER: Duration = Duration::from_mins(5);
 
 /// Looks at intervals and keeps the newest reading of each cgroup.
@@ -77,8 +78,8 @@ impl Sampler {
         }
     }
 
-    /// The configuration was reloaded, or the daemon stops: ends a look early, and has a source looked for again if there
-    /// is none.
+    /// The configuration was reloaded, or the daemon stops: ends a look early, and has a source looked for
+    /// again if there is none.
     pub fn halt(&mut self) {
         self.stop.set();
         self.chosen = None;
@@ -89,7 +90,8 @@ impl Sampler {
         let now = started.elapsed();
         self.collect(wanted, now);
         if let Some(underway) = &self.underway {
-            // A look that is under way is waited for: what it set up is to be removed before another source begins.
+            // A look that is under way is waited for: what it set up is to be removed before another source
+            // begins.
             if self.wanted.as_ref() != Some(wanted) {
                 self.stop.set();
                 self.readings.clear();
@@ -286,8 +288,8 @@ impl Sampler {
         }
     }
 
-    /// What a failed look has cost counts like that of any other, and its targets are still due. Returns what people should
-    /// know.
+    /// What a failed look has cost counts like that of any other, and its targets are still due. Returns what
+    /// people should know.
     fn failed(&mut self, problem: &str, cpu: Duration, due: &[CgroupId], wanted: &HotnessConfig) -> String {
         self.charge(cpu, (Duration::ZERO, Ratio::ZERO), wanted);
         self.schedule.forget(due);

@@ -46,19 +46,21 @@ impl Schedule {
     }
 }
 
-/// Whether an interval has passed, or will have in a moment: a turn that comes a little early will do, since the next one
-/// may be late by a whole turn.
+/// Whether an interval has passed, or will have in a moment: a turn that comes a little early will do, since
+/// the next one may be late by a whole turn.
 pub(super) fn is_over(begun: Option<Duration>, interval: Duration, now: Duration) -> bool {
     begun.is_none_or(|begun| now.saturating_add(interval / 64) >= begun.saturating_add(interval))
 }
 
-/// The shortest interval, from `wanted` on, at which looks that cost `cpu` take no more than `budget` of a core.
+/// The shortest interval, from `wanted` on, at which looks that cost `cpu` take no more than `budget` of a
+/// core.
 pub(super) fn affordable(wanted: Duration, cpu: Duration, budget: Ratio) -> Duration {
     let seconds = Ratio::new(cpu.as_secs_f64()).over(budget).get();
     wanted.max(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
 }
 
-/// What is left for looks of the budget, and no less than half: a source that takes more has to look to it itself.
+/// What is left for looks of the budget, and no less than half: a source that takes more has to look to it
+/// itself.
 pub(super) fn left(budget: Ratio, between: Ratio) -> Ratio {
     Ratio::new((budget.get() - between.get()).max(budget.get() / 2.0))
 }

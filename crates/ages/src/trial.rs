@@ -21,8 +21,9 @@ pub enum Trial {
 }
 
 impl Trial {
-    /// Whether it has to be made now: a policy has cgroups looked at, and MGLRU is there and may be the source of ages. It writes into
-    /// the kernel, so not where nothing is looked at, and not into a tree of fixtures.
+    /// Whether it has to be made now: a policy has cgroups looked at, and MGLRU is there and may be the
+    /// source of ages. It writes into the kernel, so not where nothing is looked at, and not into a tree of
+    /// fixtures.
     #[must_use]
     pub fn is_due(self, root: &Root, config: &Config) -> bool {
         let available = || Support::probe(root).is_ok_and(|support| support.is_available());

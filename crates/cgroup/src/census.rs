@@ -21,8 +21,9 @@ impl Cgroup {
     }
 }
 
-/// Understands cgroup.stat. Where the dying ones are counted by controller (`nr_dying_subsys_memory`, since 6.12: `cgroup_stat_show`,
-/// kernel/cgroup/cgroup.c) those of the memory controller count: another one may keep a cgroup that owns no page.
+/// Understands cgroup.stat. Where the dying ones are counted by controller (`nr_dying_subsys_memory`, since
+/// 6.12: `cgroup_stat_show`, kernel/cgroup/cgroup.c) those of the memory controller count: another one may
+/// keep a cgroup that owns no page.
 pub fn parse_census(text: &str) -> Result<Census, Fault> {
     let (mut living, mut dying, mut dying_memory) = (None, None, None);
     for line in keyed(text) {

@@ -34,7 +34,8 @@ impl Cgroup {
         self.host.as_ref()
     }
 
-    /// Whether there can be cgroups below: no only if the file system said, when it was opened, that there are none.
+    /// Whether there can be cgroups below: no only if the file system said, when it was opened, that there
+    /// are none.
     #[must_use]
     pub fn may_have_children(&self) -> bool {
         self.children != Some(0)
@@ -76,8 +77,8 @@ impl Cgroup {
         }
     }
 
-    /// Whether it still exists: every cgroup, the root too, has a file `cgroup.controllers`, and a removed directory
-    /// has no names in it.
+    /// Whether it still exists: every cgroup, the root too, has a file `cgroup.controllers`, and a removed
+    /// directory has no names in it.
     pub fn exists(&self) -> Result<bool> {
         match self.dir.exists("cgroup.controllers") {
             Err(error) if error.is_gone() => Ok(false),

@@ -7,8 +7,8 @@ use crate::{Cgroup, Result};
 impl Cgroup {
     /// Processor time of all of its tasks since it is there, with all that is below it (cpu.stat).
     ///
-    /// Without the cpu controller too: the file is there since 5.6 whatever controllers are enabled (`cgroup_base_stat_cputime_show`,
-    /// kernel/cgroup/rstat.c). `None` if the cgroup vanished meanwhile.
+    /// Without the cpu controller too: the file is there since 5.6 whatever controllers are enabled
+    /// (`cgroup_base_stat_cputime_show`, kernel/cgroup/rstat.c). `None` if the cgroup vanished meanwhile.
     pub fn processor_time(&self) -> Result<Option<Duration>> {
         Ok(self.dir().parse_record("cpu.stat", parse_cpu_stat)?)
     }

@@ -38,7 +38,8 @@ pub enum Error {
         /// Where it should have been told.
         told: PathBuf,
     },
-    /// The cgroup exists and has no memory files: it is the root, or the memory controller is not enabled for it.
+    /// The cgroup exists and has no memory files: it is the root, or the memory controller is not enabled for
+    /// it.
     #[error(
         "{}: no memory controller here (it is the root, or the parent's cgroup.subtree_control lacks it)",
         shown(path)
@@ -74,7 +75,8 @@ pub enum Error {
 }
 
 impl Error {
-    /// The cgroup vanished between two system calls, or its path belongs to another one by now: no error at all.
+    /// The cgroup vanished between two system calls, or its path belongs to another one by now: no error at
+    /// all.
     #[must_use]
     pub fn is_gone(&self) -> bool {
         match self {

@@ -16,8 +16,8 @@ impl Cgroup {
 
 /// Understands io.stat: lines `8:16 rbytes=1459200 wbytes=0 rios=192 wios=0 dbytes=0 dios=0`.
 ///
-/// A device that was only heard of stands alone in its line up to 6.1, or has other keys (`cost.usage`) and none of these
-/// (`blkcg_print_one_stat`, block/blk-cgroup.c): it is left out.
+/// A device that was only heard of stands alone in its line up to 6.1, or has other keys (`cost.usage`) and
+/// none of these (`blkcg_print_one_stat`, block/blk-cgroup.c): it is left out.
 pub fn parse_io_stat(text: &str) -> Result<BTreeMap<Arc<str>, IoReads>, Fault> {
     let mut devices = BTreeMap::new();
     for (index, line) in text.lines().enumerate() {

@@ -1,7 +1,7 @@
 //! cgroup v2 memory: discover, read, reclaim.
 //!
-//! [`Mount`] is where the hierarchy is, [`Mount::walk`] visits all of it, [`Cgroup`] is one directory held open: what
-//! is read and written through it belongs to that cgroup and to no other that took its path since.
+//! [`Mount`] is where the hierarchy is, [`Mount::walk`] visits all of it, [`Cgroup`] is one directory held
+//! open: what is read and written through it belongs to that cgroup and to no other that took its path since.
 
 mod census;
 mod cgroup;

@@ -14,16 +14,17 @@ use crate::{Cgroup, Error, Result};
 impl Cgroup {
     /// Its memory now, with its limits.
     ///
-    /// That of the root is [the host's](Cgroup::memory_of_host). [`Error::NoMemoryController`] where the memory controller is off, and for a root
-    /// that was opened by its directory alone; [`Error::is_gone`] if the cgroup vanished meanwhile.
+    /// That of the root is [the host's](Cgroup::memory_of_host). [`Error::NoMemoryController`] where the
+    /// memory controller is off, and for a root that was opened by its directory alone; [`Error::is_gone`] if
+    /// the cgroup vanished meanwhile.
     pub fn memory(&self) -> Result<Memory> {
         self.memory_within(self.limits(false)?)
     }
 
     /// Its memory now, within limits that are known: three files, of three system calls each.
     ///
-    /// `memory.zswap.current` is not read: memory.stat has the same number as `zswap` (`zswap_current_read` and the
-    /// stat table both show `MEMCG_ZSWAP_B`, mm/memcontrol.c).
+    /// `memory.zswap.current` is not read: memory.stat has the same number as `zswap` (`zswap_current_read`
+    /// and the stat table both show `MEMCG_ZSWAP_B`, mm/memcontrol.c).
     ///
     /// Fails as [`memory`](Self::memory) does.
     pub fn memory_within(&self, limits: Limits) -> Result<Memory> {
@@ -53,16 +54,16 @@ impl Cgroup {
         self.dir().parse_record("memory.stat", parse_stat)?.ok_or_else(|| self.lacks("memory.stat"))
     }
 
-    /// Its memory now, for who does not ask what is set: its limits are as if there were none. Three files, where
-    /// [`memory`](Self::memory) reads seven.
+    /// Its memory now, for who does not ask what is set: its limits are as if there were none. Three files,
+    /// where [`memory`](Self::memory) reads seven.
     ///
     /// Fails as that does.
     pub fn usage(&self) -> Result<Memory> {
         self.memory_within(Limits::default())
     }
 
-    /// What somebody has set of it: four files, and two of zswap if `with_zswap`. One that is gone, or has no memory controller, has
-    /// nothing set.
+    /// What somebody has set of it: four files, and two of zswap if `with_zswap`. One that is gone, or has no
+    /// memory controller, has nothing set.
     pub fn limits(&self, with_zswap: bool) -> Result<Limits> {
         let limit_of = |file| self.dir().parse_record(file, limit);
         let mut limits = Limits {
@@ -107,7 +108,8 @@ impl Cgroup {
 /// Understands memory.stat; beside the table, `zswap`: the compressed bytes, which are memory.zswap.current.
 ///
 /// Sizes are in bytes, event counters and the workingset's in pages (`memcg_page_state_output_unit`,
-/// mm/memcontrol.c). The lists and `anon` and `file` have to be there: without them there is nothing to decide from.
+/// mm/memcontrol.c). The lists and `anon` and `file` have to be there: without them there is nothing to
+/// decide from.
 pub fn parse_stat(text: &str) -> Result<(MemoryStat, Option<Bytes>), Fault> {
     let mut stat = MemoryStat::default();
     let mut zswap = None;

@@ -35,8 +35,8 @@ impl Mount {
         }
     }
 
-    /// Finds the hierarchy where /proc/self/mountinfo says it is, or in `/sys/fs/cgroup`, whatever the file system:
-    /// for trees of fixtures.
+    /// Finds the hierarchy where /proc/self/mountinfo says it is, or in `/sys/fs/cgroup`, whatever the file
+    /// system: for trees of fixtures.
     pub fn find_unchecked(root: &Root) -> Result<Self> {
         let point = mount_point(root, &mut LeftOut::default())?;
         let place = point.as_ref().map_or(Path::new(FALLBACK), |point| &point.point);
@@ -56,8 +56,8 @@ impl Mount {
         Self { dir, point: None, host: None }
     }
 
-    /// Whether memory.min and memory.low hold for all below that do not claim them (`memory_recursiveprot`). So where nobody
-    /// says: systemd mounts it like that (246).
+    /// Whether memory.min and memory.low hold for all below that do not claim them (`memory_recursiveprot`).
+    /// So where nobody says: systemd mounts it like that (246).
     #[must_use]
     pub fn protects_recursively(&self) -> bool {
         self.point.as_ref().is_none_or(|point| point.recursive_protection)
@@ -69,7 +69,8 @@ impl Mount {
         self.dir.path()
     }
 
-    /// The root cgroup. Its memory is that of the whole host ([`Cgroup::memory`]), where the mount was found below a root directory.
+    /// The root cgroup. Its memory is that of the whole host ([`Cgroup::memory`]), where the mount was found
+    /// below a root directory.
     pub fn root(&self) -> Result<Cgroup> {
         Cgroup::top(self.dir.clone(), self.host.clone())
     }
@@ -87,8 +88,8 @@ impl Mount {
         }
     }
 
-    /// The cgroup at `path` if it is still the one that was decided on; [`Error::Replaced`] if another one has taken
-    /// its path.
+    /// The cgroup at `path` if it is still the one that was decided on; [`Error::Replaced`] if another one
+    /// has taken its path.
     pub fn open_as(&self, path: &str, id: CgroupId) -> Result<Option<Cgroup>> {
         match self.open(path)? {
             Some(cgroup) if cgroup.id() != id => {

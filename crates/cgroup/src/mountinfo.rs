@@ -10,8 +10,8 @@ pub(crate) const MOUNTINFO: &str = "proc/self/mountinfo";
 pub struct MountPoint {
     /// Its directory.
     pub point: PathBuf,
-    /// Which cgroup stands there, as this process's cgroup namespace has it: `/` for the whole of it, `/a` for a part, `/../..`
-    /// for what is above the namespace.
+    /// Which cgroup stands there, as this process's cgroup namespace has it: `/` for the whole of it, `/a`
+    /// for a part, `/../..` for what is above the namespace.
     pub root: PathBuf,
     /// memory.min and memory.low hold for all below that do not claim them (`memory_recursiveprot`, 5.7).
     pub recursive_protection: bool,
@@ -19,9 +19,9 @@ pub struct MountPoint {
 
 /// Where the cgroup v2 hierarchy is mounted, by /proc/self/mountinfo.
 ///
-/// On hybrid hosts it is beside the v1 hierarchies, at `/sys/fs/cgroup/unified`. With several mounts the one of the
-/// whole hierarchy wins (its root field is `/`), and among those the first: later ones are bind mounts of containers.
-/// Lines that are not understood are passed over: they are about other file systems.
+/// On hybrid hosts it is beside the v1 hierarchies, at `/sys/fs/cgroup/unified`. With several mounts the one
+/// of the whole hierarchy wins (its root field is `/`), and among those the first: later ones are bind mounts
+/// of containers. Lines that are not understood are passed over: they are about other file systems.
 pub fn mount_point(root: &Root, left_out: &mut LeftOut) -> Result<Option<MountPoint>> {
     let mut choice = Choice::default();
     match root.read_lines(MOUNTINFO, |line| choice.take(line)) {
@@ -48,7 +48,8 @@ impl Choice {
 }
 
 impl MountPoint {
-    /// The fields of a line that matter: `36 35 98:0 ROOT POINT options [optional fields…] - TYPE source OPTIONS`.
+    /// The fields of a line that matter: `36 35 98:0 ROOT POINT options [optional fields…] - TYPE source
+    /// OPTIONS`.
     fn parse(line: &[u8]) -> Option<Self> {
         let mut words = line.split(u8::is_ascii_whitespace).filter(|word| !word.is_empty());
         let root = words.nth(3)?;

@@ -6,7 +6,8 @@ use lowtide_kernfs::{Fault, Files, parse};
 use crate::{Cgroup, Result};
 
 impl Cgroup {
-    /// Where its memory is: anonymous memory and page cache by NUMA node, with all that is below it (memory.numa_stat).
+    /// Where its memory is: anonymous memory and page cache by NUMA node, with all that is below it
+    /// (memory.numa_stat).
     ///
     /// Empty where the file is not there, and if the cgroup vanished meanwhile.
     pub fn nodes(&self) -> Result<BTreeMap<u32, ByType>> {
@@ -14,7 +15,8 @@ impl Cgroup {
     }
 }
 
-/// Understands memory.numa_stat: lines `inactive_anon N0=4096 N1=0`, in bytes (`memory_numa_stat_show`, mm/memcontrol.c).
+/// Understands memory.numa_stat: lines `inactive_anon N0=4096 N1=0`, in bytes (`memory_numa_stat_show`,
+/// mm/memcontrol.c).
 ///
 /// By the lists that pages are reclaimed from: `anon` itself leaves out tmpfs, which is reclaimed like it.
 pub fn parse_numa_stat(text: &str) -> Result<BTreeMap<u32, ByType>, Fault> {

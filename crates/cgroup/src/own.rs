@@ -6,7 +6,8 @@ use crate::{Descend, Error, Mount, Result};
 
 const OWN: &str = "proc/self/cgroup";
 
-/// The cgroup v2 path of the calling process, as it sees the hierarchy (its own cgroup namespace): see [`Mount::own`].
+/// The cgroup v2 path of the calling process, as it sees the hierarchy (its own cgroup namespace): see
+/// [`Mount::own`].
 ///
 /// `None` on a host without cgroup v2, where /proc/self/cgroup has no line `0::`.
 pub fn own_path(root: &Root) -> Result<Option<String>> {
@@ -16,9 +17,10 @@ pub fn own_path(root: &Root) -> Result<Option<String>> {
 impl Mount {
     /// Where the calling process is in this mount; `None` where /proc/self/cgroup does not say.
     ///
-    /// The kernel tells it from the root of the process's cgroup namespace, and the mount may show more than that, or less: in a container
-    /// with a namespace of its own that has the host's hierarchy, both are `/`, and it is somewhere below. There it is looked for by its
-    /// process id. [`Error::OwnUnknown`] if it is not found.
+    /// The kernel tells it from the root of the process's cgroup namespace, and the mount may show more than
+    /// that, or less: in a container with a namespace of its own that has the host's hierarchy, both are `/`,
+    /// and it is somewhere below. There it is looked for by its process id. [`Error::OwnUnknown`] if it is
+    /// not found.
     pub fn own(&self, root: &Root) -> Result<Option<String>> {
         let Some(named) = own_path(root)? else { return Ok(None) };
         let top = self.top_of_mount();
@@ -36,8 +38,8 @@ impl Mount {
         Ok(Some(path))
     }
 
-    /// A cgroup that was removed while its last process was still exiting has ` (deleted)` behind the path, and another one may be
-    /// called like that.
+    /// A cgroup that was removed while its last process was still exiting has ` (deleted)` behind the path,
+    /// and another one may be called like that.
     fn without_mark(&self, named: String) -> Result<String> {
         match named.strip_suffix(DELETED) {
             Some(path) if self.open(&named)?.is_none() => Ok(path.to_owned()),

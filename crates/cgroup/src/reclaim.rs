@@ -9,16 +9,17 @@ const FILE: &str = "memory.reclaim";
 
 /// The most that is asked of the kernel in one write.
 ///
-/// Whoever removes the cgroup waits for the writer and holds the lock that every mkdir and rmdir of a cgroup on the
-/// host needs: 6.5 s (6.12) and 12.8 s (6.1) were seen with one large write. Fixed between 7.0 and 7.3.
+/// Whoever removes the cgroup waits for the writer and holds the lock that every mkdir and rmdir of a cgroup
+/// on the host needs: 6.5 s (6.12) and 12.8 s (6.1) were seen with one large write. Fixed between 7.0 and
+/// 7.3.
 pub const CHUNK: Bytes = Bytes::mib(32);
 
 /// The first write of a request; those after it grow and shrink with the time that they take.
 const FIRST: Bytes = Bytes::mib(4);
 /// However slow the swap device, a write asks for so much.
 const LEAST: Bytes = Bytes::kib(512);
-/// A write should not take longer: it cannot be stopped. 32 MiB to a slow disk that the tenant was swapping in from
-/// took 1.3 s on 6.1.
+/// A write should not take longer: it cannot be stopped. 32 MiB to a slow disk that the tenant was swapping
+/// in from took 1.3 s on 6.1.
 const LONG: Duration = Duration::from_millis(100);
 
 const PAGE: u64 = Bytes::pages(1).get();
@@ -28,20 +29,23 @@ const PAGE: u64 = Bytes::pages(1).get();
 pub struct Request {
     /// How much is to leave DRAM; rounded down to whole pages.
     pub amount: Bytes,
-    /// 0 takes page cache alone, 200 prefers anonymous memory; without one, the host's vm.swappiness. 6.12 and later.
+    /// 0 takes page cache alone, 200 prefers anonymous memory; without one, the host's vm.swappiness. 6.12
+    /// and later.
     pub swappiness: Option<u8>,
 }
 
 impl Cgroup {
-    /// Writes `memory.reclaim` in chunks of at most [`CHUNK`], smaller where the kernel is slow, and says what came of
-    /// it. Blocks: call it on a thread of its own.
+    /// Writes `memory.reclaim` in chunks of at most [`CHUNK`], smaller where the kernel is slow, and says
+    /// what came of it. Blocks: call it on a thread of its own.
     ///
-    /// `keep_going` is asked before every chunk; `false` ends the request ([`Effect::stopped`]), and so does a cgroup
-    /// whose last process has gone, since who removes it would wait for the next chunk. EAGAIN, the kernel's "less
-    /// than asked", ends it as [`Effect::partial`]; a cgroup that is gone as [`Effect::vanished`].
+    /// `keep_going` is asked before every chunk; `false` ends the request ([`Effect::stopped`]), and so does
+    /// a cgroup whose last process has gone, since who removes it would wait for the next chunk. EAGAIN, the
+    /// kernel's "less than asked", ends it as [`Effect::partial`]; a cgroup that is gone as
+    /// [`Effect::vanished`].
     ///
-    /// What was freed is measured from memory.current and the swap counters before and after: the kernel does not say
-    /// how far it came, and what it counts as reclaimed includes pages that were only demoted to another node.
+    /// What was freed is measured from memory.current and the swap counters before and after: the kernel does
+    /// not say how far it came, and what it counts as reclaimed includes pages that were only demoted to
+    /// another node.
     pub fn reclaim(&self, request: Request, keep_going: &mut dyn FnMut() -> bool) -> Result<Effect> {
         let before = match self.usage() {
             Err(error) if error.is_gone() => return Ok(vanished(Effect::default())),
@@ -61,12 +65,13 @@ impl Cgroup {
         }
     }
 
-    /// Whether `memory.reclaim` takes `swappiness=` (from 6.12 on). **Writes** to the kernel: not in observe mode.
+    /// Whether `memory.reclaim` takes `swappiness=` (from 6.12 on). **Writes** to the kernel: not in observe
+    /// mode.
     ///
-    /// The write asks for zero bytes. Kernels that know the key parse all of it and then reclaim
-    /// `while (nr_reclaimed < nr_to_reclaim)`, that is not at all (`memory_reclaim` in mm/memcontrol.c up to 6.16,
-    /// `user_proactive_reclaim` in mm/vmscan.c from 6.17). Those that do not know it answer EINVAL before they
-    /// reclaim: up to 6.8 `page_counter_memparse` wants the string to end after the number.
+    /// The write asks for zero bytes. Kernels that know the key parse all of it and then reclaim `while
+    /// (nr_reclaimed < nr_to_reclaim)`, that is not at all (`memory_reclaim` in mm/memcontrol.c up to 6.16,
+    /// `user_proactive_reclaim` in mm/vmscan.c from 6.17). Those that do not know it answer EINVAL before
+    /// they reclaim: up to 6.8 `page_counter_memparse` wants the string to end after the number.
     pub fn takes_swappiness(&self) -> Result<bool> {
         match self.dir().write(FILE, "0 swappiness=60") {
             Ok(()) => Ok(true),
@@ -80,7 +85,8 @@ impl Cgroup {
         let mut effect = Effect::default();
         let mut size = FIRST;
         let mut left = Bytes::new(request.amount.get() / PAGE * PAGE);
-        // Never a write of no bytes at all, and never of an empty line: up to 6.8 that means "reclaim everything".
+        // Never a write of no bytes at all, and never of an empty line: up to 6.8 that means "reclaim
+        // everything".
         while !left.is_zero() {
             let chunk = left.min(size);
             if !keep_going() {
@@ -124,8 +130,8 @@ impl Cgroup {
     fn understand(&self, error: lowtide_kernfs::Error, swappiness: Option<u8>) -> Result<Answer> {
         match (error.errno(), swappiness) {
             (Some(Errno::EAGAIN), _) => Ok(Answer::LessThanAsked),
-            // A signal ended the chunk part of the way: go on with the next one if the caller still wants to. 7.3
-            // says ERESTARTSYS (512), which has no name outside the kernel, where 6.1 to 7.0 say EINTR.
+            // A signal ended the chunk part of the way: go on with the next one if the caller still wants to.
+            // 7.3 says ERESTARTSYS (512), which has no name outside the kernel, where 6.1 to 7.0 say EINTR.
             (Some(Errno::EINTR | Errno::UnknownErrno), _) => Ok(Answer::Done),
             (Some(Errno::EINVAL), Some(swappiness)) => {
                 Err(Error::SwappinessUnsupported { path: self.dir().path().into(), swappiness })

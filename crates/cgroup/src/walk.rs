@@ -23,7 +23,8 @@ pub struct Walked {
     pub vanished: usize,
     /// What was not visited: names that are no UTF-8, and [`failed`](Self::failed).
     pub left_out: LeftOut,
-    /// Paths of those that could not be opened, and were not visited; or not listed, of which what is below was not visited.
+    /// Paths of those that could not be opened, and were not visited; or not listed, of which what is below
+    /// was not visited.
     pub failed: Vec<Arc<str>>,
     /// Cgroups that were there when the walk began and were beyond what it was to visit.
     pub beyond: usize,
@@ -75,24 +76,28 @@ impl Mount {
 }
 
 impl Cgroup {
-    /// Visits this cgroup and every one below, parents first, each directory's children in the order of their names. One that
-    /// cannot be opened or listed says nothing about the others: it is in [`Walked`], and the walk goes on.
+    /// Visits this cgroup and every one below, parents first, each directory's children in the order of their
+    /// names. One that cannot be opened or listed says nothing about the others: it is in [`Walked`], and the
+    /// walk goes on.
     ///
-    /// A cgroup without children costs three system calls (openat2, fstat, close): the link count says that there is
-    /// nothing to list. Memory is bounded by the names of siblings that still wait, and so are descriptors: only
-    /// directories with waiting children are held open, so depth alone costs neither, nor stack.
+    /// A cgroup without children costs three system calls (openat2, fstat, close): the link count says that
+    /// there is nothing to list. Memory is bounded by the names of siblings that still wait, and so are
+    /// descriptors: only directories with waiting children are held open, so depth alone costs neither, nor
+    /// stack.
     pub fn walk(&self, visit: impl FnMut(&Cgroup) -> Descend) -> Result<Walked> {
         self.walk_within(usize::MAX, visit)
     }
 
-    /// The same, but no more than `most` are visited. Where there are more, they are shared among the subtrees at each level, by what
-    /// `cgroup.stat` says of each: one who makes many takes no place from the others. Which children of a directory have a place there
-    /// is decided by the order in which the kernel lists them, which is by a hash of the name and stays.
+    /// The same, but no more than `most` are visited. Where there are more, they are shared among the
+    /// subtrees at each level, by what `cgroup.stat` says of each: one who makes many takes no place from the
+    /// others. Which children of a directory have a place there is decided by the order in which the kernel
+    /// lists them, which is by a hash of the name and stays.
     pub fn walk_within(&self, most: usize, visit: impl FnMut(&Cgroup) -> Descend) -> Result<Walked> {
         walk_from(self.dir().clone(), Arc::clone(self.path()), most, visit)
     }
 
-    /// How many cgroups there are below it, empty ones too (`cgroup.stat`, since 4.14); `None` where that is not told.
+    /// How many cgroups there are below it, empty ones too (`cgroup.stat`, since 4.14); `None` where that is
+    /// not told.
     fn descendants(&self) -> Option<usize> {
         let told = self.dir().parse_record("cgroup.stat", parse_descendants).ok().flatten()?;
         usize::try_from(told).ok()
@@ -136,8 +141,8 @@ fn walk_from(
     Ok(walked)
 }
 
-/// Visits one cgroup and queues its children, for a walk of it that is over when `until` were visited. Without the children of the first
-/// there is nothing to walk.
+/// Visits one cgroup and queues its children, for a walk of it that is over when `until` were visited.
+/// Without the children of the first there is nothing to walk.
 fn enter(
     dir: Dir,
     path: Arc<str>,
@@ -199,7 +204,8 @@ fn names(cgroup: &Cgroup, most: usize, walked: &mut Walked) -> Result<Vec<String
     Ok(entries.directories)
 }
 
-/// How many cgroups a walk of a child visits. One that cannot be asked may have any number: it has the same share as the others.
+/// How many cgroups a walk of a child visits. One that cannot be asked may have any number: it has the same
+/// share as the others.
 fn size(parent: &Cgroup, name: &str) -> usize {
     let open = || Cgroup::new(parent.dir().subdir(name).ok()?, below(parent.path(), name)).ok();
     let child = open();

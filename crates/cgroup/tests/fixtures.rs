@@ -40,7 +40,8 @@ fn all_cgroups_are_visited(#[values("6.1", "6.12", "6.18", "7.3")] kernel: &str)
     assert_eq!(own_path(&root).unwrap().as_deref(), Some("/"));
 }
 
-/// Bytes of anonymous memory, of swap and of page cache, and pages refaulted, scanned and reclaimed, in /web/api.
+/// Bytes of anonymous memory, of swap and of page cache, and pages refaulted, scanned and reclaimed, in
+/// /web/api.
 #[rstest]
 #[case("6.1", [17_154_048, 17_051_648, 9_527_296], [1016, 13_426, 5122])]
 #[case("6.12", [21_168_128, 13_021_184, 9_531_392], [1013, 4160, 4138])]
@@ -111,7 +112,8 @@ fn pressure(#[case] kernel: &str, #[case] some: u128, #[case] full: u128) {
     assert_eq!(api.pressure(Resource::Irq), Ok(None));
 }
 
-/// Bytes of anonymous memory and page cache of the root's memory.stat; SReclaimable, Zswap and used swap of /proc/meminfo, in kB.
+/// Bytes of anonymous memory and page cache of the root's memory.stat; SReclaimable, Zswap and used swap of
+/// /proc/meminfo, in kB.
 #[rstest]
 #[case("6.1", [28_725_248, 34_836_480], [9676, 14_824, 32_096])]
 #[case("6.12", [35_426_304, 34_426_880], [1384, 7200, 25_428])]

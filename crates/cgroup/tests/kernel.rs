@@ -1,4 +1,5 @@
-//! The doors on a real kernel: each test makes cgroups of its own, so it runs in a machine of the lab and nowhere else.
+//! The doors on a real kernel: each test makes cgroups of its own, so it runs in a machine of the lab and
+//! nowhere else.
 //!
 //! ```text
 //! cargo test -p lowtide-cgroup --test kernel --no-run      # says where the program is

@@ -12,12 +12,13 @@ use tracing_subscriber::{
 
 use crate::output;
 
-/// The level is taken from `LOWTIDE_LOG` (`error`, `warn`, `info`, `debug`, `trace`, or per module), `info` without.
+/// The level is taken from `LOWTIDE_LOG` (`error`, `warn`, `info`, `debug`, `trace`, or per module), `info`
+/// without.
 pub(crate) fn start() {
     let filter = filter();
     let registry = tracing_subscriber::registry().with(filter);
-    // systemd sets JOURNAL_STREAM for a unit whose output goes to the journal: its own protocol keeps the fields.
-    // A shell below such a unit inherits it, too: what is started at a terminal answers there.
+    // systemd sets JOURNAL_STREAM for a unit whose output goes to the journal: its own protocol keeps the
+    // fields. A shell below such a unit inherits it, too: what is started at a terminal answers there.
     let terminal = std::io::stderr().is_terminal();
     let journal = std::env::var_os("JOURNAL_STREAM").filter(|_| !terminal);
     let journal = journal.and_then(|_| tracing_journald::layer().ok());
@@ -25,8 +26,8 @@ pub(crate) fn start() {
         registry.with(journal).init();
         return;
     }
-    // Colours are for people: not in a file, not in a pipe. Where standard error is lost (a full disk), nothing can be said about
-    // it there, and tracing-subscriber would panic over that.
+    // Colours are for people: not in a file, not in a pipe. Where standard error is lost (a full disk),
+    // nothing can be said about it there, and tracing-subscriber would panic over that.
     let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).log_internal_errors(false);
     let fields = debug_fn(|writer, field, value| write_field(writer, field.name(), value)).delimited(" ");
     registry.with(layer.with_ansi(terminal && !no_color()).fmt_fields(fields)).init();

@@ -42,7 +42,8 @@ fn fail(error: &anyhow::Error) -> ExitCode {
     }
 }
 
-/// The error and its causes. Errors that are logged name their cause in their own sentence: it is not said twice.
+/// The error and its causes. Errors that are logged name their cause in their own sentence: it is not said
+/// twice.
 fn in_full(error: &anyhow::Error) -> String {
     error.chain().map(ToString::to_string).fold(String::new(), |text, cause| match text.contains(&cause) {
         true => text,

@@ -1,4 +1,5 @@
-//! What the man pages say beside what is parsed: files, environment, exit statuses, examples; and lowtide.yaml(5) from the schema.
+//! What the man pages say beside what is parsed: files, environment, exit statuses, examples; and
+//! lowtide.yaml(5) from the schema.
 
 use std::fmt::Write;
 

@@ -35,7 +35,8 @@ pub enum Command {
         #[arg(long)]
         deny_warnings: bool,
     },
-    /// Say what this host can do, what is missing and how to enable it. Exits 0, or 1 if lowtide cannot run here.
+    /// Say what this host can do, what is missing and how to enable it. Exits 0, or 1 if lowtide cannot run
+    /// here.
     Doctor {
         /// As JSON.
         #[arg(long)]
@@ -43,8 +44,8 @@ pub enum Command {
     },
     /// Show what the daemon sees: the host, its tiers, every target and the last decision about it.
     Status {
-        /// Which targets: a glob over their paths, as in a policy; without a `/` at its beginning over their last names. For a container of
-        /// a pod /NAMESPACE/POD/CONTAINER is a path too.
+        /// Which targets: a glob over their paths, as in a policy; without a `/` at its beginning over their
+        /// last names. For a container of a pod /NAMESPACE/POD/CONTAINER is a path too.
         cgroups: Option<String>,
         /// What is most first; paths from A to Z.
         #[arg(long, value_name = "COLUMN")]
@@ -62,10 +63,11 @@ pub enum Command {
     Top(TopOptions),
     /// Say why the daemon last did, or did not, act on a cgroup.
     Explain {
-        /// The cgroup as in `status`: its path, /system.slice/web.service, or NAMESPACE/POD/CONTAINER. The history knows paths alone.
+        /// The cgroup as in `status`: its path, /system.slice/web.service, or NAMESPACE/POD/CONTAINER. The
+        /// history knows paths alone.
         cgroup: String,
-        /// What was so then, from the history, without the daemon: 03:00 for the last three o'clock, "2h ago", 2026-11-27T03:00, or
-        /// RFC 3339.
+        /// What was so then, from the history, without the daemon: 03:00 for the last three o'clock, "2h
+        /// ago", 2026-11-27T03:00, or RFC 3339.
         #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
         at: Option<String>,
         #[command(flatten)]
@@ -76,10 +78,11 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Show what was saved, net, since when, what it cost, and what it is worth: as the daemon knows it, or of a period, from the
-    /// history, without the daemon.
+    /// Show what was saved, net, since when, what it cost, and what it is worth: as the daemon knows it, or
+    /// of a period, from the history, without the daemon.
     Report {
-        /// From then on: 03:00 for the last three o'clock, "2h ago", 2026-11-27, 2026-11-27T03:00, or RFC 3339.
+        /// From then on: 03:00 for the last three o'clock, "2h ago", 2026-11-27, 2026-11-27T03:00, or RFC
+        /// 3339.
         #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
         since: Option<String>,
         /// Until then; until now without.
@@ -102,8 +105,8 @@ pub enum Command {
         #[command(subcommand)]
         command: TiersCommand,
     },
-    /// Put every kernel setting back that lowtide changed, and undo what `tiers apply` set up, except what holds pages.
-    /// Only with the daemon stopped; safe to run twice. Exits 1 if something is left.
+    /// Put every kernel setting back that lowtide changed, and undo what `tiers apply` set up, except what
+    /// holds pages. Only with the daemon stopped; safe to run twice. Exits 1 if something is left.
     Restore {
         #[command(flatten)]
         config: ConfigFile,
@@ -152,8 +155,8 @@ pub struct TopOptions {
     /// Print one screen as plain text, after two looks an interval apart, and exit.
     #[arg(long)]
     pub once: bool,
-    /// One screen of what was so then, from the history, without the daemon: 03:00 for the last three o'clock, "2h ago",
-    /// 2026-11-27T03:00, or RFC 3339.
+    /// One screen of what was so then, from the history, without the daemon: 03:00 for the last three
+    /// o'clock, "2h ago", 2026-11-27T03:00, or RFC 3339.
     #[arg(long, value_name = "TIME", allow_hyphen_values = true)]
     pub at: Option<String>,
     #[command(flatten)]
@@ -209,11 +212,11 @@ fn look_interval(text: &str) -> Result<Duration, String> {
 /// What to do about the tiers.
 #[derive(Debug, Subcommand)]
 pub enum TiersCommand {
-    /// Show what apply would do, what is so already, and what is impossible. Writes nothing. Exits 0, or 1 if anything
-    /// is impossible.
+    /// Show what apply would do, what is so already, and what is impossible. Writes nothing. Exits 0, or 1 if
+    /// anything is impossible.
     Plan(TiersOptions),
-    /// Do it, unless anything of it is impossible. Only with the daemon stopped; a second time it does nothing. Exits 0 if
-    /// everything is as asked for.
+    /// Do it, unless anything of it is impossible. Only with the daemon stopped; a second time it does
+    /// nothing. Exits 0 if everything is as asked for.
     Apply(TiersOptions),
 }
 

@@ -1,5 +1,5 @@
-//! Standard output and standard error. Either may be a pipe that was closed, or a file on a full disk: no reason to panic, as
-//! the macros of the standard library do, but what was lost shows in the exit status.
+//! Standard output and standard error. Either may be a pipe that was closed, or a file on a full disk: no
+//! reason to panic, as the macros of the standard library do, but what was lost shows in the exit status.
 
 use std::{
     io::{self, Write},
@@ -48,7 +48,8 @@ pub(crate) fn complain(text: &str) -> Result<(), Lost> {
     write(io::stderr().lock(), text).map_err(Lost)
 }
 
-/// How many characters fit a line of standard output: `COLUMNS`, else what the terminal says; `None` where there is none.
+/// How many characters fit a line of standard output: `COLUMNS`, else what the terminal says; `None` where
+/// there is none.
 pub(crate) fn width() -> Option<usize> {
     let told = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
     let terminal = || terminal_size::terminal_size_of(io::stdout()).map(|(width, _)| width.0.into());

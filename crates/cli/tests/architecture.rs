@@ -1,4 +1,5 @@
-//! docs/architecture.md shows the crates and their arrows as they are, and the files of a crate use each other in one direction.
+//! docs/architecture.md shows the crates and their arrows as they are, and the files of a crate use each
+//! other in one direction.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 

@@ -1,4 +1,5 @@
-//! `lowtide check`: its exit status and what it prints. The messages themselves are `crates/policy/tests/bad_config.rs`'s.
+//! `lowtide check`: its exit status and what it prints. The messages themselves are
+//! `crates/policy/tests/bad_config.rs`'s.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 

@@ -1,4 +1,5 @@
-//! What operators are given to copy is right: the example configuration, the unit, the YAML in the documentation.
+//! What operators are given to copy is right: the example configuration, the unit, the YAML in the
+//! documentation.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -66,8 +67,8 @@ fn blocks<'a>(page: &'a str, language: &str) -> Vec<&'a str> {
     page.split(&*fence).skip(1).filter_map(|rest| rest.split("```").next()).collect()
 }
 
-/// Whoever pastes the quick start block by block has a configuration that is right after each of them, and writes to no directory that
-/// is not there.
+/// Whoever pastes the quick start block by block has a configuration that is right after each of them, and
+/// writes to no directory that is not there.
 #[test]
 fn the_quick_start_can_be_pasted() {
     let page = fs::read_to_string(top().join("docs/quick-start.md")).unwrap();

@@ -1,5 +1,6 @@
-//! What lowtide holds beside its reclaim requests, each with its own knobs: cgroups in the tiers of their policies, the host's
-//! kernel settings, what the balancer writes back from zram, the host's watermarks, and treatments of what it loses to itself.
+//! What lowtide holds beside its reclaim requests, each with its own knobs: cgroups in the tiers of their
+//! policies, the host's kernel settings, what the balancer writes back from zram, the host's watermarks, and
+//! treatments of what it loses to itself.
 
 mod balancer;
 mod confine;

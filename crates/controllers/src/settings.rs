@@ -1,6 +1,7 @@
 //! The host's kernel settings that the configuration asks for, held for as long as the daemon runs.
 //!
-//! Nothing is changed that cannot be recorded: on a disk that is full or read-only they wait, and what is held stays held.
+//! Nothing is changed that cannot be recorded: on a disk that is full or read-only they wait, and what is
+//! held stays held.
 
 use std::{
     path::{Path, PathBuf},
@@ -53,7 +54,8 @@ impl Settings {
         self.tried = None;
     }
 
-    /// Sets what is still to be set, and puts back what is not asked for any more, but for what is `held`. `now` is since the start.
+    /// Sets what is still to be set, and puts back what is not asked for any more, but for what is `held`.
+    /// `now` is since the start.
     pub fn turn(
         &mut self,
         root: &Root,
@@ -104,7 +106,8 @@ impl Settings {
     ) -> Result<(), SetupError> {
         if !self.cleared {
             journal.check()?;
-            // What cgroups are held to is looked at in the first turn: in between they are to stay out of what is forbidden.
+            // What cgroups are held to is looked at in the first turn: in between they are to stay out of
+            // what is forbidden.
             put_back(root, journal, |record| record.cgroup.is_none() && !held.contains(&record.path))?;
             self.cleared = true;
         }
@@ -191,7 +194,8 @@ mod tests {
         lowtide_policy::parse(Path::new("lowtide.yaml"), &text).unwrap().config
     }
 
-    /// Kind 8: a disk that is full or read-only is no reason to end, and none to change what cannot be recorded.
+    /// Kind 8: a disk that is full or read-only is no reason to end, and none to change what cannot be
+    /// recorded.
     #[test]
     fn what_cannot_be_recorded_waits() {
         let (tree, state) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());

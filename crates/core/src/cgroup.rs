@@ -79,11 +79,13 @@ pub struct Stall {
 /// What limits along the path leave to a cgroup.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub struct Above {
-    /// Bytes that memory.swap.max and memory.swap.high of the cgroups above still allow; `None` without such a limit.
+    /// Bytes that memory.swap.max and memory.swap.high of the cgroups above still allow; `None` without such
+    /// a limit.
     pub swap: Option<Bytes>,
     /// memory.swap.max of one above is 0: the kernel itself leaves anonymous memory alone.
     pub no_swap: bool,
-    /// Compressed bytes that memory.zswap.max still allows, its own and of those above; `None` without a limit.
+    /// Compressed bytes that memory.zswap.max still allows, its own and of those above; `None` without a
+    /// limit.
     pub zswap: Option<Bytes>,
     /// Its pages may not go on from zswap to a device: memory.zswap.writeback is 0, its own or of one above.
     pub stays_in_zswap: bool,
@@ -96,7 +98,8 @@ pub struct Memory {
     pub current: Bytes,
     /// memory.swap.current: swap slots charged to it, whatever tier they are in.
     pub swap_current: Option<Bytes>,
-    /// memory.min, as far as it holds along the path, with its share of what is above: never reclaimed by the kernel.
+    /// memory.min, as far as it holds along the path, with its share of what is above: never reclaimed by the
+    /// kernel.
     pub min: Bytes,
     /// memory.low, likewise: reclaimed only if nothing else is left.
     pub low: Bytes,
@@ -146,7 +149,8 @@ pub struct MemoryStat {
     pub swap_cached: Option<Bytes>,
     /// Uncompressed bytes stored in zswap.
     pub zswapped: Option<Bytes>,
-    /// Counter: anonymous pages faulted back (on 6.12 zswap's writeback is in it: subtract `zswap_writeback`).
+    /// Counter: anonymous pages faulted back (on 6.12 zswap's writeback is in it: subtract
+    /// `zswap_writeback`).
     pub refault_anon: Option<Bytes>,
     /// Counter: page cache faulted back.
     pub refault_file: Option<Bytes>,
@@ -177,7 +181,8 @@ const LITTLE: Bytes = Bytes::mib(16);
 const A_SMALL_PART: Ratio = Ratio::new(1.0 / 8.0);
 
 impl Memory {
-    /// Uncompressed bytes that live outside DRAM, or compressed in it: slots less those whose page is in DRAM too.
+    /// Uncompressed bytes that live outside DRAM, or compressed in it: slots less those whose page is in DRAM
+    /// too.
     #[must_use]
     pub fn offloaded(&self) -> Bytes {
         self.swap_current.unwrap_or_default() - self.stat.swap_cached.unwrap_or_default()
@@ -198,11 +203,13 @@ impl Memory {
         self.slow.values().copied().sum()
     }
 
-    /// Whether it has so little anonymous memory in DRAM, in all and beside its page cache, that its idle ages are not worth a look.
+    /// Whether it has so little anonymous memory in DRAM, in all and beside its page cache, that its idle
+    /// ages are not worth a look.
     ///
-    /// A walk of MGLRU costs something too: page cache that is read through descriptors moves on with each generation, used or
-    /// not, and loses with it what the kernel knows of its use (`folio_inc_gen` clears LRU_REFS_MASK, mm/vmscan.c). With a walk each
-    /// 30 s a web server of 2 000 files had 1.1 % of its requests go to the disk for 24 % of its files, without one 0.4 % for 40 %.
+    /// A walk of MGLRU costs something too: page cache that is read through descriptors moves on with each
+    /// generation, used or not, and loses with it what the kernel knows of its use (`folio_inc_gen` clears
+    /// LRU_REFS_MASK, mm/vmscan.c). With a walk each 30 s a web server of 2 000 files had 1.1 % of its
+    /// requests go to the disk for 24 % of its files, without one 0.4 % for 40 %.
     #[must_use]
     pub fn has_little_anonymous(&self) -> bool {
         let anon = self.stat.inactive_anon + self.stat.active_anon;
@@ -217,9 +224,10 @@ impl Memory {
         self.current - self.zswap_current.unwrap_or_default() + self.offloaded()
     }
 
-    /// All that reclaim can have, or has: what is on its lists, and what is offloaded. Not what is locked, huge pages of hugetlbfs
-    /// (counted in memory.current with memory_hugetlb_accounting, 6.7), and what the kernel needs for itself. With nothing on its lists
-    /// nothing can go, which is a reason of its own, and this the whole footprint.
+    /// All that reclaim can have, or has: what is on its lists, and what is offloaded. Not what is locked,
+    /// huge pages of hugetlbfs (counted in memory.current with memory_hugetlb_accounting, 6.7), and what the
+    /// kernel needs for itself. With nothing on its lists nothing can go, which is a reason of its own, and
+    /// this the whole footprint.
     #[must_use]
     pub fn takeable(&self) -> Bytes {
         let stat = &self.stat;
@@ -233,14 +241,15 @@ impl Memory {
 
     /// Counter: bytes faulted back because they had been reclaimed, from swap and page cache.
     ///
-    /// Only page cache that had been part of the working set counts (`workingset_activate_file`): a stream that is
-    /// read twice refaults without anyone being harmed.
+    /// Only page cache that had been part of the working set counts (`workingset_activate_file`): a stream
+    /// that is read twice refaults without anyone being harmed.
     #[must_use]
     pub fn promoted(&self) -> ByType {
         ByType { file: self.stat.activate_file.unwrap_or_default(), ..self.refaulted() }
     }
 
-    /// Counter: as [`promoted`](Self::promoted), with all page cache that was read again: each of its pages was waited for.
+    /// Counter: as [`promoted`](Self::promoted), with all page cache that was read again: each of its pages
+    /// was waited for.
     #[must_use]
     pub fn refaulted(&self) -> ByType {
         let stat = &self.stat;

@@ -65,7 +65,8 @@ pub(crate) struct Sinking {
     pub(crate) from: Duration,
     /// Whatever the cut and the ladder were when it went, it had been idle there for so long.
     pub(crate) at_least: Duration,
-    /// To the disk behind zswap, which does not give back what it has stored: what belongs on the disk has to go there at once.
+    /// To the disk behind zswap, which does not give back what it has stored: what belongs on the disk has to
+    /// go there at once.
     pub(crate) past_zswap: bool,
 }
 
@@ -100,7 +101,8 @@ pub(crate) struct CgroupState {
     pub(crate) tracker: Tracker,
     /// Of the last tick; `None` without an idle-age source.
     pub(crate) ladder: Option<Ladder>,
-    /// What more could be saved, as of the last tick; `None` without an idle-age source, or without anything to offload to.
+    /// What more could be saved, as of the last tick; `None` without an idle-age source, or without anything
+    /// to offload to.
     pub(crate) forecast: Option<Forecast>,
     /// How its memory compresses, and where what was swapped out is, as of the last tick.
     pub(crate) compression: Compression,
@@ -122,8 +124,8 @@ pub(crate) struct CgroupState {
     /// Requests in a row that freed next to nothing, and when the next may be made.
     pub(crate) fruitless: u32,
     pub(crate) retry_from: Duration,
-    /// Nothing is demoted before this: the kernel swapped out what it was to demote, as it does where the cgroup's cpuset
-    /// leaves the slower node out (7.3, `can_demote`, mm/vmscan.c).
+    /// Nothing is demoted before this: the kernel swapped out what it was to demote, as it does where the
+    /// cgroup's cpuset leaves the slower node out (7.3, `can_demote`, mm/vmscan.c).
     demotes_from: Duration,
     /// Nothing goes past zswap before this, since it was refused.
     pub(crate) passes_from: Duration,

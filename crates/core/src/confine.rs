@@ -1,9 +1,11 @@
-//! What the kernel is told about a cgroup so that its pages stay out of the tiers that its policy forbids or bounds.
+//! What the kernel is told about a cgroup so that its pages stay out of the tiers that its policy forbids or
+//! bounds.
 //!
-//! A stock kernel has three knobs for that, and none of them names a swap device: `memory.swap.max` counts a cgroup's
-//! slots on all devices and in zswap together, `memory.zswap.max` its compressed bytes in zswap, and
-//! `memory.zswap.writeback` (6.8) says whether its pages may go on from zswap to a device. Where they cannot say
-//! exactly what the policy asks, they are set so that not one byte goes where it must not, though less goes where it may.
+//! A stock kernel has three knobs for that, and none of them names a swap device: `memory.swap.max` counts a
+//! cgroup's slots on all devices and in zswap together, `memory.zswap.max` its compressed bytes in zswap, and
+//! `memory.zswap.writeback` (6.8) says whether its pages may go on from zswap to a device. Where they cannot
+//! say exactly what the policy asks, they are set so that not one byte goes where it must not, though less
+//! goes where it may.
 
 use crate::{
     confinement::{Confinement, PastZswap, SwapBound, Why, ZswapBound},
@@ -20,7 +22,8 @@ pub struct Own {
     pub footprint: Bytes,
     /// The operator's memory.zswap.max, the smallest up to the root.
     pub zswap_max: Limit,
-    /// The operator lets its pages go on from zswap to a device; `None` where the kernel has no memory.zswap.writeback.
+    /// The operator lets its pages go on from zswap to a device; `None` where the kernel has no
+    /// memory.zswap.writeback.
     pub writeback: Option<bool>,
 }
 

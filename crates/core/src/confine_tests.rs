@@ -141,7 +141,8 @@ fn owns() -> impl Strategy<Value = Own> {
 }
 
 proptest! {
-    /// What the kernel then does, by its own rules: which tiers can a page that is swapped out come to lie in?
+    /// What the kernel then does, by its own rules: which tiers can a page that is swapped out come to lie
+    /// in?
     #[test]
     fn not_one_byte_where_it_must_not_go(rules in rules(), host in hosts(), own in owns()) {
         let Confinement { swap, zswap, .. } = confine(&rules, &host, &own);

@@ -22,7 +22,8 @@ pub struct Confinement {
     pub past_zswap: PastZswap,
 }
 
-/// Whether `memory.zswap.max` is 0 for the moment, so that what is swapped out goes to the device behind zswap.
+/// Whether `memory.zswap.max` is 0 for the moment, so that what is swapped out goes to the device behind
+/// zswap.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PastZswap {
@@ -44,8 +45,8 @@ pub struct SwapBound {
     pub why: Why,
 }
 
-/// The two knobs of zswap. Both at once, a limit that is reached and no way on to a device, would make the kernel try
-/// each page and put it back: seconds of CPU for nothing (KERNEL.md §5).
+/// The two knobs of zswap. Both at once, a limit that is reached and no way on to a device, would make the
+/// kernel try each page and put it back: seconds of CPU for nothing (KERNEL.md §5).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case", tag = "kind", content = "bytes")]
 pub enum ZswapBound {
@@ -54,7 +55,8 @@ pub enum ZswapBound {
     Free,
     /// `memory.zswap.max`: compressed bytes. What is more goes to the device.
     AtMost(Bytes),
-    /// `memory.zswap.writeback` 0: what is in zswap never goes to a device, and what zswap does not take stays in DRAM.
+    /// `memory.zswap.writeback` 0: what is in zswap never goes to a device, and what zswap does not take
+    /// stays in DRAM.
     Stays,
 }
 

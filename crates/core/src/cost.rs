@@ -1,5 +1,5 @@
-//! What it costs to bring a page back from a tier: measured from the kernel's own counters, assumed until enough was read;
-//! for slower nodes told by firmware.
+//! What it costs to bring a page back from a tier: measured from the kernel's own counters, assumed until
+//! enough was read; for slower nodes told by firmware.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -11,17 +11,17 @@ use crate::{
 
 /// So many reads make a mean.
 const ENOUGH_READS: u64 = 64;
-/// So much time must have passed in reads: zram is timed in the kernel's ticks of up to 10 ms (`bio_start_io_acct`,
-/// block/blk-core.c), and the mean of ten is good to a third.
+/// So much time must have passed in reads: zram is timed in the kernel's ticks of up to 10 ms
+/// (`bio_start_io_acct`, block/blk-core.c), and the mean of ten is good to a third.
 const ENOUGH_TIME: Duration = Duration::from_millis(100);
 /// A mean that differs by more than this factor is believed at once: the device is another than it was.
 const LEAP: f64 = 2.0;
-/// What was seen so long ago counts half. The counters have no times: without this the reads of a quiet hour would be one
-/// mean with those of the minute in which the device got slower.
+/// What was seen so long ago counts half. The counters have no times: without this the reads of a quiet hour
+/// would be one mean with those of the minute in which the device got slower.
 const HALF_LIFE: Duration = Duration::from_mins(10);
 
-/// Lines of a page on a slower node that are read before they are in the caches, each time that the page is touched. Nobody
-/// counts them; all of a page would be 64.
+/// Lines of a page on a slower node that are read before they are in the caches, each time that the page is
+/// touched. Nobody counts them; all of a page would be 64.
 const LINES: u32 = 8;
 
 const PAGE: Bytes = Bytes::pages(1);
@@ -59,7 +59,8 @@ impl FaultCost {
         Self { time: added.saturating_mul(LINES), basis: Basis::Told }
     }
 
-    /// Stall for each GiB of DRAM that is freed, if every page there is touched once; `None` where nothing is freed.
+    /// Stall for each GiB of DRAM that is freed, if every page there is touched once; `None` where nothing is
+    /// freed.
     ///
     /// This is what tiers are ranked by: a tier that takes half of what it stores has to store twice as much.
     #[must_use]
@@ -132,7 +133,8 @@ impl Costs {
         Duration::try_from_secs_f64(mean.seconds).ok()
     }
 
-    /// Of a page that is swapped out, wherever among `tiers` it is: the kernel does not tell of a cgroup's pages.
+    /// Of a page that is swapped out, wherever among `tiers` it is: the kernel does not tell of a cgroup's
+    /// pages.
     pub(crate) fn of_swapped_out(&self, tiers: &[Tier]) -> Duration {
         let swap = || tiers.iter().filter(|tier| tier.kind.is_swap());
         let stored: Bytes = swap().map(|tier| tier.stored).sum();

@@ -121,7 +121,8 @@ proptest! {
             look(costs, count, time, Duration::from_secs(second));
         };
         (0..before).for_each(|_| read(&mut costs, old));
-        // Reads that take less than the 100 ms of a mean need more looks for one; six means leave 2 % of what was.
+        // Reads that take less than the 100 ms of a mean need more looks for one; six means leave 2 % of what
+        // was.
         let looks_for_a_mean = (100_000 / (reads * new)) + 1;
         (0..8 * looks_for_a_mean).for_each(|_| read(&mut costs, new));
         let error = costs.of(&disk).time.as_secs_f64() / Duration::from_micros(new).as_secs_f64() - 1.0;

@@ -1,11 +1,13 @@
-//! Who makes room where there are few places for names, so that one who makes many keeps no place from the others.
+//! Who makes room where there are few places for names, so that one who makes many keeps no place from the
+//! others.
 
 use std::collections::BTreeMap;
 
 use crate::share::{LEVELS, names};
 
-/// Which of those at `paths` goes for one at `new`: of the subtree that has most, at the first level of the hierarchy where one has at least
-/// two more than that of the new one, and in it likewise, the last one. `None` where all have their share.
+/// Which of those at `paths` goes for one at `new`: of the subtree that has most, at the first level of the
+/// hierarchy where one has at least two more than that of the new one, and in it likewise, the last one.
+/// `None` where all have their share.
 ///
 /// Each exchange makes the shares more alike, so there are not many of them, whatever comes in which order.
 #[must_use]

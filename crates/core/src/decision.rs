@@ -1,4 +1,5 @@
-//! What was decided, why, and from which figures: the one record that logs, metrics, `explain` and reports print.
+//! What was decided, why, and from which figures: the one record that logs, metrics, `explain` and reports
+//! print.
 
 use std::{sync::Arc, time::Duration};
 
@@ -121,7 +122,8 @@ reasons! {
     TierAtMost = 30, "tier_at_most", "as much is offloaded as at_most in the policy's tiers allows: anonymous memory stays";
     /// The slower nodes are full.
     NodeReserve = 31, "node_reserve", "the slower nodes are full up to the reserve: anonymous memory stays in DRAM";
-    /// The kernel demotes what is reclaimed, and the policy does not let the cgroup's memory go to a slower node.
+    /// The kernel demotes what is reclaimed, and the policy does not let the cgroup's memory go to a slower
+    /// node.
     NodeForbidden = 32, "node_forbidden", "the policy's tiers have no slower node, and this kernel would demote there what is reclaimed";
     /// The cgroup's memory does not compress.
     Incompressible = 33, "incompressible", "compression frees next to nothing of this cgroup's memory: anonymous memory stays, but for a little that is tried from time to time";
@@ -139,7 +141,8 @@ reasons! {
     RunningShort = 39, "running_short", "the host will be short of memory within a minute: those that have most cold memory are asked first, and for more at once";
 }
 
-/// What came of offloading one type of memory in the last minutes, as far as it is remembered: half of it for 2 min.
+/// What came of offloading one type of memory in the last minutes, as far as it is remembered: half of it for
+/// 2 min.
 #[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize)]
 pub struct Gain {
     /// Left DRAM on request.
@@ -148,7 +151,8 @@ pub struct Gain {
     pub back: Bytes,
     /// The share that stayed away, against a prior.
     pub stayed: Ratio,
-    /// Stall and CPU of what came back, over what all that is away is worth at the price: above one it is a loss.
+    /// Stall and CPU of what came back, over what all that is away is worth at the price: above one it is a
+    /// loss.
     pub cost: Ratio,
     /// Share of the fastest pace that this earns: doubles while it is worth it, halves while it is not.
     pub pace: Ratio,
@@ -175,20 +179,21 @@ pub struct Figures {
     pub swap_in_stall: Ratio,
     /// Share of the last minute that reading page cache again took, by what a read of its device costs.
     pub refault_stall: Ratio,
-    /// Stall of what came back, over the processor time of its tasks, of the last ten minutes or so; `None` where the kernel does not tell
-    /// of processor time.
+    /// Stall of what came back, over the processor time of its tasks, of the last ten minutes or so; `None`
+    /// where the kernel does not tell of processor time.
     pub slowdown: Option<Ratio>,
-    /// Bytes faulted back over the last minute, as a share of the working set; without an idle-age source, of what is in
-    /// DRAM.
+    /// Bytes faulted back over the last minute, as a share of the working set; without an idle-age source, of
+    /// what is in DRAM.
     pub promotion_rate: Ratio,
-    /// Of what was offloaded in the last minutes, the share that stayed away: one is perfect. Of the type that came back more.
+    /// Of what was offloaded in the last minutes, the share that stayed away: one is perfect. Of the type
+    /// that came back more.
     pub accuracy: Ratio,
     /// What came of offloading anonymous memory.
     pub anon: Gain,
     /// What came of offloading page cache.
     pub file: Gain,
-    /// Of what left DRAM in the last minutes, the share that had been idle for `cold_after`, by sampled pages, at the upper end of its
-    /// 95 % interval; `None` where no sampled page was seen to leave.
+    /// Of what left DRAM in the last minutes, the share that had been idle for `cold_after`, by sampled
+    /// pages, at the upper end of its 95 % interval; `None` where no sampled page was seen to leave.
     pub precision: Option<Ratio>,
     /// Distance to the nearest SLO: one with no harm at all, zero at the SLO.
     pub headroom: Ratio,
@@ -196,8 +201,8 @@ pub struct Figures {
     pub price: Ratio,
     /// What price and headroom would have asked for, before floors and budgets.
     pub wanted: Bytes,
-    /// From which idle age on anonymous memory may go: `cold_after`, or later where memory came back; `None` without an idle-age
-    /// source.
+    /// From which idle age on anonymous memory may go: `cold_after`, or later where memory came back; `None`
+    /// without an idle-age source.
     pub cut: Option<Duration>,
     /// Anonymous bytes in DRAM beyond the cut; `None` without an idle-age source.
     pub idle: Option<Bytes>,

@@ -65,7 +65,8 @@ pub struct Effect {
     /// By how much anonymous memory on slower nodes rose; only for [`Scope::Demote`].
     #[serde(default)]
     pub demoted: Bytes,
-    /// What zram devices took in meanwhile; `None` where nobody looked, or where another request was written at the same time.
+    /// What zram devices took in meanwhile; `None` where nobody looked, or where another request was written
+    /// at the same time.
     #[serde(default)]
     pub stored: Option<Stored>,
     /// Kernel CPU that the writing thread spent.
@@ -83,11 +84,12 @@ pub struct Effect {
 impl Effect {
     /// What the kernel took from DRAM for the request.
     ///
-    /// It answers EAGAIN unless it reclaimed all that was asked (mm/memcontrol.c, memory_reclaim), so without EAGAIN the
-    /// request itself is the figure: what the tenant allocated meanwhile hides part of it from memory.current. With
-    /// EAGAIN only the measured difference is known: with zswap, whose pool stays charged to the cgroup, the offloaded
-    /// bytes; for page cache, which is not offloaded, the freed ones. Evictions from one node say nothing of how far they
-    /// came, so there the measured difference is the figure.
+    /// It answers EAGAIN unless it reclaimed all that was asked (mm/memcontrol.c, memory_reclaim), so without
+    /// EAGAIN the request itself is the figure: what the tenant allocated meanwhile hides part of it from
+    /// memory.current. With EAGAIN only the measured difference is known: with zswap, whose pool stays
+    /// charged to the cgroup, the offloaded bytes; for page cache, which is not offloaded, the freed ones.
+    /// Evictions from one node say nothing of how far they came, so there the measured difference is the
+    /// figure.
     #[must_use]
     pub fn taken(&self) -> ByType {
         match self.scope {

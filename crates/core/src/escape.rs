@@ -1,7 +1,7 @@
 //! Names that a tenant chooses, made harmless for a terminal and a log.
 //!
-//! A cgroup may be called anything but `/` and a line break, a swap file anything at all: an escape character would move the
-//! cursor, a carriage return overwrite the line, a mark of direction turn it round.
+//! A cgroup may be called anything but `/` and a line break, a swap file anything at all: an escape character
+//! would move the cursor, a carriage return overwrite the line, a mark of direction turn it round.
 
 use std::{borrow::Cow, fmt::Write};
 
@@ -18,7 +18,8 @@ pub fn escaped_lines(text: &str) -> Cow<'_, str> {
     with(text, in_lines, |out, c| write!(out, "\\u{{{:x}}}", u32::from(c)))
 }
 
-/// As [`escaped_lines`], of a JSON document, which stays the same document: such characters stand in its strings only.
+/// As [`escaped_lines`], of a JSON document, which stays the same document: such characters stand in its
+/// strings only.
 #[must_use]
 pub fn escaped_json(text: &str) -> Cow<'_, str> {
     let in_lines = |c| c != '\n' && is_unsafe(c);
@@ -60,8 +61,8 @@ fn with(
     Cow::Owned(out)
 }
 
-/// Controls; breaks of lines and paragraphs; and what Unicode calls format characters (general category Cf), such as marks
-/// of direction, which are seen only by what they do to others.
+/// Controls; breaks of lines and paragraphs; and what Unicode calls format characters (general category Cf),
+/// such as marks of direction, which are seen only by what they do to others.
 fn is_unsafe(c: char) -> bool {
     c.is_control()
         || matches!(c,

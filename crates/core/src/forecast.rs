@@ -1,4 +1,5 @@
-//! What `full` would save of a cgroup, and what that would cost: so that an operator who only observes can decide.
+//! What `full` would save of a cgroup, and what that would cost: so that an operator who only observes can
+//! decide.
 
 use std::time::Duration;
 
@@ -8,8 +9,8 @@ use crate::{
     units::{Bytes, Ratio},
 };
 
-/// Of anonymous memory, at the full price: what the loop comes to where nothing stands in its way. Page cache is left out, since no
-/// source sees its use.
+/// Of anonymous memory, at the full price: what the loop comes to where nothing stands in its way. Page cache
+/// is left out, since no source sees its use.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct Forecast {
     /// The tier that it would go to first.
@@ -18,12 +19,13 @@ pub struct Forecast {
     pub device: TierId,
     /// From this idle age on it would be worth it.
     pub from: Duration,
-    /// Anonymous bytes in DRAM that have been idle for as long, less what is left where it is, and within the tier's room.
+    /// Anonymous bytes in DRAM that have been idle for as long, less what is left where it is, and within the
+    /// tier's room.
     pub could_go: Bytes,
     /// DRAM that would be freed net of what the tier takes for them.
     pub net: Bytes,
-    /// Half of the 95 % interval of `net`, from the source's and from what is not known of its compression; `None` where the source does
-    /// not say how wrong it may be.
+    /// Half of the 95 % interval of `net`, from the source's and from what is not known of its compression;
+    /// `None` where the source does not say how wrong it may be.
     pub net_error: Option<Bytes>,
     /// So much would be faulted back in a minute.
     pub refaulted_per_minute: Bytes,

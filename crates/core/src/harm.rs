@@ -1,9 +1,10 @@
 //! Harm is the tenant's own time lost: how near a cgroup is to its SLO, and which part of it is broken.
 //!
-//! PSI tells it where it sees it. It does not see all: a fault counts as a stall on memory only if the page belonged to the working
-//! set (6.12; with the classic LRU of 6.1 the same faults came to nothing), zram answers without a wait for I/O, and a fast disk
-//! hardly lets one be seen. So what came back is counted too, at the measured cost of its tier or device, and the
-//! greater of the two is the harm. Traffic is none: a data set with a long tail always has something faulted back.
+//! PSI tells it where it sees it. It does not see all: a fault counts as a stall on memory only if the page
+//! belonged to the working set (6.12; with the classic LRU of 6.1 the same faults came to nothing), zram
+//! answers without a wait for I/O, and a fast disk hardly lets one be seen. So what came back is counted too,
+//! at the measured cost of its tier or device, and the greater of the two is the harm. Traffic is none: a
+//! data set with a long tail always has something faulted back.
 
 use crate::{
     decision::{Figures, Reason},
@@ -17,8 +18,8 @@ use crate::{
 pub(crate) struct Harm {
     /// The part of the SLO that is broken, if any.
     pub(crate) broken: Option<Reason>,
-    /// Whether lowtide can have caused it: something left DRAM on its request within the minute, or the cost of what came back is
-    /// a good part of the SLO.
+    /// Whether lowtide can have caused it: something left DRAM on its request within the minute, or the cost
+    /// of what came back is a good part of the SLO.
     pub(crate) caused: bool,
     /// Distance to the nearest part of the SLO: one without any harm, zero at the SLO.
     pub(crate) headroom: Ratio,
@@ -48,8 +49,8 @@ struct Used {
 
 /// Compares the last seconds and the last minute with the SLO; the rates go into `figures`.
 ///
-/// Both windows count, as in oomd's Senpai (`max(avg10, avg60)`), but from totals: the short one so that a sudden
-/// rise stops at once, the minute because that is what the SLO promises.
+/// Both windows count, as in oomd's Senpai (`max(avg10, avg60)`), but from totals: the short one so that a
+/// sudden rise stops at once, the minute because that is what the SLO promises.
 pub(crate) fn assess(history: &History, usual: Usual, slo: &Slo, figures: &mut Figures) -> Harm {
     let (short, minute) = (history.window(SHORT), history.window(MINUTE));
     let mut used = Used::default();

@@ -13,8 +13,9 @@ pub(crate) const MINUTE: Duration = Duration::from_mins(1);
 /// The short window: long enough that one stalled page is no alarm, short enough to stop early.
 pub(crate) const SHORT: Duration = Duration::from_secs(10);
 
-/// Samples nearer together than this share of a minute are not worth keeping: bounds the history at any interval. With the two that a
-/// minute begins and ends with, and the one that is replaced next, they fit into 64 places.
+/// Samples nearer together than this share of a minute are not worth keeping: bounds the history at any
+/// interval. With the two that a minute begins and ends with, and the one that is replaced next, they fit
+/// into 64 places.
 const MAX_SAMPLES: usize = 60;
 
 /// Cumulative counters at one moment. Times are on the caller's monotonic clock.
@@ -45,8 +46,8 @@ impl Sample {
         }
     }
 
-    /// A pressure file that could not be read this once is taken to stand where it stood: a rate over a longer window
-    /// is still seen, and a breach does not end because nobody looked.
+    /// A pressure file that could not be read this once is taken to stand where it stood: a rate over a
+    /// longer window is still seen, and a breach does not end because nobody looked.
     pub(crate) fn carried_on_from(self, before: Option<&Self>) -> Self {
         Self {
             memory_stall: self.memory_stall.or(before.and_then(|before| before.memory_stall)),
@@ -116,7 +117,8 @@ impl History {
     /// Adds a sample; what is older than a minute is dropped, save the one that the minute starts from.
     pub(crate) fn push(&mut self, sample: Sample) {
         let spacing = MINUTE / u32::try_from(MAX_SAMPLES).unwrap_or(u32::MAX);
-        // The last sample is replaced while it is too near to its predecessor: no window then loses its start.
+        // The last sample is replaced while it is too near to its predecessor: no window then loses its
+        // start.
         let mut newest = self.samples.iter().rev();
         if let (Some(last), Some(before)) = (newest.next(), newest.next())
             && last.at.saturating_sub(before.at) < spacing
@@ -133,7 +135,8 @@ impl History {
         self.samples.back()
     }
 
-    /// From the last sample that is at least `span` old, or the oldest there is, to now. `None` before the second.
+    /// From the last sample that is at least `span` old, or the oldest there is, to now. `None` before the
+    /// second.
     pub(crate) fn window(&self, span: Duration) -> Option<Window> {
         let to = *self.samples.back()?;
         let old_enough = |sample: &&Sample| to.at.saturating_sub(sample.at) >= span;

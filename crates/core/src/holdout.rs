@@ -12,16 +12,17 @@ pub struct Holdout {
 }
 
 impl Holdout {
-    /// Whether the cgroup at `path` is left alone. In a mode that only observes none is: it is left alone anyway, and is not like those
-    /// that are acted on.
+    /// Whether the cgroup at `path` is left alone. In a mode that only observes none is: it is left alone
+    /// anyway, and is not like those that are acted on.
     #[must_use]
     pub fn has(&self, path: &str, mode: Mode) -> bool {
         mode != Mode::Observe && drawn(self.seed, path) < self.share.get()
     }
 }
 
-/// A number from nought to below one, as good as random: FNV-1a of the seed's two bytes and the path, mixed by the finalizer of MurmurHash3,
-/// since FNV leaves the upper bits of paths that differ in their last letters alike.
+/// A number from nought to below one, as good as random: FNV-1a of the seed's two bytes and the path, mixed
+/// by the finalizer of MurmurHash3, since FNV leaves the upper bits of paths that differ in their last
+/// letters alike.
 fn drawn(seed: u16, path: &str) -> f64 {
     const BASIS: u64 = 0xcbf2_9ce4_8422_2325;
     const PRIME: u64 = 0x0100_0000_01b3;
@@ -60,8 +61,8 @@ mod tests {
         assert_eq!(first, chosen(holdout(5.0, 1)));
     }
 
-    /// An interface: cgroups that are compared over time must not change sides with an upgrade. The figures are a second implementation's,
-    /// in Python.
+    /// An interface: cgroups that are compared over time must not change sides with an upgrade. The figures
+    /// are a second implementation's, in Python.
     #[test]
     fn the_draw_never_changes() {
         let drawn = |seed, path| (drawn(seed, path) * 1e6).round();

@@ -8,8 +8,8 @@ use crate::{
     share::interleaved,
 };
 
-/// So many of each kind are named; the rest is counted. The subtrees at each level of the hierarchy have as many each: a tenant that has
-/// thousands of odd things keeps nobody else's from being told.
+/// So many of each kind are named; the rest is counted. The subtrees at each level of the hierarchy have as
+/// many each: a tenant that has thousands of odd things keeps nobody else's from being told.
 const NAMED: usize = 16;
 
 /// What was left out.
@@ -26,8 +26,8 @@ pub enum Kind {
     Line,
     /// A size beyond what the host has: it counts as all that the host has.
     Value,
-    /// What a cgroup has for its policy in `user.lowtide_policy`, or its pod in `lowtide.io/policy`: nothing that it may choose. It keeps
-    /// the policy that it has.
+    /// What a cgroup has for its policy in `user.lowtide_policy`, or its pod in `lowtide.io/policy`: nothing
+    /// that it may choose. It keeps the policy that it has.
     Choice,
     /// Whose a container's cgroup is: it is in no namespace that a policy could name.
     Pod,

@@ -1,4 +1,5 @@
-//! What holds for a cgroup because of the cgroups above it: the kernel asks at every one of them, up to the root.
+//! What holds for a cgroup because of the cgroups above it: the kernel asks at every one of them, up to the
+//! root.
 
 use crate::{
     cgroup::{Above, Memory},
@@ -54,10 +55,11 @@ pub struct Place {
     pub own: Option<usize>,
 }
 
-/// Has each cgroup's memory say what holds along its path. `places` are where the cgroups stand, `own` what they have
-/// set of zswap themselves; levels stand parents before children.
+/// Has each cgroup's memory say what holds along its path. `places` are where the cgroups stand, `own` what
+/// they have set of zswap themselves; levels stand parents before children.
 ///
-/// `recursive`: protection that nobody below claims holds for all below (the mount option memory_recursiveprot, 5.7).
+/// `recursive`: protection that nobody below claims holds for all below (the mount option
+/// memory_recursiveprot, 5.7).
 pub fn settle(
     levels: &[Level],
     cgroups: &mut [CgroupObservation],
@@ -136,8 +138,8 @@ struct Share {
 }
 
 impl<F: Fn(&Limits) -> Bytes> Protection<F> {
-    /// Of the children of a level only those are known that are targets or above some: what others claim counts as not claimed, so
-    /// that rather more is kept than the kernel would.
+    /// Of the children of a level only those are known that are targets or above some: what others claim
+    /// counts as not claimed, so that rather more is kept than the kernel would.
     fn of_levels(
         &self,
         levels: &[Level],
@@ -173,9 +175,9 @@ impl Shares {
         }
     }
 
-    /// What holds for a cgroup below a level that takes `current` and has `set` so much. Claims beyond what the level has are cut in
-    /// proportion; what nobody claims is shared out by what the children take beyond their claims (`effective_protection`,
-    /// mm/page_counter.c; before 6.12 mm/memcontrol.c).
+    /// What holds for a cgroup below a level that takes `current` and has `set` so much. Claims beyond what
+    /// the level has are cut in proportion; what nobody claims is shared out by what the children take beyond
+    /// their claims (`effective_protection`, mm/page_counter.c; before 6.12 mm/memcontrol.c).
     fn of(&self, level: usize, current: Bytes, set: Bytes) -> Bytes {
         let Some(Share { current: taken, effective, claimed }) = self.levels.get(level).copied() else {
             return set;

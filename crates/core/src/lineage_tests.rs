@@ -124,7 +124,8 @@ fn every_limit_on_the_path_counts() {
 }
 
 proptest! {
-    /// Whatever is claimed below a level, no more is protected than the level has, and no cgroup loses what both grant.
+    /// Whatever is claimed below a level, no more is protected than the level has, and no cgroup loses what
+    /// both grant.
     #[test]
     fn no_more_is_protected_than_the_level_has(
         set in 0_u64..300,

@@ -1,8 +1,8 @@
 //! What was seen: the plain data that the kernel crates produce and the decisions are made from.
 //!
 //! Counters are cumulative, as the kernel keeps them; rates are made in the state from two observations, so
-//! that a late tick spoils nothing. `None` is a file or field that this kernel does not have: a capability, not an
-//! error.
+//! that a late tick spoils nothing. `None` is a file or field that this kernel does not have: a capability,
+//! not an error.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -44,8 +44,8 @@ pub struct HostObservation {
     pub low_watermark: Option<Bytes>,
     /// Pages reclaimed by allocating tasks themselves since boot (`pgsteal_direct`), as bytes.
     pub direct_reclaim: Option<Bytes>,
-    /// How often a task had to reclaim before it got its page, for the host's sake and not its own cgroup's limit
-    /// (`allocstall_*`): from 7.3 on `direct_reclaim` counts both.
+    /// How often a task had to reclaim before it got its page, for the host's sake and not its own cgroup's
+    /// limit (`allocstall_*`): from 7.3 on `direct_reclaim` counts both.
     pub allocation_stalls: Option<u64>,
     /// The zones that pages come from, but for those of slower nodes; none without /proc/zoneinfo.
     #[serde(skip)]
@@ -53,10 +53,11 @@ pub struct HostObservation {
     /// What kswapd did; `None` where the kernel does not count it.
     #[serde(skip)]
     pub kswapd: Option<Kswapd>,
-    /// All swap that may be used (SwapTotal): of a device that is being switched off only what is still there.
+    /// All swap that may be used (SwapTotal): of a device that is being switched off only what is still
+    /// there.
     pub swap_total: Option<Bytes>,
-    /// Where offloaded pages can live: slower NUMA nodes, zswap if it is on or still holds pages, then each active swap
-    /// device in the order in which the kernel fills them.
+    /// Where offloaded pages can live: slower NUMA nodes, zswap if it is on or still holds pages, then each
+    /// active swap device in the order in which the kernel fills them.
     pub tiers: Vec<Tier>,
     /// Reads of the tiers that are block devices, by [path](crate::TierId::path), and of the devices that
     /// cgroups read from, by their numbers (`8:16`).
@@ -70,7 +71,8 @@ pub struct HostObservation {
     pub zram: Stored,
     /// Where pages can come to lie beside the devices.
     pub ways: Ways,
-    /// Whether what the kernel reclaims from DRAM moves to a slower node as long as there is room (`demotion_enabled`).
+    /// Whether what the kernel reclaims from DRAM moves to a slower node as long as there is room
+    /// (`demotion_enabled`).
     pub demotes: bool,
 }
 
@@ -107,8 +109,8 @@ impl HostObservation {
         let mut free = Bytes::ZERO;
         for tier in devices() {
             free += tier.room();
-            // The kernel fills the first device as long as it has slots. One that is at its memory limit first refuses
-            // every page, and the devices after it get none: its room ends the sum.
+            // The kernel fills the first device as long as it has slots. One that is at its memory limit
+            // first refuses every page, and the devices after it get none: its room ends the sum.
             if tier.room() < tier.capacity - tier.used {
                 break;
             }

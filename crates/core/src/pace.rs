@@ -1,8 +1,8 @@
 //! The price: how eagerly memory is offloaded, the only state of the feedback loop.
 //!
-//! DESIGN's price p is "seconds of stall per second that a freed page is worth"; here it is a share of the greatest that the SLO
-//! allows (`placement`). It doubles in [`DOUBLING`] while the SLO holds, halves when a request has broken it and quarters when
-//! a pressure trigger fires after one.
+//! DESIGN's price p is "seconds of stall per second that a freed page is worth"; here it is a share of the
+//! greatest that the SLO allows (`placement`). It doubles in [`DOUBLING`] while the SLO holds, halves when a
+//! request has broken it and quarters when a pressure trigger fires after one.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! No size is believed that is more than the host has: one counter that went below zero would be 16 EiB saved.
+//! No size is believed that is more than the host has: one counter that went below zero would be 16 EiB
+//! saved.
 
 use crate::{
     cgroup::{Memory, MemoryStat},
@@ -9,11 +10,13 @@ use crate::{
     units::Bytes,
 };
 
-/// A counter of events beyond this was never counted up to: a host would have to move 100 GB a second for three years.
+/// A counter of events beyond this was never counted up to: a host would have to move 100 GB a second for
+/// three years.
 const MOST_COUNTED: Bytes = Bytes::new(1 << 63);
 
 impl Observation {
-    /// Bounds every size by what the host has of it, and forgets counters that nothing can have counted; says which.
+    /// Bounds every size by what the host has of it, and forgets counters that nothing can have counted; says
+    /// which.
     pub fn bound(&mut self, left_out: &mut LeftOut) {
         for place in 0..self.host.tiers.len() {
             let most = Most::of(&self.host);

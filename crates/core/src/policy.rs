@@ -17,18 +17,20 @@ pub struct Slo {
     pub memory_pressure: Ratio,
     /// Share of time in which some task of the cgroup stalls on I/O, beyond what it did before lowtide acted.
     pub io_pressure: Ratio,
-    /// By how much the cgroup's own work may take longer for what lowtide took and came back: the stall of that, over the processor time of its tasks.
-    /// Nothing is held when it is reached: the nearer it is, the less is memory worth that leaves.
+    /// By how much the cgroup's own work may take longer for what lowtide took and came back: the stall of
+    /// that, over the processor time of its tasks. Nothing is held when it is reached: the nearer it is, the
+    /// less is memory worth that leaves.
     pub slowdown: Ratio,
-    /// A bound on traffic beside those on stall: bytes faulted back per minute, as a share of the working set (what is younger
-    /// than `cold_after`, but at least the floor); without an idle-age source as a share of the cgroup's memory in DRAM.
-    /// `None` bounds nothing: what is faulted back counts by the stall that it costs.
+    /// A bound on traffic beside those on stall: bytes faulted back per minute, as a share of the working set
+    /// (what is younger than `cold_after`, but at least the floor); without an idle-age source as a share of
+    /// the cgroup's memory in DRAM. `None` bounds nothing: what is faulted back counts by the stall that it
+    /// costs.
     pub promotion_rate: Option<Ratio>,
 }
 
 impl Slo {
-    /// The bound on [`slowdown`](Self::slowdown) of who accepts so much pressure on memory and says nothing else: a tenant that is busy for a
-    /// fifteenth of the time comes to both at once.
+    /// The bound on [`slowdown`](Self::slowdown) of who accepts so much pressure on memory and says nothing
+    /// else: a tenant that is busy for a fifteenth of the time comes to both at once.
     #[must_use]
     pub fn slowdown_by(memory_pressure: Ratio) -> Ratio {
         memory_pressure.of(Ratio::new(15.0))
@@ -71,8 +73,8 @@ pub struct Policy {
     pub mode: Mode,
     /// Harm that is accepted.
     pub slo: Slo,
-    /// Memory younger than this is never a candidate. Without an idle-age source, a cgroup is left alone until it
-    /// has been watched for so long.
+    /// Memory younger than this is never a candidate. Without an idle-age source, a cgroup is left alone
+    /// until it has been watched for so long.
     pub cold_after: Duration,
     /// Which tiers its memory may go to.
     pub tiers: TierRules,
@@ -110,9 +112,9 @@ pub struct Budgets {
     pub swap_out: ByteRate,
     /// Share of all swap that lowtide leaves free.
     pub swap_reserve: Ratio,
-    /// Free memory above the low watermarks, as a share of the host's memory, below which nothing anonymous is
-    /// offloaded: kswapd is about to need the same swap bandwidth itself. The default is small because a healthy
-    /// server lets page cache fill all but the watermarks.
+    /// Free memory above the low watermarks, as a share of the host's memory, below which nothing anonymous
+    /// is offloaded: kswapd is about to need the same swap bandwidth itself. The default is small because a
+    /// healthy server lets page cache fill all but the watermarks.
     pub watermark_distance: Ratio,
     /// Direct reclaim of the whole host above which lowtide only watches.
     pub direct_reclaim: ByteRate,

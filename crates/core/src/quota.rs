@@ -1,12 +1,12 @@
-//! Quotas of the host, shared among the subtrees at each level of the hierarchy: whatever one tenant makes below its own cgroup, its
-//! neighbours keep their part. Who is a tenant need not be known.
+//! Quotas of the host, shared among the subtrees at each level of the hierarchy: whatever one tenant makes
+//! below its own cgroup, its neighbours keep their part. Who is a tenant need not be known.
 
 use std::collections::{BTreeMap, HashSet};
 
 use crate::share::{LEVELS, names, shares};
 
-/// Who has one of `most` places when each of `paths` wants one: at each level all subtrees have as many, and what one does not need goes to
-/// the others.
+/// Who has one of `most` places when each of `paths` wants one: at each level all subtrees have as many, and
+/// what one does not need goes to the others.
 #[must_use]
 pub fn chosen<'p>(most: usize, paths: impl Iterator<Item = &'p str>) -> HashSet<&'p str> {
     let paths: Vec<_> = paths.collect();

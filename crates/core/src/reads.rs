@@ -1,7 +1,9 @@
-//! What it costs a cgroup to read a page of page cache again: its own reads, at the measured speed of their devices.
+//! What it costs a cgroup to read a page of page cache again: its own reads, at the measured speed of their
+//! devices.
 //!
-//! io.stat has how many reads a cgroup made of each device and how large they were, the block statistics have how long a read
-//! of the device takes. A read brings several pages (read-ahead), so a page costs a share of it.
+//! io.stat has how many reads a cgroup made of each device and how large they were, the block statistics have
+//! how long a read of the device takes. A read brings several pages (read-ahead), so a page costs a share of
+//! it.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 

@@ -1,7 +1,7 @@
 //! What every enum of reasons has: numbers, labels and sentences.
 
-/// Declares the enum `Reason`. Its numbers and names are an interface: they are never reused. The sentence is also the
-/// documentation of its variant.
+/// Declares the enum `Reason`. Its numbers and names are an interface: they are never reused. The sentence is
+/// also the documentation of its variant.
 macro_rules! reasons {
     (
         #![doc = $about:literal]

@@ -12,7 +12,8 @@ use crate::{
     units::Bytes,
 };
 
-/// The kernel reclaims in batches of 32 pages (SWAP_CLUSTER_MAX): less is not asked for, and room for less is none.
+/// The kernel reclaims in batches of 32 pages (SWAP_CLUSTER_MAX): less is not asked for, and room for less is
+/// none.
 pub(crate) const BATCH: Bytes = Bytes::kib(128);
 
 /// The burst that the swap-out budget allows: it is meant per second.
@@ -72,8 +73,8 @@ impl HostHistory {
         self.swap_out_credit = Some(room.swap_out_credit);
     }
 
-    /// A tick may ask for what came in since the last one, at least for [`BURST`], and never for an hour's worth after
-    /// an hour's sleep.
+    /// A tick may ask for what came in since the last one, at least for [`BURST`], and never for an hour's
+    /// worth after an hour's sleep.
     fn refill(&mut self, budgets: &Budgets, now: Duration) -> Bytes {
         let elapsed = self.last.map_or(Duration::ZERO, |last| now.saturating_sub(last));
         self.last = Some(now);

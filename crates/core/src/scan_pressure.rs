@@ -1,9 +1,10 @@
-//! Scan pressure: the host's own reclaim looks at much and gets little, and free memory stays low. Swapping makes each round of it longer
-//! then, not shorter: pages under writeback are looked at again and again, and what comes back needs a page first.
+//! Scan pressure: the host's own reclaim looks at much and gets little, and free memory stays low. Swapping
+//! makes each round of it longer then, not shorter: pages under writeback are looked at again and again, and
+//! what comes back needs a page first.
 //!
-//! What lowtide asks for cannot light it: reclaim through memory.reclaim raises neither `allocstall_*` nor `pgscan_kswapd`, `pgsteal_kswapd` and
-//! `kswapd_low_wmark_hit_quickly` (`cgroup_reclaim(sc)` is tested first up to 7.0; counted as `*_proactive` after that; mm/vmscan.c), that of the
-//! root neither.
+//! What lowtide asks for cannot light it: reclaim through memory.reclaim raises neither `allocstall_*` nor
+//! `pgscan_kswapd`, `pgsteal_kswapd` and `kswapd_low_wmark_hit_quickly` (`cgroup_reclaim(sc)` is tested first
+//! up to 7.0; counted as `*_proactive` after that; mm/vmscan.c), that of the root neither.
 
 use std::time::Duration;
 
@@ -31,14 +32,16 @@ pub struct Kswapd {
     pub scanned: Bytes,
     /// `pgsteal_kswapd`.
     pub stolen: Bytes,
-    /// `kswapd_low_wmark_hit_quickly`: woken before it had slept for a tenth of a second, since free memory was at the low watermark again.
+    /// `kswapd_low_wmark_hit_quickly`: woken before it had slept for a tenth of a second, since free memory
+    /// was at the low watermark again.
     pub low_watermark_hits: u64,
 }
 
-/// A smaller zone is passed over for others of its node: DMA, and DMA32 of a large host, are never full of what people use.
+/// A smaller zone is passed over for others of its node: DMA, and DMA32 of a large host, are never full of
+/// what people use.
 const LEAST_PART_OF_NODE: Ratio = Ratio::new(1.0 / 8.0);
-/// Of what kswapd looked at, the share that it did not get, from which on the kernel calls pressure medium (`vmpressure_level_med`,
-/// mm/vmpressure.c). One that drops clean page cache gets nearly all.
+/// Of what kswapd looked at, the share that it did not get, from which on the kernel calls pressure medium
+/// (`vmpressure_level_med`, mm/vmpressure.c). One that drops clean page cache gets nearly all.
 const UNSUCCESSFUL: Ratio = Ratio::percent(60.0);
 /// It is over when it was not seen for so long: a storm pauses between two bursts.
 const CALM: Duration = Duration::from_secs(30);
@@ -68,10 +71,12 @@ struct Counters {
 }
 
 impl Guard {
-    /// Whether the host is under scan pressure. `distance` is the share of a zone's memory above its low watermark that counts as near it.
+    /// Whether the host is under scan pressure. `distance` is the share of a zone's memory above its low
+    /// watermark that counts as near it.
     ///
-    /// A task that wants contiguous memory reclaims however much is free, so stalls count near the low watermark alone. kswapd that was woken at it again and
-    /// again may have got a little further by the time of a turn: it is not done below the high one.
+    /// A task that wants contiguous memory reclaims however much is free, so stalls count near the low
+    /// watermark alone. kswapd that was woken at it again and again may have got a little further by the time
+    /// of a turn: it is not done below the high one.
     pub(crate) fn observe(&mut self, host: Seen<'_>, distance: Ratio, now: Duration) -> bool {
         let latest = Counters { stalls: host.stalls, kswapd: host.kswapd };
         if let Some(before) = self.before.replace(latest) {
@@ -89,7 +94,8 @@ impl Guard {
 }
 
 impl Counters {
-    /// Tasks have reclaimed for themselves since. `allocstall_*` and not `pgscan_direct`, which counts cgroups at their own limits too from 7.3 on.
+    /// Tasks have reclaimed for themselves since. `allocstall_*` and not `pgscan_direct`, which counts
+    /// cgroups at their own limits too from 7.3 on.
     fn stalled(self, now: Self) -> bool {
         self.stalls.zip(now.stalls).is_some_and(|(before, now)| now > before)
     }

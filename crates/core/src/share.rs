@@ -1,9 +1,11 @@
-//! How something is shared among those who want more of it than there is, so that whoever wants little has it.
+//! How something is shared among those who want more of it than there is, so that whoever wants little has
+//! it.
 
 use std::collections::BTreeMap;
 
-/// What each of those who want `wants` has of `most`: all have as much, and what one does not need goes to the others (max-min fairness).
-/// No more than `most` is given in all, and nobody has more than is wanted. What cannot be divided goes to who wants most.
+/// What each of those who want `wants` has of `most`: all have as much, and what one does not need goes to
+/// the others (max-min fairness). No more than `most` is given in all, and nobody has more than is wanted.
+/// What cannot be divided goes to who wants most.
 #[must_use]
 pub fn shares(most: usize, wants: &[usize]) -> Vec<usize> {
     let mut given = vec![0; wants.len()];
@@ -20,13 +22,14 @@ pub fn shares(most: usize, wants: &[usize]) -> Vec<usize> {
 /// What is deeper is not told apart: a tenant can nest a thousand levels.
 pub const LEVELS: usize = 8;
 
-/// The names on the way from the root of the hierarchy to `path`, but for the deep ones: `web`, `api` for `/web/api`.
+/// The names on the way from the root of the hierarchy to `path`, but for the deep ones: `web`, `api` for
+/// `/web/api`.
 pub fn names(path: &str) -> impl Iterator<Item = &str> {
     path.split('/').filter(|name| !name.is_empty()).take(LEVELS)
 }
 
-/// The places of `paths` in an order in which at each level of the hierarchy one of each subtree comes after the other, however many each
-/// has. In another `turn` another one is the first, at every level.
+/// The places of `paths` in an order in which at each level of the hierarchy one of each subtree comes after
+/// the other, however many each has. In another `turn` another one is the first, at every level.
 #[must_use]
 pub fn interleaved(paths: &[&str], turn: usize) -> Vec<usize> {
     interleave(paths, (0..paths.len()).collect(), 0, turn)

@@ -1,7 +1,9 @@
-//! By how much a cgroup's own work takes longer: the stall of what came back, over the processor time that its work took.
+//! By how much a cgroup's own work takes longer: the stall of what came back, over the processor time that
+//! its work took.
 //!
-//! A share of the clock says little about a server that is asked for something now and then: one that is busy for 0.6 % of the time and
-//! stalls for 0.1 % of it answers a sixth later, within an SLO of 0.1 %. Its clients feel the sixth.
+//! A share of the clock says little about a server that is asked for something now and then: one that is busy
+//! for 0.6 % of the time and stalls for 0.1 % of it answers a sixth later, within an SLO of 0.1 %. Its
+//! clients feel the sixth.
 
 use std::time::Duration;
 
@@ -26,8 +28,8 @@ pub(crate) struct Slowdown {
 }
 
 impl Slowdown {
-    /// Takes in the processor time of all of the cgroup's tasks so far (`None` where the kernel does not tell), and what they stalled since
-    /// the last call.
+    /// Takes in the processor time of all of the cgroup's tasks so far (`None` where the kernel does not
+    /// tell), and what they stalled since the last call.
     pub(crate) fn observe(&mut self, so_far: Option<Duration>, lost: Duration, elapsed: Duration) {
         let keep = (-elapsed.as_secs_f64() / MEMORY.as_secs_f64()).exp2();
         let before = std::mem::replace(&mut self.so_far, so_far);

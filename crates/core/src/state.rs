@@ -26,8 +26,8 @@ pub struct State {
     /// Boxed: each has 2 KiB, and the map is made anew at every tick.
     pub(crate) cgroups: HashMap<CgroupId, Box<CgroupState>>,
     pub(crate) costs: Costs,
-    /// zram takes its idle marks back from what is younger than the age it is given: seen on 6.12, not on 6.1, where a mark of a
-    /// younger age stays. No file tells; `swappiness=` of memory.reclaim is as old.
+    /// zram takes its idle marks back from what is younger than the age it is given: seen on 6.12, not on
+    /// 6.1, where a mark of a younger age stays. No file tells; `swappiness=` of memory.reclaim is as old.
     pub(crate) zram_unmarks: bool,
     pub(crate) swap: SwapDevices,
     /// Counts the ticks.
@@ -77,7 +77,8 @@ impl State {
         self.costs.of(tier)
     }
 
-    /// How long before `now` that was measured last; `None` if it is assumed. Without reads nothing is measured.
+    /// How long before `now` that was measured last; `None` if it is assumed. Without reads nothing is
+    /// measured.
     #[must_use]
     pub fn fault_cost_age(&self, tier: &Tier, now: Duration) -> Option<Duration> {
         self.costs.age(tier, now)
@@ -109,7 +110,8 @@ impl State {
         self.cgroups.get(&id)?.compression.known(memory)
     }
 
-    /// Whether the next request for a cgroup is to be the only one that is written, so that it shows how its memory compresses.
+    /// Whether the next request for a cgroup is to be the only one that is written, so that it shows how its
+    /// memory compresses.
     #[must_use]
     pub fn wants_measuring(&self, id: CgroupId, now: Duration) -> bool {
         self.cgroups.get(&id).is_some_and(|cgroup| cgroup.compression.wants_measuring(now))
@@ -125,18 +127,18 @@ impl State {
         )
     }
 
-    /// What `full` would save of a cgroup beyond what is offloaded already; `None` without a source of idle ages, or where nothing can
-    /// be offloaded to.
+    /// What `full` would save of a cgroup beyond what is offloaded already; `None` without a source of idle
+    /// ages, or where nothing can be offloaded to.
     #[must_use]
     pub fn forecast(&self, id: CgroupId) -> Option<&Forecast> {
         self.cgroups.get(&id)?.forecast.as_ref()
     }
 
-    /// How long after they were swapped out the pages of every cgroup belong on `device`; `None` if those of some cgroup never do,
-    /// or nothing is known of one.
+    /// How long after they were swapped out the pages of every cgroup belong on `device`; `None` if those of
+    /// some cgroup never do, or nothing is known of one.
     ///
-    /// The kernel does not tell whose page is whose in a swap device, so the most careful cgroup decides for all, among those
-    /// that lowtide offloads. One with next to nothing there has no say.
+    /// The kernel does not tell whose page is whose in a swap device, so the most careful cgroup decides for
+    /// all, among those that lowtide offloads. One with next to nothing there has no say.
     #[must_use]
     pub fn belong_from(&self, device: &TierId) -> Option<Duration> {
         if !self.zram_unmarks {
@@ -167,8 +169,8 @@ impl State {
         self.cgroups.get(&id)?.tracker.hotness(policy, now)
     }
 
-    /// Of what left DRAM over the last minutes, how much had been idle for `cold_after`, by sampled pages; `None` if nobody watched,
-    /// or nothing was seen to leave.
+    /// Of what left DRAM over the last minutes, how much had been idle for `cold_after`, by sampled pages;
+    /// `None` if nobody watched, or nothing was seen to leave.
     #[must_use]
     pub fn precision(&self, id: CgroupId) -> Option<Measured> {
         self.cgroups.get(&id)?.tracker.precision()

@@ -16,7 +16,8 @@ pub struct Stored {
 }
 
 impl Stored {
-    /// What was taken in since `before`; `None` if pages have sunk meanwhile, which takes compressed bytes off.
+    /// What was taken in since `before`; `None` if pages have sunk meanwhile, which takes compressed bytes
+    /// off.
     #[must_use]
     pub fn since(&self, before: &Self) -> Option<Self> {
         (self.sunk == before.sunk).then(|| Self {
@@ -27,9 +28,9 @@ impl Stored {
         })
     }
 
-    /// Whether this can be what became of `offloaded` bytes of one cgroup: where more came in, somebody else swapped out, and where
-    /// much less did, others faulted back. Pages of zeros may be missing: from 6.12 on they do not get to the device
-    /// (`swap_zeromap_folio_set`, mm/page_io.c).
+    /// Whether this can be what became of `offloaded` bytes of one cgroup: where more came in, somebody else
+    /// swapped out, and where much less did, others faulted back. Pages of zeros may be missing: from 6.12 on
+    /// they do not get to the device (`swap_zeromap_folio_set`, mm/page_io.c).
     pub(crate) fn is_of(&self, offloaded: Bytes) -> bool {
         let eighth = Bytes::new(offloaded.get() / 8);
         let half = Bytes::new(offloaded.get() / 2);

@@ -1,4 +1,5 @@
-//! The operator's hand on swap: what swapoff brings back is nobody's fault, and a device that comes is worth a try.
+//! The operator's hand on swap: what swapoff brings back is nobody's fault, and a device that comes is worth
+//! a try.
 
 use crate::{observation::HostObservation, tier::TierId};
 
@@ -6,15 +7,16 @@ use crate::{observation::HostObservation, tier::TierId};
 #[derive(Debug, Default)]
 pub(crate) struct SwapDevices {
     known: Option<Vec<(TierId, Option<i32>)>>,
-    /// Pages were brought back up to the last tick. The kernel adds up its statistics now and then: some may show only now.
+    /// Pages were brought back up to the last tick. The kernel adds up its statistics now and then: some may
+    /// show only now.
     brought_back: bool,
 }
 
 /// What became of them since.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct SwapChange {
-    /// Pages were brought back by swapoff: they count as refaults (`unuse_pte_range` reads them in as a fault would,
-    /// mm/swapfile.c), and no task touched them.
+    /// Pages were brought back by swapoff: they count as refaults (`unuse_pte_range` reads them in as a fault
+    /// would, mm/swapfile.c), and no task touched them.
     pub(crate) brought_back: bool,
     /// A device came or went: what failed before may work now.
     pub(crate) other_devices: bool,

@@ -33,8 +33,8 @@ type Refused = (Reason, Option<Reason>);
 
 /// Decides for every cgroup of the observation.
 ///
-/// `now` is any monotonic clock. Policies are looked up by [`CgroupObservation::policy`]; a cgroup with an index
-/// beyond `policies` is left out. The returned decisions stand in the order of the observation.
+/// `now` is any monotonic clock. Policies are looked up by [`CgroupObservation::policy`]; a cgroup with an
+/// index beyond `policies` is left out. The returned decisions stand in the order of the observation.
 pub fn tick(
     state: &mut State,
     seen: &Observation,
@@ -72,7 +72,8 @@ pub fn tick(
         cases.push(Case { cgroup, policy, budgets, host, after, worth_storing, now, elapsed });
         remembered.insert(cgroup.id, memory);
     }
-    // One whose files could not be read this time, or that was no target for a turn, keeps what was learnt of it.
+    // One whose files could not be read this time, or that was no target for a turn, keeps what was learnt of
+    // it.
     known.retain(|_, memory| {
         memory.absent = memory.absent.saturating_add(1);
         memory.absent <= LONGEST_ABSENCE
@@ -143,11 +144,12 @@ fn recall(
 /// So many turns without an observation are remembered.
 const LONGEST_ABSENCE: u8 = 2;
 
-/// What the kernel swapped out beyond what it was asked: it goes on scanning while pages are on their way to a slow
-/// device and not yet counted as reclaimed.
+/// What the kernel swapped out beyond what it was asked: it goes on scanning while pages are on their way to
+/// a slow device and not yet counted as reclaimed.
 ///
-/// That is up to as much again: with huge pages 128 MiB were seen to go where 68 were asked for. What is more, the tenant has swapped out by itself at its own memory.max, and
-/// is not to spend what the others have.
+/// That is up to as much again: with huge pages 128 MiB were seen to go where 68 were asked for. What is
+/// more, the tenant has swapped out by itself at its own memory.max, and is not to spend what the others
+/// have.
 fn beyond_asked(cgroup: &CgroupObservation) -> Bytes {
     let beyond = |effect: &Effect| {
         let beyond = match effect.scope {

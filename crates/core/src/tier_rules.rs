@@ -33,7 +33,8 @@ impl AtMost {
 pub struct TierRule {
     /// The idle age from which on pages may go there; `None` leaves it to placement.
     pub after: Option<Duration>,
-    /// How much it may hold: uncompressed bytes, but for zswap compressed ones. `None` for as much as there is room.
+    /// How much it may hold: uncompressed bytes, but for zswap compressed ones. `None` for as much as there
+    /// is room.
     pub at_most: Option<AtMost>,
 }
 

@@ -19,7 +19,8 @@ pub(crate) struct UsualIo {
 }
 
 impl UsualIo {
-    /// Takes in the last minute. While lowtide acts it only falls: a tenant that has become quieter has less to itself.
+    /// Takes in the last minute. While lowtide acts it only falls: a tenant that has become quieter has less
+    /// to itself.
     pub(crate) fn observe(&mut self, history: &History, now: Duration) {
         let Some(minute) = history.window(MINUTE).filter(|minute| minute.span() >= MINUTE) else { return };
         if !minute.reclaimed().is_zero() {

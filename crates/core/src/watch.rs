@@ -1,4 +1,5 @@
-//! How long a cgroup has been watched: before its pages have had cold_after to be touched, none is known to be cold.
+//! How long a cgroup has been watched: before its pages have had cold_after to be touched, none is known to
+//! be cold.
 
 use std::time::Duration;
 
@@ -40,9 +41,9 @@ impl Watch {
 
     /// The SLO is broken: whatever was known of the pages' ages is not to be relied on.
     ///
-    /// After a while without requests every page has been touched since the kernel last looked, and a request would
-    /// find no old one and take what it meets: in the lab 18 MiB for 0.4 MiB asked, a minute after a tenant had
-    /// touched everything.
+    /// After a while without requests every page has been touched since the kernel last looked, and a request
+    /// would find no old one and take what it meets: in the lab 18 MiB for 0.4 MiB asked, a minute after a
+    /// tenant had touched everything.
     pub(crate) fn begin_again(&mut self, now: Duration) {
         self.since = now;
         self.ageing = false;

@@ -1,13 +1,16 @@
-//! Whether it is worth it: memory that comes back as fast as it leaves gains nothing, and costs stall and CPU.
+//! Whether it is worth it: memory that comes back as fast as it leaves gains nothing, and costs stall and
+//! CPU.
 //!
-//! The price says from which age on a page is worth its returns, as far as ages are known. What came of it is known without any
-//! ages: what left, what came back, and what that cost. While it is worth it the pace doubles up to the policy's limit; otherwise it
-//! halves, down to a probe that notices when the tenant has changed.
+//! The price says from which age on a page is worth its returns, as far as ages are known. What came of it is
+//! known without any ages: what left, what came back, and what that cost. While it is worth it the pace
+//! doubles up to the policy's limit; otherwise it halves, down to a probe that notices when the tenant has
+//! changed.
 //!
-//! Of anonymous memory more than half of what leaves has to stay away. Page cache is judged by what its returns cost, less what finding
-//! out may cost: the kernel evicts what is read through descriptors in the order of its first read (a read does not move it in
-//! MGLRU's lists, `folio_mark_accessed`, mm/swap.c). Files that were hot from the start go first then, and all of them come back. Each
-//! does so once, to the young end; behind them are the cold ones, which nobody reaches who gives up at the first.
+//! Of anonymous memory more than half of what leaves has to stay away. Page cache is judged by what its
+//! returns cost, less what finding out may cost: the kernel evicts what is read through descriptors in the
+//! order of its first read (a read does not move it in MGLRU's lists, `folio_mark_accessed`, mm/swap.c).
+//! Files that were hot from the start go first then, and all of them come back. Each does so once, to the
+//! young end; behind them are the cold ones, which nobody reaches who gives up at the first.
 
 use std::time::Duration;
 
@@ -20,7 +23,8 @@ use crate::{
 const MEMORY: Duration = Duration::from_mins(2);
 /// What is away is forgotten in this time where nobody counts it: files are deleted without a word.
 const AWAY_KEPT: Duration = Duration::from_mins(30);
-/// This share of the cgroup is presumed to have left and stayed away before anything did: a single fault is no loss.
+/// This share of the cgroup is presumed to have left and stayed away before anything did: a single fault is
+/// no loss.
 const PRIOR: Ratio = Ratio::percent(2.0);
 /// At least so much of what leaves has to stay away.
 const STAYS: Ratio = Ratio::percent(50.0);
@@ -75,7 +79,8 @@ pub(crate) struct Value {
 }
 
 impl Value {
-    /// Of page cache: `pressure` is the stall on memory that the SLO accepts, `price` the feedback loop's share.
+    /// Of page cache: `pressure` is the stall on memory that the SLO accepts, `price` the feedback loop's
+    /// share.
     pub(crate) fn of_file(per_byte: f64, pressure: Ratio, price: Ratio) -> Self {
         Self { per_byte, finding_out: pressure.of(FINDING_OUT).of(price).get() }
     }
@@ -93,7 +98,8 @@ impl Worth {
         let left = self.left * keep + change.left.as_f64();
         // What comes back although nothing left lately says nothing about the last choices.
         let back = (self.back * keep + change.back.as_f64()).min(left);
-        // However long ago it left: what lowtide did not take is the tenant's own doing, and no more than that.
+        // However long ago it left: what lowtide did not take is the tenant's own doing, and no more than
+        // that.
         let paid = change.back.as_f64().min(self.away + change.left.as_f64());
         self.cost = self.cost * keep + paid / PAGE.as_f64() * change.per_page.as_secs_f64();
         let rest = self.away * kept(elapsed, AWAY_KEPT) + change.left.as_f64() - change.back.as_f64();
@@ -124,15 +130,16 @@ impl Worth {
 
     /// Of what left in the last minutes, the share that stayed away; one if nothing left.
     ///
-    /// Katalyst's refault accuracy, 1 − Δworkingset_activate / Δpgsteal, over all that was faulted back, against a prior:
-    /// with the evidence of one bad minute fading on both sides of the fraction, it would never recover.
+    /// Katalyst's refault accuracy, 1 − Δworkingset_activate / Δpgsteal, over all that was faulted back,
+    /// against a prior: with the evidence of one bad minute fading on both sides of the fraction, it would
+    /// never recover.
     pub(crate) fn stayed(&self, footprint: Bytes) -> Ratio {
         let judged = self.left + footprint.scale(PRIOR).as_f64();
         if judged > 0.0 { Ratio::new(1.0 - self.back / judged) } else { Ratio::ONE }
     }
 
-    /// What the returns of the last minutes cost, over what they were allowed to: what was away in that time is worth, and what finding
-    /// out may cost.
+    /// What the returns of the last minutes cost, over what they were allowed to: what was away in that time
+    /// is worth, and what finding out may cost.
     fn cost_of_worth(&self, footprint: Bytes, value: Value) -> Ratio {
         let away = self.away + footprint.scale(PRIOR).as_f64();
         // A sum that halves in MEMORY stands for the last MEMORY / ln 2.

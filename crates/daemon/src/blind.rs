@@ -1,4 +1,5 @@
-//! Turns in which the host cannot be observed. Each would log the same line: a log is not to fill while somebody mends it.
+//! Turns in which the host cannot be observed. Each would log the same line: a log is not to fill while
+//! somebody mends it.
 
 /// What is the same again is said again after so many turns.
 const REMINDED: u32 = 100;

@@ -166,8 +166,8 @@ pub(crate) struct Socket {
 }
 
 impl Socket {
-    /// Binds `path`, in a directory that is created if it is missing. A socket that a killed daemon left behind is
-    /// replaced; one that somebody answers on is not.
+    /// Binds `path`, in a directory that is created if it is missing. A socket that a killed daemon left
+    /// behind is replaced; one that somebody answers on is not.
     ///
     /// Owner and group may connect, nobody else: the answers name every cgroup of the host.
     pub(crate) fn bind(path: &Path) -> io::Result<Self> {

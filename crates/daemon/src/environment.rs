@@ -193,7 +193,8 @@ fn pressure(root: &Root, sight: &Sight, policies: &PolicySet) -> Option<Finding>
     }
 }
 
-/// `memory.reclaim` takes `swappiness=` from 6.12 on. Before, page cache alone can be asked for only where nothing could be swapped.
+/// `memory.reclaim` takes `swappiness=` from 6.12 on. Before, page cache alone can be asked for only where
+/// nothing could be swapped.
 fn page_cache_alone(root: &Root, sight: &Sight, policies: &PolicySet) -> Option<Finding> {
     sight.seen.host.swap()?;
     let told = root.read("proc/sys/kernel/osrelease");

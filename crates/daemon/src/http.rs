@@ -1,7 +1,8 @@
 //! `GET /metrics`, `/healthz` and `/readyz`, and nothing else.
 //!
-//! Anybody may be at the other end, so what is asked costs the loop no more than one page a turn: it is drawn when the first one asks, and
-//! all are given the same, at a pace that has a bound. Where `metrics.users` is set, who asks costs a look at the kernel's list of connections, one at a time, on another thread.
+//! Anybody may be at the other end, so what is asked costs the loop no more than one page a turn: it is drawn
+//! when the first one asks, and all are given the same, at a pace that has a bound. Where `metrics.users` is
+//! set, who asks costs a look at the kernel's list of connections, one at a time, on another thread.
 
 mod access;
 mod body;
@@ -76,7 +77,8 @@ pub(crate) enum Listener {
 }
 
 impl Listener {
-    /// Binds what is configured. What keeps a group from connecting, without being a reason to end, is returned with it.
+    /// Binds what is configured. What keeps a group from connecting, without being a reason to end, is
+    /// returned with it.
     pub(crate) async fn bind(metrics: &Metrics) -> Result<(Self, Option<String>), ListenError> {
         match metrics {
             Metrics::Tcp { address, access } => {
@@ -167,8 +169,8 @@ impl<P: Latest> Server<P> {
     }
 }
 
-/// One request a connection: a scrape comes every few seconds at most, and a connection that is kept open between
-/// two of them would hold one of the slots.
+/// One request a connection: a scrape comes every few seconds at most, and a connection that is kept open
+/// between two of them would hold one of the slots.
 async fn answer(
     stream: impl AsyncRead + AsyncWrite + Unpin,
     pages: &impl Latest,
@@ -212,7 +214,8 @@ async fn answer(
         .keep_alive(false)
         .serve_connection(TokioIo::new(stream), service);
     tokio::pin!(connection);
-    // As long as it waits for its turn it is nobody's fault: it is let go by others' connections, or by itself.
+    // As long as it waits for its turn it is nobody's fault: it is let go by others' connections, or by
+    // itself.
     let ended = tokio::select! {
         ended = &mut connection => Ok(ended),
         () = has_turn.notified() => tokio::time::timeout(PATIENCE, connection).await,
@@ -286,7 +289,8 @@ impl Pages {
         Self { views, drawn: Arc::default() }
     }
 
-    /// A turn is done: its page is another one. All of it is locked memory, so it goes now, or when the last who reads it is done.
+    /// A turn is done: its page is another one. All of it is locked memory, so it goes now, or when the last
+    /// who reads it is done.
     pub(crate) fn let_go(&self) {
         *self.drawn.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }

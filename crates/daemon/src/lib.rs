@@ -1,4 +1,5 @@
-//! observe → decide → act → verify: the loop around [`lowtide_core`], with its journal, metrics and control socket.
+//! observe → decide → act → verify: the loop around [`lowtide_core`], with its journal, metrics and control
+//! socket.
 
 mod blind;
 #[cfg(test)]

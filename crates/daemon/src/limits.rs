@@ -19,11 +19,12 @@ pub(crate) fn raise_descriptors() {
 
 /// A daemon that waits for its own pages to come back from swap cannot relieve a host that thrashes.
 ///
-/// Each page is locked when it is first touched (`MCL_ONFAULT`, 4.4): what every turn needs is there after the first one, and what only
-/// other commands of the same program need is not locked. What a turn comes to for the first time later, such as what answers a trigger, is
-/// read from the program's file then.
+/// Each page is locked when it is first touched (`MCL_ONFAULT`, 4.4): what every turn needs is there after
+/// the first one, and what only other commands of the same program need is not locked. What a turn comes to
+/// for the first time later, such as what answers a trigger, is read from the program's file then.
 pub(crate) fn lock_memory() {
-    // Kubernetes cannot give a container such a limit. With CAP_SYS_RESOURCE the daemon gives it to itself; without, mlockall has the last word.
+    // Kubernetes cannot give a container such a limit. With CAP_SYS_RESOURCE the daemon gives it to itself;
+    // without, mlockall has the last word.
     if let Err(errno) = setrlimit(Resource::RLIMIT_MEMLOCK, RLIM_INFINITY, RLIM_INFINITY) {
         tracing::debug!(%errno, "cannot raise the limit on locked memory");
     }

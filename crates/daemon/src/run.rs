@@ -43,14 +43,14 @@ use crate::{
     watched::Watched,
 };
 
-/// At the end, chunks that are being written are waited for so long in all. Each takes half a second; one that takes longer hangs in its
-/// device.
+/// At the end, chunks that are being written are waited for so long in all. Each takes half a second; one
+/// that takes longer hangs in its device.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// A look at idle ages ends between two walks of MGLRU. One of DAMON takes a few of its intervals, and a kdamond that is not waited for goes
-/// on until a restore.
+/// A look at idle ages ends between two walks of MGLRU. One of DAMON takes a few of its intervals, and a
+/// kdamond that is not waited for goes on until a restore.
 const PATIENCE_WITH_AGES: Duration = Duration::from_secs(45);
-/// A turn, and what is done between two of them, waits for the state directory's disk no longer than this. What is not recorded by then
-/// waits for the next turn.
+/// A turn, and what is done between two of them, waits for the state directory's disk no longer than this.
+/// What is not recorded by then waits for the next turn.
 const DISK: Duration = Duration::from_millis(500);
 /// At the end it may take longer: what is put back and not forgotten is looked at once more by a `restore`.
 const LAST_RECORDS: Duration = Duration::from_secs(2);
@@ -145,7 +145,8 @@ pub async fn run(options: &Options) -> Result<(), RunError> {
     daemon.balance.stop();
     let until = Instant::now() + PATIENCE;
     daemon.journal.grant(LAST_RECORDS);
-    // Without its limit the balancer's last write would know none. A device that hangs keeps those knobs set, and no others.
+    // Without its limit the balancer's last write would know none. A device that hangs keeps those knobs set,
+    // and no others.
     if !daemon.balance.drain(until).await {
         tracing::warn!(
             "a write to a backing device does not end: leaving it, and zram's limit, to the kernel"
@@ -179,12 +180,13 @@ pub struct Restored {
     pub knobs: Vec<(PathBuf, Outcome)>,
     /// Each thing that was set up, and what became of it.
     pub tiers: Vec<(Deed, Undone)>,
-    /// What was left in DAMON's tree, and what became of it; [`damon_in_words`](crate::damon_in_words) says it.
+    /// What was left in DAMON's tree, and what became of it; [`damon_in_words`](crate::damon_in_words) says
+    /// it.
     pub damon: Vec<Result<Recovered, lowtide_damon::Error>>,
 }
 
-/// Puts every knob in the journal of `state_dir` back, ends lowtide's kdamond and, unless they are to be kept, undoes the
-/// tiers that were set up, with the daemon stopped.
+/// Puts every knob in the journal of `state_dir` back, ends lowtide's kdamond and, unless they are to be
+/// kept, undoes the tiers that were set up, with the daemon stopped.
 pub fn restore(root: &Path, state_dir: &Path, keep_tiers: bool) -> Result<Restored, RunError> {
     let root = Root::open(root)?;
     let state_dir = StateDir::take_existing(state_dir)?;
@@ -360,7 +362,8 @@ impl Daemon {
                     tracing::info!(turns, "the host can be observed again");
                 }
                 let hung = self.views.borrow().as_ref().is_some_and(|before| !before.hanging.is_empty());
-                // All of it is locked memory, of which there should not be two. Nobody is answered before this turn is done.
+                // All of it is locked memory, of which there should not be two. Nobody is answered before
+                // this turn is done.
                 let before = self.views.send_replace(None);
                 looked.carry(before.as_deref());
                 drop(before);
@@ -427,8 +430,8 @@ impl Daemon {
     /// Takes over a new configuration; a bad one leaves the running one in force.
     fn reload(&mut self, ticks: &mut Interval, scans: &mut Interval) {
         notify::reloading();
-        // Before it is read, so that what is written meanwhile is seen the next time; and a file that was refused is
-        // watched too, for when it is mended.
+        // Before it is read, so that what is written meanwhile is seen the next time; and a file that was
+        // refused is watched too, for when it is mended.
         self.watched = Watched::new(lowtide_policy::files(&self.options.config));
         match lowtide_policy::load(&self.options.config) {
             Ok(loaded) => {
@@ -472,8 +475,8 @@ impl Daemon {
     }
 }
 
-/// Waits until the host has what nothing works without: a hierarchy may be mounted, and a controller enabled, later. False if told
-/// to stop before that.
+/// Waits until the host has what nothing works without: a hierarchy may be mounted, and a controller enabled,
+/// later. False if told to stop before that.
 async fn until_possible(root: &Root, period: Duration, signals: &mut Signals) -> bool {
     let mut tries = every(period.min(notify::watchdog().map_or(period, |limit| limit / 2)));
     let mut said = Vec::new();
@@ -527,8 +530,8 @@ fn hanging(found: &[Hanging]) -> Option<String> {
     ))
 }
 
-/// Serves metrics and the control socket, each in a task that ends with the runtime. What is wrong without being a reason to end
-/// is returned.
+/// Serves metrics and the control socket, each in a task that ends with the runtime. What is wrong without
+/// being a reason to end is returned.
 async fn serve(
     config: &Config,
     views: &watch::Sender<Option<Arc<View>>>,
@@ -558,7 +561,8 @@ async fn serve(
     Ok(problems)
 }
 
-/// Whoever has the address, or has taken a user away, keeps the metrics from being read, and nothing else from being done.
+/// Whoever has the address, or has taken a user away, keeps the metrics from being read, and nothing else
+/// from being done.
 async fn serve_later(metrics: Metrics, pages: Pages) {
     loop {
         tokio::time::sleep(RETRY).await;
@@ -618,8 +622,9 @@ fn needs_restart(running: &Config, new: &Config) -> Vec<String> {
     messages
 }
 
-/// Ends the kdamond of a daemon that was killed. One that cannot be ended stays recorded, and is tried again before another
-/// is begun. What keeps the record from being read or written is returned: without it no kdamond is begun either.
+/// Ends the kdamond of a daemon that was killed. One that cannot be ended stays recorded, and is tried again
+/// before another is begun. What keeps the record from being read or written is returned: without it no
+/// kdamond is begun either.
 fn end_damon(root: &Root, state_dir: &Path) -> Option<String> {
     let outcomes = match Records::open(state_dir).and_then(|mut records| records.clear(root)) {
         Ok(outcomes) => outcomes,

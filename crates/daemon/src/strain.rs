@@ -6,16 +6,16 @@ use lowtide_core::{Policy, Ratio, Reason, balancer::Strain};
 use lowtide_kernfs::Root;
 use lowtide_view::View;
 
-/// Share of the time with some task of the host stalled on memory, above which nothing is moved. The tenants have SLOs
-/// of their own, which are far stricter; this is for a host without policies, where only the whole can be seen. systemd-oomd
-/// kills at 60 % by default.
+/// Share of the time with some task of the host stalled on memory, above which nothing is moved. The tenants
+/// have SLOs of their own, which are far stricter; this is for a host without policies, where only the whole
+/// can be seen. systemd-oomd kills at 60 % by default.
 const HOST_MEMORY: Ratio = Ratio::percent(10.0);
 
 /// Watches the host between two turns.
 ///
-/// The I/O pressure of the host as a whole is of no use: up to 6.12 the thread that has pages written back waits for each of
-/// them in `submit_bio_wait`, and so is the pressure (1024 pages, 42 ms of `some` and of `full`, on an idle host).
-/// The tenants' own counts theirs alone.
+/// The I/O pressure of the host as a whole is of no use: up to 6.12 the thread that has pages written back
+/// waits for each of them in `submit_bio_wait`, and so is the pressure (1024 pages, 42 ms of `some` and of
+/// `full`, on an idle host). The tenants' own counts theirs alone.
 #[derive(Debug, Default)]
 pub(crate) struct Watch {
     before: Option<(Instant, Duration)>,

@@ -1,8 +1,8 @@
 //! Notices pages that were given a place in swap and stay in DRAM all the same: their writes fail.
 //!
-//! The kernel tells only its log, which the daemon's sandbox hides. A page whose write failed is dirty in the swap cache
-//! (`end_swap_bio_write`, mm/page_io.c, 6.1 to 7.3); a page that was read back may be there too, but it is clean, and a request
-//! would find it.
+//! The kernel tells only its log, which the daemon's sandbox hides. A page whose write failed is dirty in the
+//! swap cache (`end_swap_bio_write`, mm/page_io.c, 6.1 to 7.3); a page that was read back may be there too,
+//! but it is clean, and a request would find it.
 
 use lowtide_core::{Bytes, Effect, Scope, Tier, TierId};
 use lowtide_view::{CgroupView, Stuck};

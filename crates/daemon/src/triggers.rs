@@ -1,7 +1,7 @@
 //! Pressure triggers: the kernel's own alarm for a sudden rise, faster than any tick.
 //!
-//! A trigger costs the kernel a thread per cgroup (kernel/sched/psi.c, psi_trigger_create), so one is armed only when
-//! lowtide first reclaims from a cgroup, and goes with the cgroup.
+//! A trigger costs the kernel a thread per cgroup (kernel/sched/psi.c, psi_trigger_create), so one is armed
+//! only when lowtide first reclaims from a cgroup, and goes with the cgroup.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
@@ -16,8 +16,8 @@ use tokio::{io::Interest, sync::mpsc, task::AbortHandle};
 
 use crate::descriptor;
 
-/// The window of a trigger: with it, a rise is told within a second, on every kernel. Without CAP_SYS_RESOURCE the
-/// kernel takes multiples of 2 s only.
+/// The window of a trigger: with it, a rise is told within a second, on every kernel. Without
+/// CAP_SYS_RESOURCE the kernel takes multiples of 2 s only.
 pub(crate) const WINDOW: Duration = Duration::from_secs(1);
 
 /// A sudden rise is this many times what the SLO allows on average.
@@ -42,8 +42,8 @@ pub(crate) struct Alarm {
     pub(crate) fired: bool,
 }
 
-/// Each trigger costs a kernel thread, with its stack: beyond so many, the interval and the counters that are read
-/// between two chunks of a request say when to stop.
+/// Each trigger costs a kernel thread, with its stack: beyond so many, the interval and the counters that are
+/// read between two chunks of a request say when to stop.
 const MOST_ARMED: usize = 256;
 /// What has not been asked for anything for so long needs its trigger less than what is asked now.
 const UNUSED: Duration = Duration::from_mins(2);
@@ -71,8 +71,9 @@ impl Triggers {
         Self { armed: HashMap::new(), alarms }
     }
 
-    /// Arms a trigger for `cgroup`, which is asked for something `now`, unless one is armed with the same threshold. Where there are as
-    /// many as there may be, another one gives way, if it needs its own less; else there is none.
+    /// Arms a trigger for `cgroup`, which is asked for something `now`, unless one is armed with the same
+    /// threshold. Where there are as many as there may be, another one gives way, if it needs its own less;
+    /// else there is none.
     pub(crate) fn arm(&mut self, cgroup: &Cgroup, slo: &Slo, now: Duration) -> Result<(), ArmError> {
         let stall = threshold(slo);
         if let Some(armed) = self.armed.get_mut(&cgroup.id()) {
@@ -111,8 +112,9 @@ impl Triggers {
         }
     }
 
-    /// Whose trigger goes to the cgroup at `path`: the one that has not been used for the longest, if it is not used any more; else, at the
-    /// first level at which a neighbour on the way there has more than its share, one of the neighbour's.
+    /// Whose trigger goes to the cgroup at `path`: the one that has not been used for the longest, if it is
+    /// not used any more; else, at the first level at which a neighbour on the way there has more than its
+    /// share, one of the neighbour's.
     fn gives_way(&self, path: &str, now: Duration) -> Option<CgroupId> {
         let mut among: Vec<_> = self.armed.iter().map(|(id, armed)| (*id, armed)).collect();
         let (unused, armed) = oldest(&among)?;
@@ -168,8 +170,8 @@ fn oldest<'a>(armed: &[(CgroupId, &'a Armed)]) -> Option<(CgroupId, &'a Armed)> 
 
 /// Sends an alarm at each event, until the cgroup is gone.
 ///
-/// The kernel tells of an event once a window at most, so this cannot spin; but a removed cgroup reports an error for
-/// ever, so the first error ends it.
+/// The kernel tells of an event once a window at most, so this cannot spin; but a removed cgroup reports an
+/// error for ever, so the first error ends it.
 async fn watch(trigger: Trigger, id: CgroupId, alarms: mpsc::UnboundedSender<Alarm>) {
     let interest = Interest::PRIORITY | Interest::ERROR;
     let descriptor = match descriptor::register(trigger, interest) {
@@ -182,8 +184,8 @@ async fn watch(trigger: Trigger, id: CgroupId, alarms: mpsc::UnboundedSender<Ala
     };
     loop {
         let Ok(mut guard) = descriptor.ready(interest).await else { return };
-        // epoll has asked the kernel already, and with that taken the event (psi_trigger_poll clears it): a poll of
-        // our own would find nothing.
+        // epoll has asked the kernel already, and with that taken the event (psi_trigger_poll clears it): a
+        // poll of our own would find nothing.
         let ready = guard.ready();
         guard.clear_ready();
         let fired = !ready.is_error();

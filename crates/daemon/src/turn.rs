@@ -72,7 +72,8 @@ pub(crate) struct Looked {
 }
 
 impl Looked {
-    /// Takes over from the turn before what is shown, and accounted for, of those that this one was too short for.
+    /// Takes over from the turn before what is shown, and accounted for, of those that this one was too short
+    /// for.
     pub(crate) fn carry(&mut self, before: Option<&View>) {
         if self.sight.unread.is_empty() {
             return;
@@ -136,8 +137,8 @@ impl Loop {
         self.started.elapsed()
     }
 
-    /// The beginning of a turn: what there is to see. `now` is the loop's [uptime](Self::uptime). Fails only if the host itself cannot
-    /// be observed; nothing was done then.
+    /// The beginning of a turn: what there is to see. `now` is the loop's [uptime](Self::uptime). Fails only
+    /// if the host itself cannot be observed; nothing was done then.
     pub(crate) fn look(&mut self, config: &Config, now: Duration) -> Result<Looked, Error> {
         let (cpu, begun) = (thread_cpu().unwrap_or_default(), Instant::now());
         self.collect();
@@ -306,7 +307,8 @@ impl Loop {
         known.collect()
     }
 
-    /// What came of the requests that ended. It is kept until its cgroup is observed, should that fail this time.
+    /// What came of the requests that ended. It is kept until its cgroup is observed, should that fail this
+    /// time.
     fn collect(&mut self) {
         for Ended { id, outcome } in self.actuator.collect() {
             let mut effect = outcome.unwrap_or_else(|(error, nothing)| {
@@ -376,8 +378,9 @@ impl Loop {
         Nodes::new(root, mount, Observer::slow_nodes(host))
     }
 
-    /// What the generations can show: the age from which on memory may go, since DRAM is looked at twice within it, slower nodes once.
-    /// How much is older than what a policy wants is in the amount, and the oldest go first.
+    /// What the generations can show: the age from which on memory may go, since DRAM is looked at twice
+    /// within it, slower nodes once. How much is older than what a policy wants is in the amount, and the
+    /// oldest go first.
     fn idle(&self, decision: &Decision, scope: Scope, config: &Config) -> Duration {
         let Some(policy) = policy_of(decision, config) else { return Duration::MAX };
         match scope {
@@ -413,7 +416,8 @@ pub(crate) fn patience(config: &Config) -> Duration {
     config.interval.min(LONGEST_LOOK)
 }
 
-/// The cgroups whose idle ages are wanted. In observe mode too, unless the configuration says otherwise: a look moves no memory.
+/// The cgroups whose idle ages are wanted. In observe mode too, unless the configuration says otherwise: a
+/// look moves no memory.
 fn sampled(sight: &Sight, config: &Config, state: &State) -> Vec<Target> {
     let policies = config.policies.policies();
     let target = |cgroup: &CgroupObservation| {
@@ -429,7 +433,8 @@ fn sampled(sight: &Sight, config: &Config, state: &State) -> Vec<Target> {
     sight.seen.cgroups.iter().filter(worth_it).filter_map(target).collect()
 }
 
-/// Targets that page cache may be taken from for the sake of others: their policy acts, and they have headroom under its SLO.
+/// Targets that page cache may be taken from for the sake of others: their policy acts, and they have
+/// headroom under its SLO.
 fn may_be_asked(
     sight: &Sight,
     decisions: &[Decision],

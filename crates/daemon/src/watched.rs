@@ -1,5 +1,5 @@
-//! Notices that a configuration file was changed, by looking at each tick: a few stat(2) calls, and no watch that an
-//! editor's rename could lose.
+//! Notices that a configuration file was changed, by looking at each tick: a few stat(2) calls, and no watch
+//! that an editor's rename could lose.
 
 use std::{fs, os::unix::fs::MetadataExt, path::PathBuf};
 

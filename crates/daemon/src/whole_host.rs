@@ -1,7 +1,8 @@
 //! What cannot be left out where the host as a whole is a target, for `lowtide check --environment`.
 //!
-//! Reclaim of the root takes from every cgroup. The kernel keeps memory.min of those below, and memory.low as long as there is something
-//! else (`shrink_one` and `shrink_node_memcgs`, mm/vmscan.c; 6.1, 6.12, 7.3). A process in the root itself has neither.
+//! Reclaim of the root takes from every cgroup. The kernel keeps memory.min of those below, and memory.low as
+//! long as there is something else (`shrink_one` and `shrink_node_memcgs`, mm/vmscan.c; 6.1, 6.12, 7.3). A
+//! process in the root itself has neither.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -43,7 +44,8 @@ fn named(all: &[String]) -> String {
     format!("{}{rest}", all[..all.len().min(NAMED)].join(", "))
 }
 
-/// The topmost cgroups that other policies would never touch, with less protection along their path than they have memory.
+/// The topmost cgroups that other policies would never touch, with less protection along their path than they
+/// have memory.
 fn exposed(mount: &Mount) -> Result<Vec<String>, Error> {
     let mut protection: HashMap<Arc<str>, Bytes> = HashMap::new();
     let mut found = Vec::new();
@@ -76,7 +78,8 @@ fn exposed(mount: &Mount) -> Result<Vec<String>, Error> {
     Ok(found)
 }
 
-/// Names of the processes in the root itself. Kernel threads live there, too, and have no memory that could be reclaimed.
+/// Names of the processes in the root itself. Kernel threads live there, too, and have no memory that could
+/// be reclaimed.
 fn outside(root: &Root, top: &Cgroup) -> Vec<String> {
     let pids = top.dir().read_optional("cgroup.procs").ok().flatten().unwrap_or_default();
     let has_memory = |pid: &&str| {

@@ -42,7 +42,8 @@ pub enum KdamondState {
     },
     /// It does not run, and somebody's description stands in its directory.
     Configured,
-    /// It does not run, and there is nothing in its directory: no context, or one without targets and schemes.
+    /// It does not run, and there is nothing in its directory: no context, or one without targets and
+    /// schemes.
     Vacant,
 }
 
@@ -72,8 +73,8 @@ impl Admin {
         all.collect()
     }
 
-    /// What stands in a kdamond's directory since somebody last asked for it, whoever's it is: the regions that its schemes tried, and
-    /// what they have done. Writes nothing.
+    /// What stands in a kdamond's directory since somebody last asked for it, whoever's it is: the regions
+    /// that its schemes tried, and what they have done. Writes nothing.
     pub fn results(&self, index: u32) -> Result<(Snapshot, Vec<Stats>)> {
         let context = self.slot(index)?.context()?;
         let unit = regions::address_unit(&*context)?;
@@ -82,8 +83,9 @@ impl Admin {
 
     /// Finds room for `count` kdamonds. Writes nothing.
     ///
-    /// Vacant ones are taken where there are enough. Otherwise `nr_kdamonds` is to be written, if no directory holds
-    /// anything that would be lost; since it cannot be raised later while any runs, ask for all that you will need.
+    /// Vacant ones are taken where there are enough. Otherwise `nr_kdamonds` is to be written, if no
+    /// directory holds anything that would be lost; since it cannot be raised later while any runs, ask for
+    /// all that you will need.
     pub fn reserve(&self, count: NonZeroU32) -> Result<Reservation<'_>> {
         let (wanted, kdamonds) = (count.get(), self.kdamonds()?);
         let of = |state: fn(&KdamondState) -> bool| -> Vec<u32> {

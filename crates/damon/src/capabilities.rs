@@ -5,8 +5,8 @@ use std::{
 
 use crate::{Operations, describe::Keyword};
 
-/// What the running kernel's DAMON has: the files below `kdamonds/N`, and the words that those with keywords take.
-/// Indices are written as `N`.
+/// What the running kernel's DAMON has: the files below `kdamonds/N`, and the words that those with keywords
+/// take. Indices are written as `N`.
 ///
 /// Probed on a claimed, empty kdamond, by making one of everything and trying the words.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -76,8 +76,8 @@ impl Capabilities {
         self.takes(AVAIL_OPERATIONS, operations.keyword())
     }
 
-    /// Whether a snapshot says how many bytes of a region passed the filters (6.14 and later). On earlier kernels
-    /// `stat` asks no filters: a scheme with a memcg filter reports everybody's memory.
+    /// Whether a snapshot says how many bytes of a region passed the filters (6.14 and later). On earlier
+    /// kernels `stat` asks no filters: a scheme with a memcg filter reports everybody's memory.
     #[must_use]
     pub fn counts_passed_bytes(&self) -> bool {
         self.has_file(PASSED)

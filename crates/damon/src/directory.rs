@@ -19,7 +19,8 @@ pub(crate) trait Directory: fmt::Debug + Send + Sync {
 }
 
 impl Directory for Dir {
-    /// The kernel renders every file of the tree in one piece: that saves a read of thousands of regions each.
+    /// The kernel renders every file of the tree in one piece: that saves a read of thousands of regions
+    /// each.
     fn read(&self, path: &str) -> Result<String> {
         match Files::read_record(self, path)? {
             Some(text) => Ok(text),

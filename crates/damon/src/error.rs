@@ -56,8 +56,8 @@ pub enum Error {
         /// Those that are off, with targets or schemes.
         configured: Vec<u32>,
     },
-    /// Someone else held the lock of the tree for as long as we were willing to wait. A snapshot holds it for an
-    /// aggregation or apply interval (6.14 and later).
+    /// Someone else held the lock of the tree for as long as we were willing to wait. A snapshot holds it for
+    /// an aggregation or apply interval (6.14 and later).
     #[error("{}: busy for {waited:?}", path.display())]
     Busy {
         /// The file.
@@ -85,8 +85,8 @@ pub enum Error {
         /// Its number.
         index: u32,
     },
-    /// It ended by itself, as a kdamond does when all of its processes have, and up to 6.13 also when a commit was
-    /// wrong, which the kernel does not report (`damon_sysfs_cmd_request_callback`).
+    /// It ended by itself, as a kdamond does when all of its processes have, and up to 6.13 also when a
+    /// commit was wrong, which the kernel does not report (`damon_sysfs_cmd_request_callback`).
     #[error("kdamond {index} ended by itself{}", because(gone))]
     Ended {
         /// Its number.
@@ -100,13 +100,15 @@ pub enum Error {
         /// Which.
         pids: Vec<u32>,
     },
-    /// Memory cgroups of filters or goals do not exist, or exist without the memory controller; the kernel says ENOMEM.
+    /// Memory cgroups of filters or goals do not exist, or exist without the memory controller; the kernel
+    /// says ENOMEM.
     #[error("no such memory cgroups: {}", paths.join(", "))]
     MemcgGone {
         /// Which, from the root of the hierarchy.
         paths: Vec<String>,
     },
-    /// The kernel had no memory for it, or refused a scheme, which it says with the same ENOMEM (`damon_sysfs_add_schemes`).
+    /// The kernel had no memory for it, or refused a scheme, which it says with the same ENOMEM
+    /// (`damon_sysfs_add_schemes`).
     #[error("{}: no memory, or a scheme was refused", path.display())]
     OutOfMemory {
         /// The file.
@@ -122,7 +124,8 @@ pub enum Error {
         /// The kernel's answer.
         errno: Errno,
     },
-    /// There are no regions to see: it is paused, asleep by its watermarks, or has no schemes (ECANCELED, 6.14 and later).
+    /// There are no regions to see: it is paused, asleep by its watermarks, or has no schemes (ECANCELED,
+    /// 6.14 and later).
     #[error("kdamond {index} tries no regions: it is paused, kept asleep by watermarks, or has no schemes")]
     NothingTried {
         /// Its number.

@@ -4,11 +4,12 @@ use lowtide_kernfs::{Files, Root, parse::switch};
 
 use crate::Result;
 
-/// A user of DAMON inside the kernel that tolerates no other: while it runs, starting a kdamond is EBUSY, and it does
-/// not start while one runs (`damon_start`, mm/damon/core.c).
+/// A user of DAMON inside the kernel that tolerates no other: while it runs, starting a kdamond is EBUSY, and
+/// it does not start while one runs (`damon_start`, mm/damon/core.c).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ExclusiveUser {
-    /// `DAMON_STAT` (6.17 and later): on by default where `CONFIG_DAMON_STAT_ENABLED_DEFAULT` is set, as in Debian's 7.3.
+    /// `DAMON_STAT` (6.17 and later): on by default where `CONFIG_DAMON_STAT_ENABLED_DEFAULT` is set, as in
+    /// Debian's 7.3.
     Stat,
     /// `DAMON_RECLAIM`.
     Reclaim,

@@ -1,12 +1,14 @@
-//! DAMON, the kernel's data access monitor, through its sysfs tree `/sys/kernel/mm/damon/admin` (5.18 and later).
+//! DAMON, the kernel's data access monitor, through its sysfs tree `/sys/kernel/mm/damon/admin` (5.18 and
+//! later).
 //!
-//! A [`Context`] describes what a kdamond (a monitoring thread of the kernel) shall watch and do: plain data with
-//! sensible defaults. [`Admin::reserve`] finds a place for it, [`Reservation::claim`] takes it, [`Claimed::probe`] finds out
-//! what the kernel has, [`Owned::start`] writes the description and starts it, [`Owned::commit`] retunes it while it runs,
-//! [`Owned::snapshot`] reads regions with their access rates and ages, [`Owned::teardown`] ends it and empties its place.
+//! A [`Context`] describes what a kdamond (a monitoring thread of the kernel) shall watch and do: plain data
+//! with sensible defaults. [`Admin::reserve`] finds a place for it, [`Reservation::claim`] takes it,
+//! [`Claimed::probe`] finds out what the kernel has, [`Owned::start`] writes the description and starts it,
+//! [`Owned::commit`] retunes it while it runs, [`Owned::snapshot`] reads regions with their access rates and
+//! ages, [`Owned::teardown`] ends it and empties its place.
 //!
-//! What the running kernel has is probed, not guessed from its version ([`Capabilities`]); a description that asks for
-//! more is refused with [`Error::Missing`] before anything is written.
+//! What the running kernel has is probed, not guessed from its version ([`Capabilities`]); a description that
+//! asks for more is refused with [`Error::Missing`] before anything is written.
 //!
 //! ```no_run
 //! use std::{num::NonZeroU32, thread::sleep, time::Duration};
@@ -36,28 +38,32 @@
 //!
 //! # Whose kdamond is it?
 //!
-//! The kernel knows no owners, and `nr_kdamonds` is one number for all: whoever writes it removes every kdamond's
-//! directory, which is refused with EBUSY while one runs and silently loses the settings of those that do not
-//! (`damon_sysfs_kdamonds_add_dirs`, mm/damon/sysfs.c, 5.18 to 7.3). There is no way from one to two that keeps the
-//! first. So this crate
+//! The kernel knows no owners, and `nr_kdamonds` is one number for all: whoever writes it removes every
+//! kdamond's directory, which is refused with EBUSY while one runs and silently loses the settings of those
+//! that do not (`damon_sysfs_kdamonds_add_dirs`, mm/damon/sysfs.c, 5.18 to 7.3). There is no way from one to
+//! two that keeps the first. So this crate
 //!
-//! - writes `nr_kdamonds` only if no directory holds anything, and otherwise takes a *vacant* directory (off, and without
-//!   targets and schemes) that is there; where there is none, [`Error::NoVacancy`] names who is in the way;
-//! - holds the directories that it made open: a sysfs inode is never used again, so that a directory which somebody made
-//!   anew under the same name is not mistaken for its own ([`Error::Lost`]);
+//! - writes `nr_kdamonds` only if no directory holds anything, and otherwise takes a *vacant* directory (off,
+//!   and without targets and schemes) that is there; where there is none, [`Error::NoVacancy`] names who is
+//!   in the way;
+//! - holds the directories that it made open: a sysfs inode is never used again, so that a directory which
+//!   somebody made anew under the same name is not mistaken for its own ([`Error::Lost`]);
 //! - hands out [`Record`]s to be kept on disk, the first before anything is written, from which
-//!   [`teardown_recorded`] finds and removes what a killed process left, and [`Owned::adopt`] takes it over running.
+//!   [`teardown_recorded`] finds and removes what a killed process left, and [`Owned::adopt`] takes it over
+//!   running.
 //!
-//! Other programs (damo) are assumed to leave directories alone that they did not fill, and to run in the same
-//! mount namespace's sysfs; one that writes `nr_kdamonds` or `nr_contexts` over ours takes the directories away, which
-//! is noticed, and leaves a running kdamond behind, which is still stopped: it is known by process id and start time.
-//! Nothing protects against two programs that write into one directory at the same moment.
+//! Other programs (damo) are assumed to leave directories alone that they did not fill, and to run in the
+//! same mount namespace's sysfs; one that writes `nr_kdamonds` or `nr_contexts` over ours takes the
+//! directories away, which is noticed, and leaves a running kdamond behind, which is still stopped: it is
+//! known by process id and start time. Nothing protects against two programs that write into one directory at
+//! the same moment.
 //!
 //! # Blocking
 //!
-//! Commands wait for the kdamond: up to an aggregation interval, for a snapshot up to the longest apply interval of its
-//! schemes, and from 6.14 they hold the lock of the whole tree meanwhile, so that everybody else reads EBUSY. Call from a
-//! thread that may block, with apply intervals of seconds at most. EBUSY is retried for [`Admin::with_patience`].
+//! Commands wait for the kdamond: up to an aggregation interval, for a snapshot up to the longest apply
+//! interval of its schemes, and from 6.14 they hold the lock of the whole tree meanwhile, so that everybody
+//! else reads EBUSY. Call from a thread that may block, with apply intervals of seconds at most. EBUSY is
+//! retried for [`Admin::with_patience`].
 //!
 //! Process ids are looked up by the kdamond when a change is committed (6.14 and later), so the caller has to
 //! live in the initial pid namespace.

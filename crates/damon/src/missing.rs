@@ -26,8 +26,8 @@ impl Capabilities {
     }
 }
 
-/// Files that are not written but came together with what a description means; without them the kernel takes every
-/// write, and does something else.
+/// Files that are not written but came together with what a description means; without them the kernel takes
+/// every write, and does something else.
 fn needed_for_effect(context: &Context) -> impl Iterator<Item = &'static str> {
     let of_processes = context.space.operations() != Operations::Paddr;
     context.schemes.iter().filter_map(move |scheme| match scheme.action {

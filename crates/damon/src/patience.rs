@@ -9,8 +9,8 @@ use crate::{Error, Result};
 
 /// How long a busy tree is waited for.
 ///
-/// One lock guards the whole tree and is only ever tried for (`mutex_trylock(&damon_sysfs_lock)`): whoever comes while
-/// another one reads a pid or takes a snapshot is told EBUSY.
+/// One lock guards the whole tree and is only ever tried for (`mutex_trylock(&damon_sysfs_lock)`): whoever
+/// comes while another one reads a pid or takes a snapshot is told EBUSY.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Patience(pub(crate) Duration);
 

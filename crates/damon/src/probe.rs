@@ -90,7 +90,8 @@ impl Tree<'_> {
     }
 }
 
-/// Every file below a directory, at its path with `N` for indices, and every directory with a slash behind it.
+/// Every file below a directory, at its path with `N` for indices, and every directory with a slash behind
+/// it.
 pub(crate) fn list(directory: &dyn Directory, at: &str, found: &mut Capabilities) -> FileResult<()> {
     let entries = directory.entries()?;
     let path = |name: &str| if at.is_empty() { name.to_owned() } else { format!("{at}/{name}") };

@@ -5,10 +5,10 @@ use crate::{Capabilities, Result, Thread};
 /// What has to be on disk so that whatever ends this process, the next one finds what it left: see
 /// [`teardown_recorded`](crate::teardown_recorded).
 ///
-/// Keep [`Reservation::record`](crate::Reservation::record) before claiming, [`Claimed::record`](crate::Claimed::record)
-/// before probing, [`Owned::record`](crate::Owned::record) before starting and again after. A process that is killed between
-/// claiming and the second leaves an empty directory, which counts as vacant; nothing is filled or runs before it is
-/// recorded.
+/// Keep [`Reservation::record`](crate::Reservation::record) before claiming,
+/// [`Claimed::record`](crate::Claimed::record) before probing, [`Owned::record`](crate::Owned::record) before
+/// starting and again after. A process that is killed between claiming and the second leaves an empty
+/// directory, which counts as vacant; nothing is filled or runs before it is recorded.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Record {
@@ -36,14 +36,16 @@ pub struct Claim {
     pub boot_id: String,
     /// Its number.
     pub index: u32,
-    /// The inode of its directory `kdamonds/N`. On 64 bits sysfs never uses one again (fs/kernfs/dir.c, `kernfs_ino`: an id
-    /// with a generation), so a directory that another program made under the same name is told apart.
+    /// The inode of its directory `kdamonds/N`. On 64 bits sysfs never uses one again (fs/kernfs/dir.c,
+    /// `kernfs_ino`: an id with a generation), so a directory that another program made under the same name
+    /// is told apart.
     pub kdamond: u64,
     /// The inode of its directory `contexts/0`.
     pub context: u64,
     /// Its thread, once it was started.
     pub thread: Option<Thread>,
-    /// What its kernel has, once probed; that takes an idle kdamond, so who takes over a running one needs it from here.
+    /// What its kernel has, once probed; that takes an idle kdamond, so who takes over a running one needs it
+    /// from here.
     pub capabilities: Option<Capabilities>,
 }
 

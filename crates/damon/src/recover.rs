@@ -24,8 +24,9 @@ pub enum Recovered {
     InUse,
 }
 
-/// Removes what an earlier process left, or this one at its end: ends its kdamonds, empties their directories, and puts
-/// `nr_kdamonds` back. Touches nothing that is not proven to be of a record. Safe to run twice.
+/// Removes what an earlier process left, or this one at its end: ends its kdamonds, empties their
+/// directories, and puts `nr_kdamonds` back. Touches nothing that is not proven to be of a record. Safe to
+/// run twice.
 ///
 /// One result for each record, in the same order; those with `Ok` can be forgotten. `NotThere` for all if
 /// the tree is gone, which does not happen within one boot.

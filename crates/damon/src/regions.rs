@@ -18,7 +18,8 @@ pub struct Snapshot {
     pub aggregation: Duration,
     /// Samples in one: the highest access count of a region.
     pub samples: u64,
-    /// For how long the kdamond has run; what was idle before is not known to be. `None` if that is not known.
+    /// For how long the kdamond has run; what was idle before is not known to be. `None` if that is not
+    /// known.
     pub monitored: Option<Duration>,
     /// One for each scheme, in the order of the description.
     pub schemes: Vec<Tried>,
@@ -40,10 +41,11 @@ pub struct Region {
     pub range: AddressRange,
     /// In how many samples of the last aggregation it was found accessed.
     pub accesses: u64,
-    /// For how long that has been so, in whole aggregations. Up to 6.12 small changes count as none: see [`Intervals`](crate::Intervals).
+    /// For how long that has been so, in whole aggregations. Up to 6.12 small changes count as none: see
+    /// [`Intervals`](crate::Intervals).
     pub age: Duration,
-    /// `sz_filter_passed` (6.14 and later): bytes of it that are in memory and passed the scheme's filters of the
-    /// operations; `None` if the scheme has none, which the kernel says as zero.
+    /// `sz_filter_passed` (6.14 and later): bytes of it that are in memory and passed the scheme's filters of
+    /// the operations; `None` if the scheme has none, which the kernel says as zero.
     pub passed: Option<Bytes>,
     /// `probes/N/hits` (by 7.3), for each probe.
     pub probe_hits: Vec<u64>,
@@ -84,11 +86,12 @@ impl Region {
 }
 
 impl Snapshot {
-    /// The bytes of a scheme by how long they have been idle, youngest first; none if there is no such scheme.
+    /// The bytes of a scheme by how long they have been idle, youngest first; none if there is no such
+    /// scheme.
     ///
-    /// A region without accesses for `age` aggregations was last accessed in the one before that, or in one in which
-    /// its count changed too: so its oldest is two aggregations more. One that is as old as the monitoring may be
-    /// older. Merged regions have the mean of their ages.
+    /// A region without accesses for `age` aggregations was last accessed in the one before that, or in one
+    /// in which its count changed too: so its oldest is two aggregations more. One that is as old as the
+    /// monitoring may be older. Merged regions have the mean of their ages.
     #[must_use]
     pub fn cohorts(&self, scheme: usize) -> Vec<Cohort> {
         let mut cohorts: BTreeMap<Duration, Bytes> = BTreeMap::new();

@@ -4,7 +4,8 @@ use lowtide_kernfs::{Errno, Fault, Files, Root, parse::number};
 
 use crate::Result;
 
-/// A kdamond's thread, or any other process, known for certain: a process id may be given to another process, but not with the same start.
+/// A kdamond's thread, or any other process, known for certain: a process id may be given to another process,
+/// but not with the same start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Thread {
     /// Its process id.

@@ -2,8 +2,8 @@ use lowtide_kernfs::{Files, Root};
 
 use crate::finding::Evidence;
 
-/// How the running kernel was configured, where the distribution keeps that: the only way to tell "built out" from
-/// "switched off" for what leaves no file behind.
+/// How the running kernel was configured, where the distribution keeps that: the only way to tell "built out"
+/// from "switched off" for what leaves no file behind.
 #[derive(Debug, Default)]
 pub(crate) struct Build {
     path: String,
@@ -22,7 +22,8 @@ pub(crate) enum Built {
 }
 
 impl Build {
-    /// The file for the kernel `release` (`uname -r`): Debian and its kin have it in /boot, Fedora beside the modules.
+    /// The file for the kernel `release` (`uname -r`): Debian and its kin have it in /boot, Fedora beside the
+    /// modules.
     pub(crate) fn read(root: &Root, release: &str) -> Self {
         let places = [format!("boot/config-{release}"), format!("lib/modules/{release}/config")];
         let mut files = places.into_iter().filter_map(|path| Some((root.read(&path).ok()?, path)));

@@ -95,7 +95,8 @@ fn operations(sight: &Sight, kdamonds: &[Kdamond], feature: Feature, word: &str,
     }
 }
 
-/// The users inside the kernel watch physical addresses: none is built without them (mm/damon/Kconfig, 5.16 to 7.3).
+/// The users inside the kernel watch physical addresses: none is built without them (mm/damon/Kconfig, 5.16
+/// to 7.3).
 fn from_user(sight: &Sight, word: &str, feature: Feature, enable: String) -> Finding {
     let users = ExclusiveUser::ALL.iter().map(|user| user.parameter());
     let mut users = users.filter(|file| sight.root.exists(file).unwrap_or(false));

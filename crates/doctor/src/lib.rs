@@ -1,8 +1,8 @@
-//! What can this host do? For `lowtide doctor`: each kernel feature that lowtide can use, found or missing, by which
-//! evidence, and how to enable it.
+//! What can this host do? For `lowtide doctor`: each kernel feature that lowtide can use, found or missing,
+//! by which evidence, and how to enable it.
 //!
-//! Needs no configuration and no running daemon, though one that runs is asked for what only a write would tell. Writes
-//! nothing: what a write alone would tell is said to be unknown.
+//! Needs no configuration and no running daemon, though one that runs is asked for what only a write would
+//! tell. Writes nothing: what a write alone would tell is said to be unknown.
 
 mod ages;
 mod build;
@@ -50,8 +50,8 @@ const NAMED: usize = 8;
 /// The source of idle ages that `hotness.source: auto` takes.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Auto {
-    /// Which: `mglru`, `damon`, or `none` for pressure alone. By which addresses DAMON would watch is known only once it
-    /// does.
+    /// Which: `mglru`, `damon`, or `none` for pressure alone. By which addresses DAMON would watch is known
+    /// only once it does.
     pub source: &'static str,
     /// Why this one, and not a better one.
     pub why: String,
@@ -81,8 +81,8 @@ pub fn lacking(root: &Root) -> Vec<String> {
         .collect()
 }
 
-/// Looks at the host whose files are below `root`; fails only if there is no such directory. `running` is what a daemon that runs on
-/// that host answers, if there is one.
+/// Looks at the host whose files are below `root`; fails only if there is no such directory. `running` is
+/// what a daemon that runs on that host answers, if there is one.
 pub fn examine(root: &Path, running: Option<Running>) -> Result<Report> {
     let root = Root::open(root)?;
     let sight = Sight::new(&root, running);

@@ -97,8 +97,8 @@ impl Sight {
     }
 }
 
-/// Understands /proc/self/mountinfo; see `lowtide_cgroup::mount_point`. Of a mount point that is no UTF-8 the kind is known all the
-/// same.
+/// Understands /proc/self/mountinfo; see `lowtide_cgroup::mount_point`. Of a mount point that is no UTF-8 the
+/// kind is known all the same.
 fn mounts(root: &Root) -> Vec<Mounted> {
     let mut found: Vec<Mounted> = Vec::new();
     // Without the list none is known. The first of each kind is enough, but of cgroup v1, which has several.

@@ -68,8 +68,8 @@ fn writeback(sight: &Sight, names: &[&str]) -> Finding {
     WRITEBACK.finding(verdict, evidence)
 }
 
-/// block_state is there with CONFIG_ZRAM_MEMORY_TRACKING. CONFIG_ZRAM_TRACK_ENTRY_ACTIME (6.8 and later) alone has the
-/// ages too, and no file.
+/// block_state is there with CONFIG_ZRAM_MEMORY_TRACKING. CONFIG_ZRAM_TRACK_ENTRY_ACTIME (6.8 and later)
+/// alone has the ages too, and no file.
 fn ages(sight: &Sight, names: &[&str]) -> Finding {
     let files = names.iter().map(|name| format!("sys/kernel/debug/zram/{name}/block_state"));
     for file in files {

@@ -6,7 +6,8 @@ use std::{
 
 use anyhow::{Context, Result};
 
-/// What was captured from kernels by tests/fixtures/capture.sh, the configurations of the repository, and what runtimes keep.
+/// What was captured from kernels by tests/fixtures/capture.sh, the configurations of the repository, and
+/// what runtimes keep.
 #[derive(Debug)]
 pub struct Corpus {
     /// By path from the top of the repository.

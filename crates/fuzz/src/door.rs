@@ -1,4 +1,5 @@
-//! The doors of a daemon that runs in this process, on a tree of files: bytes to its control socket, and to its page of metrics.
+//! The doors of a daemon that runs in this process, on a tree of files: bytes to its control socket, and to
+//! its page of metrics.
 
 use std::{
     fs,

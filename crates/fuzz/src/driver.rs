@@ -27,7 +27,8 @@ pub type Read = Box<dyn FnMut(usize, &[u8]) -> bool>;
 pub struct Driver {
     /// What can be mutated; one of them in each input.
     pub slots: Vec<Slot>,
-    /// Understands the contents of the slot of this index, all others as they were captured. True if they were accepted.
+    /// Understands the contents of the slot of this index, all others as they were captured. True if they
+    /// were accepted.
     pub read: Read,
 }
 

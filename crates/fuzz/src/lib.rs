@@ -1,11 +1,13 @@
-//! Every parser of kernel files, of configuration and of state, and both doors of the daemon, against mutations of captured files.
+//! Every parser of kernel files, of configuration and of state, and both doors of the daemon, against
+//! mutations of captured files.
 //!
 //! ```text
 //! Corpus (tests/fixtures) ──► Mutator (a seed) ──► Driver (one parser) ──► accepted, refused, or a Finding
 //! ```
 //!
-//! An input is the number of a file and its bytes. The same seed gives a parser the same inputs, whichever others run, on each machine
-//! with the same captured files. A parser must answer: what panics, or takes longer than a second, is a finding.
+//! An input is the number of a file and its bytes. The same seed gives a parser the same inputs, whichever
+//! others run, on each machine with the same captured files. A parser must answer: what panics, or takes
+//! longer than a second, is a finding.
 
 mod corpus;
 mod door;

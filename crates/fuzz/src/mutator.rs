@@ -1,10 +1,12 @@
-//! Texts of lines and words that are nearly right: what a kernel, a tenant or a failing disk could make of a file.
+//! Texts of lines and words that are nearly right: what a kernel, a tenant or a failing disk could make of a
+//! file.
 
 use std::ops::Range;
 
 use lowtide_lab::random::Random;
 
-/// A text that is longer is often cut to a window of its lines: one odd line says as much there, and takes less time to understand.
+/// A text that is longer is often cut to a window of its lines: one odd line says as much there, and takes
+/// less time to understand.
 const WINDOW: usize = 3 << 10;
 /// Of another file no more than this is taken.
 const MOST_FOREIGN: usize = 8 << 10;
@@ -212,7 +214,8 @@ impl<'a> Mutator<'a> {
         text.splice(place, word);
     }
 
-    /// A word or a byte without end. Most are short all the same: it is the limits of the product that are to be met, not patience.
+    /// A word or a byte without end. Most are short all the same: it is the limits of the product that are to
+    /// be met, not patience.
     fn long(&mut self, text: &mut Vec<u8>) {
         let most = if self.below(64) == 0 { LONGEST } else { 300 };
         let length = usize::try_from(self.random.below(most)).unwrap_or_default();

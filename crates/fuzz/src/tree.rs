@@ -1,4 +1,5 @@
-//! Parsers that read whole files below a root: their files in memory, one of them written anew for each input.
+//! Parsers that read whole files below a root: their files in memory, one of them written anew for each
+//! input.
 
 use std::{
     fs::{self, File, OpenOptions},
@@ -47,7 +48,8 @@ impl Tree {
         self.place.path()
     }
 
-    /// Puts an input in one of the files, and the one before back. A file that a parser has replaced is out of reach by then.
+    /// Puts an input in one of the files, and the one before back. A file that a parser has replaced is out
+    /// of reach by then.
     pub(crate) fn put(&mut self, slot: usize, input: &[u8]) {
         if self.odd != slot {
             let before = &self.files[self.odd];

@@ -1,6 +1,8 @@
-//! What the daemon saw and decided, minute by minute: a bounded ring on the disk. The format is described in docs/history.md.
+//! What the daemon saw and decided, minute by minute: a bounded ring on the disk. The format is described in
+//! docs/history.md.
 //!
-//! [`Writer`] is the daemon's end. [`read`] is everybody else's: it needs no daemon, and may run while one writes.
+//! [`Writer`] is the daemon's end. [`read`] is everybody else's: it needs no daemon, and may run while one
+//! writes.
 
 mod compact;
 mod encode;

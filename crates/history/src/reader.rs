@@ -21,7 +21,8 @@ use crate::{
 /// What could not be read, and was passed over.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize)]
 pub struct PassedOver {
-    /// Records at the end of a segment that are cut: a crash of the host, a full disk, or a write that is under way.
+    /// Records at the end of a segment that are cut: a crash of the host, a full disk, or a write that is
+    /// under way.
     pub cut: u64,
     /// Records, or what is left of them, whose checksum is wrong.
     pub wrong: u64,
@@ -53,7 +54,8 @@ fn remedy(error: &io::Error) -> &'static str {
     if error.kind() == io::ErrorKind::PermissionDenied { "; run as root" } else { "" }
 }
 
-/// Gives every minute that ended within `range`, in seconds since 1970, to `each`, in the order in which they were written.
+/// Gives every minute that ended within `range`, in seconds since 1970, to `each`, in the order in which they
+/// were written.
 ///
 /// A daemon may go on writing there. What is cut or wrong is passed over and counted.
 pub fn read(

@@ -1,9 +1,10 @@
 //! One minute: what was seen of the host and of each tenant, and what was decided.
 //!
-//! Sizes are kept in whole pages of 4 KiB, times in whole microseconds unless they say otherwise, shares in millionths.
+//! Sizes are kept in whole pages of 4 KiB, times in whole microseconds unless they say otherwise, shares in
+//! millionths.
 //!
-//! Every type has its names as a parameter: text for whoever reads, numbers on the disk. Numbers of actions and reasons are those
-//! of docs/how-it-decides.md.
+//! Every type has its names as a parameter: text for whoever reads, numbers on the disk. Numbers of actions
+//! and reasons are those of docs/how-it-decides.md.
 
 use std::{sync::Arc, time::Duration};
 
@@ -123,7 +124,8 @@ pub struct Tenant<N = Arc<str>> {
     /// Kernel CPU that it took.
     #[serde(with = "micros")]
     pub reclaim_cpu: Duration,
-    /// What came to lie on disks through lowtide in the minute, at the least: what went and came back within a turn is not in it.
+    /// What came to lie on disks through lowtide in the minute, at the least: what went and came back within
+    /// a turn is not in it.
     #[serde(with = "pages")]
     pub written: Bytes,
     /// What was decided last.

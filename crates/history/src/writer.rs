@@ -20,7 +20,8 @@ use crate::{
     segment::{self, HEADER, Segment, on_disk},
 };
 
-/// A segment holds at most one part of so many of what may be kept, in bytes and in time: as much goes at once.
+/// A segment holds at most one part of so many of what may be kept, in bytes and in time: as much goes at
+/// once.
 const PARTS: u32 = 16;
 /// A daemon that starts again and again leaves no more files than this.
 const MOST_SEGMENTS: usize = 4096;
@@ -68,7 +69,8 @@ pub enum WriteError {
     Encode(#[from] postcard::Error),
 }
 
-/// The daemon's end of the history. There must be one only for a directory: the lock of the state directory sees to that.
+/// The daemon's end of the history. There must be one only for a directory: the lock of the state directory
+/// sees to that.
 #[derive(Debug)]
 pub struct Writer {
     directory: PathBuf,
@@ -90,8 +92,9 @@ struct Current {
 }
 
 impl Writer {
-    /// Goes on in `directory`, which is made if it is missing, for its owner alone: records name every cgroup of the host. Writes
-    /// nothing yet. What an earlier daemon wrote is left as it is, and a new segment begun: its last record may be cut.
+    /// Goes on in `directory`, which is made if it is missing, for its owner alone: records name every cgroup
+    /// of the host. Writes nothing yet. What an earlier daemon wrote is left as it is, and a new segment
+    /// begun: its last record may be cut.
     pub fn open(directory: &Path, bounds: Bounds) -> Result<Self, WriteError> {
         own(directory)?;
         let past = segment::list(directory).map_err(at(directory, "list"))?;
@@ -120,8 +123,8 @@ impl Writer {
 
     /// Appends a minute, after the oldest have made room for it. Blocks, as long as the disk does.
     ///
-    /// Nothing is synced: what a process has written outlives its end, and a host that crashes loses what the kernel had not written
-    /// back, about half a minute.
+    /// Nothing is synced: what a process has written outlives its end, and a host that crashes loses what the
+    /// kernel had not written back, about half a minute.
     pub fn append(&mut self, minute: &Minute) -> Result<(), WriteError> {
         let (now, keep) = (minute.end, self.bounds.keep);
         self.close_unless(|current| current.is_young(now, keep));
@@ -154,7 +157,8 @@ impl Writer {
         })
     }
 
-    /// Deletes the segments in which everything is too old: they and the ones after them were begun before what is kept.
+    /// Deletes the segments in which everything is too old: they and the ones after them were begun before
+    /// what is kept.
     fn expire(&mut self, now: u64) -> Result<(), WriteError> {
         let oldest = now.saturating_sub(self.bounds.keep.as_secs());
         while self.past.len() >= MOST_SEGMENTS || self.is_oldest_before(oldest) {
@@ -238,7 +242,8 @@ impl Current {
         Ok(Self { segment, file })
     }
 
-    /// Whether another minute may still go there: what is in one segment is deleted together. Not after the clock was set back.
+    /// Whether another minute may still go there: what is in one segment is deleted together. Not after the
+    /// clock was set back.
     fn is_young(&self, now: u64, keep: Duration) -> bool {
         let begun = self.segment.begun;
         (begun..begun.saturating_add((keep / PARTS).as_secs().max(1))).contains(&now)

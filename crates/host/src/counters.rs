@@ -1,8 +1,8 @@
 use lowtide_core::Bytes;
 use lowtide_kernfs::{Fault, parse::keyed};
 
-/// A counter of /proc/vmstat, for people who look at reclaim as it happens. What decisions are made from is in
-/// [`Vmstat`](crate::Vmstat), which also says whose reclaim the `pg*_direct` count.
+/// A counter of /proc/vmstat, for people who look at reclaim as it happens. What decisions are made from is
+/// in [`Vmstat`](crate::Vmstat), which also says whose reclaim the `pg*_direct` count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Counter {
     /// A task had to reclaim before it got its page; of all zones.
@@ -21,8 +21,8 @@ pub enum Counter {
     ScanProactive,
     /// Reclaimed for memory.reclaim.
     StealProactive,
-    /// kswapd was woken before it had slept for a tenth of a second: free memory was at the low watermark again
-    /// (`kswapd_try_to_sleep`, mm/vmscan.c).
+    /// kswapd was woken before it had slept for a tenth of a second: free memory was at the low watermark
+    /// again (`kswapd_try_to_sleep`, mm/vmscan.c).
     LowWatermarkHitQuickly,
     /// After a tenth of a second the high watermark was missed again, so kswapd did not go to sleep for long.
     HighWatermarkHitQuickly,

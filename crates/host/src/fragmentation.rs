@@ -12,23 +12,23 @@ use crate::{Counter, Counters};
 /// Pieces of 2^9 pages and more are huge: 2 MiB with pages of 4 KiB.
 const HUGE: usize = 9;
 
-/// Free memory by the size of its pieces, and how often tasks had to compact memory; `None` where the kernel does not tell of one of them,
-/// as without CONFIG_COMPACTION.
+/// Free memory by the size of its pieces, and how often tasks had to compact memory; `None` where the kernel
+/// does not tell of one of them, as without CONFIG_COMPACTION.
 pub fn fragmentation(root: &Root) -> Result<Option<CompactionSeen>> {
     let Some(nodes) = root.parse_optional("proc/buddyinfo", free_pieces)? else { return Ok(None) };
     let stalls = compact_stalls(root)?;
     Ok(stalls.map(|stalls| CompactionSeen { stalls, nodes }))
 }
 
-/// `compact_stall`: how often a task compacted memory itself before it got its pages (`__alloc_pages_direct_compact`, mm/page_alloc.c, 6.1 to
-/// 7.3); `None` without CONFIG_COMPACTION.
+/// `compact_stall`: how often a task compacted memory itself before it got its pages
+/// (`__alloc_pages_direct_compact`, mm/page_alloc.c, 6.1 to 7.3); `None` without CONFIG_COMPACTION.
 pub fn compact_stalls(root: &Root) -> Result<Option<u64>> {
     let counters = root.parse_optional("proc/vmstat", Counters::parse)?;
     Ok(counters.and_then(|counters| counters.get(Counter::CompactStall)))
 }
 
-/// Understands /proc/buddyinfo: for each zone of a node how many free pieces of one page there are, of two, of four and so on
-/// (`frag_show_print`, mm/vmstat.c, 6.1 to 7.3). Zones of one node are added up.
+/// Understands /proc/buddyinfo: for each zone of a node how many free pieces of one page there are, of two,
+/// of four and so on (`frag_show_print`, mm/vmstat.c, 6.1 to 7.3). Zones of one node are added up.
 pub fn free_pieces(text: &str) -> Result<Vec<Node>, Fault> {
     let mut nodes: Vec<Node> = Vec::new();
     for line in keyed(text) {

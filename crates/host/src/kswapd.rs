@@ -2,10 +2,11 @@ use std::time::Duration;
 
 use lowtide_kernfs::{Errno, Fault, Files, Result, Root, parse::number};
 
-/// A clock tick of /proc/PID/stat: USER_HZ is 100 on every architecture that lowtide runs on (`nsec_to_clock_t`,
-/// kernel/time/time.c; include/asm-generic/param.h).
+/// A clock tick of /proc/PID/stat: USER_HZ is 100 on every architecture that lowtide runs on
+/// (`nsec_to_clock_t`, kernel/time/time.c; include/asm-generic/param.h).
 const TICK: Duration = Duration::from_millis(10);
-/// A flag of the ninth field: a thread of the kernel, whatever name a tenant gives to its own (include/linux/sched.h).
+/// A flag of the ninth field: a thread of the kernel, whatever name a tenant gives to its own
+/// (include/linux/sched.h).
 const PF_KTHREAD: u64 = 0x0020_0000;
 
 /// A node's kswapd, and the processor time that it has used since boot.
@@ -19,7 +20,8 @@ pub struct Kswapd {
     pub cpu: Duration,
 }
 
-/// Where the kswapd threads are. They are looked for once: to read each process of a host at every look would cost more than all else.
+/// Where the kswapd threads are. They are looked for once: to read each process of a host at every look would
+/// cost more than all else.
 #[derive(Debug, Clone, Default)]
 pub struct Kswapds {
     pids: Vec<u32>,
@@ -35,8 +37,8 @@ const LONGEST_REST: u32 = 64;
 impl Kswapds {
     /// All of them, by node; none where /proc does not show them, as in a container.
     ///
-    /// A node that goes offline takes its thread with it, and one that comes brings another (`kswapd_run`, mm/vmscan.c): then they are
-    /// looked for again.
+    /// A node that goes offline takes its thread with it, and one that comes brings another (`kswapd_run`,
+    /// mm/vmscan.c): then they are looked for again.
     pub fn read(&mut self, root: &Root) -> Result<Vec<Kswapd>> {
         let mut threads = known(root, &self.pids)?;
         let is_lost = threads.len() < self.pids.len();
@@ -56,8 +58,8 @@ impl Kswapds {
     }
 }
 
-/// So many processes are looked at for threads that may not be there, as in a container. Kernel threads of the boot have the lowest
-/// numbers; what a tenant starts comes after them.
+/// So many processes are looked at for threads that may not be there, as in a container. Kernel threads of
+/// the boot have the lowest numbers; what a tenant starts comes after them.
 const PROCESSES: usize = 8192;
 
 fn processes(root: &Root) -> Result<Vec<u32>> {
@@ -85,8 +87,8 @@ fn one(root: &Root, pid: u32) -> Result<Option<Kswapd>> {
     parse(&text, pid).map_err(|fault| root.malformed(path, fault))
 }
 
-/// Understands /proc/PID/stat (Documentation/filesystems/proc.rst, table 1-4). The name in the second field may hold anything and ends
-/// with the last bracket.
+/// Understands /proc/PID/stat (Documentation/filesystems/proc.rst, table 1-4). The name in the second field
+/// may hold anything and ends with the last bracket.
 fn parse(text: &str, pid: u32) -> Result<Option<Kswapd>, Fault> {
     const FLAGS: usize = 9;
     const UTIME: usize = 14;

@@ -88,7 +88,8 @@ fn is_node(tier: &Tier, node: u32) -> bool {
     tier.device == TierId::Node(NodeId(node))
 }
 
-/// One that gives out pages, without what its watermarks are raised by for a while (`high_wmark_pages` adds it, include/linux/mmzone.h).
+/// One that gives out pages, without what its watermarks are raised by for a while (`high_wmark_pages` adds
+/// it, include/linux/mmzone.h).
 fn marks(zone: &Zone) -> Option<scan_pressure::Zone> {
     let boost = zone.boost.unwrap_or_default();
     let Zone { node, managed, free, low, high, .. } = zone;

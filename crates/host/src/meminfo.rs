@@ -3,8 +3,9 @@ use lowtide_kernfs::{Fault, parse::keyed};
 
 /// The lines of /proc/meminfo that are used.
 ///
-/// Not by procfs-core 0.18: it wants fifteen lines to be there, of which lowtide needs two, and on a malformed line
-/// it panics (a key that ends in a character of several bytes) or wraps (a number of kB above 2^54).
+/// Not by procfs-core 0.18: it wants fifteen lines to be there, of which lowtide needs two, and on a
+/// malformed line it panics (a key that ends in a character of several bytes) or wraps (a number of kB above
+/// 2^54).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Meminfo {
     /// MemTotal: all memory that the kernel manages.
@@ -13,7 +14,8 @@ pub struct Meminfo {
     pub free: Bytes,
     /// MemAvailable: the kernel's estimate of what can be had without swapping.
     pub available: Option<Bytes>,
-    /// Active(anon), and the three others: the least recently used lists. Under MGLRU the two youngest generations are active.
+    /// Active(anon), and the three others: the least recently used lists. Under MGLRU the two youngest
+    /// generations are active.
     pub active_anon: Option<Bytes>,
     /// See `active_anon`.
     pub inactive_anon: Option<Bytes>,

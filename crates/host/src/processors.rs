@@ -14,8 +14,8 @@ pub struct Processors {
 }
 
 impl Processors {
-    /// By nodeN/cpulist; a node without processors, such as CXL memory, has those of the nearest node that has some, by
-    /// nodeN/distance.
+    /// By nodeN/cpulist; a node without processors, such as CXL memory, has those of the nearest node that
+    /// has some, by nodeN/distance.
     ///
     /// `None` on a host where all memory is near the same processors: less than two nodes have any.
     pub fn read(root: &Root) -> Result<Option<Self>> {
@@ -34,7 +34,8 @@ impl Processors {
         let online = nodes("online")?;
         for node in online.iter().filter(|node| !with_cpu.contains(node)) {
             let distances = root.parse_optional(format!("{NODES}/node{node}/distance"), distances)?;
-            // One figure for each node that is online, in their order (`node_read_distance`, drivers/base/node.c).
+            // One figure for each node that is online, in their order (`node_read_distance`,
+            // drivers/base/node.c).
             let distances = online.iter().zip(distances.unwrap_or_default());
             let nearest = distances.filter(|(other, _)| with_cpu.contains(other)).min_by_key(|(_, far)| *far);
             if let Some(list) = nearest.and_then(|(other, _)| by_node.get(other)) {

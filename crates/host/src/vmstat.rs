@@ -3,10 +3,11 @@ use lowtide_kernfs::{Fault, parse::keyed};
 
 /// The lines of /proc/vmstat that are used: cumulative since boot.
 ///
-/// **Whose reclaim they count changed.** Up to 7.0 reclaim inside a cgroup is left out (`cgroup_reclaim(sc)` is tested first,
-/// mm/vmscan.c), so all three are the host's own distress. On 7.3 the two `pg*_direct` contain it: a tenant that ran into
-/// its own memory.max raised `pgsteal_direct` by 60 712 there and by nothing on 6.18, while `allocstall_*` stayed
-/// at zero on both. `memory.reclaim` is never in them: 7.3 counts it as `pgsteal_proactive`.
+/// **Whose reclaim they count changed.** Up to 7.0 reclaim inside a cgroup is left out (`cgroup_reclaim(sc)`
+/// is tested first, mm/vmscan.c), so all three are the host's own distress. On 7.3 the two `pg*_direct`
+/// contain it: a tenant that ran into its own memory.max raised `pgsteal_direct` by 60 712 there and by
+/// nothing on 6.18, while `allocstall_*` stayed at zero on both. `memory.reclaim` is never in them: 7.3
+/// counts it as `pgsteal_proactive`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Vmstat {
     /// `pgsteal_direct`: pages that allocating tasks had to reclaim themselves.

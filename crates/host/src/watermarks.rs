@@ -8,7 +8,8 @@ use lowtide_kernfs::{Files, Result, Root};
 
 use crate::{Counter, Counters, Kswapd, Kswapds, Meminfo, zones};
 
-/// What the watermarks are decided from, as the kernel tells it now; `None` where it does not tell of zones, counters or page cache.
+/// What the watermarks are decided from, as the kernel tells it now; `None` where it does not tell of zones,
+/// counters or page cache.
 pub fn watermarks(root: &Root, kswapds: &mut Kswapds) -> Result<Option<Seen>> {
     let meminfo = root.parse("proc/meminfo", Meminfo::parse)?;
     let Some(counters) = root.parse_optional("proc/vmstat", Counters::parse)? else { return Ok(None) };

@@ -13,7 +13,8 @@ pub struct Zone {
     pub name: String,
     /// Free pages.
     pub free: Option<Bytes>,
-    /// What is added to all three watermarks for a while, against fragmentation (`watermark_boost`; shown from 5.14 on).
+    /// What is added to all three watermarks for a while, against fragmentation (`watermark_boost`; shown
+    /// from 5.14 on).
     pub boost: Option<Bytes>,
     /// Below it everybody but who may use the reserves reclaims before getting a page.
     pub min: Option<Bytes>,
@@ -21,19 +22,21 @@ pub struct Zone {
     pub low: Option<Bytes>,
     /// Up to it kswapd goes on.
     pub high: Option<Bytes>,
-    /// What the zone gives out; nothing for one that is there by name alone, such as Movable without hot-plugged memory.
+    /// What the zone gives out; nothing for one that is there by name alone, such as Movable without
+    /// hot-plugged memory.
     pub managed: Bytes,
-    /// Free pages on the lists of single processors, which are not among `free`: up to an eighth of the zone, right after much was freed
-    /// (`zone_highsize`, mm/page_alloc.c of 6.7 and later).
+    /// Free pages on the lists of single processors, which are not among `free`: up to an eighth of the zone,
+    /// right after much was freed (`zone_highsize`, mm/page_alloc.c of 6.7 and later).
     pub on_processors: Bytes,
-    /// Its node's kswapd has given up: after 16 runs that reclaimed nothing (MAX_RECLAIM_RETRIES, mm/internal.h).
+    /// Its node's kswapd has given up: after 16 runs that reclaimed nothing (MAX_RECLAIM_RETRIES,
+    /// mm/internal.h).
     pub gave_up: bool,
 }
 
 /// The zones of /proc/zoneinfo, node by node.
 ///
-/// The first lines of a node are the node's own and have no watermark; the per-CPU lists of a zone have a `high:`, with a
-/// colon, and from 6.7 `high_min:`: of each name the first line counts. Pages as everywhere.
+/// The first lines of a node are the node's own and have no watermark; the per-CPU lists of a zone have a
+/// `high:`, with a colon, and from 6.7 `high_min:`: of each name the first line counts. Pages as everywhere.
 pub fn zones(text: &str) -> Result<Vec<Zone>, Fault> {
     let mut zones: Vec<Zone> = Vec::new();
     for line in keyed(text) {
@@ -87,7 +90,8 @@ impl Zone {
     }
 }
 
-/// The sum of the low watermarks in /proc/zoneinfo, over the zones of all nodes that manage any pages: below it kswapd wakes up.
+/// The sum of the low watermarks in /proc/zoneinfo, over the zones of all nodes that manage any pages: below
+/// it kswapd wakes up.
 pub fn low_watermark(text: &str) -> Result<Bytes, Fault> {
     with_low_watermark(text).map(|(low, _)| low)
 }

@@ -1,4 +1,5 @@
-//! The trees that were captured on real kernels (tests/fixtures/capture.sh), read by this crate and by procfs-core.
+//! The trees that were captured on real kernels (tests/fixtures/capture.sh), read by this crate and by
+//! procfs-core.
 
 #![allow(clippy::unwrap_used, reason = "a test says by panicking that it failed")]
 

@@ -23,7 +23,8 @@ const STACK_BYTES: usize = 128 << 10;
 /// What waiting costs in the long run: a twentieth of the time.
 const REGAINED: u32 = 20;
 
-/// What a test puts between the daemon and its disk: it is called before each write, on the thread that writes.
+/// What a test puts between the daemon and its disk: it is called before each write, on the thread that
+/// writes.
 pub type BeforeWrite = Arc<dyn Fn() + Send + Sync>;
 
 /// Writes, and for how long they are waited for.
@@ -41,7 +42,8 @@ struct UnderWay {
     done: Receiver<Result<(), SealedError>>,
 }
 
-/// Files whose write came too late for whoever asked. Another write of the same file would race with it for the name beside it.
+/// Files whose write came too late for whoever asked. Another write of the same file would race with it for
+/// the name beside it.
 static LATE: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 
 fn late() -> MutexGuard<'static, BTreeSet<PathBuf>> {
@@ -49,8 +51,8 @@ fn late() -> MutexGuard<'static, BTreeSet<PathBuf>> {
 }
 
 impl SealedFile {
-    /// As [`SealedFile::write`], on another thread, and waited for no longer than `patience`. What is late is written all the same, and
-    /// until it is the file takes nothing else.
+    /// As [`SealedFile::write`], on another thread, and waited for no longer than `patience`. What is late is
+    /// written all the same, and until it is the file takes nothing else.
     pub fn write_within<T>(&self, records: Vec<T>, patience: Duration) -> Result<(), SealedError>
     where
         T: Serialize + Send + 'static,

@@ -1,5 +1,5 @@
-//! A file that is replaced as a whole, beside the old one and then in its place: whatever ends the process or the host, it
-//! is the old one or the new one.
+//! A file that is replaced as a whole, beside the old one and then in its place: whatever ends the process or
+//! the host, it is the old one or the new one.
 
 use std::{
     fs::{File, OpenOptions},

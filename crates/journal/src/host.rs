@@ -38,9 +38,10 @@ pub struct HostLock {
 }
 
 impl HostLock {
-    /// Locks the root cgroup's memory.reclaim, into which nothing is written. It is one inode for all containers that see the host's
-    /// cgroups, which those that may run lowtide do; and its mode is 0200 (mm/memcontrol.c), so nobody but root can keep the daemon from
-    /// working by locking it first. On a host without it no daemon works, so there is nothing to be locked against.
+    /// Locks the root cgroup's memory.reclaim, into which nothing is written. It is one inode for all
+    /// containers that see the host's cgroups, which those that may run lowtide do; and its mode is 0200
+    /// (mm/memcontrol.c), so nobody but root can keep the daemon from working by locking it first. On a host
+    /// without it no daemon works, so there is nothing to be locked against.
     pub fn take(root: &Root) -> Result<Self, HostError> {
         let Ok(mount) = Mount::find_unchecked(root) else { return Ok(Self { _lock: None }) };
         let path = mount.path().join(FILE);

@@ -1,8 +1,9 @@
 //! The journal of knobs: what each kernel file held before lowtide wrote it.
 //!
 //! A record is on the disk before the knob is written, so that whatever ends the daemon, the next start or
-//! `lowtide restore` finds the way back. The file is replaced as a whole, by rename: after a crash it is the old one or
-//! the new one. Each record has a checksum, so that what a failing disk made of it is not written into the kernel.
+//! `lowtide restore` finds the way back. The file is replaced as a whole, by rename: after a crash it is the
+//! old one or the new one. Each record has a checksum, so that what a failing disk made of it is not written
+//! into the kernel.
 
 use std::{
     collections::HashSet,
@@ -30,7 +31,8 @@ const REMEDY: &str =
 /// A knob that lowtide set.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Record {
-    /// The kernel's boot id: after a reboot the kernel has its own values again, and there is nothing to restore.
+    /// The kernel's boot id: after a reboot the kernel has its own values again, and there is nothing to
+    /// restore.
     pub boot_id: String,
     /// The file, from the root directory.
     pub path: PathBuf,
@@ -38,7 +40,8 @@ pub struct Record {
     pub original: String,
     /// What lowtide wrote, or is about to.
     pub written: String,
-    /// What lowtide had written before that, which a knob still holds if the daemon is ended between journal and knob.
+    /// What lowtide had written before that, which a knob still holds if the daemon is ended between journal
+    /// and knob.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<String>,
     /// Whose file it is: the path may be another cgroup's by now. `None` for a file of the host.
@@ -101,7 +104,8 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// Opens the journal in `state_dir`; a missing file is an empty journal. Records of earlier boots are dropped.
+    /// Opens the journal in `state_dir`; a missing file is an empty journal. Records of earlier boots are
+    /// dropped.
     pub fn open(state_dir: &Path, root: &Root) -> Result<Self, JournalError> {
         let file = SealedFile::new(state_dir, FILE_NAME, WHAT, REMEDY);
         let boot_id = boot_id(root)?;
@@ -110,7 +114,8 @@ impl Journal {
         Ok(Self { boot_id, records: Staged::new(file, records), closed: None })
     }
 
-    /// As [`Journal::open`]. One that cannot be read is closed: it has no records, takes none, and what it holds is left for people.
+    /// As [`Journal::open`]. One that cannot be read is closed: it has no records, takes none, and what it
+    /// holds is left for people.
     #[must_use]
     pub fn open_or_closed(state_dir: &Path, root: &Root) -> Self {
         Self::open(state_dir, root).unwrap_or_else(|error| Self {
@@ -127,7 +132,8 @@ impl Journal {
     }
 
     /// Waits for a disk no longer than `patience` at once from now on. What is not on the disk by then is an
-    /// [error](JournalError::is_late), and is written all the same: to ask for the same again tells whether it is there.
+    /// [error](JournalError::is_late), and is written all the same: to ask for the same again tells whether
+    /// it is there.
     ///
     /// `before` is called before each write, on the thread that writes.
     pub fn wait_at_most(&mut self, patience: Duration, before: Option<BeforeWrite>) {
@@ -169,7 +175,8 @@ impl Journal {
     pub fn note(&mut self, path: &Path, found: &str, written: &str) -> Result<(), JournalError> {
         self.usable()?;
         let known = self.record(path);
-        // It holds what was written last, or, where a record came too late for its write, what was written before that.
+        // It holds what was written last, or, where a record came too late for its write, what was written
+        // before that.
         let is_ours = known.is_some_and(|record| record.is_ours(found));
         let original = known.map_or(found, |record| &record.original).to_owned();
         let record = Record {
@@ -213,7 +220,8 @@ impl Journal {
         noted.map(|knob| knob.path.clone()).collect()
     }
 
-    /// Whether it can be written: what it holds is written again. Nothing is to be put back before that is known.
+    /// Whether it can be written: what it holds is written again. Nothing is to be put back before that is
+    /// known.
     pub fn check(&mut self) -> Result<(), JournalError> {
         if self.records().is_empty() {
             return Ok(());
@@ -255,8 +263,8 @@ impl Journal {
     }
 }
 
-/// Empty where there is none, which is in a fixture tree. One that cannot be read is an error: with another id the
-/// records of this boot would count as those of an earlier one, and the originals be lost.
+/// Empty where there is none, which is in a fixture tree. One that cannot be read is an error: with another
+/// id the records of this boot would count as those of an earlier one, and the originals be lost.
 pub fn boot_id(root: &Root) -> Result<String, lowtide_kernfs::Error> {
     let text = root.read_optional("proc/sys/kernel/random/boot_id")?;
     Ok(text.unwrap_or_default().trim().to_owned())

@@ -53,7 +53,8 @@ pub enum Outcome {
 
 /// Sets every knob that does not hold its value yet. Returns one outcome each.
 pub fn apply(root: &Root, journal: &mut Journal, knobs: &[Knob]) -> Result<Vec<Outcome>, JournalError> {
-    // Each is asked for before one that is not recorded yet is said: those that are late are recorded together.
+    // Each is asked for before one that is not recorded yet is said: those that are late are recorded
+    // together.
     let outcomes: Vec<_> = knobs.iter().map(|knob| set(root, journal, knob)).collect();
     outcomes.into_iter().collect()
 }
@@ -72,7 +73,8 @@ fn set(root: &Root, journal: &mut Journal, knob: &Knob) -> Result<Outcome, Journ
         .map_or_else(Outcome::Refused, |()| Outcome::Written { from: found }))
 }
 
-/// Sets a knob that is going to be changed again and again: it is journalled even if it holds the value already.
+/// Sets a knob that is going to be changed again and again: it is journalled even if it holds the value
+/// already.
 pub fn hold(root: &Root, journal: &mut Journal, knob: &Knob) -> Result<Outcome, JournalError> {
     if let Ok(Some(found)) = read(root, &knob.path) {
         journal.note(&knob.path, &found, &knob.value)?;
@@ -88,8 +90,8 @@ pub fn is_counted(path: &Path) -> bool {
 
 /// Puts every journalled knob back, the last one first, and forgets those that are done with.
 ///
-/// A knob that could not be written stays in the journal for the next attempt. Where the journal cannot be written,
-/// every knob is put back all the same before that is said.
+/// A knob that could not be written stays in the journal for the next attempt. Where the journal cannot be
+/// written, every knob is put back all the same before that is said.
 pub fn restore(root: &Root, journal: &mut Journal) -> Result<Vec<(PathBuf, Outcome)>, JournalError> {
     restore_some(root, journal, |_| true)
 }
@@ -146,7 +148,8 @@ fn put_back(files: &impl Files, path: &Path, record: &Record) -> Outcome {
         Ok(None) => Outcome::Missing,
         // The daemon was ended between the journal and the knob, or somebody put it back.
         Ok(Some(found)) if same(&found, original) => Outcome::Unchanged,
-        // The kernel counts the limit down, so after a kill in the middle of a run it holds what nobody wrote.
+        // The kernel counts the limit down, so after a kill in the middle of a run it holds what nobody
+        // wrote.
         Ok(Some(found)) if !record.is_ours(&found) && !is_limit(path) => {
             Outcome::Drifted { found, written: record.written.clone() }
         }
@@ -160,7 +163,8 @@ fn is_limit(path: &Path) -> bool {
     path.file_name().is_some_and(|name| name == WRITEBACK_LIMIT)
 }
 
-/// What it holds, of choices the one that is chosen; `None` where there is no such file, or its cgroup is gone.
+/// What it holds, of choices the one that is chosen; `None` where there is no such file, or its cgroup is
+/// gone.
 pub fn read(files: &impl Files, path: &Path) -> Result<Option<String>, String> {
     match files.read(path) {
         Ok(text) => Ok(Some(spelling::held(&text).to_owned())),

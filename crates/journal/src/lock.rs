@@ -12,15 +12,16 @@ use nix::{
     fcntl::{Flock, FlockArg, OFlag},
 };
 
-/// Ours until this is dropped, or the process ends, however it ends. Nothing is written, so it can be had on a disk that is full or
-/// read-only, and of a directory that a kernel makes.
+/// Ours until this is dropped, or the process ends, however it ends. Nothing is written, so it can be had on
+/// a disk that is full or read-only, and of a directory that a kernel makes.
 #[derive(Debug)]
 pub struct Lock {
     _file: Flock<File>,
 }
 
 impl Lock {
-    /// A directory; `None` if another process has it. Whoever may list it can lock it, so it has to be closed to others.
+    /// A directory; `None` if another process has it. Whoever may list it can lock it, so it has to be closed
+    /// to others.
     pub fn of_directory(directory: &Path) -> io::Result<Option<Self>> {
         Self::take(OpenOptions::new().read(true), OFlag::O_DIRECTORY, directory)
     }

@@ -1,4 +1,5 @@
-//! The kernel files that a record may name. Whatever is written into a record, `lowtide restore` writes nothing else as root.
+//! The kernel files that a record may name. Whatever is written into a record, `lowtide restore` writes
+//! nothing else as root.
 
 use std::path::{Component, Path};
 

@@ -1,5 +1,6 @@
-//! A file of records that is read again after a crash: a checksum and JSON a line, and a first line that says how many there
-//! are, so that neither what a failing disk made of one nor a file that was cut is taken for true.
+//! A file of records that is read again after a crash: a checksum and JSON a line, and a first line that says
+//! how many there are, so that neither what a failing disk made of one nor a file that was cut is taken for
+//! true.
 
 use std::{
     io,
@@ -10,7 +11,8 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::durable;
 
-/// The format that is written. Files without a first line of this kind are of before there was one, and are read too.
+/// The format that is written. Files without a first line of this kind are of before there was one, and are
+/// read too.
 const FORMAT: u32 = 1;
 
 /// A file of records in the state directory.
@@ -132,7 +134,8 @@ impl SealedFile {
         }
     }
 
-    /// How many records were written, as the first line says; `None` if the file is of before there was such a line.
+    /// How many records were written, as the first line says; `None` if the file is of before there was such
+    /// a line.
     fn written(&self, first: &[u8]) -> Result<Option<usize>, SealedError> {
         match (opened::<Format>(first), opened::<Header>(first)) {
             (Some(Format { format }), _) if format > FORMAT => {

@@ -1,7 +1,7 @@
 //! When two texts of a kernel file say the same.
 
-/// Booleans have many spellings: module parameters read `Y` or `N`, demotion_enabled takes 0 or 1 and reads `true`
-/// or `false` (mm/memory-tiers.c).
+/// Booleans have many spellings: module parameters read `Y` or `N`, demotion_enabled takes 0 or 1 and reads
+/// `true` or `false` (mm/memory-tiers.c).
 #[must_use]
 pub fn same(one: &str, other: &str) -> bool {
     let canonical = |text: &str| match text.trim() {
@@ -12,8 +12,9 @@ pub fn same(one: &str, other: &str) -> bool {
     canonical(one) == canonical(other)
 }
 
-/// What a file holds. One that shows all that it takes has the word that holds in brackets, and takes that word without them: `always defer
-/// [madvise] never` (`defrag_show`, mm/huge_memory.c), `[none] scan-time` (`advisor_mode_show`, mm/ksm.c).
+/// What a file holds. One that shows all that it takes has the word that holds in brackets, and takes that
+/// word without them: `always defer [madvise] never` (`defrag_show`, mm/huge_memory.c), `[none] scan-time`
+/// (`advisor_mode_show`, mm/ksm.c).
 #[must_use]
 pub(crate) fn held(text: &str) -> &str {
     let text = text.trim();

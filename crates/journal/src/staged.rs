@@ -1,8 +1,8 @@
 //! Records that are on the disk, and those that are on their way there.
 //!
-//! While a write is under way the disk has what it had or what is written. A record counts as kept where it is in both: a knob may be
-//! written then, whatever ends the host. What is changed meanwhile goes with the next write, all of it together, so that whoever asks
-//! often holds up nobody who asks once.
+//! While a write is under way the disk has what it had or what is written. A record counts as kept where it
+//! is in both: a knob may be written then, whatever ends the host. What is changed meanwhile goes with the
+//! next write, all of it together, so that whoever asks often holds up nobody who asks once.
 
 use std::{collections::HashSet, hash::Hash, time::Duration};
 
@@ -82,7 +82,8 @@ impl<R: Clone + Eq + Hash + Serialize + Send + 'static> Staged<R> {
         kept
     }
 
-    /// Those that will be there once everything is written that is asked for; none where nothing is being written.
+    /// Those that will be there once everything is written that is asked for; none where nothing is being
+    /// written.
     pub(crate) fn coming(&self) -> HashSet<&R> {
         self.next.as_ref().or(self.on_its_way.as_ref()).into_iter().flatten().collect()
     }
@@ -110,7 +111,8 @@ impl<R: Clone + Eq + Hash + Serialize + Send + 'static> Staged<R> {
         Ok(())
     }
 
-    /// Takes in what came of a write that has ended. What was asked for after one that failed will be asked for again.
+    /// Takes in what came of a write that has ended. What was asked for after one that failed will be asked
+    /// for again.
     pub(crate) fn settle(&mut self) {
         let ended = self.aside.as_mut().and_then(|aside| aside.look(&self.file));
         if let Some(ended) = ended

@@ -19,8 +19,8 @@ pub struct Bound {
     thread: PhantomData<*const ()>,
 }
 
-/// Keeps the calling thread to those of `processors` that it may run on now; `None` if it may run on none of them, and
-/// everything stays as it is.
+/// Keeps the calling thread to those of `processors` that it may run on now; `None` if it may run on none of
+/// them, and everything stays as it is.
 ///
 /// Fails where the kernel knows more than 1024 processors: then its mask does not fit into a `cpu_set_t`, and
 /// sched_getaffinity(2) says EINVAL.

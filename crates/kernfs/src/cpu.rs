@@ -9,8 +9,9 @@ pub fn process_cpu() -> Result<Duration> {
     clock(ClockId::CLOCK_PROCESS_CPUTIME_ID, "CLOCK_PROCESS_CPUTIME_ID")
 }
 
-/// CPU time that the calling thread has used so far, in user and kernel mode: the difference around a write is what the
-/// kernel worked for it. Asynchronous work that the write only begins, such as a disk's, is not in it.
+/// CPU time that the calling thread has used so far, in user and kernel mode: the difference around a write
+/// is what the kernel worked for it. Asynchronous work that the write only begins, such as a disk's, is not
+/// in it.
 pub fn thread_cpu() -> Result<Duration> {
     clock(ClockId::CLOCK_THREAD_CPUTIME_ID, "CLOCK_THREAD_CPUTIME_ID")
 }

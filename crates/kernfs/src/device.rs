@@ -74,8 +74,8 @@ impl Root {
         }))
     }
 
-    /// Whether a block device belongs to somebody: it is mounted, swapped on, or part of something such as RAID, LVM or
-    /// a zram device; a disk also if one of its partitions is. Opens it exclusively for a moment
+    /// Whether a block device belongs to somebody: it is mounted, swapped on, or part of something such as
+    /// RAID, LVM or a zram device; a disk also if one of its partitions is. Opens it exclusively for a moment
     /// (`bd_prepare_to_claim`, block/bdev.c).
     pub fn is_claimed(&self, path: impl AsRef<Path>) -> Result<bool> {
         match self.open(path.as_ref(), OFlag::O_RDONLY | OFlag::O_EXCL) {

@@ -61,28 +61,29 @@ impl Dir {
         &self.path
     }
 
-    /// Its inode. In a cgroup file system on 64 bits an inode is never used again (fs/kernfs/dir.c: `kernfs_ino` is
-    /// a 64-bit id with a generation).
+    /// Its inode. In a cgroup file system on 64 bits an inode is never used again (fs/kernfs/dir.c:
+    /// `kernfs_ino` is a 64-bit id with a generation).
     pub fn inode(&self) -> Result<u64> {
         Ok(self.stat()?.st_ino)
     }
 
-    /// Its inode, and how many directories stand in it where the file system says so: kernfs, tmpfs and ext4 count
-    /// them in the link count (`subdirs + 2`, fs/kernfs/inode.c `kernfs_refresh_inode`); overlayfs and btrfs do not.
+    /// Its inode, and how many directories stand in it where the file system says so: kernfs, tmpfs and ext4
+    /// count them in the link count (`subdirs + 2`, fs/kernfs/inode.c `kernfs_refresh_inode`); overlayfs and
+    /// btrfs do not.
     #[allow(clippy::useless_conversion, reason = "st_nlink has 32 bits on some architectures")]
     pub fn inode_and_subdirs(&self) -> Result<(u64, Option<u64>)> {
         let stat = self.stat()?;
         Ok((stat.st_ino, u64::from(stat.st_nlink).checked_sub(2)))
     }
 
-    /// What stat(2) calls its size. That of /proc/PID/fd is how many descriptors are open, since 6.2 (fs/proc/fd.c, `proc_fd_getattr`);
-    /// before it is nothing.
+    /// What stat(2) calls its size. That of /proc/PID/fd is how many descriptors are open, since 6.2
+    /// (fs/proc/fd.c, `proc_fd_getattr`); before it is nothing.
     pub fn size(&self) -> Result<u64> {
         Ok(u64::try_from(self.stat()?.st_size).unwrap_or_default())
     }
 
-    /// A directory below, held open, however long its path is: the kernel takes no more than 4095 bytes at a time (PATH_MAX), and a
-    /// walk that goes from one directory to the next gets further than that.
+    /// A directory below, held open, however long its path is: the kernel takes no more than 4095 bytes at a
+    /// time (PATH_MAX), and a walk that goes from one directory to the next gets further than that.
     pub fn subdir(&self, name: impl AsRef<Path>) -> Result<Self> {
         let mut pieces = pieces(name.as_ref()).into_iter();
         let first = self.piece(&pieces.next().unwrap_or_default())?;
@@ -99,8 +100,8 @@ impl Dir {
         self.entries_within(usize::MAX)
     }
 
-    /// What stands in it, until the kernel has listed `most` directories and names that are no text, and comes to another: who makes them
-    /// decides how many there are.
+    /// What stands in it, until the kernel has listed `most` directories and names that are no text, and
+    /// comes to another: who makes them decides how many there are.
     pub fn entries_within(&self, most: usize) -> Result<Entries> {
         let list =
             |errno| Error::System { operation: Operation::List, path: self.path.as_ref().into(), errno };
@@ -135,11 +136,12 @@ impl Dir {
         Ok(entries)
     }
 
-    /// An extended attribute of it, at most `most` bytes long; `None` if it has none of that name, or if the file system has no extended
-    /// attributes.
+    /// An extended attribute of it, at most `most` bytes long; `None` if it has none of that name, or if the
+    /// file system has no extended attributes.
     ///
-    /// A cgroup has those that begin with `user.` since 5.7 (fs/kernfs/inode.c, `kernfs_vfs_user_xattr_set`), for whoever may write to its
-    /// directory (fs/xattr.c, `xattr_permission`). They live as long as the cgroup. kernfs does not set the directory's ctime for it.
+    /// A cgroup has those that begin with `user.` since 5.7 (fs/kernfs/inode.c, `kernfs_vfs_user_xattr_set`),
+    /// for whoever may write to its directory (fs/xattr.c, `xattr_permission`). They live as long as the
+    /// cgroup. kernfs does not set the directory's ctime for it.
     pub fn attribute(&self, name: &str, most: usize) -> Result<Option<Attribute>> {
         // The kernel answers EBADF to a handle that was opened with O_PATH.
         let handle = self.open(Path::new("."), OFlag::O_RDONLY | OFlag::O_DIRECTORY)?;
@@ -200,7 +202,8 @@ pub(crate) fn pieces(path: &Path) -> Vec<PathBuf> {
 }
 
 impl Files for Dir {
-    /// No symbolic link is followed and nothing above the directory can be reached: there are none in a cgroup.
+    /// No symbolic link is followed and nothing above the directory can be reached: there are none in a
+    /// cgroup.
     fn open(&self, path: &Path, flags: OFlag) -> Result<OwnedFd> {
         let how = OpenHow::new()
             .flags(at_once(flags))

@@ -15,11 +15,12 @@ use crate::{Error, Fault, HowRead, Kernel, Operation, Reader, Result, error::Ope
 /// No file that lowtide reads comes near this; /proc/zoneinfo of a machine with 512 CPUs is about 300 KiB.
 pub const READ_LIMIT: usize = 4 << 20;
 
-/// A list of the host is read line by line and may be longer: /proc/self/mountinfo of a container host has many MiB. This is
-/// where it ends all the same.
+/// A list of the host is read line by line and may be longer: /proc/self/mountinfo of a container host has
+/// many MiB. This is where it ends all the same.
 pub const LIST_LIMIT: usize = 256 << 20;
 
-/// No line of such a list is longer: it has two paths of 4 KiB, each byte of them escaped, and options of one page.
+/// No line of such a list is longer: it has two paths of 4 KiB, each byte of them escaped, and options of one
+/// page.
 pub const LINE_LIMIT: usize = 64 << 10;
 
 /// Larger than any file of a single record that lowtide reads (memory.stat: 2.3 KiB on 7.3).
@@ -54,7 +55,8 @@ pub trait Files {
         optional(self.read(path))
     }
 
-    /// A file that may be longer than [`READ_LIMIT`], to be read piece by piece up to `limit` bytes, or `None` where there is none.
+    /// A file that may be longer than [`READ_LIMIT`], to be read piece by piece up to `limit` bytes, or
+    /// `None` where there is none.
     fn reader(&self, path: impl AsRef<Path>, limit: usize) -> Result<Option<Reader>> {
         let path = path.as_ref();
         Ok(optional(self.opened(path))?.map(|file| Reader::new(file, self.shown(path), limit)))
@@ -62,10 +64,10 @@ pub trait Files {
 
     /// A file that the kernel renders in one piece, or `None` where there is none.
     ///
-    /// Such a file (every file of a cgroup but the lists, /proc/pressure/*, single sysfs values) comes whole in the
-    /// first read(2) that has room for it: `seq_read_iter` returns less than was asked for only at the end of a
-    /// record (fs/seq_file.c, 6.1 to 7.3). That saves the read that would only say "end of file": a quarter of
-    /// all system calls of a tick.
+    /// Such a file (every file of a cgroup but the lists, /proc/pressure/*, single sysfs values) comes whole
+    /// in the first read(2) that has room for it: `seq_read_iter` returns less than was asked for only at the
+    /// end of a record (fs/seq_file.c, 6.1 to 7.3). That saves the read that would only say "end of file": a
+    /// quarter of all system calls of a tick.
     fn read_record(&self, path: impl AsRef<Path>) -> Result<Option<String>> {
         let path = path.as_ref();
         let Some(file) = optional(self.opened(path))? else { return Ok(None) };
@@ -87,8 +89,8 @@ pub trait Files {
         optional(self.parse(path, parser))
     }
 
-    /// A file that the kernel renders in one piece ([`Files::read_record`]), understood by `parser`. Nothing is allocated for a file
-    /// that fits into one read: a turn has thousands of them.
+    /// A file that the kernel renders in one piece ([`Files::read_record`]), understood by `parser`. Nothing
+    /// is allocated for a file that fits into one read: a turn has thousands of them.
     fn parse_record<T>(
         &self,
         path: impl AsRef<Path>,
@@ -105,21 +107,23 @@ pub trait Files {
         optional(understood.map_err(|e| e.at(&self.shown(path))))
     }
 
-    /// A list of the host line by line, without the line breaks, as bytes: one line that is no text, or of no end, says nothing about the
-    /// others. Returns how many were passed over because they are longer than [`LINE_LIMIT`].
+    /// A list of the host line by line, without the line breaks, as bytes: one line that is no text, or of no
+    /// end, says nothing about the others. Returns how many were passed over because they are longer than
+    /// [`LINE_LIMIT`].
     fn read_lines(&self, path: impl AsRef<Path>, mut take: impl FnMut(&[u8])) -> Result<usize> {
         let path = path.as_ref();
         let file = self.opened(path)?;
         lines(&file, &mut take).map_err(|e| e.at(&self.shown(path)))
     }
 
-    /// Writes a file that exists, by a single write(2): for most kernel files a write is a command, and two halves
-    /// of one are two commands. It is truncated first, as a shell does, so that a fixture holds the last write alone.
+    /// Writes a file that exists, by a single write(2): for most kernel files a write is a command, and two
+    /// halves of one are two commands. It is truncated first, as a shell does, so that a fixture holds the
+    /// last write alone.
     fn write(&self, path: impl AsRef<Path>, bytes: impl AsRef<[u8]>) -> Result<()> {
         let (path, bytes) = (path.as_ref(), bytes.as_ref());
         let file = self.open(path, OFlag::O_WRONLY | OFlag::O_TRUNC | OFlag::O_NONBLOCK)?;
-        // That was for the opening alone (see `at_once`): newer kernels set a limit of a cgroup without reclaim if the descriptor does not
-        // block (`memory_high_write`, mm/memcontrol.c).
+        // That was for the opening alone (see `at_once`): newer kernels set a limit of a cgroup without
+        // reclaim if the descriptor does not block (`memory_high_write`, mm/memcontrol.c).
         fcntl(&file, FcntlArg::F_SETFL(OFlag::empty()))
             .map_err(|errno| Failure::System(Operation::Write, errno).at(&self.shown(path)))?;
         self.write_to(&file, path, bytes)
@@ -149,8 +153,8 @@ pub trait Files {
     }
 }
 
-/// The flags to open a file with: one that is to be read never waits for somebody to write it, as a FIFO in the place of a file does.
-/// Files of the kernel take no notice.
+/// The flags to open a file with: one that is to be read never waits for somebody to write it, as a FIFO in
+/// the place of a file does. Files of the kernel take no notice.
 pub(crate) fn at_once(flags: OFlag) -> OFlag {
     let is_read = flags & OFlag::O_ACCMODE == OFlag::O_RDONLY && !flags.contains(OFlag::O_PATH);
     let at_once = if is_read { OFlag::O_NONBLOCK } else { OFlag::empty() };
@@ -225,8 +229,8 @@ fn read_text(file: &Opened, in_one_piece: bool) -> Result<String, Failure> {
     })
 }
 
-/// Puts the file at the beginning of `bytes`, whatever was there, and returns its length. They are not cut off there: to fill them up
-/// again with zeros would cost more than the file.
+/// Puts the file at the beginning of `bytes`, whatever was there, and returns its length. They are not cut
+/// off there: to fill them up again with zeros would cost more than the file.
 fn read_bytes(file: &Opened, in_one_piece: bool, bytes: &mut Vec<u8>) -> Result<usize, Failure> {
     let mut length = 0;
     loop {

@@ -69,8 +69,8 @@ pub fn list(text: &str) -> Result<Vec<u32>, Fault> {
     Ok(numbers)
 }
 
-/// No kernel knows more CPUs (NR_CPUS, arch/*/Kconfig: 8192 at most) or nodes (NODES_SHIFT: 1024). Of each some files are read in every
-/// turn.
+/// No kernel knows more CPUs (NR_CPUS, arch/*/Kconfig: 8192 at most) or nodes (NODES_SHIFT: 1024). Of each
+/// some files are read in every turn.
 const MOST_IN_LIST: u32 = 1 << 13;
 
 fn range(word: &str) -> Option<std::ops::Range<u32>> {
@@ -86,7 +86,8 @@ fn range(word: &str) -> Option<std::ops::Range<u32>> {
 pub fn keyed(text: &str) -> impl Iterator<Item = Keyed<'_>> {
     text.lines().enumerate().filter_map(|(index, line)| {
         let line = line.trim_ascii();
-        // By bytes: memory.stat is half of what a turn parses, and white space is never a part of a longer character.
+        // By bytes: memory.stat is half of what a turn parses, and white space is never a part of a longer
+        // character.
         let end = line.bytes().position(|byte| byte.is_ascii_whitespace()).unwrap_or(line.len());
         let (key, value) = line.split_at(end);
         let key = key.strip_suffix(':').unwrap_or(key);
@@ -143,8 +144,8 @@ pub fn micros(line: usize, word: &str) -> Result<Duration, Fault> {
     digits(word).map(Duration::from_micros).ok_or_else(|| Fault::new(line, word, "a number of microseconds"))
 }
 
-/// Undoes the octal escapes of mountinfo, swaps and their kin (fs/seq_file.c, `mangle_path`): `\040` is a space. All other bytes are
-/// as they are: a path need not be text.
+/// Undoes the octal escapes of mountinfo, swaps and their kin (fs/seq_file.c, `mangle_path`): `\040` is a
+/// space. All other bytes are as they are: a path need not be text.
 #[must_use]
 pub fn unescape(word: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(word.len());

@@ -64,11 +64,12 @@ impl Root {
 }
 
 impl Files for Root {
-    /// Symbolic links are followed as if the root were the root of everything (`RESOLVE_IN_ROOT`), so that the
-    /// absolute links of a fixture tree cannot lead out of it; magic links (`/proc/PID/fd/N`) are not followed.
+    /// Symbolic links are followed as if the root were the root of everything (`RESOLVE_IN_ROOT`), so that
+    /// the absolute links of a fixture tree cannot lead out of it; magic links (`/proc/PID/fd/N`) are not
+    /// followed.
     fn open(&self, path: &Path, flags: OFlag) -> Result<OwnedFd> {
-        /// With `..` in a link (as in every one of /sys/block) openat2 answers EAGAIN when anything on the machine
-        /// was renamed meanwhile (fs/namei.c, `handle_dots`).
+        /// With `..` in a link (as in every one of /sys/block) openat2 answers EAGAIN when anything on the
+        /// machine was renamed meanwhile (fs/namei.c, `handle_dots`).
         const ATTEMPTS: usize = 16;
         let how = OpenHow::new()
             .flags(at_once(flags))

@@ -1,4 +1,5 @@
-//! The one place of this crate with unsafe code: swapon(2) and swapoff(2), for which no crate has a safe function.
+//! The one place of this crate with unsafe code: swapon(2) and swapoff(2), for which no crate has a safe
+//! function.
 
 #![expect(unsafe_code, reason = "neither nix nor rustix has swapon and swapoff")]
 
@@ -12,8 +13,8 @@ use crate::{Error, Files, Operation, Result, Root};
 const PREFER: i32 = 0x8000;
 const MOST: u16 = 0x7fff;
 
-/// Switches a swap device or file on. A higher `priority`, at most 32767, is used first; without one the kernel chooses
-/// one below zero.
+/// Switches a swap device or file on. A higher `priority`, at most 32767, is used first; without one the
+/// kernel chooses one below zero.
 pub fn swap_on(root: &Root, path: impl AsRef<Path>, priority: Option<u16>) -> Result<()> {
     let flags = priority.map_or(0, |priority| PREFER | i32::from(priority.min(MOST)));
     // SAFETY: swapon reads the string up to its NUL, which `with_nix_path` sees to, and keeps no pointer.

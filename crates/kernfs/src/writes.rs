@@ -9,9 +9,10 @@ use crate::Dir;
 
 /// Tells which files of some directories were written since it was last asked (inotify).
 ///
-/// A file of kernfs that a process writes is told like any other (`vfs_write`, fs/read_write.c: `fsnotify_modify`). What the kernel
-/// changes by itself is told only of its files of events (cgroup.events, memory.events and their kin), and of those only while somebody
-/// has them in the cache of inodes (`kernfs_notify_workfn`, fs/kernfs/file.c): that one of them is not told says nothing.
+/// A file of kernfs that a process writes is told like any other (`vfs_write`, fs/read_write.c:
+/// `fsnotify_modify`). What the kernel changes by itself is told only of its files of events (cgroup.events,
+/// memory.events and their kin), and of those only while somebody has them in the cache of inodes
+/// (`kernfs_notify_workfn`, fs/kernfs/file.c): that one of them is not told says nothing.
 #[derive(Debug)]
 pub struct Writes {
     inotify: Inotify,
@@ -30,18 +31,21 @@ pub enum Told {
     Gone(WatchedDir),
 }
 
-/// So many times the kernel is asked for more, of at least 128 each: all that it keeps unless somebody has raised
-/// fs.inotify.max_queued_events (16384, fs/notify/inotify/inotify_user.c). Nobody who goes on writing keeps the caller here for ever.
+/// So many times the kernel is asked for more, of at least 128 each: all that it keeps unless somebody has
+/// raised fs.inotify.max_queued_events (16384, fs/notify/inotify/inotify_user.c). Nobody who goes on writing
+/// keeps the caller here for ever.
 const MOST: usize = 160;
 
 impl Writes {
-    /// Of no directory yet. Fails where the user has as many of these as fs.inotify.max_user_instances allows.
+    /// Of no directory yet. Fails where the user has as many of these as fs.inotify.max_user_instances
+    /// allows.
     pub fn new() -> Result<Self, Errno> {
         let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?;
         Ok(Self { inotify })
     }
 
-    /// From now on a directory's files too. Fails where the user has as many as fs.inotify.max_user_watches allows.
+    /// From now on a directory's files too. Fails where the user has as many as fs.inotify.max_user_watches
+    /// allows.
     pub fn watch(&self, dir: &Dir) -> Result<WatchedDir, Errno> {
         let events = AddWatchFlags::IN_MODIFY | AddWatchFlags::IN_MOVED_TO | AddWatchFlags::IN_DELETE;
         // The directory that is held, whatever took its name: inotify takes no descriptor.
@@ -55,8 +59,8 @@ impl Writes {
         let _ = self.inotify.rm_watch(place.0);
     }
 
-    /// What was told since the last time; `None` if there was more than the kernel keeps, or than is read here: anything may have been
-    /// written then.
+    /// What was told since the last time; `None` if there was more than the kernel keeps, or than is read
+    /// here: anything may have been written then.
     #[must_use]
     pub fn take(&self) -> Option<Vec<Told>> {
         let mut all = Vec::new();

@@ -13,7 +13,8 @@ use std::time::Duration;
 /// A boot under KVM takes two or three seconds where it works at all.
 const PROBE_LIMIT: Duration = Duration::from_secs(30);
 
-/// Emulation for deterministic machines and where KVM cannot boot a stock kernel; else KVM. Says which and why.
+/// Emulation for deterministic machines and where KVM cannot boot a stock kernel; else KVM. Says which and
+/// why.
 pub fn choose(dirs: &LabDirs, machine: &Machine) -> Result<Accel> {
     if machine.clock == Clock::Deterministic {
         return Ok(Accel::Tcg);

@@ -24,15 +24,16 @@ pub fn faults(log: &str, oom_expected: bool) -> Vec<String> {
     log.lines().filter(is_fault).map(|line| line.trim().to_owned()).collect()
 }
 
-/// Bits 1 to 31 of EFLAGS that have one value on every processor: bit 1 is set; 3, 5, 15 and 22 to 31 are clear (Intel SDM,
-/// volume 1, 3.4.3).
+/// Bits 1 to 31 of EFLAGS that have one value on every processor: bit 1 is set; 3, 5, 15 and 22 to 31 are
+/// clear (Intel SDM, volume 1, 3.4.3).
 const RESERVED: (u32, u32) = (0x0000_0002, 0xffc0_802a);
 
-/// The line of an oops with flags that no processor can have: the emulator lost them, and what followed says nothing.
+/// The line of an oops with flags that no processor can have: the emulator lost them, and what followed says
+/// nothing.
 ///
-/// QEMU 7.2 keeps flags in pieces and puts them together when an interrupt comes; at times, between a cmpxchg16b and the
-/// branch after it, it puts in what is left of something else. Seen once in some hundred machines, in the slab allocator, with the
-/// low half of a pointer for flags.
+/// QEMU 7.2 keeps flags in pieces and puts them together when an interrupt comes; at times, between a
+/// cmpxchg16b and the branch after it, it puts in what is left of something else. Seen once in some hundred
+/// machines, in the slab allocator, with the low half of a pointer for flags.
 #[must_use]
 pub fn emulator_fault(log: &str) -> Option<String> {
     let lost = |line: &&str| {

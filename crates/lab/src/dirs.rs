@@ -63,7 +63,8 @@ impl LabDirs {
         self.target.join(target).join("release")
     }
 
-    /// A fresh directory for the logs and results of one run; of the finished ones only the last twenty are kept.
+    /// A fresh directory for the logs and results of one run; of the finished ones only the last twenty are
+    /// kept.
     pub fn new_run(&self) -> Result<PathBuf> {
         let runs = self.root.join("runs");
         fs::create_dir_all(&runs).with_context(|| format!("cannot create {}", runs.display()))?;

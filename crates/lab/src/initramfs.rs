@@ -13,7 +13,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// What must be loaded before the root can be mounted (later kernels have some of it built in); the rest is loaded from the root itself.
+/// What must be loaded before the root can be mounted (later kernels have some of it built in); the rest is
+/// loaded from the root itself.
 const MODULES: [&str; 4] = ["virtio_pci", "9p", "9pnet_virtio", "overlay"];
 
 const APPLETS: [&str; 8] =

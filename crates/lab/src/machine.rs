@@ -18,7 +18,8 @@ pub enum Root {
     /// A copy-on-write view of this machine's own: everything that is installed here is there. Reading it
     /// takes host time, which counted time does not know: it jumps while a program is loaded.
     Host,
-    /// The same, with this machine's systemd as process 1, which brings the host up and starts the job as a service.
+    /// The same, with this machine's systemd as process 1, which brings the host up and starts the job as a
+    /// service.
     HostWithSystemd,
     /// A small one in memory, packed before the boot: the lab's programs, those of the job, what they are
     /// linked with, tools for swap and file systems, and the modules. No host I/O at all.

@@ -58,7 +58,8 @@ fn processor(machine: &Machine, accel: Accel) -> Vec<String> {
     let cpus = machine.cpus;
     let mut args = match accel {
         Accel::Kvm => words("-accel kvm -cpu host"),
-        // Translated code of a whole kernel boot and workload: a larger cache keeps it from being retranslated.
+        // Translated code of a whole kernel boot and workload: a larger cache keeps it from being
+        // retranslated.
         Accel::Tcg if machine.clock == Clock::Plain => words("-accel tcg,tb-size=512 -cpu max"),
         Accel::Tcg => words(
             "-accel tcg,tb-size=512 -icount shift=0,sleep=off -seed 1 -rtc base=2026-01-01,clock=vm -cpu max",
@@ -88,7 +89,8 @@ fn memory(machine: &Machine) -> Vec<String> {
     args
 }
 
-/// Node `node` of so many MiB behind the processors of the last one before it, and what firmware says of each node.
+/// Node `node` of so many MiB behind the processors of the last one before it, and what firmware says of each
+/// node.
 fn slow_node(node: u32, size: u64) -> Vec<String> {
     let last = node - 1;
     let mut args = words(&format!(

@@ -81,14 +81,14 @@ fn apt_get(args: &[&str]) -> Result<()> {
     }
 }
 
-/// A static busybox, the only program of the first boot stage. It is unpacked, not installed: Debian's package
-/// conflicts with the dynamic busybox that a machine may need for its own boot.
+/// A static busybox, the only program of the first boot stage. It is unpacked, not installed: Debian's
+/// package conflicts with the dynamic busybox that a machine may need for its own boot.
 pub fn busybox(dirs: &LabDirs) -> Result<PathBuf> {
     unpacked(dirs, "busybox", "busybox-static")
 }
 
-/// Programs that scenarios run in their machines, and the Debian package that has them. They are unpacked, not
-/// installed: the package would start a service on this machine.
+/// Programs that scenarios run in their machines, and the Debian package that has them. They are unpacked,
+/// not installed: the package would start a service on this machine.
 const GUEST_TOOLS: [(&str, &str); 8] = [
     ("prometheus", "prometheus"),
     ("promtool", "prometheus"),

@@ -4,17 +4,17 @@ use lowtide_core::{ByType, Cohort};
 
 use crate::{Generation, Memcg, Node};
 
-/// How long the pages of `memcgs` have been idle. Ages are as of the last walk: right after [`LruGen::age`], as of now;
-/// later on, pages may have been touched that are not found yet.
+/// How long the pages of `memcgs` have been idle. Ages are as of the last walk: right after [`LruGen::age`],
+/// as of now; later on, pages may have been touched that are not found yet.
 ///
-/// A walk moves what was touched since the walk before to the generation that is the youngest then, and after that begins the
-/// next one (`walk_pte_range` and `inc_max_seq`, mm/vmscan.c). So a page was last touched
+/// A walk moves what was touched since the walk before to the generation that is the youngest then, and after
+/// that begins the next one (`walk_pte_range` and `inc_max_seq`, mm/vmscan.c). So a page was last touched
 ///
 /// - in a generation between others: after its birth, and before the birth of the next one;
-/// - in the two youngest: any time since the birth of the older. Faults go to the youngest up to 6.12, and to the second
-///   youngest on 6.18 and 7.3 (`lru_gen_folio_seq`, include/linux/mm_inline.h);
-/// - in the oldest: before the birth of the next one. How long before is not known, because a walk that finds four
-///   generations merges the two oldest (`inc_min_seq`).
+/// - in the two youngest: any time since the birth of the older. Faults go to the youngest up to 6.12, and to
+///   the second youngest on 6.18 and 7.3 (`lru_gen_folio_seq`, include/linux/mm_inline.h);
+/// - in the oldest: before the birth of the next one. How long before is not known, because a walk that finds
+///   four generations merges the two oldest (`inc_min_seq`).
 ///
 /// [`LruGen::age`]: crate::LruGen::age
 #[must_use]
@@ -30,8 +30,8 @@ pub fn cohorts_on<'a>(memcgs: impl IntoIterator<Item = &'a Memcg>, on: impl Fn(u
 
 /// For how long pages have been idle since they were demoted to those nodes.
 ///
-/// They arrive in the second youngest generation (tried on 6.12 and 7.3), so what is in a generation may have come as late as
-/// the birth of the one after the next.
+/// They arrive in the second youngest generation (tried on 6.12 and 7.3), so what is in a generation may have
+/// come as late as the birth of the one after the next.
 #[must_use]
 pub fn demoted_to<'a>(memcgs: impl IntoIterator<Item = &'a Memcg>, on: impl Fn(u32) -> bool) -> Vec<Cohort> {
     of_nodes(memcgs, on, 2)
@@ -58,8 +58,8 @@ fn of_node(node: &Node, filled: usize) -> impl Iterator<Item = Cohort> + '_ {
 }
 
 impl Node {
-    /// The youngest generation that may be evicted and whose pages had all been idle for `at_least` at the last walk, with
-    /// the bytes of it and of those older than it.
+    /// The youngest generation that may be evicted and whose pages had all been idle for `at_least` at the
+    /// last walk, with the bytes of it and of those older than it.
     ///
     /// The two youngest may not (`run_eviction`, mm/vmscan.c).
     #[must_use]

@@ -5,13 +5,14 @@ use lowtide_kernfs::{Errno, Files, thread_cpu};
 
 use crate::{Error, LruGen, Memcg, MemcgId, Node, Result, support::LRU_GEN};
 
-/// Any value from 1 to 200 has a walk age anonymous pages and page cache. Without one the kernel takes vm.swappiness, or
-/// zero if swap is off, full or forbidden to the memcg (`get_swappiness`, mm/vmscan.c), and then anonymous pages are not
-/// looked at and all of them fall round the ring of generations together. `max` (6.18, not 6.12) leaves the page cache out
-/// in the same way.
+/// Any value from 1 to 200 has a walk age anonymous pages and page cache. Without one the kernel takes
+/// vm.swappiness, or zero if swap is off, full or forbidden to the memcg (`get_swappiness`, mm/vmscan.c), and
+/// then anonymous pages are not looked at and all of them fall round the ring of generations together. `max`
+/// (6.18, not 6.12) leaves the page cache out in the same way.
 const BOTH_TYPES: u8 = 100;
 
-/// Every page table, and not only those that had many touched pages the last time (`walk_pmd_range`, mm/vmscan.c).
+/// Every page table, and not only those that had many touched pages the last time (`walk_pmd_range`,
+/// mm/vmscan.c).
 const EVERY_TABLE: u8 = 1;
 
 /// Births are told in ticks of the kernel, of up to 10 ms.
@@ -61,10 +62,12 @@ impl Memcg {
 }
 
 impl Walk {
-    /// Whether the walk was made: the youngest generation that was read at `read` must have been born since it was asked for.
+    /// Whether the walk was made: the youngest generation that was read at `read` must have been born since
+    /// it was asked for.
     ///
-    /// Up to 6.12 the kernel ignores a command whose generation is not the youngest any more, and says nothing (`run_aging`,
-    /// mm/vmscan.c). Later kernels walk whatever number they are given that is not in the future.
+    /// Up to 6.12 the kernel ignores a command whose generation is not the youngest any more, and says
+    /// nothing (`run_aging`, mm/vmscan.c). Later kernels walk whatever number they are given that is not in
+    /// the future.
     pub fn confirm(&self, node: Option<&Node>, read: Instant) -> Result<()> {
         let Target { memcg, node: number, seq } = self.target;
         let Some(youngest) = node.and_then(Node::youngest) else {
@@ -80,9 +83,9 @@ impl Walk {
 }
 
 impl LruGen {
-    /// Has the kernel look which pages were touched, and begin a new generation. `target` is a node's youngest
-    /// ([`Memcg::walks`]). Blocks for as long as it takes to go through the page tables of all processes of the memcg:
-    /// call it on a thread of its own.
+    /// Has the kernel look which pages were touched, and begin a new generation. `target` is a node's
+    /// youngest ([`Memcg::walks`]). Blocks for as long as it takes to go through the page tables of all
+    /// processes of the memcg: call it on a thread of its own.
     ///
     /// Each node needs a walk of its own, and each of them goes through all page tables.
     ///
@@ -98,12 +101,13 @@ impl LruGen {
 
     /// Has the kernel reclaim about `amount` from `target`'s generation and those older than it. Blocks.
     ///
-    /// `swappiness` as in memory.reclaim: 0 takes page cache alone, 200 prefers anonymous memory. The two youngest
-    /// generations are refused. How much was freed, the kernel does not say, and it is no error if it was nothing. Up to
-    /// 6.12 it goes by batches of up to 16 MiB.
+    /// `swappiness` as in memory.reclaim: 0 takes page cache alone, 200 prefers anonymous memory. The two
+    /// youngest generations are refused. How much was freed, the kernel does not say, and it is no error if
+    /// it was nothing. Up to 6.12 it goes by batches of up to 16 MiB.
     ///
-    /// **Up to 6.19 it may reach another cgroup** than the one that was read: see [`MemcgId`]. memory.reclaim, written
-    /// through a cgroup's open directory, cannot, and takes the same pages at the same cost.
+    /// **Up to 6.19 it may reach another cgroup** than the one that was read: see [`MemcgId`].
+    /// memory.reclaim, written through a cgroup's open directory, cannot, and takes the same pages at the
+    /// same cost.
     pub fn evict(&self, target: Target, swappiness: u8, amount: Bytes) -> Result<Eviction> {
         let Target { memcg, node, seq } = target;
         let (begun, cpu) = (Instant::now(), thread_cpu()?);
@@ -121,8 +125,9 @@ impl LruGen {
         self.root().write(LRU_GEN, line)
     }
 
-    /// What the kernel means by an error, for which there has to be a generation `needed`. It says EINVAL for a memcg that
-    /// is gone, a node that is not there, a generation that there is not yet, and one that is too young to be evicted.
+    /// What the kernel means by an error, for which there has to be a generation `needed`. It says EINVAL for
+    /// a memcg that is gone, a node that is not there, a generation that there is not yet, and one that is
+    /// too young to be evicted.
     fn refused(&self, error: lowtide_kernfs::Error, target: Target, needed: u64) -> Error {
         let Target { memcg, node, seq: asked } = target;
         match error.errno() {

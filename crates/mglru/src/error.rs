@@ -22,7 +22,8 @@ pub enum Error {
         /// The node.
         node: u32,
     },
-    /// The kernel began a generation between the reading and the command, and ignored the command (up to 6.12).
+    /// The kernel began a generation between the reading and the command, and ignored the command (up to
+    /// 6.12).
     #[error("memcg {memcg}, node {node}: generation {asked} is not the youngest any more, no walk was made")]
     Stale {
         /// The memcg.
@@ -32,7 +33,8 @@ pub enum Error {
         /// The generation that was the youngest.
         asked: u64,
     },
-    /// The generation is younger than the youngest: the number belongs to another memcg by now, or was never read.
+    /// The generation is younger than the youngest: the number belongs to another memcg by now, or was never
+    /// read.
     #[error("memcg {memcg}, node {node}: there is no generation {asked} yet, the youngest is {youngest}")]
     Future {
         /// The memcg.

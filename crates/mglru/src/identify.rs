@@ -7,16 +7,16 @@ use crate::{Memcg, MemcgId};
 /// A cgroup as it was seen in the hierarchy: its path from the root, `/web/api`, and its inode.
 pub type Place = (Arc<str>, CgroupId);
 
-/// Finds the memcgs of cgroups: for each inode its own memcg first, then those of all cgroups below it, removed ones that
-/// still have pages included, as memory.current has them. A cgroup that has no memcg, or that cannot be told for sure, is
-/// not there.
+/// Finds the memcgs of cgroups: for each inode its own memcg first, then those of all cgroups below it,
+/// removed ones that still have pages included, as memory.current has them. A cgroup that has no memcg, or
+/// that cannot be told for sure, is not there.
 ///
-/// The file knows paths and no inodes, so the caller looks at the hierarchy `before` and `after` the reading: a path
-/// counts only if the same cgroup was there both times.
+/// The file knows paths and no inodes, so the caller looks at the hierarchy `before` and `after` the reading:
+/// a path counts only if the same cgroup was there both times.
 ///
-/// Then of several memcgs with that path the last one is it: a cgroup gets its path only after the one before it was
-/// removed, and siblings stand in the order of their births (`css_create` in kernel/cgroup/cgroup.c appends). What
-/// follows it in the reading and has a longer path is below it, and not below its predecessor.
+/// Then of several memcgs with that path the last one is it: a cgroup gets its path only after the one before
+/// it was removed, and siblings stand in the order of their births (`css_create` in kernel/cgroup/cgroup.c
+/// appends). What follows it in the reading and has a longer path is below it, and not below its predecessor.
 #[must_use]
 pub fn identify<'a>(
     memcgs: &'a [Memcg],

@@ -42,8 +42,8 @@ fn only_who_was_there_before_and_after() {
     assert_eq!(found(&memcgs, &before, &after), [(20, vec![2])]);
 }
 
-/// As the lab's 6.12 shows a cgroup that was removed and made again: the old one without a number, or, as long as it has
-/// pages in swap, with its own.
+/// As the lab's 6.12 shows a cgroup that was removed and made again: the old one without a number, or, as
+/// long as it has pages in swap, with its own.
 #[test]
 fn of_two_with_one_path_the_later_one_lives() {
     for old in [0, 3] {
@@ -93,7 +93,8 @@ fn paths_are_compared_by_their_parts() {
 }
 
 proptest! {
-    /// Whatever the file holds, nobody gets a memcg with another path, nor one memcg twice without being an ancestor.
+    /// Whatever the file holds, nobody gets a memcg with another path, nor one memcg twice without being an
+    /// ancestor.
     #[test]
     fn everybody_gets_their_own(
         list in prop::collection::vec((0_u64..5, "(/[ab]){0,3}"), 0..20),

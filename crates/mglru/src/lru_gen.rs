@@ -9,7 +9,8 @@ use crate::{
     support::{ENABLED, LRU_GEN},
 };
 
-/// How long the first piece of each pass over the file may be, in bytes: where all later ones begin depends on it.
+/// How long the first piece of each pass over the file may be, in bytes: where all later ones begin depends
+/// on it.
 const FIRST_PIECES: [usize; 4] = [usize::MAX, 1, 700, 1400];
 
 /// /sys/kernel/debug/lru_gen. Cheap to clone.
@@ -23,8 +24,8 @@ pub struct LruGen {
 pub struct Reading {
     /// When it was done.
     pub at: Instant,
-    /// Parents before children, siblings in the order of their births (`mem_cgroup_iter`, mm/memcontrol.c), removed
-    /// ones that still have pages among them.
+    /// Parents before children, siblings in the order of their births (`mem_cgroup_iter`, mm/memcontrol.c),
+    /// removed ones that still have pages among them.
     pub memcgs: Vec<Memcg>,
     /// So many were left out because their path is no UTF-8.
     pub unreadable: usize,
@@ -41,7 +42,8 @@ impl LruGen {
 
     /// Reads it. The text is never held as a whole: a host with ten thousand cgroups has megabytes of it.
     ///
-    /// Takes CPU by the square of the number of memcgs: for each page of text the kernel counts from the first one.
+    /// Takes CPU by the square of the number of memcgs: for each page of text the kernel counts from the
+    /// first one.
     pub fn read(&self) -> Result<Reading> {
         self.check_on()?;
         let (mut found, mut torn) = (Vec::new(), HashMap::new());
@@ -96,7 +98,8 @@ impl LruGen {
         })
     }
 
-    /// Switched off, the file is there, its generations empty, and commands are done without effect (tried on 6.1).
+    /// Switched off, the file is there, its generations empty, and commands are done without effect (tried on
+    /// 6.1).
     fn check_on(&self) -> Result<()> {
         match self.root.parse_record(ENABLED, Switches::parse)? {
             None => Err(Error::Unavailable(Support::NotBuilt)),

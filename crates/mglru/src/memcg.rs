@@ -4,10 +4,10 @@ use lowtide_core::ByType;
 
 /// What the file calls a memcg. Not a cgroup's inode, except from 7.0 on.
 ///
-/// Up to 6.19 it has 16 bits, is given back when the cgroup is removed (as soon as none of its pages is in swap), and the
-/// next new cgroup gets it (`mem_cgroup_alloc_id`, mm/memcontrol.c): **a command may reach another memcg than the one
-/// that was read.** From 7.0 on it is the cgroup's inode, which is never used again (`mem_cgroup_id`,
-/// include/linux/memcontrol.h).
+/// Up to 6.19 it has 16 bits, is given back when the cgroup is removed (as soon as none of its pages is in
+/// swap), and the next new cgroup gets it (`mem_cgroup_alloc_id`, mm/memcontrol.c): **a command may reach
+/// another memcg than the one that was read.** From 7.0 on it is the cgroup's inode, which is never used
+/// again (`mem_cgroup_id`, include/linux/memcontrol.h).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct MemcgId(pub u64);
 
@@ -27,8 +27,9 @@ impl fmt::Display for MemcgId {
 pub struct Memcg {
     /// Its number.
     pub id: MemcgId,
-    /// From the root of the hierarchy, whatever cgroup namespace the reader is in: `/web/api`. A removed cgroup that still
-    /// has pages keeps its path. Empty on a kernel without memory cgroups, whose one record is the whole host.
+    /// From the root of the hierarchy, whatever cgroup namespace the reader is in: `/web/api`. A removed
+    /// cgroup that still has pages keeps its path. Empty on a kernel without memory cgroups, whose one record
+    /// is the whole host.
     pub path: String,
     /// Every node with memory, in ascending order.
     pub nodes: Vec<Node>,
@@ -48,8 +49,8 @@ pub struct Node {
 pub struct Generation {
     /// Its number, counted from the birth of the memcg.
     pub seq: u64,
-    /// Time since its birth, as printed: in milliseconds, of the resolution of the kernel's tick, and counted in 32 bits, so
-    /// that after 49.7 days it begins again at zero.
+    /// Time since its birth, as printed: in milliseconds, of the resolution of the kernel's tick, and counted
+    /// in 32 bits, so that after 49.7 days it begins again at zero.
     pub age: Duration,
     /// Its pages.
     pub size: ByType,

@@ -6,9 +6,10 @@
 //!           4       8120       1024          0
 //! ```
 //!
-//! Written by `lru_gen_seq_show` in mm/vmscan.c, the same from 6.1 to 7.3: number of the generation, milliseconds since its
-//! birth, pages of anonymous memory and of page cache. The path is as it is: blanks and backslashes are not escaped, and
-//! the kernel refuses a line break in the name of a cgroup (`cgroup_mkdir`).
+//! Written by `lru_gen_seq_show` in mm/vmscan.c, the same from 6.1 to 7.3: number of the generation,
+//! milliseconds since its birth, pages of anonymous memory and of page cache. The path is as it is: blanks
+//! and backslashes are not escaped, and the kernel refuses a line break in the name of a cgroup
+//! (`cgroup_mkdir`).
 
 use std::time::Duration;
 
@@ -78,7 +79,8 @@ impl Records {
         Ok(None)
     }
 
-    /// A line of which nothing is text: the header of a memcg with such a path, which cannot be anybody's target.
+    /// A line of which nothing is text: the header of a memcg with such a path, which cannot be anybody's
+    /// target.
     pub(crate) fn unreadable(&mut self) -> Result<Option<Memcg>, Fault> {
         self.number += 1;
         self.skipping = true;

@@ -1,10 +1,11 @@
 //! The file piece by piece, as long as it may be.
 //!
-//! A read(2) returns whole records, one for each memcg and node, as many as fit into a page (`seq_read_iter`, fs/seq_file.c).
-//! Between two of them nothing is locked: the next one begins by counting as many records from the top as were read
-//! already (`lru_gen_seq_start`, mm/vmscan.c). When a removed cgroup is freed in between, it begins one memcg later, and since
-//! only the record of the first node has the path, nodes that follow would be taken for those of the memcg before.
-//! So a memcg that was read in two pieces is *torn*: it is read again, with pieces that begin elsewhere.
+//! A read(2) returns whole records, one for each memcg and node, as many as fit into a page (`seq_read_iter`,
+//! fs/seq_file.c). Between two of them nothing is locked: the next one begins by counting as many records
+//! from the top as were read already (`lru_gen_seq_start`, mm/vmscan.c). When a removed cgroup is freed in
+//! between, it begins one memcg later, and since only the record of the first node has the path, nodes that
+//! follow would be taken for those of the memcg before. So a memcg that was read in two pieces is *torn*: it
+//! is read again, with pieces that begin elsewhere.
 
 use std::{fs::File, io::Read, os::fd::OwnedFd};
 
@@ -71,8 +72,8 @@ impl<'a> Pieces<'a> {
         Self { records, visit, passed, line, torn: false, loose: false, loose_after_line: false }
     }
 
-    /// `cut` says that it was ended by our buffer, within a record: the kernel keeps the rest of that record, and puts what
-    /// it reads next behind it.
+    /// `cut` says that it was ended by our buffer, within a record: the kernel keeps the rest of that record,
+    /// and puts what it reads next behind it.
     fn piece(&mut self, bytes: &[u8], cut: bool) -> Result<(), Fault> {
         for part in bytes.split_inclusive(|byte| *byte == b'\n') {
             self.line.extend_from_slice(part);

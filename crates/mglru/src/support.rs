@@ -42,8 +42,8 @@ impl fmt::Display for Switches {
 
 /// Whether idle ages can be had from MGLRU here. Its text is the evidence.
 ///
-/// Without swap too: the kernel leaves anonymous pages out of its own walks then (`get_swappiness` in mm/vmscan.c says
-/// zero), but not out of those of [`LruGen::age`](crate::LruGen::age), which says otherwise.
+/// Without swap too: the kernel leaves anonymous pages out of its own walks then (`get_swappiness` in
+/// mm/vmscan.c says zero), but not out of those of [`LruGen::age`](crate::LruGen::age), which says otherwise.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Support {
     /// They can.
@@ -58,8 +58,8 @@ pub enum Support {
         /// What is on.
         switches: Switches,
     },
-    /// Without its walks: from 6.12 on not even a command makes it look into page tables then (`should_walk_mmu`,
-    /// mm/vmscan.c), and every page grows older together.
+    /// Without its walks: from 6.12 on not even a command makes it look into page tables then
+    /// (`should_walk_mmu`, mm/vmscan.c), and every page grows older together.
     NoWalks {
         /// What is on.
         switches: Switches,
@@ -73,8 +73,8 @@ pub enum Support {
     LockedDown,
     /// The file may not be opened for reading and writing.
     Denied {
-        /// The kernel's answer: EACCES to all but root, EROFS where /sys is mounted read-only, EPERM where the kernel is
-        /// locked down and securityfs, which would say so, is not mounted.
+        /// The kernel's answer: EACCES to all but root, EROFS where /sys is mounted read-only, EPERM where
+        /// the kernel is locked down and securityfs, which would say so, is not mounted.
         errno: Errno,
     },
 }

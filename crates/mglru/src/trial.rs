@@ -8,16 +8,17 @@ use crate::{LruGen, Memcg, Node, Place, Reading, Result, identify};
 const TRIAL: Bytes = Bytes::mib(8);
 
 impl LruGen {
-    /// Whether a walk moves pages that it finds touched for the first time since their fault, tried out on memory of this
-    /// process; `None` if nothing can be told, because that memory is locked, or `own`, the cgroup of this process, has
-    /// no memcg. Takes two walks of it and 8 MiB for a moment. Where the kernel walks at the same time it is an error that
-    /// passes: try again.
+    /// Whether a walk moves pages that it finds touched for the first time since their fault, tried out on
+    /// memory of this process; `None` if nothing can be told, because that memory is locked, or `own`, the
+    /// cgroup of this process, has no memcg. Takes two walks of it and 8 MiB for a moment. Where the kernel
+    /// walks at the same time it is an error that passes: try again.
     ///
-    /// Where it is `false`, **ages are not to be relied on.** A page that is found touched then is only marked
-    /// (PG_referenced), and moved if the next walk finds it touched again (`folio_update_gen`, mm/vmscan.c); but merging the
-    /// two oldest generations takes the mark away (`folio_inc_gen`), and with four generations each walk merges. So what
-    /// was idle for three walks once, or is touched in no two walks in a row, looks idle for ever, until it was reclaimed
-    /// and came back. Seen on 6.18. 6.1 and 6.12 need no mark, 7.3 sets it with the fault (`folio_add_lru`, mm/folio.c).
+    /// Where it is `false`, **ages are not to be relied on.** A page that is found touched then is only
+    /// marked (PG_referenced), and moved if the next walk finds it touched again (`folio_update_gen`,
+    /// mm/vmscan.c); but merging the two oldest generations takes the mark away (`folio_inc_gen`), and with
+    /// four generations each walk merges. So what was idle for three walks once, or is touched in no two
+    /// walks in a row, looks idle for ever, until it was reclaimed and came back. Seen on 6.18. 6.1 and 6.12
+    /// need no mark, 7.3 sets it with the fault (`folio_add_lru`, mm/folio.c).
     pub fn notices_first_touch(&self, own: &Place) -> Result<Option<bool>> {
         let Some(before) = self.walked(own)? else { return Ok(None) };
         let memory = black_box(vec![1_u8; usize::try_from(TRIAL.get()).unwrap_or_default()]);

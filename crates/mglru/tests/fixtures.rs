@@ -51,7 +51,8 @@ fn switched_off_the_file_is_there_and_empty() {
     assert_eq!(nodes().filter_map(|node| node.youngest()).map(|youngest| youngest.seq).max(), Some(7));
 }
 
-/// Numbers are small up to 6.18, inodes on 7.3, where nothing is left of a removed cgroup: its pages went to its parent.
+/// Numbers are small up to 6.18, inodes on 7.3, where nothing is left of a removed cgroup: its pages went to
+/// its parent.
 #[rstest]
 #[case("6.1/mglru-on", &[1, 2, 3, 5, 0, 4])]
 #[case("6.12", &[1, 2, 3, 5, 0, 4])]
@@ -69,8 +70,8 @@ fn all_memcgs(#[case] tree: &str, #[case] ids: &[u64]) {
     assert!(reading.memcgs.iter().all(|memcg| memcg.nodes.len() == 1 && memcg.nodes[0].id == 0));
 }
 
-/// Pages of /web/api idle since before the first walk, and those that were touched before the last one: 1000 and some of
-/// the program's own, of about 8290. 6.18 does not notice the touch.
+/// Pages of /web/api idle since before the first walk, and those that were touched before the last one: 1000
+/// and some of the program's own, of about 8290. 6.18 does not notice the touch.
 #[rstest]
 #[case("6.1/mglru-on", 7277, 1017, 7756)]
 #[case("6.12", 7270, 1024, 5908)]
@@ -86,7 +87,8 @@ fn ages(#[case] tree: &str, #[case] idle: u64, #[case] touched: u64, #[case] sin
     assert!(cohorts.iter().all(|cohort| cohort.size.file.is_zero()));
 }
 
-/// /web has no pages of its own up to 6.18; what is below it counts, with the 3 MiB that a removed child left.
+/// /web has no pages of its own up to 6.18; what is below it counts, with the 3 MiB that a removed child
+/// left.
 #[rstest]
 #[case("6.1/mglru-on", 3)]
 #[case("6.12", 3)]

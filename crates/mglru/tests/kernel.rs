@@ -1,4 +1,5 @@
-//! The doors on a real kernel: each test makes cgroups of its own, so it runs in a machine of the lab and nowhere else.
+//! The doors on a real kernel: each test makes cgroups of its own, so it runs in a machine of the lab and
+//! nowhere else.
 //!
 //! ```text
 //! cargo test -p lowtide-mglru --test kernel --no-run      # says where the program is
@@ -26,8 +27,8 @@ const HOT: Bytes = Bytes::mib(44);
 const WARM: Bytes = Bytes::mib(26);
 const COLD: Bytes = Bytes::mib(130);
 
-/// Walks every eight seconds, which the tenant's hot part is always touched in, the warm one in every other, the cold one
-/// never.
+/// Walks every eight seconds, which the tenant's hot part is always touched in, the warm one in every other,
+/// the cold one never.
 fn ages_are_true(name: &str, arguments: &str, missed: Bytes, size: impl Fn(&Cohort) -> Bytes) {
     let near = |found, expected| near(found, expected, missed);
     let lru_gen = lru_gen();

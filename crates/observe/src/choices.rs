@@ -1,7 +1,9 @@
-//! What the owners of cgroups choose for their policy, in an extended attribute of the cgroup's directory or in an annotation of their pod.
+//! What the owners of cgroups choose for their policy, in an extended attribute of the cgroup's directory or
+//! in an annotation of their pod.
 //!
-//! Called as systemd-oomd's are (`user.oomd_avoid`): an attribute of `user.` can be set by whoever the directory belongs to, without a
-//! capability. Such an owner is a stranger: what it may choose is in the files of root alone, and what it writes is text to be escaped.
+//! Called as systemd-oomd's are (`user.oomd_avoid`): an attribute of `user.` can be set by whoever the
+//! directory belongs to, without a capability. Such an owner is a stranger: what it may choose is in the
+//! files of root alone, and what it writes is text to be escaped.
 
 use std::{collections::HashMap, sync::Arc, time::Duration};
 
@@ -19,7 +21,8 @@ pub const ATTRIBUTE: &str = "user.lowtide_policy";
 /// What a target has for its policy other than from the files.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Chosen {
-    /// The cgroup whose directory says so, or whose pod: the target, or the nearest above it that says anything.
+    /// The cgroup whose directory says so, or whose pod: the target, or the nearest above it that says
+    /// anything.
     pub by: Arc<str>,
     /// Where it is written.
     #[serde(rename = "where")]
@@ -115,8 +118,8 @@ impl Choices {
         }
     }
 
-    /// What the cgroup at `path`, where the walk is and which is `whose`, chooses in place of the policy that the files give it, and which
-    /// policy it is held to.
+    /// What the cgroup at `path`, where the walk is and which is `whose`, chooses in place of the policy that
+    /// the files give it, and which policy it is held to.
     pub(crate) fn of(
         &mut self,
         path: &str,
@@ -150,7 +153,8 @@ impl Choices {
         (policy, Some(chosen))
     }
 
-    /// What counts: the nearest that says anything. Of a container's cgroup itself the attribute goes before the pod's annotation.
+    /// What counts: the nearest that says anything. Of a container's cgroup itself the attribute goes before
+    /// the pod's annotation.
     fn said(&mut self, whose: &Whose) -> Option<&mut Said> {
         let Whose::Pods(pod, container) = whose else { return self.above.last_mut() };
         let wanted = pod.wanted.clone();
@@ -186,7 +190,8 @@ impl Choices {
                 if !error.is_gone() {
                     self.left_out.add_of(cgroup.path(), Kind::Choice, &error.to_string());
                 }
-                // It is tried again in the next turn. Until then what was heard last holds: who wants to be left alone still does.
+                // It is tried again in the next turn. Until then what was heard last holds: who wants to be
+                // left alone still does.
                 let known = self.known.get_mut(&cgroup.id())?;
                 known.asked = true;
                 return known.value.clone();

@@ -8,8 +8,10 @@ use lowtide_core::{
     left_out::{Kind, Omission},
 };
 
-/// So many of each kind are remembered, shared among the subtrees at each level of the hierarchy: one who has thousands silences no neighbour. A tenant that has a new one in every turn is not to fill the memory with them; and it can make
-/// cgroups and processes that cannot be read, but no devices and no lines of the host's lists: those are told all the same.
+/// So many of each kind are remembered, shared among the subtrees at each level of the hierarchy: one who has
+/// thousands silences no neighbour. A tenant that has a new one in every turn is not to fill the memory with
+/// them; and it can make cgroups and processes that cannot be read, but no devices and no lines of the host's
+/// lists: those are told all the same.
 const REMEMBERED: usize = 256;
 
 /// What was said already.

@@ -30,8 +30,8 @@ impl Late {
 
 /// The order in which `targets` are read.
 ///
-/// After a turn that was late, half of what was read in it is for each subtree's share, so whoever has few is read in every turn. The
-/// others follow one after the other from where it ended.
+/// After a turn that was late, half of what was read in it is for each subtree's share, so whoever has few is
+/// read in every turn. The others follow one after the other from where it ended.
 pub(crate) fn order(targets: &[(CgroupId, &str)], late: Option<Late>) -> Order {
     let Some(late) = late else { return Order { places: (0..targets.len()).collect(), shared: 0 } };
     let shared = chosen(late.read / 2, targets.iter().map(|(_, path)| *path));

@@ -1,4 +1,5 @@
-//! Kernel files become an observation: the host, its tiers, and every cgroup that a policy names, with the handle to act on it.
+//! Kernel files become an observation: the host, its tiers, and every cgroup that a policy names, with the
+//! handle to act on it.
 
 mod choices;
 mod complaints;

@@ -1,4 +1,5 @@
-//! The cgroups above the one that the walk is at, each read once in a turn, however many targets lie below it.
+//! The cgroups above the one that the walk is at, each read once in a turn, however many targets lie below
+//! it.
 
 use std::sync::Arc;
 
@@ -27,8 +28,8 @@ enum Above {
 }
 
 impl Lineage {
-    /// Takes in the next cgroup of a walk in depth-first order; returns where it stands, `None` if it cannot be
-    /// read what holds above it. One that is not `needed` is not read.
+    /// Takes in the next cgroup of a walk in depth-first order; returns where it stands, `None` if it cannot
+    /// be read what holds above it. One that is not `needed` is not read.
     pub(crate) fn enter(
         &mut self,
         cgroup: &Cgroup,

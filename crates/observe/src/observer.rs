@@ -83,13 +83,14 @@ pub struct Sight {
     pub left_out: LeftOut,
 }
 
-/// So many cgroups are looked at. Each takes about 30 KiB of locked memory and a descriptor (docs/benchmarks.md); a tenant can make any
-/// number of them.
+/// So many cgroups are looked at. Each takes about 30 KiB of locked memory and a descriptor
+/// (docs/benchmarks.md); a tenant can make any number of them.
 const MOST: usize = 8192;
-/// So many are visited to find them. One takes three system calls, and three more if a policy names it: some ten milliseconds for a
-/// thousand.
+/// So many are visited to find them. One takes three system calls, and three more if a policy names it: some
+/// ten milliseconds for a thousand.
 pub(crate) const WALKED: usize = 32_768;
-/// What has a longer path (PATH_MAX) counts as a part of the cgroup above it: each path is kept several times, in locked memory.
+/// What has a longer path (PATH_MAX) counts as a part of the cgroup above it: each path is kept several
+/// times, in locked memory.
 const LONGEST: usize = 4096;
 
 /// What the walk of a turn comes to.
@@ -101,7 +102,8 @@ struct Walk {
     protected: Vec<Arc<str>>,
     /// What could not be looked at, with the policy that names it.
     unseen: Vec<(Arc<str>, usize)>,
-    /// Cgroups of pods that are in no container that is known, and that a policy would be for that asks whose they are.
+    /// Cgroups of pods that are in no container that is known, and that a policy would be for that asks whose
+    /// they are.
     unnamed: Vec<(Arc<str>, usize)>,
     /// What could not be looked at and may have what must not be touched.
     lost: Vec<Arc<str>>,
@@ -189,8 +191,8 @@ impl Observer {
         self.takes_swappiness.unwrap_or(false)
     }
 
-    /// Looks once. What vanishes meanwhile is left out, and so is what cannot be read: it says nothing about the others. Who was not come
-    /// to when reading has taken as long as `patience` is first next time.
+    /// Looks once. What vanishes meanwhile is left out, and so is what cannot be read: it says nothing about
+    /// the others. Who was not come to when reading has taken as long as `patience` is first next time.
     pub fn look(&mut self, policies: &PolicySet, now: Duration, patience: Duration) -> Result<Sight, Error> {
         let began = Instant::now();
         let mut left_out = LeftOut::default();
@@ -371,7 +373,8 @@ impl Observer {
                 let policy = match named {
                     Named::Policy(policy) => policy,
                     Named::Unknown(policy) => {
-                        // A container whose pod is known in another turn may be a target then, as it may have been in the last one.
+                        // A container whose pod is known in another turn may be a target then, as it may have
+                        // been in the last one.
                         let is_passing = matches!(whose, Whose::Later | Whose::Unknown);
                         let list = if is_passing { &mut walk.unseen } else { &mut walk.unnamed };
                         list.push((Arc::clone(cgroup.path()), policy));
@@ -379,7 +382,8 @@ impl Observer {
                     }
                     Named::None => return Descend::Yes,
                 };
-                // What cannot be told is told with its error when the cgroup is observed; one that is gone is left out.
+                // What cannot be told is told with its error when the cgroup is observed; one that is gone is
+                // left out.
                 let Some(populated) = unchanged.populated(cgroup).unwrap_or(Some(true)) else {
                     return Descend::Yes;
                 };
@@ -460,8 +464,8 @@ impl Observer {
         Ok(Found { targets, ..Found::default() })
     }
 
-    /// Asks the kernel once whether it takes `swappiness=`, through a cgroup that lowtide is told to act on: in observe
-    /// mode nothing is written. Looking writes nothing at all.
+    /// Asks the kernel once whether it takes `swappiness=`, through a cgroup that lowtide is told to act on:
+    /// in observe mode nothing is written. Looking writes nothing at all.
     pub fn find_out_swappiness(&mut self, sight: &mut Sight, policies: &[Policy]) {
         if self.takes_swappiness.is_none() {
             let acts =
@@ -475,7 +479,8 @@ impl Observer {
 }
 
 impl Walk {
-    /// What was not visited. It may have what must not be touched below it, or targets of other policies than the one above.
+    /// What was not visited. It may have what must not be touched below it, or targets of other policies than
+    /// the one above.
     fn leave_out(&mut self, walked: Walked, policies: &PolicySet, left_out: &mut LeftOut) {
         left_out.join(walked.left_out);
         if walked.beyond > 0 {
@@ -508,8 +513,8 @@ fn probe(cgroup: &Cgroup) -> Option<bool> {
     answer.ok()
 }
 
-/// A child without the memory controller is charged to its parent, which then is the target. Asked once: should the
-/// controller go away later, the cgroup is not observed any more and asked again.
+/// A child without the memory controller is charged to its parent, which then is the target. Asked once:
+/// should the controller go away later, the cgroup is not observed any more and asked again.
 fn has_memory(cgroup: &Cgroup) -> bool {
     // What cannot be looked at is looked at again, with its error, when it is observed.
     cgroup.dir().exists("memory.current").unwrap_or(true)

@@ -231,7 +231,8 @@ fn nobody_has_more_in_swap_than_there_is() {
 
 const POD: &str = "kubepods/besteffort/pod1";
 
-/// Kind 4: it may have been a target before the daemon was started anew, and may be one again. The pod as a whole is none.
+/// Kind 4: it may have been a target before the daemon was started anew, and may be one again. The pod as a
+/// whole is none.
 #[test]
 fn a_container_that_nobody_can_say_of_whose_it_is_counts_as_not_looked_at() {
     let container = format!("{POD}/{}", "a".repeat(64));

@@ -12,10 +12,12 @@ use lowtide_kernfs::Root;
 use lowtide_pods::{Container, Error, Place, Pod, find};
 use lowtide_policy::{Found, Namespace, PolicySet};
 
-/// A container that nobody can say of whose it is, is asked about again after so long, unless what was wrong may pass.
+/// A container that nobody can say of whose it is, is asked about again after so long, unless what was wrong
+/// may pass.
 const AGAIN: Duration = Duration::from_mins(5);
-/// So many files are read in a turn: each takes some system calls, and who may start containers decides how many there are. New containers go
-/// first, and what could not be told before is asked again with what they leave.
+/// So many files are read in a turn: each takes some system calls, and who may start containers decides how
+/// many there are. New containers go first, and what could not be told before is asked again with what they
+/// leave.
 const MOST: usize = 512;
 /// After so many bytes none is begun any more.
 const MOST_BYTES: usize = 128 << 20;
@@ -64,7 +66,8 @@ struct Inside {
 pub(crate) enum Whose {
     /// No pod's.
     Nobodys,
-    /// In kubelet's tree and in no container that is known: a pod's as a whole, a QoS class's, or a runtime's own.
+    /// In kubelet's tree and in no container that is known: a pod's as a whole, a QoS class's, or a runtime's
+    /// own.
     Inside,
     /// A container's, of some pod; it is not known which one.
     Unknown,
@@ -135,7 +138,8 @@ impl Pods {
         Whose::Later
     }
 
-    /// Which policy the cgroup at `path` is held to, which the walk is at, and whose it is. Nothing is read where no pattern matches.
+    /// Which policy the cgroup at `path` is held to, which the walk is at, and whose it is. Nothing is read
+    /// where no pattern matches.
     pub(crate) fn policy(&mut self, path: &str, policies: &PolicySet, root: &Root) -> (Found, Whose) {
         let mut whose = Whose::Nobodys;
         let found = policies.matching_in(path, || {
@@ -151,8 +155,8 @@ impl Pods {
         }
     }
 
-    /// The walk is over: whose could not be told. Those that are gone are forgotten, and of those that nobody could say of whose they are
-    /// some are asked about again: what comes of it counts in the next turn.
+    /// The walk is over: whose could not be told. Those that are gone are forgotten, and of those that nobody
+    /// could say of whose they are some are asked about again: what comes of it counts in the next turn.
     pub(crate) fn end(&mut self, root: &Root) -> LeftOut {
         self.inside = None;
         self.known.retain(|_, known| known.asked);

@@ -29,8 +29,8 @@ pub(crate) fn may_hold_protected(path: &str) -> bool {
     lowtide_policy::may_hold_protected(path)
 }
 
-/// The candidates with those that could not be looked at in their places: they are no targets themselves, but what lies above them is
-/// not either, only because nobody saw them.
+/// The candidates with those that could not be looked at in their places: they are no targets themselves, but
+/// what lies above them is not either, only because nobody saw them.
 #[must_use]
 pub(crate) fn with_unseen(candidates: Vec<Candidate>, unseen: Vec<(Arc<str>, usize)>) -> Vec<Candidate> {
     if unseen.is_empty() {
@@ -47,9 +47,11 @@ pub(crate) fn with_unseen(candidates: Vec<Candidate>, unseen: Vec<(Arc<str>, usi
 /// No cgroup has this inode (`kernfs_new_node`, fs/kernfs/dir.c: they begin with 1).
 const UNSEEN: CgroupId = CgroupId(0);
 
-/// Drops every candidate that a protected cgroup lies in: a request to it would reclaim from that one as well.
+/// Drops every candidate that a protected cgroup lies in: a request to it would reclaim from that one as
+/// well.
 ///
-/// The work is that of the paths, however many of either a tenant makes: each cgroup above a protected one is noted once.
+/// The work is that of the paths, however many of either a tenant makes: each cgroup above a protected one is
+/// noted once.
 #[must_use]
 pub(crate) fn without_parents_of(protected: &[Arc<str>], candidates: Vec<Candidate>) -> Vec<Candidate> {
     let mut above = HashSet::new();
@@ -73,10 +75,10 @@ fn is_at_or_above(path: &str, other: &str) -> bool {
 
 /// The deepest of the cgroups that policies name.
 ///
-/// A request to a parent reclaims from its children as well, so if both were targets the same memory would be asked
-/// for twice and the child's SLO would not hold. An empty child takes nothing away from its parent: services leave
-/// such cgroups behind, and the parent is where the memory is. `candidates` must stand parents before children, as a walk in
-/// depth-first order gives them.
+/// A request to a parent reclaims from its children as well, so if both were targets the same memory would be
+/// asked for twice and the child's SLO would not hold. An empty child takes nothing away from its parent:
+/// services leave such cgroups behind, and the parent is where the memory is. `candidates` must stand parents
+/// before children, as a walk in depth-first order gives them.
 #[must_use]
 pub(crate) fn deepest(candidates: Vec<Candidate>) -> Vec<Candidate> {
     let mut kept: Vec<Candidate> = Vec::with_capacity(candidates.len());

@@ -1,5 +1,5 @@
-//! What a cgroup has that seldom changes is not read in every turn: its limits, which only people change, and whether any process lives
-//! in it, which cannot change while none of its tasks runs.
+//! What a cgroup has that seldom changes is not read in every turn: its limits, which only people change, and
+//! whether any process lives in it, which cannot change while none of its tasks runs.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -7,10 +7,12 @@ use lowtide_cgroup::{Cgroup, Error};
 use lowtide_core::{CgroupId, lineage::Limits};
 use lowtide_kernfs::{Files, Root, Told, WatchedDir, Writes, parse::integer};
 
-/// Limits are read again after so long at the latest, and so is whether a process lives there: one that sleeps can be moved away. Each
-/// cgroup somewhere in the second half of it, so that it is not all of them in one turn.
+/// Limits are read again after so long at the latest, and so is whether a process lives there: one that
+/// sleeps can be moved away. Each cgroup somewhere in the second half of it, so that it is not all of them in
+/// one turn.
 const AGAIN: Duration = Duration::from_mins(1);
-/// So many cgroups are watched, and no more than a quarter of what a user may watch: the rest of root's is for others.
+/// So many cgroups are watched, and no more than a quarter of what a user may watch: the rest of root's is
+/// for others.
 const WATCHED: usize = 8192;
 const PART_OF_ALLOWED: usize = 4;
 const ALLOWED: &str = "proc/sys/fs/inotify/max_user_watches";
@@ -72,8 +74,8 @@ impl Unchanged {
         }
     }
 
-    /// Another turn begins: what somebody has written since the last one is to be read again. Limits of zswap are read only if
-    /// `with_zswap`.
+    /// Another turn begins: what somebody has written since the last one is to be read again. Limits of zswap
+    /// are read only if `with_zswap`.
     pub(crate) fn begin(&mut self, now: Duration, with_zswap: bool) {
         self.refused = false;
         let told = self.writes.as_ref().and_then(Writes::take);
@@ -118,8 +120,8 @@ impl Unchanged {
         Ok(limits)
     }
 
-    /// Whether any process lives in it or below; `None` if it is gone, where that is looked for. An empty one is asked every time: who
-    /// enters it may be for another policy than what its parent is asked for.
+    /// Whether any process lives in it or below; `None` if it is gone, where that is looked for. An empty one
+    /// is asked every time: who enters it may be for another policy than what its parent is asked for.
     pub(crate) fn populated(&mut self, cgroup: &Cgroup) -> Result<Option<bool>, Error> {
         let now = self.now;
         let known = self.ask(cgroup.id());
@@ -132,7 +134,8 @@ impl Unchanged {
         Ok(populated)
     }
 
-    /// Takes in the processor time of a cgroup's tasks. Who ends there runs, so as long as nobody does it stays as it is; where it is not told, nothing is known.
+    /// Takes in the processor time of a cgroup's tasks. Who ends there runs, so as long as nobody does it
+    /// stays as it is; where it is not told, nothing is known.
     pub(crate) fn ran(&mut self, id: CgroupId, processor_time: Option<Duration>) {
         let Some(known) = self.known.get_mut(&id) else { return };
         if processor_time.is_none() || known.processor_time != processor_time {
@@ -163,7 +166,8 @@ impl Unchanged {
         self.known.get_mut(self.watched.get(&dir)?)
     }
 
-    /// Before anything is read, so that what is written meanwhile is told. One that cannot be watched is read in every turn.
+    /// Before anything is read, so that what is written meanwhile is told. One that cannot be watched is read
+    /// in every turn.
     fn watch(&mut self, cgroup: &Cgroup) {
         let is_watched = self.known.get(&cgroup.id()).is_some_and(|known| known.dir.is_some());
         if is_watched || self.refused || self.watched.len() >= self.allowed {

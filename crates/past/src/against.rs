@@ -1,8 +1,9 @@
 //! What lowtide did, against the cgroups that it left alone (`holdout`). Pure.
 //!
-//! Each group's figure is a ratio of sums over its cgroups, as those are of very different size: what is out of DRAM over all that they have, stall over
-//! time. Its variance is that of a ratio estimator (Cochran, Sampling Techniques, 3rd edition, 2.11): n/(n−1) · Σ(y − r·x)² / (Σx)². The variances
-//! of both groups add up, and Student's t of the smaller group's degrees of freedom makes the interval of it.
+//! Each group's figure is a ratio of sums over its cgroups, as those are of very different size: what is out
+//! of DRAM over all that they have, stall over time. Its variance is that of a ratio estimator (Cochran,
+//! Sampling Techniques, 3rd edition, 2.11): n/(n−1) · Σ(y − r·x)² / (Σx)². The variances of both groups add
+//! up, and Student's t of the smaller group's degrees of freedom makes the interval of it.
 
 use lowtide_history::Group;
 
@@ -44,7 +45,8 @@ pub struct Against {
 }
 
 impl Against {
-    /// `None` where a group has fewer than three cgroups. One that was in both within the period is in neither.
+    /// `None` where a group has fewer than three cgroups. One that was in both within the period is in
+    /// neither.
     pub(crate) fn of(tenants: &[&TenantSums]) -> Option<Self> {
         let group = |group| {
             tenants
@@ -107,8 +109,8 @@ fn count(of: usize) -> f64 {
     u32::try_from(of).map_or(f64::from(u32::MAX), f64::from)
 }
 
-/// The 97.5 % quantile of Student's t: the normal one and the first three terms of its expansion in 1/degrees (Abramowitz and Stegun, 26.7.5).
-/// From 2 degrees on it is within 4 %.
+/// The 97.5 % quantile of Student's t: the normal one and the first three terms of its expansion in 1/degrees
+/// (Abramowitz and Stegun, 26.7.5). From 2 degrees on it is within 4 %.
 fn student(degrees: usize) -> f64 {
     const Z: f64 = 1.959_964;
     let by = count(degrees).max(1.0);
@@ -180,7 +182,8 @@ mod tests {
         assert_eq!(against(&tenants), None);
     }
 
-    /// Drawn again and again from one population: there is no difference, and the interval says so about as often as it promises.
+    /// Drawn again and again from one population: there is no difference, and the interval says so about as
+    /// often as it promises.
     #[test]
     fn the_interval_has_the_truth_in_it_nineteen_times_of_twenty() {
         let mut state = 1_u64;

@@ -1,5 +1,5 @@
-//! What happened then, from the history alone: [`explain`](then::Then) of a cgroup at a time, and the [report](Period) of a period, as
-//! text, as data, and as a page with plots.
+//! What happened then, from the history alone: [`explain`](then::Then) of a cgroup at a time, and the
+//! [report](Period) of a period, as text, as data, and as a page with plots.
 
 mod against;
 mod chart;

@@ -43,7 +43,8 @@ pub struct Cost {
     pub refaulted: Bytes,
     /// Came to lie on disks, at the least.
     pub written: Bytes,
-    /// Time in which some task stalled on memory, whoever was the cause, added up over cgroups; `None` without PSI.
+    /// Time in which some task stalled on memory, whoever was the cause, added up over cgroups; `None`
+    /// without PSI.
     pub memory_stall: Option<Duration>,
     /// The same on I/O.
     pub io_stall: Option<Duration>,

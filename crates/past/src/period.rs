@@ -98,7 +98,8 @@ impl Period {
         let tier_names = curves(tiers.iter().map(|tier| &tier.name).take(CURVES).collect());
         let saved = cgroups.iter().filter(|cgroup| cgroup.offloaded > 0.0);
         let cgroup_names = curves(saved.map(|cgroup| &cgroup.path).take(CURVES).collect());
-        // Only now it is known how long the steps are and who saved most: what is read twice need not be held.
+        // Only now it is known how long the steps are and who saved most: what is read twice need not be
+        // held.
         let mut steps = Steps::new(span, &tier_names, &cgroup_names);
         read(directory, range, |minute| steps.add(&minute))?;
         Ok(Self::new(&sums, span, price, Parts { tiers, cgroups }, steps.series(), passed_over))

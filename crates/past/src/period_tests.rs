@@ -92,7 +92,8 @@ fn a_part_of_it_is_reported_by_its_own_minutes() {
     assert!(error.contains("no daemon kept watch from") && error.contains(&time::shown(T + 60)), "{error}");
 }
 
-/// Nothing was asked for: whatever others have put into swap, nothing is saved, and lowtide has cost its own memory.
+/// Nothing was asked for: whatever others have put into swap, nothing is saved, and lowtide has cost its own
+/// memory.
 #[test]
 fn a_host_that_is_only_observed_has_saved_nothing() {
     let history = history((1..=60).map(|at| minute(T + at * 60, vec![tenant("/db", 0, 256)], 300)));

@@ -140,8 +140,8 @@ pub(crate) fn present(minute: &Minute, tenant: &Tenant) -> Duration {
     minute.watched.mul_f64(f64::from(tenant.turns.min(minute.turns)) / f64::from(minute.turns.max(1)))
 }
 
-/// What lies in swap at the end of a minute, less what lowtide sent there. Slower nodes are left out: most of what is there was allocated
-/// there.
+/// What lies in swap at the end of a minute, less what lowtide sent there. Slower nodes are left out: most of
+/// what is there was allocated there.
 pub(crate) fn by_others(minute: &Minute) -> Bytes {
     let is_swap = |name: &str| TierKind::of_name(name).is_none_or(TierKind::is_swap);
     let stored: Bytes =

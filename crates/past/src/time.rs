@@ -28,8 +28,8 @@ pub enum TimeError {
     },
 }
 
-/// The moment that `text` means at `now`: an hour (the last one that was so called), a time span before now, with or without `ago` or a
-/// minus, a date, a local time, or RFC 3339.
+/// The moment that `text` means at `now`: an hour (the last one that was so called), a time span before now,
+/// with or without `ago` or a minus, a date, a local time, or RFC 3339.
 pub fn moment(text: &str, now: &Zoned) -> Result<Zoned, TimeError> {
     let trimmed = text.trim();
     let found = instant(trimmed, now)

@@ -11,14 +11,15 @@ use serde_json::error::Category;
 
 use crate::{Broken, Container, Pod, Wanted, error::Fault, slices};
 
-/// Whose spec it is. Each has its own annotations, and those of the other one may be the pod's: CRI-O copies all annotations of a pod.
+/// Whose spec it is. Each has its own annotations, and those of the other one may be the pod's: CRI-O copies
+/// all annotations of a pod.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Runtime {
     /// `io.kubernetes.cri.…`, set after the annotations that `pod_annotations` lets through (containerd,
     /// internal/cri/server/podsandbox and container_create.go: `DefaultCRIAnnotations` comes last).
     Containerd,
-    /// The labels that kubelet gives each container, set after the pod's annotations (CRI-O, internal/factory/container/container.go,
-    /// `SpecAddAnnotations`).
+    /// The labels that kubelet gives each container, set after the pod's annotations (CRI-O,
+    /// internal/factory/container/container.go, `SpecAddAnnotations`).
     CriO,
 }
 
@@ -73,12 +74,13 @@ const NO_NAME: &str = "not a name that Kubernetes allows";
 const LABEL: usize = 63;
 const SUBDOMAIN: usize = 253;
 
-/// Whose `container` is by `spec`, what `runtime` has of its ID. It is read piece by piece, and what is not looked for is passed over: a
-/// pod's owner makes a spec as long as it likes.
+/// Whose `container` is by `spec`, what `runtime` has of its ID. It is read piece by piece, and what is not
+/// looked for is passed over: a pod's owner makes a spec as long as it likes.
 ///
 /// # Errors
 ///
-/// If it cannot be read, or is no spec, of no container of a pod, or of another cgroup: a name alone is no identity.
+/// If it cannot be read, or is no spec, of no container of a pod, or of another cgroup: a name alone is no
+/// identity.
 pub fn parse(runtime: Runtime, spec: impl Read, container: Container<'_>) -> Result<Pod, Fault> {
     let spec: Spec = serde_json::from_reader(BufReader::new(spec)).map_err(no_spec)?;
     belongs(spec.linux.cgroups_path.as_ref(), container)?;

@@ -78,7 +78,8 @@ pub enum Broken {
 }
 
 impl Error {
-    /// Whether it may be over as soon as the file is looked at again: the system had no descriptor for it, or the runtime is writing it.
+    /// Whether it may be over as soon as the file is looked at again: the system had no descriptor for it, or
+    /// the runtime is writing it.
     #[must_use]
     pub const fn may_pass(&self) -> bool {
         match self {

@@ -5,7 +5,8 @@ use crate::slices;
 pub enum Place<'p> {
     /// In no tree of kubelet's: it belongs to no pod.
     Outside,
-    /// In kubelet's tree, above all containers, or where no known runtime puts one: whose it is cannot be told.
+    /// In kubelet's tree, above all containers, or where no known runtime puts one: whose it is cannot be
+    /// told.
     Inside,
     /// A container's cgroup, or one below it.
     Container(Container<'p>),
@@ -23,8 +24,8 @@ pub struct Container<'p> {
 impl<'p> Place<'p> {
     /// Where the cgroup at `path` is.
     ///
-    /// Of the names below `kubepods` the first that is a container's counts: those below it are the container's own, and it may call
-    /// them as it likes.
+    /// Of the names below `kubepods` the first that is a container's counts: those below it are the
+    /// container's own, and it may call them as it likes.
     #[must_use]
     pub fn of(path: &'p str) -> Self {
         let Some(root) = kubepods(path) else { return Self::Outside };
@@ -61,8 +62,9 @@ fn names(path: &str) -> impl Iterator<Item = (&str, usize)> {
 
 /// Where the name of kubelet's own cgroup ends in `path`, if that is there.
 ///
-/// A tenant with a subtree of its own may call a cgroup in it `kubepods` as well, to be taken for a pod that nobody knows. So it counts only
-/// where root alone names what lies above it: at the top, or where kubelet's `cgroupRoot` puts it.
+/// A tenant with a subtree of its own may call a cgroup in it `kubepods` as well, to be taken for a pod that
+/// nobody knows. So it counts only where root alone names what lies above it: at the top, or where kubelet's
+/// `cgroupRoot` puts it.
 fn kubepods(path: &str) -> Option<usize> {
     if !path.starts_with('/') {
         return None;
@@ -78,26 +80,28 @@ fn kubepods(path: &str) -> Option<usize> {
     if TENANTS.contains(&top) {
         return None;
     }
-    // systemd's driver: a service or a scope may be a tenant's (`Delegate=`), and a slice that lies elsewhere than in the one that its name
-    // begins with was not made by the host's systemd.
+    // systemd's driver: a service or a scope may be a tenant's (`Delegate=`), and a slice that lies elsewhere
+    // than in the one that its name begins with was not made by the host's systemd.
     let mut slices = names.take_while(|(name, _)| name.strip_suffix(".slice").is_some());
     let (slice, end) = slices.find(|(name, _)| name.ends_with("-kubepods.slice"))?;
     (slices::expanded(slice).as_deref() == Some(&path[..end])).then_some(end)
 }
 
-/// Where users and other managers of containers have theirs, so that others than root may name what lies below.
+/// Where users and other managers of containers have theirs, so that others than root may name what lies
+/// below.
 const TENANTS: [&str; 7] =
     ["docker", "libpod_parent", "lxc", "machine", "machine.slice", "user", "user.slice"];
 
-/// A name as kubelet's `cgroupRoot` has it with the driver for cgroupfs: `/kubelet` with kind. What systemd makes has a dot in it.
+/// A name as kubelet's `cgroupRoot` has it with the driver for cgroupfs: `/kubelet` with kind. What systemd
+/// makes has a dot in it.
 fn is_plain(name: &str) -> bool {
     !name.is_empty() && !name.contains('.') && !TENANTS.contains(&name)
 }
 
 /// The ID in the name of a container's cgroup.
 ///
-/// systemd's driver makes scopes `cri-containerd-ID.scope` and `crio-ID.scope`; the driver for cgroupfs makes `ID` with containerd and
-/// `crio-ID` with CRI-O. `crio-conmon-ID.scope` is the runtime's own process.
+/// systemd's driver makes scopes `cri-containerd-ID.scope` and `crio-ID.scope`; the driver for cgroupfs makes
+/// `ID` with containerd and `crio-ID` with CRI-O. `crio-conmon-ID.scope` is the runtime's own process.
 fn id(name: &str) -> Option<&str> {
     let bare = name.strip_suffix(".scope").map_or_else(
         || name.strip_prefix("crio-").unwrap_or(name),

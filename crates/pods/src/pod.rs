@@ -24,7 +24,8 @@ pub struct Pod {
 /// What an owner has chosen, in [`ANNOTATION`] or in an attribute of its cgroup, fit for a terminal.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Wanted {
-    /// It may be the name of a policy, or `off`: at most [`Policy::LONGEST_NAME`] bytes, nothing that would have to be escaped.
+    /// It may be the name of a policy, or `off`: at most [`Policy::LONGEST_NAME`] bytes, nothing that would
+    /// have to be escaped.
     Text(Arc<str>),
     /// It is neither; this is what can be shown.
     Odd(Arc<str>),

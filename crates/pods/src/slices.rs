@@ -1,9 +1,11 @@
 //! Where a container's cgroup is by its runtime spec.
 
-/// The path of the cgroup that `linux.cgroupsPath` of a runtime spec means; `None` if it means none that can be told.
+/// The path of the cgroup that `linux.cgroupsPath` of a runtime spec means; `None` if it means none that can
+/// be told.
 ///
-/// For systemd's driver it is `SLICE:PREFIX:NAME`, which becomes the scope `PREFIX-NAME.scope`, and a slice lies in the one that its name
-/// begins with (man 5 systemd.slice). For the driver of cgroupfs it is the path.
+/// For systemd's driver it is `SLICE:PREFIX:NAME`, which becomes the scope `PREFIX-NAME.scope`, and a slice
+/// lies in the one that its name begins with (man 5 systemd.slice). For the driver of cgroupfs it is the
+/// path.
 pub(crate) fn cgroup(cgroups_path: &str) -> Option<String> {
     if cgroups_path.starts_with('/') {
         return Some(cgroups_path.to_owned());

@@ -12,7 +12,8 @@ struct State {
     spec: &'static str,
 }
 
-/// Where they are unless somebody has configured them elsewhere. k3s and RKE2 bring a containerd of their own.
+/// Where they are unless somebody has configured them elsewhere. k3s and RKE2 bring a containerd of their
+/// own.
 const STATES: [State; 3] = [
     State {
         runtime: Runtime::Containerd,
@@ -31,18 +32,20 @@ const STATES: [State; 3] = [
     },
 ];
 
-/// No container with a longer spec can be started: execve(2) takes 6 MiB of arguments and environment (fs/exec.c, `bprm_stack_limits`: three
-/// quarters of `_STK_LIM`), and JSON writes six bytes for one at most.
+/// No container with a longer spec can be started: execve(2) takes 6 MiB of arguments and environment
+/// (fs/exec.c, `bprm_stack_limits`: three quarters of `_STK_LIM`), and JSON writes six bytes for one at most.
 pub const LIMIT: usize = 64 << 20;
 
 /// Whose `container` is.
 ///
-/// The file is at most [`LIMIT`] bytes long, and no link below the directory of the runtime is followed. What is read is added to `bytes`.
+/// The file is at most [`LIMIT`] bytes long, and no link below the directory of the runtime is followed. What
+/// is read is added to `bytes`.
 ///
 /// # Errors
 ///
-/// If no runtime has it, or if what a runtime has does not say. What is odd about the directory of one runtime says nothing about the
-/// others: they are looked into all the same, and the first error is the one that counts.
+/// If no runtime has it, or if what a runtime has does not say. What is odd about the directory of one
+/// runtime says nothing about the others: they are looked into all the same, and the first error is the one
+/// that counts.
 pub fn find(root: &Root, container: Container<'_>, bytes: &mut usize) -> Result<Pod, Error> {
     find_within(LIMIT, root, container, bytes)
 }

@@ -238,7 +238,8 @@ fn same_pattern(source: &Source, at: &At<Match>, text: &str, policy: &str, other
     )
 }
 
-/// Patterns that are allowed, but cannot be meant. With `namespaces` a pattern may match everything: pods alone are meant.
+/// Patterns that are allowed, but cannot be meant. With `namespaces` a pattern may match everything: pods
+/// alone are meant.
 fn pointless(source: &Source, span: &Span, pattern: &str, asks: bool) -> Option<Problem> {
     let (message, help) = if pattern == "/**" {
         if asks {

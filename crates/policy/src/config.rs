@@ -69,8 +69,8 @@ pub struct Hotness {
     pub interval: Duration,
     /// What all walks together may cost, as a share of one core: above 0, at most 100 %.
     pub cpu: Ratio,
-    /// Whether cgroups whose mode is [`Observe`](lowtide_core::Mode::Observe) are looked at too, so that it can be said what would be
-    /// saved of them.
+    /// Whether cgroups whose mode is [`Observe`](lowtide_core::Mode::Observe) are looked at too, so that it
+    /// can be said what would be saved of them.
     pub observe: bool,
 }
 

@@ -1,4 +1,5 @@
-//! Patterns that are allowed and look like something else: regular expressions, and systemd's escapes within double quotes.
+//! Patterns that are allowed and look like something else: regular expressions, and systemd's escapes within
+//! double quotes.
 
 use crate::{
     Problem,

@@ -1,4 +1,5 @@
-//! The single values of a configuration. Each type knows what is allowed, for messages and for the JSON Schema alike.
+//! The single values of a configuration. Each type knows what is allowed, for messages and for the JSON
+//! Schema alike.
 
 use std::{borrow::Cow, net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
@@ -349,7 +350,8 @@ pub(crate) struct Whole<const LEAST: u16, const MOST: u16>(pub u16);
 /// What a draw at random begins with.
 pub(crate) type Seed = Whole<0, { u16::MAX }>;
 
-/// What vm.watermark_scale_factor is set to: from the kernel's own value to the greatest that it takes (5.17 and later).
+/// What vm.watermark_scale_factor is set to: from the kernel's own value to the greatest that it takes (5.17
+/// and later).
 pub(crate) type ScaleFactor = Whole<10, 3000>;
 
 /// What swapon(2) takes.

@@ -6,8 +6,9 @@
 //!        UTF-8            every node     ranges          defaults, matcher
 //! ```
 //!
-//! Every step adds what it finds to one list of [`Problem`]s, so that a file with five mistakes is told about five
-//! mistakes. What comes out at the end needs no further check: every value is in its range, every pattern compiled.
+//! Every step adds what it finds to one list of [`Problem`]s, so that a file with five mistakes is told about
+//! five mistakes. What comes out at the end needs no further check: every value is in its range, every
+//! pattern compiled.
 
 mod balancer;
 mod check;

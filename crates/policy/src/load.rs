@@ -54,8 +54,8 @@ pub fn parse(file: &Path, text: &str) -> Result<Loaded, Problems> {
     assemble(Some(&source), &[], Vec::new(), vec![file.to_owned()])
 }
 
-/// What a change of configuration may change: `config_file`, the directory `policies.d` beside it (whether or not it
-/// exists), and the files in it that are read. Works as well when the configuration is wrong.
+/// What a change of configuration may change: `config_file`, the directory `policies.d` beside it (whether or
+/// not it exists), and the files in it that are read. Works as well when the configuration is wrong.
 #[must_use]
 pub fn files(config_file: &Path) -> Vec<PathBuf> {
     let mut files = vec![config_file.to_owned(), policy_dir(config_file)];
@@ -63,8 +63,8 @@ pub fn files(config_file: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// The control socket that `config_file` names, if that much of it can be read, whatever is wrong with the rest: a daemon that
-/// runs with an earlier version of the file listens there.
+/// The control socket that `config_file` names, if that much of it can be read, whatever is wrong with the
+/// rest: a daemon that runs with an earlier version of the file listens there.
 #[must_use]
 pub fn control_socket(config_file: &Path) -> Option<PathBuf> {
     let source = Source::read(config_file).ok()?;

@@ -22,9 +22,9 @@ pub(crate) struct Checked {
 
 /// The policies in the order of the files, and which cgroup each one is for.
 ///
-/// A policy that is for certain namespaces goes before all that are not. Of the patterns that match a path, the most specific decides: an
-/// exact path before any glob, then the pattern with more names without wildcards, then the one with more characters outside wildcards,
-/// then the later one.
+/// A policy that is for certain namespaces goes before all that are not. Of the patterns that match a path,
+/// the most specific decides: an exact path before any glob, then the pattern with more names without
+/// wildcards, then the one with more characters outside wildcards, then the later one.
 #[derive(Debug, Clone, Default)]
 pub struct PolicySet {
     policies: Vec<Policy>,
@@ -57,8 +57,8 @@ pub enum Found {
     None,
     /// This one, by its index.
     Policy(usize),
-    /// This one, if the cgroup is in one of its namespaces, and nobody knows in which namespace it is. It is held to none until then: it
-    /// may be one that is to be left alone.
+    /// This one, if the cgroup is in one of its namespaces, and nobody knows in which namespace it is. It is
+    /// held to none until then: it may be one that is to be left alone.
     Unknown(usize),
 }
 
@@ -95,13 +95,15 @@ impl PolicySet {
         &self.policies
     }
 
-    /// The index of the policy for the host as a whole: the one policy whose one pattern is `/`. There are no others then.
+    /// The index of the policy for the host as a whole: the one policy whose one pattern is `/`. There are no
+    /// others then.
     #[must_use]
     pub fn of_whole_host(&self) -> Option<usize> {
         self.exact.get(WHOLE_HOST)?.first().map(|candidate| candidate.policy)
     }
 
-    /// The index in [`policies`](Self::policies) of the one that the cgroup at `cgroup_path` is held to, if it is no pod's.
+    /// The index in [`policies`](Self::policies) of the one that the cgroup at `cgroup_path` is held to, if
+    /// it is no pod's.
     #[must_use]
     pub fn matching(&self, cgroup_path: &str) -> Option<usize> {
         match self.matching_in(cgroup_path, || Namespace::None) {
@@ -110,10 +112,11 @@ impl PolicySet {
         }
     }
 
-    /// Which policy the cgroup at `cgroup_path` is held to. `namespace` is asked once if any pattern matches, and not otherwise.
+    /// Which policy the cgroup at `cgroup_path` is held to. `namespace` is asked once if any pattern matches,
+    /// and not otherwise.
     ///
-    /// The path is the one in `/proc/PID/cgroup`: from the root of the cgroup tree, `/` first and not last. Which of
-    /// the matching cgroups become targets is decided where the tree is known.
+    /// The path is the one in `/proc/PID/cgroup`: from the root of the cgroup tree, `/` first and not last.
+    /// Which of the matching cgroups become targets is decided where the tree is known.
     pub fn matching_in(&self, cgroup_path: &str, namespace: impl FnOnce() -> Namespace) -> Found {
         let exact = self.exact.get(cgroup_path).into_iter().flatten();
         let globs = self.globs.matches(cgroup_path).into_iter().filter_map(|at| self.ranks.get(at));
@@ -157,8 +160,8 @@ impl PolicySet {
         self.may_choose.get(given).is_some_and(|may_choose| !may_choose.is_empty())
     }
 
-    /// What a cgroup that [`matching_in`](Self::matching_in) gives the policy `given` chooses with `written`; `None` if that policy does
-    /// not let it.
+    /// What a cgroup that [`matching_in`](Self::matching_in) gives the policy `given` chooses with `written`;
+    /// `None` if that policy does not let it.
     #[must_use]
     pub fn chosen(&self, given: usize, written: &str) -> Option<Choice> {
         let may_choose = self.may_choose.get(given)?;

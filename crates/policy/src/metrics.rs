@@ -23,7 +23,8 @@ pub enum Metrics {
     },
 }
 
-/// Who may read the metrics over TCP. Whoever meets one of the two may; where neither is given, whoever can connect.
+/// Who may read the metrics over TCP. Whoever meets one of the two may; where neither is given, whoever can
+/// connect.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Access {
     /// Users of this host, by name or number. Only where it listens on loopback: of others no user is known.

@@ -49,7 +49,8 @@ impl Namespaces {
     }
 }
 
-/// One glob, with `{a,b}` written out. Globs over paths know how a name is matched, and a namespace is one name.
+/// One glob, with `{a,b}` written out. Globs over paths know how a name is matched, and a namespace is one
+/// name.
 pub(crate) fn parse(text: &str) -> Result<Vec<Pattern>, Fault> {
     let help = || {
         "a namespace is 1 to 63 of a-z 0-9 -, as in `kubectl get namespaces`; `*` is any part of it"

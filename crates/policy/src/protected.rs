@@ -1,11 +1,14 @@
-/// What keeps the host under administration and its log alive, or a node running its pods; template units with any instance.
+/// What keeps the host under administration and its log alive, or a node running its pods; template units
+/// with any instance.
 ///
-/// Kubelet writes the secrets of pods into tmpfs, and a page of tmpfs is charged to whoever touches it first (`mem_cgroup_charge`, mm/shmem.c):
-/// they are in kubelet's cgroup, or in that of k3s or RKE2, which are kubelet as well, and reclaim of it would write them to swap. Without
-/// its runtime no pod is started, probed or ended.
+/// Kubelet writes the secrets of pods into tmpfs, and a page of tmpfs is charged to whoever touches it first
+/// (`mem_cgroup_charge`, mm/shmem.c): they are in kubelet's cgroup, or in that of k3s or RKE2, which are
+/// kubelet as well, and reclaim of it would write them to swap. Without its runtime no pod is started, probed
+/// or ended.
 ///
-/// No tenant lies below these units: containers are in the trees of kubelet, in scopes of system.slice or in /docker, also with the driver
-/// for cgroupfs, whose paths begin at the root. What does lie there is shims and conmon.
+/// No tenant lies below these units: containers are in the trees of kubelet, in scopes of system.slice or in
+/// /docker, also with the driver for cgroupfs, whose paths begin at the root. What does lie there is shims
+/// and conmon.
 const SERVICES: &[&str] = &[
     "containerd.service",
     "crio.service",
@@ -30,14 +33,14 @@ const SERVICES: &[&str] = &[
     "systemd-udevd.service",
 ];
 
-/// Whether the cgroup at `path`, or one that it lies in, is what the host is administered through: the root, init,
-/// ssh, login, journal, udev, D-Bus, consoles, kubelet and container runtimes.
+/// Whether the cgroup at `path`, or one that it lies in, is what the host is administered through: the root,
+/// init, ssh, login, journal, udev, D-Bus, consoles, kubelet and container runtimes.
 ///
-/// Only what the host's own systemd started counts, in `/system.slice` and its own slices below: a service or scope may have
-/// been given to a tenant (`Delegate=`), who names what lies below it.
+/// Only what the host's own systemd started counts, in `/system.slice` and its own slices below: a service or
+/// scope may have been given to a tenant (`Delegate=`), who names what lies below it.
 ///
-/// Such a cgroup is never a target, whatever the policy says, but for the root where the host as a whole is. The daemon adds its own cgroup and the
-/// ancestors of it.
+/// Such a cgroup is never a target, whatever the policy says, but for the root where the host as a whole is.
+/// The daemon adds its own cgroup and the ancestors of it.
 #[must_use]
 pub fn is_protected(path: &str) -> bool {
     let unit = path.strip_prefix("/system.slice/").and_then(|below| {

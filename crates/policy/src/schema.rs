@@ -18,7 +18,8 @@ impl<T: JsonSchema> JsonSchema for At<T> {
     }
 }
 
-/// The JSON Schema of `lowtide.yaml`, for editors: every key with its meaning, what is allowed, and its default.
+/// The JSON Schema of `lowtide.yaml`, for editors: every key with its meaning, what is allowed, and its
+/// default.
 ///
 /// Files in `policies.d` hold `policies` only, and are valid under the same schema.
 #[must_use]
@@ -28,8 +29,8 @@ pub fn schema() -> Value {
     schema
 }
 
-/// Removes `null`, which is for keys without a value: an error here. Adds what is allowed and the default to the
-/// description, since that is what editors show.
+/// Removes `null`, which is for keys without a value: an error here. Adds what is allowed and the default to
+/// the description, since that is what editors show.
 fn tidy(schema: &mut Value) {
     match schema {
         Value::Object(map) => {

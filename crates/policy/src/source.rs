@@ -31,7 +31,8 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    /// A byte order mark at the beginning is no part of the text: it would shift the columns of the first line.
+    /// A byte order mark at the beginning is no part of the text: it would shift the columns of the first
+    /// line.
     pub(crate) fn new(path: &Path, text: String) -> Self {
         let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
         let lines = line_starts(text.as_bytes());
@@ -169,7 +170,8 @@ fn line(text: &str) -> String {
     text.chars().map(printable).collect()
 }
 
-/// A tab is shown, and takes one column, as it does in `column`; what would move the terminal's cursor is not printed.
+/// A tab is shown, and takes one column, as it does in `column`; what would move the terminal's cursor is not
+/// printed.
 fn printable(c: char) -> char {
     match c {
         '\t' => '→',

@@ -26,8 +26,8 @@ pub struct HostTiers {
     pub zswap: ZswapSetup,
     /// `/sys/kernel/mm/numa/demotion_enabled`: whether reclaim may move pages to a slower NUMA node.
     pub demotion: Option<bool>,
-    /// `kernel.numa_balancing` 2, with `kernel.numa_balancing_promote_rate_limit_MBps`: pages that become hot on a slower NUMA
-    /// node come back, at most so fast.
+    /// `kernel.numa_balancing` 2, with `kernel.numa_balancing_promote_rate_limit_MBps`: pages that become hot
+    /// on a slower NUMA node come back, at most so fast.
     pub promotion: Option<ByteRate>,
 }
 

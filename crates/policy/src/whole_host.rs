@@ -1,7 +1,8 @@
 //! `/`, the host as a whole: it stands alone.
 //!
-//! Reclaim of the root takes from every cgroup below it, whatever their policies say. The kernel knows no way to leave one out but its
-//! memory.min and memory.low. So beside `/` no other policy could be kept to, not even one that only observes.
+//! Reclaim of the root takes from every cgroup below it, whatever their policies say. The kernel knows no way
+//! to leave one out but its memory.min and memory.low. So beside `/` no other policy could be kept to, not
+//! even one that only observes.
 
 use crate::{
     Problem, raw,

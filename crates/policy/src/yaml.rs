@@ -1,7 +1,8 @@
-//! YAML text to a tree of nodes that know where they stand. Nothing else in this crate knows the YAML library.
+//! YAML text to a tree of nodes that know where they stand. Nothing else in this crate knows the YAML
+//! library.
 //!
-//! A configuration needs maps, lists and scalars. Anchors, aliases, tags and several documents are refused at their
-//! place: a bomb needs aliases, and a key that was merged in has no line to point at.
+//! A configuration needs maps, lists and scalars. Anchors, aliases, tags and several documents are refused at
+//! their place: a bomb needs aliases, and a key that was merged in has no line to point at.
 
 use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span as ParserSpan, StrInput};
 

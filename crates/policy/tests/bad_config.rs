@@ -1,7 +1,8 @@
 //! Every configuration in `tests/bad-config` is refused with the message beside it.
 //!
-//! `NN-name.yaml` is a file, `NN-name/lowtide.yaml` one with a `policies.d`; `NN-name.stderr` is what an operator reads.
-//! `UPDATE_GOLDEN=1 cargo test -p lowtide-policy` writes the messages anew. Read them before committing them.
+//! `NN-name.yaml` is a file, `NN-name/lowtide.yaml` one with a `policies.d`; `NN-name.stderr` is what an
+//! operator reads. `UPDATE_GOLDEN=1 cargo test -p lowtide-policy` writes the messages anew. Read them before
+//! committing them.
 
 #![allow(clippy::panic, clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 

@@ -191,7 +191,8 @@ fn short_lived() {
     assert!(warnings.len() == 1 && warnings[0].message.contains("hotness.interval"), "{warnings:?}");
 }
 
-/// All of them in one policies.d, but for the one that is a lowtide.yaml: no two claim the same pattern, and the longer pattern takes its cgroups.
+/// All of them in one policies.d, but for the one that is a lowtide.yaml: no two claim the same pattern, and
+/// the longer pattern takes its cgroups.
 #[test]
 fn all_examples_together() {
     let host = tempfile::tempdir().unwrap();

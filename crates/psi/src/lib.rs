@@ -1,7 +1,7 @@
 //! Pressure stall information: totals read each interval, triggers awaited with poll.
 //!
-//! A total is cumulative and fresh at every read (`psi_show` runs the averages first, kernel/sched/psi.c), so rates
-//! are made from two totals; the averages of 10, 60 and 300 seconds are not read at all.
+//! A total is cumulative and fresh at every read (`psi_show` runs the averages first, kernel/sched/psi.c), so
+//! rates are made from two totals; the averages of 10, 60 and 300 seconds are not read at all.
 
 mod read;
 mod trigger;

@@ -5,10 +5,12 @@ use lowtide_kernfs::{Errno, Fault, Files, Result, parse::micros};
 
 /// The totals of a pressure file; `None` where pressure is not measured.
 ///
-/// That is when there is no such file (no irq accounting, `cgroup.pressure` is 0, or a kernel without PSI), and
-/// when PSI was switched off at boot, which the file says with EOPNOTSUPP (`psi_show`, kernel/sched/psi.c).
+/// That is when there is no such file (no irq accounting, `cgroup.pressure` is 0, or a kernel without PSI),
+/// and when PSI was switched off at boot, which the file says with EOPNOTSUPP (`psi_show`,
+/// kernel/sched/psi.c).
 ///
-/// A removed cgroup has no such file either; who has to tell the two apart asks whether the cgroup still exists.
+/// A removed cgroup has no such file either; who has to tell the two apart asks whether the cgroup still
+/// exists.
 pub fn read(files: &impl Files, path: impl AsRef<Path>) -> Result<Option<Stall>> {
     match files.parse_record(path, parse) {
         Err(error) if error.errno() == Some(Errno::EOPNOTSUPP) => Ok(None),

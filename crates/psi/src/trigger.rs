@@ -32,8 +32,9 @@ impl fmt::Display for Kind {
 /// Why a trigger could not be armed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ArmError {
-    /// Without `CAP_SYS_RESOURCE` the window has to be a multiple of 2 s, which the kernel says with EINVAL (seen on 6.1,
-    /// 6.12 and 6.18); a 6.1 without the stable series' backport of that refuses to open the file for writing, EPERM.
+    /// Without `CAP_SYS_RESOURCE` the window has to be a multiple of 2 s, which the kernel says with EINVAL
+    /// (seen on 6.1, 6.12 and 6.18); a 6.1 without the stable series' backport of that refuses to open the
+    /// file for writing, EPERM.
     #[error(
         "no trigger on {} with a window of {window:?}: without CAP_SYS_RESOURCE it has to be a multiple of 2 s",
         path.display()
@@ -44,8 +45,8 @@ pub enum ArmError {
         /// The window asked for.
         window: Duration,
     },
-    /// The stall is none or longer than the window, or the window is longer than [`WINDOW_MAX`] or, on kernels that
-    /// have a minimum (0.5 s, 6.1), too short.
+    /// The stall is none or longer than the window, or the window is longer than [`WINDOW_MAX`] or, on
+    /// kernels that have a minimum (0.5 s, 6.1), too short.
     #[error("no trigger on {} for {stall:?} in a window of {window:?}: out of range", path.display())]
     OutOfRange {
         /// The pressure file.
@@ -90,7 +91,8 @@ pub enum Event {
 }
 
 impl Event {
-    /// `psi_trigger_poll` answers `POLLERR | POLLPRI` for what can never fire (again), `POLLPRI` for a crossing.
+    /// `psi_trigger_poll` answers `POLLERR | POLLPRI` for what can never fire (again), `POLLPRI` for a
+    /// crossing.
     #[must_use]
     pub const fn from_revents(revents: PollFlags) -> Self {
         let dead = PollFlags::POLLERR.union(PollFlags::POLLHUP).union(PollFlags::POLLNVAL);
@@ -114,7 +116,8 @@ pub struct Trigger {
 }
 
 impl Trigger {
-    /// Asks the kernel to report when tasks were stalled for `stall` within `window`. Both count in microseconds.
+    /// Asks the kernel to report when tasks were stalled for `stall` within `window`. Both count in
+    /// microseconds.
     pub fn arm(
         files: &impl Files,
         path: impl AsRef<Path>,
@@ -127,8 +130,8 @@ impl Trigger {
         if stall.as_micros() == 0 || stall > window || window > WINDOW_MAX {
             return Err(ArmError::OutOfRange { path, stall, window });
         }
-        // /proc/pressure/* replaces the last byte written by NUL (`psi_write`), so without one of its own "1000000"
-        // would become "100000".
+        // /proc/pressure/* replaces the last byte written by NUL (`psi_write`), so without one of its own
+        // "1000000" would become "100000".
         let request = format!("{kind} {} {}\0", stall.as_micros(), window.as_micros());
         let armed = files.open_rw(relative).and_then(|file| {
             files.write_to(&file, relative, request.as_bytes())?;
@@ -183,11 +186,12 @@ impl AsRawFd for Trigger {
     }
 }
 
-/// Makes a typed error of the kernel's answer; see `psi_trigger_create` and `psi_write` in kernel/sched/psi.c.
+/// Makes a typed error of the kernel's answer; see `psi_trigger_create` and `psi_write` in
+/// kernel/sched/psi.c.
 fn refused(files: &impl Files, error: Error, path: PathBuf, stall: Duration, window: Duration) -> ArmError {
     match error.errno() {
-        // A removed cgroup and one with `cgroup.pressure` 0 differ by the files that every cgroup has; the host's
-        // own files do not go away.
+        // A removed cgroup and one with `cgroup.pressure` 0 differ by the files that every cgroup has; the
+        // host's own files do not go away.
         Some(Errno::ENOENT) => {
             if files.exists("cgroup.controllers") == Ok(false) && files.exists("proc") == Ok(false) {
                 ArmError::Gone { path }
@@ -199,7 +203,8 @@ fn refused(files: &impl Files, error: Error, path: PathBuf, stall: Duration, win
         Some(Errno::EOPNOTSUPP) => ArmError::Off { path },
         Some(Errno::EBUSY) => ArmError::Busy { path },
         Some(Errno::EPERM | Errno::EACCES) => ArmError::NotPermitted { path, window },
-        // The ranges that hold everywhere were checked before, so what is left is the minimum or the privilege.
+        // The ranges that hold everywhere were checked before, so what is left is the minimum or the
+        // privilege.
         Some(Errno::EINVAL) if window < Duration::from_millis(500) => {
             ArmError::OutOfRange { path, stall, window }
         }

@@ -1,4 +1,5 @@
-//! Reclaim requests, each on a thread of its own kind: one in flight per cgroup, stoppable between two chunks.
+//! Reclaim requests, each on a thread of its own kind: one in flight per cgroup, stoppable between two
+//! chunks.
 
 use std::{
     cmp::Reverse,
@@ -22,11 +23,12 @@ use crate::{
     slots::{Slot, Slots},
 };
 
-/// Faulted back while a request runs, above which the rest of it is not asked for: as much as the kernel reclaims in
-/// a few batches, far less than a chunk.
+/// Faulted back while a request runs, above which the rest of it is not asked for: as much as the kernel
+/// reclaims in a few batches, far less than a chunk.
 const FAULTED_BACK: Bytes = Bytes::mib(2);
 
-/// A chunk takes a fraction of a second; a request that gets no further for so long hangs, in a device most likely.
+/// A chunk takes a fraction of a second; a request that gets no further for so long hangs, in a device most
+/// likely.
 const HANGS: Duration = Duration::from_secs(5);
 /// How often that is looked at; and for so long others wait for a request that is to be alone.
 const LOOK: Duration = Duration::from_secs(1);
@@ -158,8 +160,9 @@ impl Actuator {
         self.slots.waiting()
     }
 
-    /// Starts a request on the blocking pool. Does nothing while another to the same cgroup is in flight. `alone` has it wait for
-    /// all others, and others for it, so that it shows how its cgroup's memory compresses.
+    /// Starts a request on the blocking pool. Does nothing while another to the same cgroup is in flight.
+    /// `alone` has it wait for all others, and others for it, so that it shows how its cgroup's memory
+    /// compresses.
     pub fn start(&mut self, cgroup: Cgroup, job: Job, alone: bool) {
         let id = cgroup.id();
         if self.in_flight.contains_key(&id) {
@@ -194,7 +197,8 @@ impl Actuator {
                     written.unwrap_or_else(|_| Ok(stopped()))
                 }
             };
-            // To the core a request that the kernel refuses is one that frees nothing: it waits longer each time.
+            // To the core a request that the kernel refuses is one that frees nothing: it waits longer each
+            // time.
             let refused = Effect { scope, requested, partial: true, ..Effect::default() };
             let outcome = written.map(|effect| Effect { scope, ..effect }).map_err(|error| (error, refused));
             // The daemon is stopping if nobody listens any more.
@@ -260,11 +264,12 @@ async fn watch<T>(
     }
 }
 
-/// Writes the chunks; between two of them looks whether the tenant wants its memory back, and whether the host has run short so that nothing is
-/// to be swapped out.
+/// Writes the chunks; between two of them looks whether the tenant wants its memory back, and whether the
+/// host has run short so that nothing is to be swapped out.
 ///
-/// The pressure trigger is the faster signal where the kernel counts the stall, but a swap-in is a memory stall only
-/// if the page was part of the working set (KERNEL.md §2): the counters are the signal that every kernel has.
+/// The pressure trigger is the faster signal where the kernel counts the stall, but a swap-in is a memory
+/// stall only if the page was part of the working set (KERNEL.md §2): the counters are the signal that every
+/// kernel has.
 fn run(
     cgroup: &Cgroup,
     job: &Job,

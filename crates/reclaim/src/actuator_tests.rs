@@ -6,7 +6,8 @@ use lowtide_testing::full_pipe;
 
 use super::*;
 
-/// A hierarchy in which a write to memory.reclaim of `hangs` does not come back: it is a pipe that is full, and nobody reads it.
+/// A hierarchy in which a write to memory.reclaim of `hangs` does not come back: it is a pipe that is full,
+/// and nobody reads it.
 fn tree(hangs: &'static [&'static str], others: &[&str]) -> (Tree, Mount, Actuator) {
     let directory = tempfile::tempdir().unwrap();
     let mut pipes = Vec::new();

@@ -1,8 +1,8 @@
 //! Moves one step down from one kind of node: from DRAM to slower nodes, or from those to swap.
 //!
-//! `memory.reclaim` cannot be told a node; MGLRU's eviction command can, and the generation too. What it takes from a node
-//! that has a slower one below it is demoted, from any other it is swapped out. Tried on 6.12 and 7.3: exactly the
-//! generation that was asked for, and not a page of the other node.
+//! `memory.reclaim` cannot be told a node; MGLRU's eviction command can, and the generation too. What it
+//! takes from a node that has a slower one below it is demoted, from any other it is swapped out. Tried on
+//! 6.12 and 7.3: exactly the generation that was asked for, and not a page of the other node.
 
 use std::{
     sync::Arc,
@@ -95,7 +95,8 @@ impl Eviction {
                 }
                 effect.requested += chunk;
                 left = left - chunk;
-                // What cannot be demoted, the kernel may swap out instead (a node that is full, or that the cgroup's cpuset leaves out).
+                // What cannot be demoted, the kernel may swap out instead (a node that is full, or that the
+                // cgroup's cpuset leaves out).
                 let swapped =
                     || Ok::<_, Error>(usage(cgroup)?.map(|memory| memory.offloaded()).unwrap_or_default());
                 if self.scope == Scope::Demote && swapped()? > before.offloaded() + CHUNK {
@@ -119,8 +120,8 @@ impl Eviction {
         Ok(effect)
     }
 
-    /// The generations of the cgroup and all below it. Read once for all of a request: it takes long where there are many cgroups,
-    /// and a generation's number stays what it is.
+    /// The generations of the cgroup and all below it. Read once for all of a request: it takes long where
+    /// there are many cgroups, and a generation's number stays what it is.
     fn memcgs(&self, cgroup: &Cgroup) -> Result<Vec<Memcg>, Error> {
         let place = || (Arc::clone(cgroup.path()), cgroup.id());
         let before = [place()];
@@ -131,8 +132,9 @@ impl Eviction {
         Ok(found.get(&cgroup.id()).copied().unwrap_or_default().to_vec())
     }
 
-    /// Anonymous memory on slower nodes. Not from memory.numa_stat: that is up to two seconds old as long as less than 64 pages for
-    /// each CPU have changed (6.12, `memcg_vmstats_needs_flush`, mm/memcontrol.c), and a request is often smaller.
+    /// Anonymous memory on slower nodes. Not from memory.numa_stat: that is up to two seconds old as long as
+    /// less than 64 pages for each CPU have changed (6.12, `memcg_vmstats_needs_flush`, mm/memcontrol.c), and
+    /// a request is often smaller.
     fn slow(&self, memcgs: &[Memcg]) -> Bytes {
         let nodes =
             memcgs.iter().flat_map(|memcg| &memcg.nodes).filter(|node| self.nodes.slow.contains(&node.id));
@@ -142,7 +144,8 @@ impl Eviction {
     /// Which generations of which memcg and node may go, with the anonymous memory in them.
     fn targets(&self, cgroup: &Cgroup, memcgs: &[Memcg]) -> Vec<(Target, Bytes)> {
         let from_slow = self.scope == Scope::Sink;
-        // The command knows no memory.min and memory.low (`run_eviction`, mm/vmscan.c): what a cgroup below has for itself stays.
+        // The command knows no memory.min and memory.low (`run_eviction`, mm/vmscan.c): what a cgroup below
+        // has for itself stays.
         let free = memcgs.iter().filter(|memcg| memcg.path == **cgroup.path() || !self.is_protected(memcg));
         let targets = free.flat_map(|memcg| {
             let nodes = memcg.nodes.iter().filter(|node| self.nodes.slow.contains(&node.id) == from_slow);
@@ -158,7 +161,8 @@ impl Eviction {
         targets.into_iter().map(|(_, target, size)| (target, size)).collect()
     }
 
-    /// Whether a cgroup below the one that is asked has memory.min or memory.low. One that cannot be read counts as if.
+    /// Whether a cgroup below the one that is asked has memory.min or memory.low. One that cannot be read
+    /// counts as if.
     fn is_protected(&self, memcg: &Memcg) -> bool {
         match self.nodes.mount.open(&memcg.path).map(|found| found.map(|cgroup| cgroup.memory())) {
             Ok(Some(Ok(memory))) => !memory.min.max(memory.low).is_zero(),

@@ -1,5 +1,5 @@
-//! Requests to the kernel that move a cgroup's memory: which is written when, on which thread and near which memory, how it is
-//! stopped between two chunks, and what came of it.
+//! Requests to the kernel that move a cgroup's memory: which is written when, on which thread and near which
+//! memory, how it is stopped between two chunks, and what came of it.
 
 mod actuator;
 mod error;

@@ -1,4 +1,5 @@
-//! What zram takes in while one request is written: how that cgroup's memory compresses, as long as no other request runs.
+//! What zram takes in while one request is written: how that cgroup's memory compresses, as long as no other
+//! request runs.
 
 use std::sync::{
     Arc,

@@ -1,8 +1,9 @@
 //! Has a request run on the processors that are near the memory it is about.
 //!
-//! Up to 6.15 compressed pages are allocated where the thread runs that reclaims (`alloc_zspage`, mm/zsmalloc.c: `alloc_page`,
-//! so its memory policy, so the node of its processor): a thread on node 1 that reclaims from node 0 fills node 1. From
-//! 6.16 on zram and zswap name the node that the page was on. There it is only about who compresses near its memory.
+//! Up to 6.15 compressed pages are allocated where the thread runs that reclaims (`alloc_zspage`,
+//! mm/zsmalloc.c: `alloc_page`, so its memory policy, so the node of its processor): a thread on node 1 that
+//! reclaims from node 0 fills node 1. From 6.16 on zram and zswap name the node that the page was on. There
+//! it is only about who compresses near its memory.
 
 use std::sync::{
     Arc,
@@ -28,8 +29,8 @@ impl Near {
         Self { root, told: Arc::default() }
     }
 
-    /// Keeps the calling thread near `node` for as long as the result lives. `None` where that makes no difference, and
-    /// where the thread may not: by its cpuset, or by its unit's `CPUAffinity=`.
+    /// Keeps the calling thread near `node` for as long as the result lives. `None` where that makes no
+    /// difference, and where the thread may not: by its cpuset, or by its unit's `CPUAffinity=`.
     pub(crate) fn to(&self, node: u32) -> Option<Bound> {
         self.told_once(Processors::read(&self.root).map_err(Error::from).and_then(|processors| {
             let Some(processors) = processors else { return Ok(None) };
@@ -37,7 +38,8 @@ impl Near {
         }))
     }
 
-    /// The same for the node that has most of a cgroup's anonymous memory: `memory.reclaim` goes over all nodes in one write.
+    /// The same for the node that has most of a cgroup's anonymous memory: `memory.reclaim` goes over all
+    /// nodes in one write.
     pub(crate) fn to_most_of(&self, cgroup: &Cgroup) -> Option<Bound> {
         self.told_once(self.most_of(cgroup))
     }

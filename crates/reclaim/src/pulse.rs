@@ -1,4 +1,5 @@
-//! How far a request has come, as its thread tells it: begun, at which moment it got further last, and whether it is to stop.
+//! How far a request has come, as its thread tells it: begun, at which moment it got further last, and
+//! whether it is to stop.
 
 use std::{
     sync::atomic::{AtomicBool, AtomicU64, Ordering},

@@ -23,8 +23,8 @@ impl AtTurn {
         Self { stalls: host.allocation_stalls, low: host.zones.iter().map(|zone| zone.low).sum(), slow }
     }
 
-    /// Whether a task has reclaimed for itself since, and free memory is low. One file, since it is read between two chunks: a zone that is short
-    /// beside others with plenty is seen at the next turn.
+    /// Whether a task has reclaimed for itself since, and free memory is low. One file, since it is read
+    /// between two chunks: a zone that is short beside others with plenty is seen at the next turn.
     pub fn is_short(self, root: &Root) -> bool {
         let Ok(Some(now)) = root.parse_optional("proc/vmstat", Vmstat::parse) else { return false };
         let stalled = self.stalls.zip(now.allocation_stalls).is_some_and(|(then, now)| now > then);

@@ -1,5 +1,5 @@
-//! Who writes `memory.reclaim` next: so many at a time on the host, in turns of the subtrees at each level, and what hangs holds up
-//! nobody else.
+//! Who writes `memory.reclaim` next: so many at a time on the host, in turns of the subtrees at each level,
+//! and what hangs holds up nobody else.
 
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
@@ -9,13 +9,13 @@ use std::{
 use lowtide_core::share::names;
 use tokio::sync::oneshot;
 
-/// Requests to the kernel that run at once. Each holds a thread; more of them would only queue on the same swap
-/// device and compress on more of the tenants' cores.
+/// Requests to the kernel that run at once. Each holds a thread; more of them would only queue on the same
+/// swap device and compress on more of the tenants' cores.
 const REQUESTS: usize = 4;
 /// Of those that hang, each keeps its thread. Beyond so many the next one that hangs keeps its slot as well.
 const HANGING: usize = 16;
-/// So many requests may be under way, those that hang among them, below a cgroup of the first level, of the second, and so on: each level
-/// leaves places to its neighbours.
+/// So many requests may be under way, those that hang among them, below a cgroup of the first level, of the
+/// second, and so on: each level leaves places to its neighbours.
 const BELOW: [usize; 8] = [12, 9, 7, 5, 4, 3, 2, 1];
 
 /// The slots, and those who wait for one. Cheap to clone.
@@ -67,8 +67,8 @@ pub(crate) struct Slot {
 }
 
 impl Slots {
-    /// Waits for a slot to write to the cgroup at `path`. `alone` has it wait for all others, and others for it, as long as nothing
-    /// hangs. Who does not want it any more drops the receiver.
+    /// Waits for a slot to write to the cgroup at `path`. `alone` has it wait for all others, and others for
+    /// it, as long as nothing hangs. Who does not want it any more drops the receiver.
     pub(crate) fn ask(&self, path: &Arc<str>, alone: bool) -> oneshot::Receiver<Slot> {
         let (ready, receiver) = oneshot::channel();
         let mut queue = self.queue();
@@ -149,7 +149,8 @@ impl Branch {
         branch
     }
 
-    /// Whose turn it is: at each level of the branch with the fewest under way, then of the one that was served the longest ago.
+    /// Whose turn it is: at each level of the branch with the fewest under way, then of the one that was
+    /// served the longest ago.
     fn first(&self, level: usize) -> Option<&Waiting> {
         if let Some(own) = self.own.front() {
             return Some(own);

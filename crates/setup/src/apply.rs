@@ -1,5 +1,5 @@
-//! Doing the steps of a plan, one after the other. After each one the host is looked at again: a call that succeeded is no
-//! evidence.
+//! Doing the steps of a plan, one after the other. After each one the host is looked at again: a call that
+//! succeeded is no evidence.
 
 use std::path::Path;
 

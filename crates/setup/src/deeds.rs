@@ -1,4 +1,5 @@
-//! What was set up on the host: on the disk before it is done, so that whatever ends the process, `lowtide restore` finds it.
+//! What was set up on the host: on the disk before it is done, so that whatever ends the process, `lowtide
+//! restore` finds it.
 
 use std::path::{Path, PathBuf};
 
@@ -120,7 +121,8 @@ impl Deeds {
         self.save()
     }
 
-    /// Leaves no file behind if nothing is recorded, not even one that a process was writing when it was killed.
+    /// Leaves no file behind if nothing is recorded, not even one that a process was writing when it was
+    /// killed.
     pub(crate) fn tidy(&self) -> Result<(), DeedsError> {
         if self.list.is_empty() { self.save() } else { Ok(()) }
     }

@@ -10,7 +10,8 @@ use crate::{
     kernel::Kernel,
 };
 
-/// Makes a device of the name that is free now. It is recorded by name before, and by its diskseq as soon as it is there.
+/// Makes a device of the name that is free now. It is recorded by name before, and by its diskseq as soon as
+/// it is there.
 pub(super) fn add_zram(
     kernel: &mut impl Kernel,
     deeds: &mut Deeds,

@@ -1,4 +1,5 @@
-//! Setting the host's tiers up, and undoing it: `lowtide tiers plan`, `lowtide tiers apply` and `lowtide restore`.
+//! Setting the host's tiers up, and undoing it: `lowtide tiers plan`, `lowtide tiers apply` and `lowtide
+//! restore`.
 //!
 //! ```text
 //! configuration ─┐
@@ -69,7 +70,8 @@ pub fn plan(root: &Path, config: &Config) -> Result<Plan, SetupError> {
 
 /// Sets up what the configuration asks for. Not beside a daemon, which holds the state directory.
 ///
-/// What a daemon that was killed left set is put back first: the next one would put it back, and it would be gone.
+/// What a daemon that was killed left set is put back first: the next one would put it back, and it would be
+/// gone.
 pub fn apply(root: &Path, config: &Config) -> Result<Applied, SetupError> {
     let root = Root::open(root)?;
     let state_dir = StateDir::take(&config.state_dir)?;

@@ -362,7 +362,8 @@ fn no_zram_and_no_such_setting() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
-    /// Killed at any point of apply, applied again or not, killed in restore: what comes out is what was there before.
+    /// Killed at any point of apply, applied again or not, killed in restore: what comes out is what was
+    /// there before.
     #[test]
     fn any_interruption_leads_back(
         in_apply in 0_usize..28, again in any::<bool>(), in_restore in 0_usize..40, cached in any::<bool>(),

@@ -142,7 +142,8 @@ fn remove(
     let Some(device) = ZramDevice::read(kernel.root(), name)? else { return Ok(Undone::Nothing) };
     match sequence {
         Some(sequence) if sequence != device.sequence => return Ok(Undone::Nothing),
-        // Killed between hot_add and the record of it: a device of that name, which was free, and nobody has used yet.
+        // Killed between hot_add and the record of it: a device of that name, which was free, and nobody has
+        // used yet.
         None if device.set_up => return Ok(Undone::NotOurs("somebody else set the device up".to_owned())),
         _ => {}
     }
@@ -213,16 +214,16 @@ fn is_on_without_a_name(kernel: &impl Kernel, path: &Path) -> Result<bool, Setup
     Ok(swaps.iter().any(|swap| swap.deleted && swap.path == path))
 }
 
-/// Up to 6.13 each processor keeps up to 64 slots to give out and 64 that were given back (mm/swap_slots.c), which count
-/// as used though no page is in them.
+/// Up to 6.13 each processor keeps up to 64 slots to give out and 64 that were given back (mm/swap_slots.c),
+/// which count as used though no page is in them.
 fn most_in_caches(kernel: &impl Kernel) -> Result<Bytes, SetupError> {
     let online = kernel.root().parse_optional("sys/devices/system/cpu/online", list)?;
     let processors = online.map_or(1, |online| online.len().max(1)) as u64;
     Ok(Bytes::new(processors.saturating_mul(2 * 64 * page_size() as u64)))
 }
 
-/// Has the kernel empty those caches, which it does at each swapoff (`disable_swap_slots_cache_lock`): by switching a small
-/// device of our own on and off, which is used last, and for a moment only.
+/// Has the kernel empty those caches, which it does at each swapoff (`disable_swap_slots_cache_lock`): by
+/// switching a small device of our own on and off, which is used last, and for a moment only.
 fn drain(kernel: &mut impl Kernel, deeds: &mut Deeds) -> Result<(), SetupError> {
     /// More than the ten pages that swap space needs.
     const SIZE: Bytes = Bytes::mib(1);

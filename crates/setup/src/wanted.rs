@@ -13,8 +13,8 @@ const PROMOTION_RATE: &str = "proc/sys/kernel/numa_balancing_promote_rate_limit_
 /// NUMA_BALANCING_MEMORY_TIERING (include/linux/sched/sysctl.h, 5.18).
 const MEMORY_TIERING: &str = "2";
 
-/// The knobs that the configuration asks for, in the order in which they are written: zswap is told how to work before
-/// it begins. None by default: a key that is left out is a file left alone.
+/// The knobs that the configuration asks for, in the order in which they are written: zswap is told how to
+/// work before it begins. None by default: a key that is left out is a file left alone.
 #[must_use]
 pub fn wanted(tiers: &HostTiers) -> Vec<Knob> {
     let zswap = &tiers.zswap;
@@ -36,7 +36,8 @@ pub fn wanted(tiers: &HostTiers) -> Vec<Knob> {
     knobs.into_iter().filter_map(|(path, value, key)| Some(Knob { path, value: value?, key })).collect()
 }
 
-/// The kernel's MBps are MiB (`rate_limit << (20 - PAGE_SHIFT)`, kernel/sched/fair.c), and none at all would end promotion.
+/// The kernel's MBps are MiB (`rate_limit << (20 - PAGE_SHIFT)`, kernel/sched/fair.c), and none at all would
+/// end promotion.
 fn mib_per_second(rate: ByteRate) -> String {
     (rate.over(Duration::from_secs(1)).get() / Bytes::mib(1).get()).max(1).to_string()
 }

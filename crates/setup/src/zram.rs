@@ -15,8 +15,9 @@ use crate::{
 /// What is fixed once the device has a size.
 const FIXED: &str = "fixed since the device was set up: `lowtide restore` first, then apply again";
 
-/// hot_add, comp_algorithm, backing_dev, disksize, mem_limit, swap header, swapon: the first three fix nothing and have to
-/// come before disksize, which sets the device up (Documentation/admin-guide/blockdev/zram.rst).
+/// hot_add, comp_algorithm, backing_dev, disksize, mem_limit, swap header, swapon: the first three fix
+/// nothing and have to come before disksize, which sets the device up
+/// (Documentation/admin-guide/blockdev/zram.rst).
 pub(super) fn steps(setup: &ZramSetup, facts: &Facts) -> Vec<Step> {
     let size = in_pages(setup.size.of(facts.memory));
     let own = facts.own.as_ref().and_then(|(name, meant)| {
@@ -57,7 +58,8 @@ fn next_name(facts: &Facts) -> String {
     (0..=facts.zram.len()).map(|number| format!("zram{number}")).find(is_free).unwrap_or_default()
 }
 
-/// Whether a device that lowtide did not make is exactly what is asked for, and in use as swap. Any other is not touched.
+/// Whether a device that lowtide did not make is exactly what is asked for, and in use as swap. Any other is
+/// not touched.
 fn fits(device: &ZramDevice, setup: &ZramSetup, size: Bytes, facts: &Facts) -> bool {
     let active = facts.active(Path::new(&device.path()));
     device.set_up

@@ -1,4 +1,5 @@
-//! What the tests of several crates share: a file that hangs, and what a thread has logged. No program is built with it.
+//! What the tests of several crates share: a file that hangs, and what a thread has logged. No program is
+//! built with it.
 
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a test that cannot go on has failed")]
 

@@ -6,8 +6,8 @@ thread_local! {
     static TEXT: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Takes what this thread logs, from the first call on. One subscriber for all threads: what another one logs without a subscriber
-/// would be taken to interest nobody from then on.
+/// Takes what this thread logs, from the first call on. One subscriber for all threads: what another one logs
+/// without a subscriber would be taken to interest nobody from then on.
 pub fn listen() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {

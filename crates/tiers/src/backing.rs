@@ -3,7 +3,8 @@ use lowtide_kernfs::{Files, Result, Root, parse::integer};
 
 use crate::block::directory;
 
-/// Sectors of /sys/class/block/*/size, whatever the device's own are (`SECTOR_SHIFT`, include/linux/blk_types.h).
+/// Sectors of /sys/class/block/*/size, whatever the device's own are (`SECTOR_SHIFT`,
+/// include/linux/blk_types.h).
 const SECTOR: u64 = 512;
 
 /// The block device below a zram device, which takes what is written back.
@@ -16,8 +17,8 @@ pub struct Backing {
 }
 
 impl Backing {
-    /// The backing device of the zram device `name` (`zram0`); `None` if it has none, or the kernel was built without
-    /// CONFIG_ZRAM_WRITEBACK.
+    /// The backing device of the zram device `name` (`zram0`); `None` if it has none, or the kernel was built
+    /// without CONFIG_ZRAM_WRITEBACK.
     pub fn read(root: &Root, name: &str) -> Result<Option<Self>> {
         let Some(text) = root.read_optional(format!("sys/block/{name}/backing_dev"))? else {
             return Ok(None);

@@ -13,8 +13,8 @@ use lowtide_kernfs::{
 const BLOCK: &str = "sys/class/block";
 const BY_NUMBER: &str = "sys/dev/block";
 
-/// Reads of the block device at `path` (`/dev/sda2`) since it is there; `None` for what is no block device, such as a swap
-/// file.
+/// Reads of the block device at `path` (`/dev/sda2`) since it is there; `None` for what is no block device,
+/// such as a swap file.
 pub fn reads(root: &Root, path: &str) -> Result<Option<BlockReads>> {
     let Some(directory) = directory(root, path)? else { return Ok(None) };
     root.parse_record(directory.join("stat"), parse_stat)
@@ -29,7 +29,8 @@ pub struct Traffic {
     pub written: Bytes,
 }
 
-/// Reads from and writes to the block device at `path` (`/dev/sda2`); `None` for what is no block device, such as a swap file.
+/// Reads from and writes to the block device at `path` (`/dev/sda2`); `None` for what is no block device,
+/// such as a swap file.
 pub fn traffic(root: &Root, path: &str) -> Result<Option<Traffic>> {
     let Some(directory) = directory(root, path)? else { return Ok(None) };
     root.parse_record(directory.join("stat"), parse_traffic)
@@ -46,10 +47,11 @@ pub fn reads_of_number(root: &Root, number: &str) -> Result<Option<BlockReads>> 
     root.parse_record(Path::new(BY_NUMBER).join(number).join("stat"), parse_stat)
 }
 
-/// The directory in /sys of the block device at `path`; `None` for what is no block device, or one that is not there.
+/// The directory in /sys of the block device at `path`; `None` for what is no block device, or one that is
+/// not there.
 ///
-/// By names alone: the daemon's sandbox has no /dev. A device of the device mapper is `/dev/dm-0` where udev makes links, and
-/// `/dev/mapper/NAME` without udev: a node of its own whose name is in `dm/name`.
+/// By names alone: the daemon's sandbox has no /dev. A device of the device mapper is `/dev/dm-0` where udev
+/// makes links, and `/dev/mapper/NAME` without udev: a node of its own whose name is in `dm/name`.
 pub(crate) fn directory(root: &Root, path: &str) -> Result<Option<PathBuf>> {
     let Ok(name) = Path::new(path).strip_prefix("/dev") else { return Ok(None) };
     if let Ok(mapped) = name.strip_prefix("mapper") {
@@ -82,8 +84,9 @@ fn mapped_by_name(root: &Root, name: &Path) -> Result<Option<PathBuf>> {
     Ok(None)
 }
 
-/// Understands `stat` of a block device: the first number is reads, the fourth the milliseconds they took, merged ones not
-/// counted (Documentation/block/stat.rst; `part_stat_show`, block/genhd.c, 6.1 to 7.3). 17 numbers, more may come.
+/// Understands `stat` of a block device: the first number is reads, the fourth the milliseconds they took,
+/// merged ones not counted (Documentation/block/stat.rst; `part_stat_show`, block/genhd.c, 6.1 to 7.3). 17
+/// numbers, more may come.
 pub fn parse_stat(text: &str) -> Result<BlockReads, Fault> {
     let mut words = text.split_ascii_whitespace();
     let mut word = || words.next().ok_or_else(|| Fault::whole(text, "at least 4 numbers"));
@@ -94,7 +97,8 @@ pub fn parse_stat(text: &str) -> Result<BlockReads, Fault> {
     Ok(BlockReads { count, time: Duration::from_millis(number(1, word()?)?) })
 }
 
-/// As [`parse_stat`]: the third number is sectors read, the seventh sectors written, 512 bytes each whatever the device.
+/// As [`parse_stat`]: the third number is sectors read, the seventh sectors written, 512 bytes each whatever
+/// the device.
 fn parse_traffic(text: &str) -> Result<Traffic, Fault> {
     const SECTOR: u64 = 512;
     let [_, _, read, _, _, _, written] = columns(text)?;

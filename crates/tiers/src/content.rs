@@ -1,11 +1,11 @@
-/// So much of a device's start is looked at. Every signature that [`content`] knows lies in it, and of what it does not know, such
-/// as ZFS, Ceph or plain dm-crypt, something.
+/// So much of a device's start is looked at. Every signature that [`content`] knows lies in it, and of what
+/// it does not know, such as ZFS, Ceph or plain dm-crypt, something.
 pub const START: usize = 1 << 20;
 
-/// Stands at the start of a backing device of zram that lowtide took, and at the start of its last page: what is between is pages
-/// of an earlier boot, which nobody needs. Up to 6.18 zram leaves the first page alone (`alloc_block_bdev`,
-/// drivers/block/zram/zram_drv.c: its blocks count from 1); on 7.3 it was seen to begin with it, and goes on to the last one
-/// only when the device is full.
+/// Stands at the start of a backing device of zram that lowtide took, and at the start of its last page: what
+/// is between is pages of an earlier boot, which nobody needs. Up to 6.18 zram leaves the first page alone
+/// (`alloc_block_bdev`, drivers/block/zram/zram_drv.c: its blocks count from 1); on 7.3 it was seen to begin
+/// with it, and goes on to the last one only when the device is full.
 pub const MARK: &[u8] = b"lowtide: a backing device of zram, version 1\n";
 
 /// What is on a device, by its start.
@@ -23,8 +23,8 @@ pub enum Content {
     Unknown,
 }
 
-/// Name, place and bytes of signatures, from libblkid's probes and include/uapi/linux/magic.h: so that what is most often found
-/// has a name. What is not among them is [`Content::Unknown`].
+/// Name, place and bytes of signatures, from libblkid's probes and include/uapi/linux/magic.h: so that what
+/// is most often found has a name. What is not among them is [`Content::Unknown`].
 const SIGNATURES: [(&str, usize, &[u8]); 26] = [
     ("LUKS", 0, b"LUKS\xba\xbe"),
     ("xfs", 0, b"XFSB"),
@@ -54,7 +54,8 @@ const SIGNATURES: [(&str, usize, &[u8]); 26] = [
     ("minix", 1040, b"\x8f\x13"),
 ];
 
-/// What a device holds that begins with `start`, [`START`] bytes of it if it has so many, and ends with the page `end`.
+/// What a device holds that begins with `start`, [`START`] bytes of it if it has so many, and ends with the
+/// page `end`.
 ///
 /// A mark counts only beside no signature: some file systems leave a device's first page as they find it.
 #[must_use]

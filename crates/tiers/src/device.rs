@@ -12,8 +12,8 @@ const HOT_REMOVE: &str = "sys/class/zram-control/hot_remove";
 pub struct ZramDevice {
     /// `zram0`.
     pub name: String,
-    /// diskseq: no two disks of one boot have the same (5.15 and later), so a device that was removed and one that took
-    /// its name are told apart.
+    /// diskseq: no two disks of one boot have the same (5.15 and later), so a device that was removed and one
+    /// that took its name are told apart.
     pub sequence: u64,
     /// initstate: it has a size, and what has to be set before that is fixed.
     pub set_up: bool,
@@ -48,7 +48,8 @@ impl ZramDevice {
         let (algorithm, algorithms) = root.parse(file("comp_algorithm"), choice)?;
         let backing = root.read_record(file("backing_dev"))?;
         let path = backing.as_deref().map(str::trim_end).filter(|path| *path != "none");
-        // mem_limit itself is write-only; the fourth number of mm_stat shows it (`mm_stat_show`, drivers/block/zram/zram_drv.c).
+        // mem_limit itself is write-only; the fourth number of mm_stat shows it (`mm_stat_show`,
+        // drivers/block/zram/zram_drv.c).
         let [_, _, resident, limit] = root.parse_record(file("mm_stat"), columns)?.unwrap_or([0_u64; 4]);
         Ok(Some(Self {
             name: name.to_owned(),
@@ -104,13 +105,15 @@ pub fn zram_is_there(root: &Root) -> Result<bool> {
     root.exists(HOT_ADD)
 }
 
-/// Makes a new device with the lowest free number and returns its name. A read that does something: hot_add is made so.
+/// Makes a new device with the lowest free number and returns its name. A read that does something: hot_add
+/// is made so.
 pub fn add_zram(root: &Root) -> Result<String> {
     let number = root.parse(HOT_ADD, integer)?;
     Ok(format!("zram{number}"))
 }
 
-/// Resets a device and removes it. EBUSY while somebody has it open (`zram_remove`, drivers/block/zram/zram_drv.c).
+/// Resets a device and removes it. EBUSY while somebody has it open (`zram_remove`,
+/// drivers/block/zram/zram_drv.c).
 pub fn remove_zram(root: &Root, name: &str) -> Result<()> {
     root.write(HOT_REMOVE, name.trim_start_matches("zram"))
 }

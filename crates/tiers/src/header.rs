@@ -1,11 +1,12 @@
 /// The label that tells `blkid` and `swapon --show` who formatted a device; 16 bytes at most.
 const LABEL: &[u8] = b"lowtide";
 
-/// The first page of a swap device of `pages` pages of `page_size` bytes, itself included: what mkswap(8) writes.
+/// The first page of a swap device of `pages` pages of `page_size` bytes, itself included: what mkswap(8)
+/// writes.
 ///
-/// From `union swap_header` of include/linux/swap.h (6.1 to 7.3): 1024 bytes for boot loaders, then version, last page,
-/// number of bad pages, UUID, label; at the end of the page the magic. Numbers are in the machine's byte order. A device
-/// of more than 2^32 pages is used as far as that.
+/// From `union swap_header` of include/linux/swap.h (6.1 to 7.3): 1024 bytes for boot loaders, then version,
+/// last page, number of bad pages, UUID, label; at the end of the page the magic. Numbers are in the
+/// machine's byte order. A device of more than 2^32 pages is used as far as that.
 #[must_use]
 pub fn swap_header(page_size: usize, pages: u64) -> Vec<u8> {
     const INFO: usize = 1024;

@@ -5,11 +5,11 @@ use lowtide_kernfs::{Result, Root};
 
 use crate::{Backing, SlowNode, SwapDevice, Zram, Zswap, demotion_nodes, swaps};
 
-/// Every place where offloaded pages can live now: slower nodes, zswap if it is on or holds pages, then the swap devices,
-/// those of the highest priority first, each zram device with its backing device after it.
+/// Every place where offloaded pages can live now: slower nodes, zswap if it is on or holds pages, then the
+/// swap devices, those of the highest priority first, each zram device with its backing device after it.
 ///
-/// A device that cannot be read says nothing about the others. It is among them without any room, so that no more is sent
-/// there, and a policy that forbids its kind still sees it.
+/// A device that cannot be read says nothing about the others. It is among them without any room, so that no
+/// more is sent there, and a policy that forbids its kind still sees it.
 pub fn read(root: &Root, left_out: &mut LeftOut) -> Result<Vec<Tier>> {
     let found = swaps(root, left_out)?.into_iter();
     let mut devices: Vec<_> = found.filter_map(|device| Device::read(root, device, left_out)).collect();
@@ -61,7 +61,8 @@ impl Device {
     }
 }
 
-/// How much of what zswap stores has its slot on the disk, if there is one disk; with several nobody knows which.
+/// How much of what zswap stores has its slot on the disk, if there is one disk; with several nobody knows
+/// which.
 ///
 /// What has its slot on a zram device is at most the slots there whose data the device does not have.
 fn held_for_the_disk(zswap: &Zswap, devices: &[Device]) -> Bytes {

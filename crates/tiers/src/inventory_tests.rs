@@ -93,7 +93,8 @@ fn zswap_in_front_of_the_only_disk() {
 
 #[test]
 fn zswap_in_front_of_zram_and_one_disk() {
-    // 500 KiB of slots and 400 KiB of data: at most 100 KiB of zram's pages are in zswap, so the disk's are not.
+    // 500 KiB of slots and 400 KiB of data: at most 100 KiB of zram's pages are in zswap, so the disk's are
+    // not.
     let (tree, root) = host("/dev/sda2 partition 2000 300 -2\n/dev/zram0 partition 1020 500 100\n");
     zswap(&tree, "Y\n");
     let stored = |root: &Root| read(root).unwrap().iter().map(|tier| tier.stored).collect::<Vec<_>>();

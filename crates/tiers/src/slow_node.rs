@@ -25,24 +25,24 @@ pub struct SlowNode {
     pub stored: Bytes,
 }
 
-/// Whether the kernel demotes to slower nodes what is reclaimed from faster ones; no where it does not know how (before
-/// 5.15).
+/// Whether the kernel demotes to slower nodes what is reclaimed from faster ones; no where it does not know
+/// how (before 5.15).
 pub fn demotes(root: &Root) -> Result<bool> {
     Ok(root.parse_optional(DEMOTION, switch)?.unwrap_or(false))
 }
 
-/// The slower nodes that pages are demoted to: none with demotion off, where such a node is memory like any other, used as the
-/// operator says.
+/// The slower nodes that pages are demoted to: none with demotion off, where such a node is memory like any
+/// other, used as the operator says.
 pub fn demotion_nodes(root: &Root, left_out: &mut LeftOut) -> Result<Vec<SlowNode>> {
     if demotes(root)? { slow_nodes(root, left_out) } else { Ok(Vec::new()) }
 }
 
-/// The nodes without a processor in a slower memory tier than every node that has one; none where the kernel knows no
-/// memory tiers (before 6.1).
+/// The nodes without a processor in a slower memory tier than every node that has one; none where the kernel
+/// knows no memory tiers (before 6.1).
 ///
-/// By the kernel's own tiers, never by node numbers: a node without a processor can also be fast memory, and 6.1 keeps a
-/// slow one in DRAM's tier whatever the firmware says (mm/memory-tiers.c). One whose sizes cannot be read is among them, without
-/// any room.
+/// By the kernel's own tiers, never by node numbers: a node without a processor can also be fast memory, and
+/// 6.1 keeps a slow one in DRAM's tier whatever the firmware says (mm/memory-tiers.c). One whose sizes cannot
+/// be read is among them, without any room.
 pub fn slow_nodes(root: &Root, left_out: &mut LeftOut) -> Result<Vec<SlowNode>> {
     let tiers = tiers(root)?;
     let with_cpu = root.parse_optional(format!("{NODES}/has_cpu"), list)?.unwrap_or_default();
@@ -57,9 +57,10 @@ pub fn slow_nodes(root: &Root, left_out: &mut LeftOut) -> Result<Vec<SlowNode>> 
     Ok(slow.filter_map(&mut read).collect())
 }
 
-/// How much longer a read from `node` takes than one from the fastest node that has a processor, each as its nearest
-/// processor sees it: access0|access1/initiators/read_latency, in ns (Documentation/admin-guide/mm/numaperf.rst; from the
-/// firmware's HMAT, for CXL also from the device's CDAT). Class 1 is about processors alone, class 0 about any initiator.
+/// How much longer a read from `node` takes than one from the fastest node that has a processor, each as its
+/// nearest processor sees it: access0|access1/initiators/read_latency, in ns
+/// (Documentation/admin-guide/mm/numaperf.rst; from the firmware's HMAT, for CXL also from the device's
+/// CDAT). Class 1 is about processors alone, class 0 about any initiator.
 ///
 /// `None` where firmware does not tell, or says nothing of a difference.
 pub fn added_latency(root: &Root, node: u32) -> Result<Option<Duration>> {

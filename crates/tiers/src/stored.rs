@@ -3,8 +3,8 @@ use lowtide_kernfs::{Result, Root};
 
 use crate::{Zram, swaps};
 
-/// What all zram devices that are swapped on hold, added up; one that goes away meanwhile is left out, and so is one that
-/// cannot be read, which [`read`](crate::read) tells.
+/// What all zram devices that are swapped on hold, added up; one that goes away meanwhile is left out, and so
+/// is one that cannot be read, which [`read`](crate::read) tells.
 pub fn stored(root: &Root) -> Result<Stored> {
     let mut sum = Stored::default();
     for device in swaps(root, &mut LeftOut::default())? {

@@ -19,7 +19,8 @@ pub struct SwapDevice {
     pub path: PathBuf,
     /// What was swapped on.
     pub kind: SwapKind,
-    /// The name was removed while it was in use: it can no longer be named, and what has the name now is another one.
+    /// The name was removed while it was in use: it can no longer be named, and what has the name now is
+    /// another one.
     pub deleted: bool,
     /// Slots, without the header page.
     pub size: Bytes,
@@ -63,8 +64,8 @@ impl SwapDevice {
     }
 }
 
-/// The active swap devices, in the order of their activation; none where the kernel has no swap. A line that is not understood
-/// says nothing about the others.
+/// The active swap devices, in the order of their activation; none where the kernel has no swap. A line that
+/// is not understood says nothing about the others.
 pub fn swaps(root: &Root, left_out: &mut LeftOut) -> Result<Vec<SwapDevice>> {
     let (mut devices, mut number) = (Vec::new(), 0);
     let mut take = |line: &[u8]| {
@@ -82,10 +83,11 @@ pub fn swaps(root: &Root, left_out: &mut LeftOut) -> Result<Vec<SwapDevice>> {
     Ok(devices)
 }
 
-/// Understands a line of /proc/swaps, counted from one: a heading first, then `PATH type size used priority`, sizes in KiB.
+/// Understands a line of /proc/swaps, counted from one: a heading first, then `PATH type size used priority`,
+/// sizes in KiB.
 ///
-/// White space and backslashes in a path are octal escapes (`seq_file_path`, mm/swapfile.c `swap_show`), so the first
-/// word is all of it, and all its other bytes are as they are.
+/// White space and backslashes in a path are octal escapes (`seq_file_path`, mm/swapfile.c `swap_show`), so
+/// the first word is all of it, and all its other bytes are as they are.
 fn parse_line(number_of: usize, line: &[u8]) -> Result<Option<SwapDevice>, Fault> {
     if line.trim_ascii().is_empty() || line.starts_with(b"Filename") {
         return Ok(None);

@@ -8,11 +8,12 @@ use std::{
 use lowtide_core::Bytes;
 use lowtide_kernfs::{Errno, Error, Files, Root, page_size, parse::integer};
 
-/// The kernel counts the limit in 4 KiB, whatever the page size (Documentation/admin-guide/blockdev/zram.rst).
+/// The kernel counts the limit in 4 KiB, whatever the page size
+/// (Documentation/admin-guide/blockdev/zram.rst).
 const LIMIT_UNIT: u64 = 4096;
 
-/// Which pages are written back. All of these keep to the idle marks: `huge` and `incompressible` alone, which the
-/// kernel has too, take pages that were stored a moment ago.
+/// Which pages are written back. All of these keep to the idle marks: `huge` and `incompressible` alone,
+/// which the kernel has too, take pages that were stored a moment ago.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Selection {
     /// `idle`: all that are marked.
@@ -102,12 +103,13 @@ impl Writeback {
 
     /// Sets how much may be written from now on; what is less than a page is left off.
     ///
-    /// Before a fix of November 2025 the kernel takes a page's worth from whatever is more than nothing (`bd_wb_limit -= 1UL <<
-    /// (PAGE_SHIFT - 12)`, drivers/block/zram/zram_drv.c): with pages of more than 4 KiB a limit that is no multiple of them would wrap
-    /// round, to no limit.
+    /// Before a fix of November 2025 the kernel takes a page's worth from whatever is more than nothing
+    /// (`bd_wb_limit -= 1UL << (PAGE_SHIFT - 12)`, drivers/block/zram/zram_drv.c): with pages of more than 4
+    /// KiB a limit that is no multiple of them would wrap round, to no limit.
     ///
-    /// From 7.0 on, at the latest, this waits for a call of [`Writeback::write`] that is running (`writeback_limit_store` takes
-    /// init_lock for writing, drivers/block/zram/zram_drv.c), so it cannot be used to cut one short.
+    /// From 7.0 on, at the latest, this waits for a call of [`Writeback::write`] that is running
+    /// (`writeback_limit_store` takes init_lock for writing, drivers/block/zram/zram_drv.c), so it cannot be
+    /// used to cut one short.
     pub fn set_limit(&self, limit: Bytes) -> Result<(), WritebackError> {
         let units = units(limit, Bytes::new(page_size() as u64));
         Ok(self.root.write(self.limit_file(), units.to_string())?)
@@ -119,12 +121,13 @@ impl Writeback {
         Ok(units.map(|units| Bytes::new(units.saturating_mul(LIMIT_UNIT))))
     }
 
-    /// Marks the pages that were neither stored nor read for longer than `age`, in whole seconds rounded up, and at least
-    /// one: `0` would mark all.
+    /// Marks the pages that were neither stored nor read for longer than `age`, in whole seconds rounded up,
+    /// and at least one: `0` would mark all.
     ///
-    /// [`WritebackError::Unsupported`] without CONFIG_ZRAM_TRACK_ENTRY_ACTIME (6.1: CONFIG_ZRAM_MEMORY_TRACKING). Younger
-    /// pages lose a mark that they have from 6.12 on; on 6.1 they keep it. 7.3 keeps times in whole seconds, so a
-    /// page may have to be one second older. Goes over all slots, the device locked page by page.
+    /// [`WritebackError::Unsupported`] without CONFIG_ZRAM_TRACK_ENTRY_ACTIME (6.1:
+    /// CONFIG_ZRAM_MEMORY_TRACKING). Younger pages lose a mark that they have from 6.12 on; on 6.1 they keep
+    /// it. 7.3 keeps times in whole seconds, so a page may have to be one second older. Goes over all slots,
+    /// the device locked page by page.
     pub fn mark_older(&self, age: Duration) -> Result<(), WritebackError> {
         let seconds = age.as_secs() + u64::from(age.subsec_nanos() > 0);
         self.mark(&seconds.max(1).to_string())
@@ -144,12 +147,14 @@ impl Writeback {
         Ok(self.root.parse(self.limit_switch(), integer)? != 0)
     }
 
-    /// Writes pages to the backing device, and returns when the last one is written. A signal does not end it.
+    /// Writes pages to the backing device, and returns when the last one is written. A signal does not end
+    /// it.
     ///
-    /// [`WritebackError::Unlimited`] where [`Writeback::is_limited`] is false: without a limit the kernel would write all.
+    /// [`WritebackError::Unlimited`] where [`Writeback::is_limited`] is false: without a limit the kernel
+    /// would write all.
     ///
-    /// Up to 6.12 one page at a time in the order of the slots; from 6.13 the largest compressed first, from 7.0 several
-    /// at a time.
+    /// Up to 6.12 one page at a time in the order of the slots; from 6.13 the largest compressed first, from
+    /// 7.0 several at a time.
     pub fn write(&self, selection: Selection) -> Result<Written, WritebackError> {
         if !self.is_limited()? {
             return Err(WritebackError::Unlimited(self.limit_switch()));

@@ -10,8 +10,8 @@ pub struct Zram {
     /// disksize: slots.
     pub disk_size: Bytes,
     /// mm_stat 1, orig_data_size: uncompressed bytes stored. Pages on the backing device are among them
-    /// (`pages_stored` is raised again after a writeback, drivers/block/zram/zram_drv.c, 6.1 to 7.3), and so are pages of one
-    /// repeated word, which take no room.
+    /// (`pages_stored` is raised again after a writeback, drivers/block/zram/zram_drv.c, 6.1 to 7.3), and so
+    /// are pages of one repeated word, which take no room.
     pub original: Bytes,
     /// mm_stat 2, compr_data_size: what they take compressed.
     pub compressed: Bytes,

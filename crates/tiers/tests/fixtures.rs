@@ -51,7 +51,8 @@ fn zram(#[case] kernel: &str, #[case] mm: [u64; 3], #[case] bd: [u64; 3], #[case
     assert_eq!(tiers[1], tier);
 }
 
-/// kB of zswap's pool and of what it stores, and of the disk's slots taken, all of which are for pages in zswap.
+/// kB of zswap's pool and of what it stores, and of the disk's slots taken, all of which are for pages in
+/// zswap.
 #[rstest]
 #[case("6.1", 466_112, [14_824, 15_152], 15_196)]
 #[case("6.12", 473_124, [7200, 12_532], 12_600)]

@@ -2,7 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-/// Counts up when a field is taken away, or means something else than before. A field that is added changes nothing.
+/// Counts up when a field is taken away, or means something else than before. A field that is added changes
+/// nothing.
 const VERSION: u32 = 1;
 
 /// `value`, which is a map, as JSON; sizes are bytes, durations seconds, shares from 0 to 1.

@@ -1,4 +1,5 @@
-//! What lowtide did to each cgroup so far, and why: the counters behind metrics, and the last decisions for `explain`.
+//! What lowtide did to each cgroup so far, and why: the counters behind metrics, and the last decisions for
+//! `explain`.
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet, VecDeque},
@@ -15,8 +16,8 @@ const WORKING_SETS: usize = 60;
 /// Time from one kept working set to the next.
 const APART: Duration = Duration::from_mins(1);
 
-/// The accounts of all cgroups that are observed now. A cgroup that is gone takes its account with it, so that
-/// neither memory nor the number of metric series grows with the cgroups that ever were.
+/// The accounts of all cgroups that are observed now. A cgroup that is gone takes its account with it, so
+/// that neither memory nor the number of metric series grows with the cgroups that ever were.
 #[derive(Debug, Default)]
 pub struct Ledger {
     /// Shared with the view of the last turn, which is let go before the next one writes here.

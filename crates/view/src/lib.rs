@@ -1,6 +1,7 @@
 //! What the daemon knows at one moment, and how it is shown: the metrics page, `status`, `explain`, JSON.
 //!
-//! Nothing here looks at the host or decides. The [`View`] is made at the end of a turn; all else is drawn from it.
+//! Nothing here looks at the host or decides. The [`View`] is made at the end of a turn; all else is drawn
+//! from it.
 
 pub mod json;
 mod ledger;

@@ -1,6 +1,7 @@
 //! The Prometheus page, drawn from the view.
 //!
-//! What is not in the view is not on the page, so a cgroup that is gone leaves no series behind and needs no idle timeout.
+//! What is not in the view is not on the page, so a cgroup that is gone leaves no series behind and needs no
+//! idle timeout.
 
 mod page;
 mod process;
@@ -27,8 +28,8 @@ const EXPORTED: [u64; 7] = [30, 60, 300, 600, 1800, 3600, 86_400];
 
 /// Cgroups with series of their own, shared among the subtrees at each level.
 const SERIES: usize = 4096;
-/// A cgroup has about so many lines, each with its path and so much besides. The page is to have at most so many bytes: it is in locked
-/// memory, and a scraper with a limit of its own is not to drop it whole.
+/// A cgroup has about so many lines, each with its path and so much besides. The page is to have at most so
+/// many bytes: it is in locked memory, and a scraper with a limit of its own is not to drop it whole.
 const LINES: usize = 60;
 const BESIDES: usize = 100;
 const PAGE: usize = 40 << 20;

@@ -31,7 +31,8 @@ const LATELY: Duration = Duration::from_mins(1);
 /// So many of what was left out are named in a line; `status --json` has more.
 const NAMED: usize = 4;
 
-/// `lowtide status`: the host in a few lines, then a line for each target in `view`, which may have been chosen out of more.
+/// `lowtide status`: the host in a few lines, then a line for each target in `view`, which may have been
+/// chosen out of more.
 #[must_use]
 pub fn status(view: &View, of: usize, terminal: Option<usize>) -> String {
     let mut text = String::new();

@@ -10,8 +10,8 @@ use crate::view::{CgroupView, View};
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Shown {
-    /// A glob over the path, or over its last names where it does not begin with `/`. The path of a container of a pod is also
-    /// `/namespace/pod/container`.
+    /// A glob over the path, or over its last names where it does not begin with `/`. The path of a container
+    /// of a pod is also `/namespace/pod/container`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cgroups: Option<String>,
     /// By what they are sorted; as the loop goes through them without.

@@ -1,4 +1,5 @@
-//! A table that fits a terminal: of the least telling columns the first go, then paths are shortened in their middle.
+//! A table that fits a terminal: of the least telling columns the first go, then paths are shortened in their
+//! middle.
 
 use std::fmt::Write;
 
@@ -27,7 +28,8 @@ const NAMES: usize = 60;
 /// A shorter rest of a name, or of a remark, tells nothing.
 const LEAST: usize = 20;
 const LEAST_HEADING: usize = 6;
-/// No terminal is wider. A client says how wide its own is, and what fills a name up to its column panics beyond 65 535.
+/// No terminal is wider. A client says how wide its own is, and what fills a name up to its column panics
+/// beyond 65 535.
 const WIDEST: usize = 4096;
 /// Between the figures, and around them.
 const GAP: usize = 1;
@@ -138,7 +140,8 @@ mod tests {
         assert!(drawn(Some(80)).lines().all(|line| line.chars().count() <= 80), "{}", drawn(Some(80)));
     }
 
-    /// Kind 5: a tenant may nest a thousand cgroups with names of 255 bytes, and who asks says how wide the terminal is.
+    /// Kind 5: a tenant may nest a thousand cgroups with names of 255 bytes, and who asks says how wide the
+    /// terminal is.
     #[test]
     fn a_path_may_be_longer_than_any_line() {
         let (path, mut text) = (format!("/{}", "d".repeat(1 << 17)), String::new());

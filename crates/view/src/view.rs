@@ -45,9 +45,11 @@ pub struct View {
     pub costs: Vec<TierCost>,
     /// Memory that the daemon itself has in DRAM.
     pub own: Bytes,
-    /// What lowtide offloaded of all targets, less the DRAM that is taken for it, less the daemon's own memory.
+    /// What lowtide offloaded of all targets, less the DRAM that is taken for it, less the daemon's own
+    /// memory.
     pub net_saved: i64,
-    /// Uncompressed bytes that lie in swap because somebody else put them there: the kernel by itself, or another program.
+    /// Uncompressed bytes that lie in swap because somebody else put them there: the kernel by itself, or
+    /// another program.
     pub swapped_by_others: Bytes,
     /// How idle ages are got.
     pub sampling: Sampling,
@@ -169,7 +171,8 @@ impl CgroupView {
         self.memory.current - self.memory.demoted().total()
     }
 
-    /// What people call it: `namespace/pod/container` and what lies below the container, or its path, which alone begins with `/`.
+    /// What people call it: `namespace/pod/container` and what lies below the container, or its path, which
+    /// alone begins with `/`.
     #[must_use]
     pub fn name(&self) -> Cow<'_, str> {
         let (Some(pod), Place::Container(container)) = (&self.pod, Place::of(&self.path)) else {
@@ -180,9 +183,9 @@ impl CgroupView {
 }
 
 impl View {
-    /// Joins what was seen, decided and done. `stalls` gives a cgroup's pressure over the last interval, `hotness` its
-    /// idle ages; `acting` says by policy whether its mode lets lowtide
-    /// offload anonymous memory.
+    /// Joins what was seen, decided and done. `stalls` gives a cgroup's pressure over the last interval,
+    /// `hotness` its idle ages; `acting` says by policy whether its mode lets lowtide offload anonymous
+    /// memory.
     #[must_use]
     pub fn new(
         seen: Observation,
@@ -269,7 +272,8 @@ impl View {
     }
 }
 
-/// Swap of cgroups that are no targets is in it. Memory on slower nodes is not: most of it was allocated there.
+/// Swap of cgroups that are no targets is in it. Memory on slower nodes is not: most of it was allocated
+/// there.
 fn swapped_by_others(tiers: &[Tier], cgroups: &[CgroupView]) -> Bytes {
     let stored: Bytes = tiers.iter().filter(|tier| tier.kind.is_swap()).map(|tier| tier.stored).sum();
     let sent = cgroups.iter().flat_map(|cgroup| &cgroup.sent).filter(|part| part.kind.is_swap());

@@ -1,4 +1,5 @@
-//! docs/metrics.md has every metric of the page with its labels, and lists no other as being there; dashboards and alerts use no other.
+//! docs/metrics.md has every metric of the page with its labels, and lists no other as being there;
+//! dashboards and alerts use no other.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 

@@ -1,4 +1,5 @@
-//! The Helm chart: rendered with each set of values, held against Kubernetes' schemas and `lowtide check`, and refused where it is broken.
+//! The Helm chart: rendered with each set of values, held against Kubernetes' schemas and `lowtide check`,
+//! and refused where it is broken.
 
 use crate::build;
 use anyhow::{Context, Result, bail, ensure};
@@ -9,7 +10,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
-/// Debian's Go, with the libraries that Helm renders with. There is no Helm on the registries that are used here.
+/// Debian's Go, with the libraries that Helm renders with. There is no Helm on the registries that are used
+/// here.
 const DEBIAN: [Needed; 4] = [
     ("go", "golang-go", "builds what renders the chart"),
     (
@@ -22,7 +24,8 @@ const DEBIAN: [Needed; 4] = [
 ];
 /// Kubernetes' schemas for Python; with it comes jsonschema.
 const SCHEMAS: &str = "kubernetes-validate==1.37.0";
-/// The versions of Kubernetes that the objects are for: the oldest that the chart takes, before and after what the templates ask for, the newest.
+/// The versions of Kubernetes that the objects are for: the oldest that the chart takes, before and after
+/// what the templates ask for, the newest.
 const KUBERNETES: [&str; 4] = ["1.28", "1.30", "1.31", "1.37"];
 
 /// `cargo xtask chart`.

@@ -9,7 +9,8 @@ use std::process::{Command, ExitCode};
 /// The package, and its program.
 pub(crate) const PACKAGE: &str = "lowtide-fuzz";
 
-/// Drive every parser and both doors with mutations of captured files; `cargo xtask fuzz --help` says with which options.
+/// Drive every parser and both doors with mutations of captured files; `cargo xtask fuzz --help` says with
+/// which options.
 #[derive(Debug, Args)]
 #[command(disable_help_flag = true)]
 pub(crate) struct FuzzArgs {

@@ -41,7 +41,8 @@ pub(crate) fn run(args: &TestArgs) -> Result<ExitCode> {
         failed.extend(on_this_machine()?);
     }
     let mut passed = 0;
-    // All that is built with the release profile, at once: what fuzzing is made of is what runs in the machines.
+    // All that is built with the release profile, at once: what fuzzing is made of is what runs in the
+    // machines.
     build::release(&["lowtide", fuzz::PACKAGE])?;
     if !args.lab_only && !fuzz::fuzz(&FUZZED.map(str::to_owned))? {
         failed.push(Failure { name: "fuzzing".to_owned(), lines: Vec::new() });
@@ -117,8 +118,8 @@ fn alert_rules() -> Result<()> {
 struct Doors {
     name: &'static str,
     package: &'static str,
-    /// What the machine has besides one processor: with two at once QEMU 7.2 sometimes runs into the kernel's own code
-    /// patching ("Oops: int3").
+    /// What the machine has besides one processor: with two at once QEMU 7.2 sometimes runs into the kernel's
+    /// own code patching ("Oops: int3").
     machine: &'static [&'static str],
 }
 

@@ -30,8 +30,9 @@ impl Cohorts {
         }
     }
 
-    /// Leaves no more than `most` of each type. What is too much is taken from the oldest: addresses behind which there is
-    /// no memory are never touched, so they are among those, and no more is called idle than can be.
+    /// Leaves no more than `most` of each type. What is too much is taken from the oldest: addresses behind
+    /// which there is no memory are never touched, so they are among those, and no more is called idle than
+    /// can be.
     pub(crate) fn clip(&mut self, most: ByType) {
         let mut over = self.total() - most;
         for size in self.0.values_mut().rev() {
@@ -42,7 +43,8 @@ impl Cohorts {
         self.0.retain(|_, size| !size.total().is_zero());
     }
 
-    /// Makes it all that the cgroup has in DRAM: what was seen of it, and what was not, which counts as touched just now.
+    /// Makes it all that the cgroup has in DRAM: what was seen of it, and what was not, which counts as
+    /// touched just now.
     pub(crate) fn complete(&mut self, all: ByType, just_now: Duration) {
         self.clip(all);
         self.add(Duration::ZERO, Ends::At(just_now), all - self.total());
@@ -52,8 +54,8 @@ impl Cohorts {
         self.0.values().copied().sum()
     }
 
-    /// For the core. What has not been touched since somebody looks is one cohort: the core knows from earlier readings how
-    /// old it really is, and tells only one apart.
+    /// For the core. What has not been touched since somebody looks is one cohort: the core knows from
+    /// earlier readings how old it really is, and tells only one apart.
     pub(crate) fn finish(self) -> Vec<Cohort> {
         let mut cohorts = Vec::with_capacity(self.0.len());
         let mut since_ever: Option<Cohort> = None;

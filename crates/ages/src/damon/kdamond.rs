@@ -1,8 +1,8 @@
 //! Our one kdamond: reserved and recorded, at rest between two looks, torn down by its record.
 //!
-//! It has schemes only while a snapshot is taken. Access counts and ages are kept without any, and schemes cost: one that
-//! filters by cgroup walks through all of the host's pages each time it is applied (`damon_pa_stat`, mm/damon/paddr.c, 6.14
-//! and later).
+//! It has schemes only while a snapshot is taken. Access counts and ages are kept without any, and schemes
+//! cost: one that filters by cgroup walks through all of the host's pages each time it is applied
+//! (`damon_pa_stat`, mm/damon/paddr.c, 6.14 and later).
 
 use std::{
     num::NonZeroU32,
@@ -88,7 +88,8 @@ impl Kdamond {
         self.owned.capabilities()
     }
 
-    /// Shows what the schemes of `looking` find. The first time it is started and there is nothing to see yet.
+    /// Shows what the schemes of `looking` find. The first time it is started and there is nothing to see
+    /// yet.
     pub(crate) fn look(
         &mut self,
         looking: &Context,
@@ -108,8 +109,8 @@ impl Kdamond {
         self.commit(looking)?;
         let snapshot = self.owned.snapshot();
         let at = Instant::now();
-        // At rest again, whatever came of it. If that cannot be for now, it is the next look's to bring about, and what was
-        // seen is seen.
+        // At rest again, whatever came of it. If that cannot be for now, it is the next look's to bring
+        // about, and what was seen is seen.
         match self.commit(&resting).map_err(Failure::from) {
             Err(failure) if failure.passes() => tracing::debug!("DAMON does not rest: {failure}"),
             other => other?,
@@ -143,7 +144,8 @@ impl Kdamond {
         Ok(IdleSight { regions, at, cpu: after.saturating_sub(before), rest })
     }
 
-    /// Commits, without the processes that have ended since they were found: one of them would make the kernel refuse all.
+    /// Commits, without the processes that have ended since they were found: one of them would make the
+    /// kernel refuse all.
     fn commit(&mut self, context: &Context) -> Result<(), Error> {
         let mut living = context.clone();
         for _ in 0..COMMITS {

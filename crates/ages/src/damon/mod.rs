@@ -1,8 +1,8 @@
-//! Idle ages from DAMON: one kdamond of ours, over physical memory where the kernel can tell it apart by cgroup, else over
-//! the addresses of the cgroups' processes.
+//! Idle ages from DAMON: one kdamond of ours, over physical memory where the kernel can tell it apart by
+//! cgroup, else over the addresses of the cgroups' processes.
 //!
-//! Which of the two it is cannot be told without writing: what the kernel has is probed in a kdamond's own directory. So
-//! that is found out at the first look, which comes only if a policy acts.
+//! Which of the two it is cannot be told without writing: what the kernel has is probed in a kdamond's own
+//! directory. So that is found out at the first look, which comes only if a policy acts.
 
 pub(crate) mod cohorts;
 #[cfg(test)]

@@ -5,8 +5,9 @@ use std::time::Duration;
 use lowtide_core::Ratio;
 use lowtide_damon::{Intervals, Monitoring, RegionCount};
 
-/// Of each aggregation. Fewer than ten, so that a single access makes a region young: up to 6.12 a change of less than a
-/// tenth of the highest count leaves the age as it is (`damon_merge_regions_of`, mm/damon/core.c).
+/// Of each aggregation. Fewer than ten, so that a single access makes a region young: up to 6.12 a change of
+/// less than a tenth of the highest count leaves the age as it is (`damon_merge_regions_of`,
+/// mm/damon/core.c).
 const SAMPLES: u32 = 5;
 /// Longer, and a look would wait too long: up to three aggregations.
 const LONGEST_SAMPLE: Duration = Duration::from_secs(2);
@@ -45,7 +46,8 @@ impl Pace {
         Self { finest, budget, coarseness: 1.0 }
     }
 
-    /// Monitoring took so much processor time of so much time. Returns whether it is to be done differently from now on.
+    /// Monitoring took so much processor time of so much time. Returns whether it is to be done differently
+    /// from now on.
     pub(super) fn settle(&mut self, used: Duration, elapsed: Duration) -> bool {
         if elapsed.is_zero() {
             return false;

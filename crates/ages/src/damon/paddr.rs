@@ -1,8 +1,9 @@
 //! DAMON over physical memory, told apart by memory cgroup.
 //!
-//! One scheme per cgroup says how many anonymous bytes of each region are its own. All others count as touched just now:
-//! page cache, whose ages lowtide does not act on, and shared memory, for which there is no filter. A memcg filter matches
-//! pages that are charged to that one cgroup, not to those below, so every cgroup below a target has its own scheme.
+//! One scheme per cgroup says how many anonymous bytes of each region are its own. All others count as
+//! touched just now: page cache, whose ages lowtide does not act on, and shared memory, for which there is no
+//! filter. A memcg filter matches pages that are charged to that one cgroup, not to those below, so every
+//! cgroup below a target has its own scheme.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -44,8 +45,8 @@ impl Paddr {
         Self { mount, ram, cgroups: Vec::new(), targets: Vec::new() }
     }
 
-    /// As many targets as there is room for, each with all that is below it. Returns how many are left out. One that cannot be looked
-    /// at says nothing about the others.
+    /// As many targets as there is room for, each with all that is below it. Returns how many are left out.
+    /// One that cannot be looked at says nothing about the others.
     fn take(&mut self, targets: &[Target], failed: &mut LeftOut) -> usize {
         let mut known = HashSet::new();
         let mut left_out = 0;

@@ -13,8 +13,9 @@ pub fn resident(root: &Root, pid: u32) -> Result<Option<ByType>, lowtide_kernfs:
     parse_status(&text).map_err(|fault| root.malformed(path, fault))
 }
 
-/// A file of a process in which a name may stand that is no text: its own, which the kernel cuts after 15 bytes, inside a
-/// character too (`strscpy_pad` to TASK_COMM_LEN, fs/exec.c `__set_task_comm`), or that of a file that it maps. `None` if it is gone.
+/// A file of a process in which a name may stand that is no text: its own, which the kernel cuts after 15
+/// bytes, inside a character too (`strscpy_pad` to TASK_COMM_LEN, fs/exec.c `__set_task_comm`), or that of a
+/// file that it maps. `None` if it is gone.
 fn text(root: &Root, path: &str) -> Result<Option<String>, lowtide_kernfs::Error> {
     let mut text = String::new();
     let read = root.read_lines(path, |line| {
@@ -32,8 +33,8 @@ fn text(root: &Root, path: &str) -> Result<Option<String>, lowtide_kernfs::Error
     }
 }
 
-/// Its mappings in the order of their addresses; `None` if it is gone, or they may not be read, which takes CAP_SYS_PTRACE,
-/// or there are too many.
+/// Its mappings in the order of their addresses; `None` if it is gone, or they may not be read, which takes
+/// CAP_SYS_PTRACE, or there are too many.
 pub fn mappings(root: &Root, pid: u32) -> Result<Option<Vec<Mapping>>, lowtide_kernfs::Error> {
     let path = format!("proc/{pid}/maps");
     match text(root, &path) {
@@ -68,8 +69,8 @@ pub struct Mapping {
     pub is_file: bool,
 }
 
-/// Understands /proc/PID/maps. What nobody may access (guard pages, what allocators reserve) is left out, and so is the
-/// kernel's own, which is never reclaimed.
+/// Understands /proc/PID/maps. What nobody may access (guard pages, what allocators reserve) is left out, and
+/// so is the kernel's own, which is never reclaimed.
 fn parse_maps(text: &str) -> Result<Vec<Mapping>, Fault> {
     let lines = text.lines().enumerate().map(|(index, line)| (index + 1, line));
     lines.filter_map(|(number, line)| parse_mapping(number, line).transpose()).collect()
@@ -90,8 +91,8 @@ fn parse_mapping(number: usize, line: &str) -> Result<Option<Mapping>, Fault> {
     Ok(Some(Mapping { range, is_file: is_file(access, path) }))
 }
 
-/// A private mapping that may be written holds copies, which are anonymous; shared memory is a file by name only
-/// (`shmem_kernel_file_setup`, mm/shmem.c).
+/// A private mapping that may be written holds copies, which are anonymous; shared memory is a file by name
+/// only (`shmem_kernel_file_setup`, mm/shmem.c).
 pub(crate) fn is_file(access: &str, path: &str) -> bool {
     const SHARED_MEMORY: [&str; 4] = ["/dev/zero", "/dev/shm/", "/memfd:", "/SYSV"];
     let is_copy = access.contains('w') && access.ends_with('p');

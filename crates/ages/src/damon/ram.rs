@@ -4,11 +4,12 @@ use lowtide_damon::{AddressRange, Error, system_ram};
 use lowtide_kernfs::{Fault, Files, Root, parse::number};
 
 const ZONEINFO: &str = "proc/zoneinfo";
-/// Zones count in pages. Debian's and all other common kernels of 64-bit x86 have these; elsewhere /proc/iomem is needed.
+/// Zones count in pages. Debian's and all other common kernels of 64-bit x86 have these; elsewhere
+/// /proc/iomem is needed.
 const PAGE: u64 = 4096;
 
-/// System RAM by /proc/iomem, or without CAP_SYS_ADMIN, which sees only zeros there, the spans of the zones: these include
-/// holes, which DAMON finds no pages in.
+/// System RAM by /proc/iomem, or without CAP_SYS_ADMIN, which sees only zeros there, the spans of the zones:
+/// these include holes, which DAMON finds no pages in.
 pub(super) fn ranges(root: &Root) -> Result<Vec<AddressRange>, Error> {
     match system_ram(root) {
         Err(Error::NotPermitted { .. }) if cfg!(target_arch = "x86_64") => {

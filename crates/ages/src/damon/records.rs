@@ -1,4 +1,5 @@
-//! What has to be known of our kdamond if this process is killed: on the disk before anything is written into DAMON's tree.
+//! What has to be known of our kdamond if this process is killed: on the disk before anything is written into
+//! DAMON's tree.
 
 use std::{path::Path, time::Duration};
 
@@ -12,8 +13,9 @@ const FILE_NAME: &str = "damon";
 const REMEDY: &str = "see below /sys/kernel/mm/damon/admin/kdamonds whether one of lowtide's runs, write `off` into its `state`, and \
      remove the file";
 
-/// Some of it is written by the daemon's loop, and the end of a look is waited for: a disk that hangs may keep neither. What is not
-/// recorded by then is not begun, and what was ended is looked at once more by the next one.
+/// Some of it is written by the daemon's loop, and the end of a look is waited for: a disk that hangs may
+/// keep neither. What is not recorded by then is not begun, and what was ended is looked at once more by the
+/// next one.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The records in a state directory.

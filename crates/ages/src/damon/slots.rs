@@ -1,8 +1,9 @@
 //! Which process each target of the kdamond is.
 //!
-//! A commit matches targets by their place, and one that gets another process keeps the regions and ages of the former
-//! (`damon_commit_targets`, mm/damon/core.c; a target cannot be taken out before 6.19). So a process keeps its place, the
-//! place of one that ended waits for the next, and ages count from when a process got its place.
+//! A commit matches targets by their place, and one that gets another process keeps the regions and ages of
+//! the former (`damon_commit_targets`, mm/damon/core.c; a target cannot be taken out before 6.19). So a
+//! process keeps its place, the place of one that ended waits for the next, and ages count from when a
+//! process got its place.
 
 use std::time::Instant;
 

@@ -1,12 +1,12 @@
 //! DAMON over the addresses of processes, where the kernel cannot tell physical memory apart by cgroup.
 //!
-//! Every process that holds memory is a target of the kdamond, with a scheme that a filter keeps to this target: regions
-//! do not say whose they are.
+//! Every process that holds memory is a target of the kdamond, with a scheme that a filter keeps to this
+//! target: regions do not say whose they are.
 //!
-//! What DAMON watches are addresses, also those behind which there is no memory (any more): what /proc/PID/maps does not
-//! name is left out, where it may be read, and of the rest no more is told than the process, and at last the
-//! cgroup, has in DRAM, the oldest left out first. Memory that no process maps (page cache that is read, not mapped) is
-//! not seen, and counts as touched just now.
+//! What DAMON watches are addresses, also those behind which there is no memory (any more): what
+//! /proc/PID/maps does not name is left out, where it may be read, and of the rest no more is told than the
+//! process, and at last the cgroup, has in DRAM, the oldest left out first. Memory that no process maps (page
+//! cache that is read, not mapped) is not seen, and counts as touched just now.
 
 use std::{
     collections::BTreeMap,
@@ -50,8 +50,8 @@ impl Vaddr {
         Self { root, mount, slots: Slots::default(), targets: Vec::new() }
     }
 
-    /// As many targets as there is room for, each with all of its processes. Returns how many are left out. A cgroup or process that
-    /// cannot be looked at says nothing about the others.
+    /// As many targets as there is room for, each with all of its processes. Returns how many are left out. A
+    /// cgroup or process that cannot be looked at says nothing about the others.
     fn take(&mut self, targets: &[Target], failed: &mut LeftOut) -> usize {
         let mut wanted: Vec<(Thread, CgroupId)> = Vec::new();
         let mut left_out = 0;
@@ -163,8 +163,8 @@ fn unused() -> Scheme {
     scheme
 }
 
-/// When a region was touched last. A process that is `watched` for less than the kdamond may have got the ages of another
-/// one: they count no further back than that.
+/// When a region was touched last. A process that is `watched` for less than the kdamond may have got the
+/// ages of another one: they count no further back than that.
 fn span(region: &Region, snapshot: &Snapshot, watched: Option<Duration>) -> (Duration, Ends) {
     if region.accesses > 0 {
         return (Duration::ZERO, Ends::At(snapshot.aggregation));

@@ -61,7 +61,8 @@ fn addresses_without_memory_are_not_told_to_be_cold() {
     let host = Host::new();
     host.cgroup("/a", 40, &[10]);
     host.process(10, 35, 2);
-    // 100 MiB of addresses, 25 of them hot: no more than 10 MiB can be idle. 5 MiB are nobody's, and count as touched.
+    // 100 MiB of addresses, 25 of them hot: no more than 10 MiB can be idle. 5 MiB are nobody's, and count as
+    // touched.
     let regions = vec![region(100, 25, (5, 9), None), region(125, 75, (0, 98), None)];
     let target = [host.target("/a")];
     let mut vaddr = vaddr(&host);

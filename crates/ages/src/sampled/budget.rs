@@ -34,8 +34,8 @@ impl Budget {
         }
     }
 
-    /// How many pages each of so many cgroups may have, and for how many of them there is room. Each page is checked `every`
-    /// so often.
+    /// How many pages each of so many cgroups may have, and for how many of them there is room. Each page is
+    /// checked `every` so often.
     pub(super) fn share_out(&self, cgroups: usize, every: Duration) -> (usize, usize) {
         let affordable = self.affordable(every);
         let each = (affordable / cgroups.max(1)).clamp(LEAST, MOST);

@@ -1,4 +1,5 @@
-//! The samples of one cgroup: one that tells, and the next one, which has to be watched for a while before it can.
+//! The samples of one cgroup: one that tells, and the next one, which has to be watched for a while before it
+//! can.
 
 use std::{
     collections::HashMap,
@@ -21,7 +22,8 @@ use super::{
 };
 use crate::{Target, damon::memcgs::charged};
 
-/// When less than this share is left of a sample, or it stands for less than this share of the cgroup's memory, the next one is drawn.
+/// When less than this share is left of a sample, or it stands for less than this share of the cgroup's
+/// memory, the next one is drawn.
 const WORN: Ratio = Ratio::percent(75.0);
 /// But not sooner after the last one.
 const REST: Duration = Duration::from_mins(1);

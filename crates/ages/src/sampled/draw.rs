@@ -1,8 +1,8 @@
 //! Drawing pages so that each resident one is as likely as any other.
 //!
-//! A process is taken by its resident memory, a mapping of it by its share of that, and an address of the mapping at random
-//! until there is a page behind it. A page that many processes map could be drawn in each of them, so it is taken the more rarely
-//! the more map it.
+//! A process is taken by its resident memory, a mapping of it by its share of that, and an address of the
+//! mapping at random until there is a page behind it. A page that many processes map could be drawn in each
+//! of them, so it is taken the more rarely the more map it.
 
 use std::collections::HashSet;
 
@@ -15,8 +15,8 @@ use super::{
     smaps::Resident,
 };
 
-/// Addresses that are tried in one mapping for one page, and on average for each page that is wanted: what of a mapping is in
-/// memory may be next to nothing.
+/// Addresses that are tried in one mapping for one page, and on average for each page that is wanted: what of
+/// a mapping is in memory may be next to nothing.
 const MOST_TRIES: u64 = 1024;
 const MEAN_TRIES: u64 = 64;
 

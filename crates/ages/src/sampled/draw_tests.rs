@@ -34,7 +34,8 @@ fn drawn(wanted: u64, mappings: &[Resident], process: &Process, seed: u64) -> Ve
 
 #[test]
 fn each_resident_page_is_as_likely_wherever_it_is_mapped() {
-    // A hundred pages stand close together, and a hundred are spread over sixty times as many addresses. No two frames are neighbours.
+    // A hundred pages stand close together, and a hundred are spread over sixty times as many addresses. No
+    // two frames are neighbours.
     let mappings = [mapping(0, 100, 100), mapping(10_000, 6_000, 100)];
     let dense = (0..100).map(|page| (page, page * 2));
     let sparse = (0..100).map(|page| (10_000 + page * 60, 1_000 + page * 2));

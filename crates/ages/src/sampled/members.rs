@@ -17,7 +17,8 @@ pub(super) struct Member {
     pub(super) resident: ByType,
 }
 
-/// Those at or below a cgroup; `None` if it is gone. A process that cannot be looked at says nothing about the others.
+/// Those at or below a cgroup; `None` if it is gone. A process that cannot be looked at says nothing about
+/// the others.
 pub(super) fn members(
     root: &Root,
     mount: &Mount,

@@ -1,7 +1,9 @@
-//! Idle ages of pages drawn at random: exact for each page, at the same cost whatever the size of the cgroup and of the host.
+//! Idle ages of pages drawn at random: exact for each page, at the same cost whatever the size of the cgroup
+//! and of the host.
 //!
-//! The error is that of drawing, ±1.96·√(p(1−p)/n): 2.7 points at 1 300 pages. Pages are drawn from what processes map; what none
-//! maps (page cache that is read, not mapped) is not seen, and counts as touched just now.
+//! The error is that of drawing, ±1.96·√(p(1−p)/n): 2.7 points at 1 300 pages. Pages are drawn from what
+//! processes map; what none maps (page cache that is read, not mapped) is not seen, and counts as touched
+//! just now.
 
 mod budget;
 mod cgroup;
@@ -128,7 +130,8 @@ impl Sampled {
         }
     }
 
-    /// Draws for those that have no pages, or too few are left. Returns whether there are others to be watched now.
+    /// Draws for those that have no pages, or too few are left. Returns whether there are others to be
+    /// watched now.
     fn draw(&mut self, targets: &[Target], look: &mut Look) -> Result<bool, String> {
         let (each, room) = self.budget.share_out(targets.len(), self.watch.every());
         let mut frames = Frames::default();

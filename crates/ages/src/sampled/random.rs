@@ -20,7 +20,8 @@ impl Random {
 
     /// Less than `end`; zero if that is zero.
     pub(super) fn below(&mut self, end: u64) -> u64 {
-        // The high half of the product: each number is as likely as any other, but for one part in 2^64 / `end`.
+        // The high half of the product: each number is as likely as any other, but for one part in 2^64 /
+        // `end`.
         let product = u128::from(self.next()) * u128::from(end);
         u64::try_from(product >> 64).unwrap_or_default()
     }

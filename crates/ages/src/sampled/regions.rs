@@ -1,8 +1,9 @@
 //! Page frames as DAMON regions of one page each.
 //!
-//! DAMON splits no region of one page, and merges none that is not the neighbour of another (`damon_split_regions_of`,
-//! `damon_merge_regions_of`, mm/damon/core.c), so the age of such a region is the age of one page. The kdamond keeps its one scheme,
-//! which costs next to nothing: `stat` without filters reads no page.
+//! DAMON splits no region of one page, and merges none that is not the neighbour of another
+//! (`damon_split_regions_of`, `damon_merge_regions_of`, mm/damon/core.c), so the age of such a region is the
+//! age of one page. The kdamond keeps its one scheme, which costs next to nothing: `stat` without filters
+//! reads no page.
 
 use std::{path::PathBuf, time::Duration};
 
@@ -22,7 +23,8 @@ use crate::damon::{
     records::Records,
 };
 
-/// A frame's accessed bit is cleared, and looked at after this time: no touch in between is missed, however seldom that is.
+/// A frame's accessed bit is cleared, and looked at after this time: no touch in between is missed, however
+/// seldom that is.
 const CHECK: Duration = Duration::from_secs(5);
 const FEWEST_REGIONS: u32 = 10;
 
@@ -143,7 +145,8 @@ fn describe(frames: &[u64]) -> Context {
     Context { monitoring, schemes: vec![Scheme::idle()], ..Context::new(Space::Physical(ranges)) }
 }
 
-/// A region of age zero has been idle for the aggregation that has just ended, and was touched in the one before.
+/// A region of age zero has been idle for the aggregation that has just ended, and was touched in the one
+/// before.
 fn sight(seen: IdleSight) -> Sight {
     let IdleSight { regions, at, cpu, rest } = seen;
     let aggregation = regions.aggregation;

@@ -4,8 +4,8 @@ use lowtide_kernfs::{Fault, Files, Root, parse::keyed};
 
 const STATUS: &str = "proc/self/status";
 const PAGEMAP: &str = "proc/self/pagemap";
-/// Page tables and mappings of others' processes (`ptrace_may_access`, kernel/ptrace.c), and frame numbers (`pagemap_open`,
-/// fs/proc/task_mmu.c): include/uapi/linux/capability.h.
+/// Page tables and mappings of others' processes (`ptrace_may_access`, kernel/ptrace.c), and frame numbers
+/// (`pagemap_open`, fs/proc/task_mmu.c): include/uapi/linux/capability.h.
 const NEEDED: [(u32, &str); 2] = [(19, "CAP_SYS_PTRACE"), (21, "CAP_SYS_ADMIN")];
 
 /// Why pages cannot be drawn.

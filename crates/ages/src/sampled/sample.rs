@@ -1,7 +1,8 @@
-//! The pages that were drawn from one cgroup at one time, what became of them, and what that says of the cgroup.
+//! The pages that were drawn from one cgroup at one time, what became of them, and what that says of the
+//! cgroup.
 //!
-//! Each page stands for as much memory as at its draw, whatever becomes of the others: what was added since is not represented, and
-//! counts as touched just now, and what went took its pages with it.
+//! Each page stands for as much memory as at its draw, whatever becomes of the others: what was added since
+//! is not represented, and counts as touched just now, and what went took its pages with it.
 
 use std::time::{Duration, Instant};
 
@@ -96,8 +97,9 @@ impl Sample {
         self.weight = ByType { anon: self.weight.anon.scale(by), file: self.weight.file.scale(by) };
     }
 
-    /// Takes in what was seen. `entry` says what stands behind an address of a process now; pages that are not there any more are
-    /// dropped. Memory is cold after `cold_after`, and so much `came_back` from swap since the last look.
+    /// Takes in what was seen. `entry` says what stands behind an address of a process now; pages that are
+    /// not there any more are dropped. Memory is cold after `cold_after`, and so much `came_back` from swap
+    /// since the last look.
     pub(super) fn look(
         &mut self,
         sight: &Sight,
@@ -160,8 +162,8 @@ impl Page {
     }
 }
 
-/// A page that is in another frame now was swapped out and came back, or was moved by the kernel. No more can have come back than the
-/// kernel counted, in `pages`; which of them it was is not known.
+/// A page that is in another frame now was swapped out and came back, or was moved by the kernel. No more can
+/// have come back than the kernel counted, in `pages`; which of them it was is not known.
 fn with_returned(left: Left, moved: Left, pages: Ratio) -> Left {
     let share = pages.over(Ratio::new(f64::from(moved.pages))).clamped();
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "no more than it was")]

@@ -1,6 +1,7 @@
 //! The mappings of a process with what is resident behind them, from /proc/PID/smaps.
 //!
-//! /proc/PID/maps alone does not do: of 64 GiB that are mapped and hardly used nearly every address has no page behind it.
+//! /proc/PID/maps alone does not do: of 64 GiB that are mapped and hardly used nearly every address has no
+//! page behind it.
 
 use std::{
     fs::File,
@@ -31,7 +32,8 @@ pub struct Resident {
     pub pss: Bytes,
 }
 
-/// Those of one process; `None` if it is gone. Read as a stream: a process may have 65 530 mappings, and each takes a KiB.
+/// Those of one process; `None` if it is gone. Read as a stream: a process may have 65 530 mappings, and each
+/// takes a KiB.
 pub(super) fn resident(root: &Root, pid: u32) -> Result<Option<Vec<Resident>>, lowtide_kernfs::Error> {
     match root.open(Path::new(&format!("proc/{pid}/smaps")), OFlag::O_RDONLY) {
         Err(error) if error.is_gone() => Ok(None),

@@ -17,7 +17,8 @@ pub(super) trait Watch: Debug + Send {
     /// Each frame is checked so often.
     fn every(&self) -> Duration;
 
-    /// Watches these from now on; those that it watches already keep their ages. In order, without neighbours.
+    /// Watches these from now on; those that it watches already keep their ages. In order, without
+    /// neighbours.
     fn set(&mut self, frames: &[u64]) -> Result<(), String>;
 
     /// What is known of them.

@@ -21,10 +21,12 @@ use lowtide_view::{Shown, Sort};
 use super::BAD_CONFIG;
 use crate::{logging, output};
 
-/// Four for reclaim requests and sixteen for those that hang, one for a look at idle ages, one for the savings and one for the history
-/// that are kept on the disk, one for whose a connection is, and two for the balancer, whose runs on further zram devices wait: nothing else blocks.
+/// Four for reclaim requests and sixteen for those that hang, one for a look at idle ages, one for the
+/// savings and one for the history that are kept on the disk, one for whose a connection is, and two for the
+/// balancer, whose runs on further zram devices wait: nothing else blocks.
 const BLOCKING_THREADS: usize = 26;
-/// Work goes round among the threads that wait for some: with tokio's ten seconds none of them would ever end.
+/// Work goes round among the threads that wait for some: with tokio's ten seconds none of them would ever
+/// end.
 const KEEP_ALIVE: Duration = Duration::from_secs(1);
 /// Reclaim requests need little stack, and all of it is locked in memory.
 const STACK_BYTES: usize = 256 << 10;
@@ -183,8 +185,8 @@ pub(super) struct Place {
 }
 
 impl Place {
-    /// The socket that was given, or the configured one; if the configuration is wrong, what it says all the same of the socket,
-    /// or the default.
+    /// The socket that was given, or the configured one; if the configuration is wrong, what it says all the
+    /// same of the socket, or the default.
     pub(super) fn of(daemon: &DaemonAddress) -> Self {
         if let Some(socket) = &daemon.socket {
             return Self { socket: socket.clone(), wrong: None };

@@ -1,6 +1,7 @@
 //! The account of bytes written to each slower device, on the disk before the kernel is told to write.
 //!
-//! It is written by the run that it is for, on the run's own thread: a disk that hangs keeps that run, and not the loop.
+//! It is written by the run that it is for, on the run's own thread: a disk that hangs keeps that run, and
+//! not the loop.
 
 use std::{
     collections::BTreeMap,
@@ -61,11 +62,12 @@ impl Books {
         Ok(Self { accounts: Arc::new(Mutex::new(accounts)), file: Arc::new(Mutex::new(file)) })
     }
 
-    /// Brings the account of `device` up to date with the kernel's counter. Call it before [`Books::reserve`].
+    /// Brings the account of `device` up to date with the kernel's counter. Call it before
+    /// [`Books::reserve`].
     ///
-    /// With no run of ours `in_flight`, what is still promised was promised by a process that is gone: the lock of the state
-    /// directory is not given up before its last write has ended. What is counted goes to the disk with the next promise: until then the disk
-    /// has more as promised than it is.
+    /// With no run of ours `in_flight`, what is still promised was promised by a process that is gone: the
+    /// lock of the state directory is not given up before its last write has ended. What is counted goes to
+    /// the disk with the next promise: until then the disk has more as promised than it is.
     pub(super) fn count(&mut self, device: &str, now: &Moment, counter: Bytes, in_flight: bool) -> Endurance {
         let mut accounts = locked(&self.accounts);
         let account =

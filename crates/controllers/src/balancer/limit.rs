@@ -23,15 +23,16 @@ pub(super) enum Problem {
 
 /// Makes the limit of `device` count, at nothing: whatever is written from now on is on our account.
 ///
-/// The switch is looked at each time. A device that was removed and made anew has the old one's name, and its switch off; and
-/// somebody else may have written it.
+/// The switch is looked at each time. A device that was removed and made anew has the old one's name, and its
+/// switch off; and somebody else may have written it.
 pub(super) fn hold(root: &Root, journal: &mut Journal, device: &str) -> Result<(), Problem> {
     let writeback = Writeback::of(root, device);
     let is_limited = writeback.is_limited().unwrap_or(false);
     let knob = |path, value: &str| Knob { path, value: value.to_owned(), key: "balancer" };
     for knob in [knob(writeback.limit_file(), "0"), knob(writeback.limit_switch(), "1")] {
-        // The limit is made to count after it was set to nothing: while it does not, neither is held, whatever is recorded. A record may be
-        // there for a write that was not made, since it came too late for it, or be on its way out.
+        // The limit is made to count after it was set to nothing: while it does not, neither is held,
+        // whatever is recorded. A record may be there for a write that was not made, since it came too late
+        // for it, or be on its way out.
         if journal.is_kept(&knob.path) && is_limited {
             continue;
         }

@@ -1,4 +1,5 @@
-//! The swap balancer around [`lowtide_core::balancer`]: looks at the stores, keeps the account, has pages moved.
+//! The swap balancer around [`lowtide_core::balancer`]: looks at the stores, keeps the account, has pages
+//! moved.
 
 mod books;
 mod flights;

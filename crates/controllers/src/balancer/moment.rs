@@ -7,7 +7,8 @@ use lowtide_journal::boot_id;
 use lowtide_kernfs::Root;
 use nix::time::{ClockId, clock_gettime};
 
-/// Now. What cannot be told is the earliest that it could be, with which the account's day is longer, not shorter.
+/// Now. What cannot be told is the earliest that it could be, with which the account's day is longer, not
+/// shorter.
 pub(super) fn now(root: &Root) -> Moment {
     Moment {
         boot_id: boot_id(root).unwrap_or_default(),

@@ -1,4 +1,5 @@
-//! One run: pages of a zram device go to its backing device, the oldest first, in chunks that can be stopped between.
+//! One run: pages of a zram device go to its backing device, the oldest first, in chunks that can be stopped
+//! between.
 
 use std::{
     sync::atomic::{AtomicBool, Ordering},
@@ -21,7 +22,8 @@ const CHUNK_TIME: Duration = Duration::from_millis(500);
 const LEAST_CHUNK: Bytes = Bytes::mib(1);
 /// And the most.
 const MOST_CHUNK: Bytes = Bytes::mib(16);
-/// Each call goes over all slots, however little it writes, so a chunk is at least this share of a large device.
+/// Each call goes over all slots, however little it writes, so a chunk is at least this share of a large
+/// device.
 const SHARE_OF_SLOTS: Ratio = Ratio::new(1.0 / 4096.0);
 /// How often a pause looks whether it is to stop.
 const BEAT: Duration = Duration::from_millis(100);
@@ -59,9 +61,11 @@ struct Mover<'a> {
     emptied: Option<Duration>,
 }
 
-/// Moves what `job` says, and puts the limit back to nothing at the end, so that nobody else writes on this account.
+/// Moves what `job` says, and puts the limit back to nothing at the end, so that nobody else writes on this
+/// account.
 ///
-/// Blocks for as long as the amount takes at the job's rate. The limit has to count (`writeback_limit_enable`).
+/// Blocks for as long as the amount takes at the job's rate. The limit has to count
+/// (`writeback_limit_enable`).
 pub(super) fn run(job: &Job, stop: &AtomicBool) -> (Run, Option<WritebackError>) {
     let begun = Instant::now();
     let writeback = Writeback::of(&job.root, &job.device);

@@ -1,7 +1,7 @@
 //! The fast tiers that pages can sink from: each zram device that is swapped on.
 //!
-//! The core knows a [`Store`] and what lies below it, not what it is made of. zswap over a disk would be another store
-//! here, and another mover.
+//! The core knows a [`Store`] and what lies below it, not what it is made of. zswap over a disk would be
+//! another store here, and another mover.
 
 use std::sync::Arc;
 

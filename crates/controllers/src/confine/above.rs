@@ -1,5 +1,5 @@
-//! What the operator has set of zswap above a target. Both of its limits hold for all below (`obj_cgroup_may_zswap`,
-//! `mem_cgroup_zswap_writeback_enabled`, mm/memcontrol.c).
+//! What the operator has set of zswap above a target. Both of its limits hold for all below
+//! (`obj_cgroup_may_zswap`, `mem_cgroup_zswap_writeback_enabled`, mm/memcontrol.c).
 
 use std::sync::Arc;
 
@@ -17,8 +17,9 @@ pub(super) struct Bounds {
     pub(super) writeback: bool,
 }
 
-/// The cgroups above the target that was looked at last, the top first. With targets in the order of a walk each directory is opened and
-/// read once, from the one above it, however many targets lie below and however deep.
+/// The cgroups above the target that was looked at last, the top first. With targets in the order of a walk
+/// each directory is opened and read once, from the one above it, however many targets lie below and however
+/// deep.
 #[derive(Debug)]
 pub(super) struct Above {
     top: Option<Dir>,

@@ -72,8 +72,9 @@ impl<'a> Found<'a> {
 /// So many cgroups are asked whether pages below a target may go on from zswap.
 const ASKED_BELOW: usize = 1024;
 
-/// Whether pages of some cgroup below may not go on from zswap: with zswap closed to them too, the kernel would try each in vain
-/// and put it back. One that cannot be read counts as if, and so do those beyond [`ASKED_BELOW`].
+/// Whether pages of some cgroup below may not go on from zswap: with zswap closed to them too, the kernel
+/// would try each in vain and put it back. One that cannot be read counts as if, and so do those beyond
+/// [`ASKED_BELOW`].
 pub(super) fn stays_below(handle: &Cgroup) -> bool {
     let mut stays = false;
     let walked = handle.walk_within(ASKED_BELOW, |cgroup| {

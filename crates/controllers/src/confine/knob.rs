@@ -75,7 +75,8 @@ fn ours<'a>(found: &str, record: Option<&'a Record>) -> Option<&'a Record> {
     record.filter(|record| record.is_ours(found))
 }
 
-/// The step from what a knob holds to what is wanted. The smaller of the operator's limit and lowtide's stands.
+/// The step from what a knob holds to what is wanted. The smaller of the operator's limit and lowtide's
+/// stands.
 pub(super) fn step(knob: Knob, found: &str, record: Option<&Record>, wanted: Option<String>) -> Step {
     let original = original(found, record).to_owned();
     let wanted = wanted.filter(|wanted| !knob.is_as_strict(&original, wanted));

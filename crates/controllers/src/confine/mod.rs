@@ -1,5 +1,5 @@
-//! Holds every target to the tiers of its policy, by the cgroup's own knobs: journalled, written before anything is asked of
-//! the cgroup, looked at in every turn, put back when they are not wanted any more.
+//! Holds every target to the tiers of its policy, by the cgroup's own knobs: journalled, written before
+//! anything is asked of the cgroup, looked at in every turn, put back when they are not wanted any more.
 
 mod above;
 mod found;
@@ -35,10 +35,12 @@ use self::{
 
 pub use ways::ways;
 
-/// By so much a cgroup may grow or shrink before its shares are taken anew: each time costs a write to the disk.
+/// By so much a cgroup may grow or shrink before its shares are taken anew: each time costs a write to the
+/// disk.
 const SLACK: Ratio = Ratio::new(1.0 / 16.0);
 
-/// So many lines of one kind in a turn: a policy with tiers may have thousands of cgroups, and a tenant may make them.
+/// So many lines of one kind in a turn: a policy with tiers may have thousands of cgroups, and a tenant may
+/// make them.
 const NAMED: usize = 8;
 
 /// Holds cgroups to their tiers.
@@ -85,8 +87,8 @@ impl Confine {
 
     /// Has every knob hold what its cgroup's policy asks for, and tells the observation what it comes to.
     ///
-    /// A cgroup whose knobs cannot be set counts as one without swap. What `past_zswap` names is to be swapped out past zswap
-    /// for the moment.
+    /// A cgroup whose knobs cannot be set counts as one without swap. What `past_zswap` names is to be
+    /// swapped out past zswap for the moment.
     pub fn turn(
         &mut self,
         journal: &mut Journal,
@@ -166,7 +168,8 @@ impl Confine {
         planned
     }
 
-    /// The size that shares are taken of: a little below what the cgroup has, so that it may shrink by as much.
+    /// The size that shares are taken of: a little below what the cgroup has, so that it may shrink by as
+    /// much.
     fn size(&mut self, cgroup: &CgroupObservation) -> Bytes {
         let now = cgroup.memory.footprint();
         let slack = now.scale(SLACK);
@@ -178,8 +181,9 @@ impl Confine {
     }
 }
 
-/// Journals all, then writes; returns what the kernel refused, and what the disk did. A knob that is not recorded keeps what it holds, and
-/// its cgroup counts as one that is not bounded; those of others that are recorded are written.
+/// Journals all, then writes; returns what the kernel refused, and what the disk did. A knob that is not
+/// recorded keeps what it holds, and its cgroup counts as one that is not bounded; those of others that are
+/// recorded are written.
 fn carry_out(journal: &mut Journal, seen: &mut Observation, mut planned: Vec<Planned>) -> Vec<Complaint> {
     let noted: Vec<_> = planned.iter().filter_map(|planned| planned.noted(seen)).collect();
     let (mut done, mut refused, mut held) = (HashSet::new(), Vec::new(), HashSet::new());
@@ -197,7 +201,8 @@ fn carry_out(journal: &mut Journal, seen: &mut Observation, mut planned: Vec<Pla
             is_noted
         });
     }
-    // What lets a cgroup have more comes last, and not where something that is to hold it back was refused, or is not recorded.
+    // What lets a cgroup have more comes last, and not where something that is to hold it back was refused,
+    // or is not recorded.
     let (loose, tight): (Vec<_>, Vec<_>) = planned.into_iter().partition(|planned| planned.loosens(seen));
     let last = tight.len();
     let mut written = 0;
@@ -227,8 +232,8 @@ fn carry_out(journal: &mut Journal, seen: &mut Observation, mut planned: Vec<Pla
     refused
 }
 
-/// Puts the knobs of cgroups back that are no targets any more; returns what the kernel refused. What could not be looked at may be one
-/// still: its knobs stay.
+/// Puts the knobs of cgroups back that are no targets any more; returns what the kernel refused. What could
+/// not be looked at may be one still: its knobs stay.
 fn let_go(root: &Root, journal: &mut Journal, sight: &Sight) -> Vec<Complaint> {
     let others = |record: &Record| {
         record.cgroup.is_some_and(|id| !sight.targets.contains(&id))
@@ -257,7 +262,8 @@ fn let_go(root: &Root, journal: &mut Journal, sight: &Sight) -> Vec<Complaint> {
     refusals
 }
 
-/// Whether a knob is of a cgroup at or below one of these. Where the hierarchy is mounted does not matter: at worst a knob stays for longer.
+/// Whether a knob is of a cgroup at or below one of these. Where the hierarchy is mounted does not matter: at
+/// worst a knob stays for longer.
 fn may_be_unseen(knob: &Path, unseen: &[Arc<str>]) -> bool {
     let knob = knob.to_string_lossy();
     unseen.iter().any(|path| knob.contains(&format!("{}/", path.trim_end_matches('/'))))
@@ -280,7 +286,8 @@ impl Planned {
         })
     }
 
-    /// Whether something was written that is to be told, which it is here if `named`. A cgroup that is gone takes its knobs with it.
+    /// Whether something was written that is to be told, which it is here if `named`. A cgroup that is gone
+    /// takes its knobs with it.
     fn write(&self, named: bool) -> Result<bool, String> {
         let (Step::Set { value, .. } | Step::PutBack { original: value }) = &self.step else {
             return Ok(false);

@@ -7,8 +7,8 @@ use lowtide_tiers::Zswap;
 
 /// What the host has beside its swap devices; zswap's switch is not looked at if no policy has tiers.
 ///
-/// A switch that cannot be read, which [`lowtide_tiers::read`] tells, counts as off: what may be in zswap alone is not swapped out
-/// then.
+/// A switch that cannot be read, which [`lowtide_tiers::read`] tells, counts as off: what may be in zswap
+/// alone is not swapped out then.
 #[must_use]
 pub fn ways(root: &Root, config: &Config, tiers: &[Tier]) -> Ways {
     let zram_sinks = config.balancer.is_some() && tiers.iter().any(|tier| tier.above.is_some());

@@ -10,7 +10,8 @@ use lowtide_kernfs::{Files, Root};
 
 use super::{problem::Problem, strain::Strain};
 
-/// All nodes in one write that cannot be stopped: where there is no file for each, there is one node (CONFIG_NUMA is off).
+/// All nodes in one write that cannot be stopped: where there is no file for each, there is one node
+/// (CONFIG_NUMA is off).
 pub(super) const WHOLE_HOST: &str = "proc/sys/vm/compact_memory";
 
 /// What is to be compacted.
@@ -59,8 +60,9 @@ pub(super) struct Done {
 }
 
 impl Task {
-    /// Blocks for as long as the kernel moves pages: `compact_node` (mm/compaction.c, 6.1 to 7.3) goes over every zone of a node and waits for
-    /// pages that are being written. It can be stopped between two nodes only.
+    /// Blocks for as long as the kernel moves pages: `compact_node` (mm/compaction.c, 6.1 to 7.3) goes over
+    /// every zone of a node and waits for pages that are being written. It can be stopped between two nodes
+    /// only.
     pub(super) fn perform(self, stop: &AtomicBool) -> Done {
         let begun = Instant::now();
         let mut strain = Strain::begin(&self.root);
@@ -91,7 +93,8 @@ impl Task {
     }
 }
 
-/// The number is 1: `compact_memory` refuses others since 6.4 (`sysctl_compaction_handler`, mm/compaction.c), a node's file takes anything.
+/// The number is 1: `compact_memory` refuses others since 6.4 (`sysctl_compaction_handler`, mm/compaction.c),
+/// a node's file takes anything.
 fn compact(root: &Root, node: u32) -> Result<(), Problem> {
     match root.write(format!("sys/devices/system/node/node{node}/compact"), "1") {
         Err(error) if error.is_missing() => {}

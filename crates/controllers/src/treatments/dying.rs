@@ -1,4 +1,5 @@
-//! Dying cgroups: looks in every turn, and has page cache reclaimed where they are, as decided. It leaves nothing behind.
+//! Dying cgroups: looks in every turn, and has page cache reclaimed where they are, as decided. It leaves
+//! nothing behind.
 
 use std::time::Duration;
 

@@ -8,8 +8,8 @@ use lowtide_policy::is_protected;
 /// As many as a turn of the loop visits; what is beyond may hold anything.
 const WALKED: usize = 32_768;
 
-/// The greatest subtrees in which every process is in one of `acting`, or below one, and nothing is protected: a request to a cgroup asks all
-/// that is below it.
+/// The greatest subtrees in which every process is in one of `acting`, or below one, and nothing is
+/// protected: a request to a cgroup asks all that is below it.
 pub(super) fn subtrees(mount: &Mount, own: &str, acting: &HashSet<Arc<str>>) -> Result<Vec<Cgroup>, Error> {
     let mut seen = Vec::new();
     let mut unfit = Unfit::default();

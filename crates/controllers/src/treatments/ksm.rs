@@ -22,8 +22,9 @@ const WANTED: &[Wanted] = &[
     Wanted { path: "sys/kernel/mm/ksm/run", value: "1", passing: Some("5"), remedy: NEEDS_6_8 },
 ];
 
-/// The advisor changes it for as long as it is on, and whoever writes it meanwhile is refused. When the advisor is switched off the kernel sets
-/// its own 100, whatever was there before (`set_advisor_defaults`, DEFAULT_PAGES_TO_SCAN, mm/ksm.c, from 6.8 on).
+/// The advisor changes it for as long as it is on, and whoever writes it meanwhile is refused. When the
+/// advisor is switched off the kernel sets its own 100, whatever was there before (`set_advisor_defaults`,
+/// DEFAULT_PAGES_TO_SCAN, mm/ksm.c, from 6.8 on).
 const PAGES_TO_SCAN: &str = "sys/kernel/mm/ksm/pages_to_scan";
 const WITHOUT_ADVISOR: &str = "100";
 

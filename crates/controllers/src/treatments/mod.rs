@@ -1,5 +1,5 @@
-//! Treatments around [`lowtide_core::treatments`]: looks in every turn, and does what is decided: what takes long on a thread of its own,
-//! settings journalled first.
+//! Treatments around [`lowtide_core::treatments`]: looks in every turn, and does what is decided: what takes
+//! long on a thread of its own, settings journalled first.
 
 mod compact;
 mod compaction;
@@ -52,7 +52,8 @@ pub use thp_defrag::ThpDefragView;
 /// What is known of the treatments, for metrics and `status`; of each one that is switched off nothing.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct TreatmentsView {
-    /// Share of the last minute with some task stalled on memory; `None` before a minute was seen, and where that is not measured.
+    /// Share of the last minute with some task stalled on memory; `None` before a minute was seen, and where
+    /// that is not measured.
     pub pressure: Option<Ratio>,
     /// Compaction.
     pub compaction: Option<CompactionView>,
@@ -203,8 +204,8 @@ impl Treatments {
         }
     }
 
-    /// Takes over which treatments are on. What begins, begins anew; of a journal that was there at the start the daemon itself puts everything
-    /// back.
+    /// Takes over which treatments are on. What begins, begins anew; of a journal that was there at the start
+    /// the daemon itself puts everything back.
     fn change(&mut self, journal: &mut Journal, settings: Settings) {
         let before = std::mem::replace(&mut self.settings, settings);
         if before == settings {

@@ -49,8 +49,8 @@ pub(super) struct Done {
 }
 
 impl Task {
-    /// Blocks for as long as reclaim takes; it can be stopped between two chunks. The subtree with most dying cgroups is asked first, the next
-    /// one for what it could not give.
+    /// Blocks for as long as reclaim takes; it can be stopped between two chunks. The subtree with most dying
+    /// cgroups is asked first, the next one for what it could not give.
     pub(super) fn perform(self, stop: &AtomicBool) -> Done {
         let found = fit::subtrees(&self.mount, &self.own, &self.acting).map_err(Problem::from);
         match found.and_then(with_dying) {

@@ -1,7 +1,7 @@
 //! Kernel settings of one treatment, held while it is on.
 //!
-//! What the host was found with is in the journal for as long as they hold something else. Whoever sets one of them meanwhile gets it, and the
-//! others are put back.
+//! What the host was found with is in the journal for as long as they hold something else. Whoever sets one
+//! of them meanwhile gets it, and the others are put back.
 
 use std::path::{Path, PathBuf};
 
@@ -96,7 +96,8 @@ impl Setting {
         Ok(self.left)
     }
 
-    /// Has every file hold what it shall, journalled first. On an error what was written so far stays, and is tried again or put back.
+    /// Has every file hold what it shall, journalled first. On an error what was written so far stays, and is
+    /// tried again or put back.
     pub(super) fn hold(&mut self, journal: &mut Journal) -> Result<Held, Problem> {
         if self.is_foreign(journal)? {
             return Ok(Held::Foreign);
@@ -118,7 +119,8 @@ impl Setting {
         Ok(Held::AsAsked)
     }
 
-    /// Records what the kernel itself changes as soon as the others are set. `becomes` is what it holds once they are put back.
+    /// Records what the kernel itself changes as soon as the others are set. `becomes` is what it holds once
+    /// they are put back.
     pub(super) fn record(
         &mut self,
         journal: &mut Journal,

@@ -6,7 +6,8 @@ use lowtide_kernfs::Root;
 /// Over a shorter time a single stall is everything.
 const LEAST: Duration = Duration::from_millis(100);
 
-/// Pressure on the host's memory while a piece of work is done, looked at on its own thread: a turn of the loop may be minutes apart.
+/// Pressure on the host's memory while a piece of work is done, looked at on its own thread: a turn of the
+/// loop may be minutes apart.
 pub(super) struct Strain<'a> {
     root: &'a Root,
     before: Option<(Instant, Duration)>,
@@ -30,7 +31,8 @@ impl<'a> Strain<'a> {
     }
 }
 
-/// How long some task was stalled on memory since the boot; `None` where that is not measured or cannot be read.
+/// How long some task was stalled on memory since the boot; `None` where that is not measured or cannot be
+/// read.
 pub(super) fn total(root: &Root) -> Option<Duration> {
     let stall = lowtide_psi::read(root, lowtide_psi::Resource::Memory.host_file()).ok().flatten()?;
     Some(stall.some)

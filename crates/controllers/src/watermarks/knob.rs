@@ -47,8 +47,9 @@ fn parse(text: &str) -> Result<Factor, Problem> {
     Factor::parse(text).ok_or_else(|| Problem::NoFactor(text.to_owned()))
 }
 
-/// `None` if somebody else has set it since lowtide did: the record is to be [forgotten](forget), and what they set is what the host is found with. `written` is what this daemon wrote
-/// last: the record alone has two values that may be its own, since it is made before the write.
+/// `None` if somebody else has set it since lowtide did: the record is to be [forgotten](forget), and what
+/// they set is what the host is found with. `written` is what this daemon wrote last: the record alone has
+/// two values that may be its own, since it is made before the write.
 pub(super) fn look(
     root: &Root,
     journal: &Journal,

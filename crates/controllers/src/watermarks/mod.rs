@@ -1,6 +1,8 @@
-//! The host's watermarks around [`lowtide_core::watermarks`]: looks in every turn, and sets `vm.watermark_scale_factor` as decided.
+//! The host's watermarks around [`lowtide_core::watermarks`]: looks in every turn, and sets
+//! `vm.watermark_scale_factor` as decided.
 //!
-//! What the host was found with is in the journal for as long as the factor is another one. Whoever sets it meanwhile gets it.
+//! What the host was found with is in the journal for as long as the factor is another one. Whoever sets it
+//! meanwhile gets it.
 
 mod knob;
 #[cfg(test)]
@@ -142,7 +144,8 @@ impl Watermarks {
         })
     }
 
-    /// Leaves the factor to whoever has set it. That is so from now on, also where the disk is too slow to forget it.
+    /// Leaves the factor to whoever has set it. That is so from now on, also where the disk is too slow to
+    /// forget it.
     fn leave(&mut self, journal: &mut Journal) -> Result<Found, Problem> {
         self.written = None;
         if !std::mem::replace(&mut self.left, true) {

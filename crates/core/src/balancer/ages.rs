@@ -2,9 +2,9 @@ use std::time::Duration;
 
 /// From one age to the next younger one that is tried.
 ///
-/// Within a step the kernel takes pages in an order of its own, so the step bounds how far the order by age can be missed;
-/// each costs the kernel a walk over all slots. From 30 days down to 10 minutes it is 38 steps, once: what was emptied is
-/// remembered.
+/// Within a step the kernel takes pages in an order of its own, so the step bounds how far the order by age
+/// can be missed; each costs the kernel a walk over all slots. From 30 days down to 10 minutes it is 38
+/// steps, once: what was emptied is remembered.
 const STEP: f64 = 0.8;
 
 /// The next younger age to try after `age`: never below `min_age`, and `None` after that.
@@ -26,8 +26,8 @@ impl Oldest {
         self.emptied = Some((age, now));
     }
 
-    /// The age at which a run starts to look: nothing is older. `uptime` is how long the kernel has been running, which is
-    /// what its ages are at most.
+    /// The age at which a run starts to look: nothing is older. `uptime` is how long the kernel has been
+    /// running, which is what its ages are at most.
     pub(super) fn bound(&self, now: Duration, uptime: Duration, min_age: Duration) -> Duration {
         let known = self.emptied.map(|(age, at)| age.saturating_add(now.saturating_sub(at)));
         known.unwrap_or(uptime).min(uptime).max(min_age)

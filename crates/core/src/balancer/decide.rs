@@ -96,7 +96,8 @@ pub struct Now {
     pub strain: Strain,
     /// What may still be written to the slower device.
     pub budget_left: Bytes,
-    /// From this age on the pages of every cgroup belong on the slower device, at the prices of now, whatever the fill.
+    /// From this age on the pages of every cgroup belong on the slower device, at the prices of now, whatever
+    /// the fill.
     pub belong_from: Option<Duration>,
     /// A run of the store has not ended.
     pub in_flight: bool,

@@ -19,9 +19,9 @@ pub struct Moment {
 impl Moment {
     /// Time that passed since `before`.
     ///
-    /// Within a boot nothing but the kernel's own clock counts, so setting the wall clock changes nothing. Across boots it is
-    /// the wall clock, but at least the time since this boot: a clock that starts in 1970 makes the day longer, not
-    /// shorter.
+    /// Within a boot nothing but the kernel's own clock counts, so setting the wall clock changes nothing.
+    /// Across boots it is the wall clock, but at least the time since this boot: a clock that starts in 1970
+    /// makes the day longer, not shorter.
     fn since(&self, before: &Self) -> Duration {
         if self.boot_id == before.boot_id {
             return self.since_boot.saturating_sub(before.since_boot);
@@ -32,9 +32,9 @@ impl Moment {
 
 /// The bytes written to one device in the last 24 h.
 ///
-/// Kept by the hour: an hour's bytes count until 24 h after that hour has ended, so in no 24 h, wherever they begin, is more
-/// written than was allowed. What is going to be written is reserved before, and on the disk before the kernel is
-/// told: whoever is killed then has counted it.
+/// Kept by the hour: an hour's bytes count until 24 h after that hour has ended, so in no 24 h, wherever they
+/// begin, is more written than was allowed. What is going to be written is reserved before, and on the disk
+/// before the kernel is told: whoever is killed then has counted it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Endurance {
     /// Time on a clock of its own, which starts with the account and only ever moves on.
@@ -84,7 +84,8 @@ impl Endurance {
         self.reserved += amount;
     }
 
-    /// Whoever had bytes promised has ended, and all that it wrote is counted. True if some of them were not used.
+    /// Whoever had bytes promised has ended, and all that it wrote is counted. True if some of them were not
+    /// used.
     pub fn release(&mut self) -> bool {
         !std::mem::take(&mut self.reserved).is_zero()
     }

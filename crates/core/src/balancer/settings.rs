@@ -5,8 +5,9 @@ use crate::units::{ByteRate, Bytes, Ratio};
 
 /// Share of its size that a device may be written a day, unless the configuration says otherwise.
 ///
-/// Consumer SSDs are warranted for about this much (Samsung 970 EVO, 1 TB: 600 TB in 5 years, 0.33 a day), server SSDs for
-/// 1 and more. It is of the partition that zram was given, so what else is on the drive keeps its share.
+/// Consumer SSDs are warranted for about this much (Samsung 970 EVO, 1 TB: 600 TB in 5 years, 0.33 a day),
+/// server SSDs for 1 and more. It is of the partition that zram was given, so what else is on the drive keeps
+/// its share.
 pub const DRIVE_WRITES_PER_DAY: Ratio = Ratio::percent(30.0);
 
 /// How the balancer is set, each range enforced: `low` is below `watermark`, no time and no rate is nothing.
@@ -46,7 +47,8 @@ impl Settings {
         self.write_budget.unwrap_or_else(|| capacity.scale(DRIVE_WRITES_PER_DAY)).whole_pages()
     }
 
-    /// Half-way from the watermark to full, a full store is the greater harm: then nothing can be swapped out at all.
+    /// Half-way from the watermark to full, a full store is the greater harm: then nothing can be swapped out
+    /// at all.
     #[must_use]
     pub fn is_urgent(&self, fill: Fill) -> bool {
         fill.memory.get() >= f64::midpoint(self.watermark.get(), 1.0)

@@ -64,8 +64,8 @@ impl Below {
 /// How full a store is.
 #[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize)]
 pub struct Fill {
-    /// Of its DRAM: `resident` of `resident_limit`. Without a limit, the uncompressed bytes in DRAM as a share of the
-    /// slots: then that is all the DRAM that it could come to hold. Sinking lowers it.
+    /// Of its DRAM: `resident` of `resident_limit`. Without a limit, the uncompressed bytes in DRAM as a
+    /// share of the slots: then that is all the DRAM that it could come to hold. Sinking lowers it.
     pub memory: Ratio,
     /// Of its slots. Sinking leaves it as it is: a page that has sunk keeps its slot.
     pub slots: Ratio,
@@ -92,8 +92,8 @@ impl Store {
         }
     }
 
-    /// By how much the measure falls when one uncompressed byte sinks. At least a hundredth: a store of pages that take next
-    /// to nothing has no need to sink, and a division by nothing no answer.
+    /// By how much the measure falls when one uncompressed byte sinks. At least a hundredth: a store of pages
+    /// that take next to nothing has no need to sink, and a division by nothing no answer.
     pub(super) fn density(&self) -> Ratio {
         match self.resident_limit {
             Some(_) => Ratio::new(self.resident.share_of(self.stored).clamped().get().max(0.01)),
@@ -137,7 +137,8 @@ pub struct Run {
     pub moved: Bytes,
     /// Time that it took.
     pub took: Duration,
-    /// The youngest age at which all that was older had sunk when the run ended; `None` if it ended before one was reached.
+    /// The youngest age at which all that was older had sunk when the run ended; `None` if it ended before
+    /// one was reached.
     pub emptied: Option<Duration>,
     /// How it ended.
     pub end: End,

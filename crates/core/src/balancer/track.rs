@@ -11,8 +11,9 @@ use crate::units::{Bytes, Ratio};
 const TELLING: Bytes = Bytes::mib(1);
 /// A device that fails is tried no less often.
 const LONGEST_PAUSE: Duration = Duration::from_hours(1);
-/// The kernel takes the moment `uptime - age`, in seconds, and up to which a page was stored; nothing for it means all pages
-/// (`idle_store` and `mark_idle`, drivers/block/zram/zram_drv.c). So no age may come near the time since the boot.
+/// The kernel takes the moment `uptime - age`, in seconds, and up to which a page was stored; nothing for it
+/// means all pages (`idle_store` and `mark_idle`, drivers/block/zram/zram_drv.c). So no age may come near the
+/// time since the boot.
 const GRAIN: Duration = Duration::from_secs(1);
 /// Pages are placed so many times while they reach the age at which they belong elsewhere.
 const PLACED_EVERY: u32 = 8;
@@ -67,7 +68,8 @@ impl Failures {
 }
 
 impl Run {
-    /// Whether another run may follow at once: this one had its amount, and met nothing that speaks against more.
+    /// Whether another run may follow at once: this one had its amount, and met nothing that speaks against
+    /// more.
     #[must_use]
     pub fn goes_on(&self, min_age: Duration) -> bool {
         self.end == End::Done && !self.moved.is_zero() && self.emptied.is_none_or(|age| age > min_age)
@@ -145,7 +147,8 @@ impl Track {
         }
     }
 
-    /// Uncompressed bytes a second that can sink: what the rate allows, or what the device was seen to take if that is less.
+    /// Uncompressed bytes a second that can sink: what the rate allows, or what the device was seen to take
+    /// if that is less.
     fn speed(&self, settings: &Settings) -> f64 {
         self.speed.map_or(settings.per_second(), |speed| speed.min(settings.per_second()))
     }
@@ -230,8 +233,9 @@ impl Track {
 
     /// What is to be done below the watermark: pages that belong on the slower device go there.
     ///
-    /// Each run has the kernel go over all slots, so one is made only when pages can have grown old enough since the last.
-    /// Not where the kernel keeps no times: marks tell one age from all others, and that is the watermark's.
+    /// Each run has the kernel go over all slots, so one is made only when pages can have grown old enough
+    /// since the last. Not where the kernel keeps no times: marks tell one age from all others, and that is
+    /// the watermark's.
     pub(super) fn place(
         &self,
         store: &Store,
@@ -258,8 +262,9 @@ impl Track {
         Some((sink, Reason::Placement))
     }
 
-    /// What is to be done where nothing else is: pages that did not compress go to the slower device, whatever the fill. Each of them
-    /// takes a page of DRAM in the store, so that nothing was freed by swapping it out.
+    /// What is to be done where nothing else is: pages that did not compress go to the slower device,
+    /// whatever the fill. Each of them takes a page of DRAM in the store, so that nothing was freed by
+    /// swapping it out.
     ///
     /// As often as they can have grown old enough, since each run has the kernel go over all slots.
     pub(super) fn place_incompressible(
@@ -290,7 +295,8 @@ impl Track {
         Some((sink, Reason::Incompressible))
     }
 
-    /// Where the kernel keeps no times, pages are marked before they are needed: the age has to be waited for.
+    /// Where the kernel keeps no times, pages are marked before they are needed: the age has to be waited
+    /// for.
     pub(super) fn mark_ahead(
         &self,
         settings: &Settings,
@@ -304,8 +310,8 @@ impl Track {
     }
 }
 
-/// What may sink before the next scan though the fill does not ask for it. What draining a full store would take of room and budget
-/// is kept for that: a full store is the greater harm.
+/// What may sink before the next scan though the fill does not ask for it. What draining a full store would
+/// take of room and budget is kept for that: a full store is the greater harm.
 fn unreserved(store: &Store, settings: &Settings, figures: &Figures) -> Bytes {
     let (_, whole) = store.measure();
     let reserve = whole.scale(settings.low.complement()).scale(Ratio::ONE.over(store.density()));

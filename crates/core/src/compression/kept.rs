@@ -4,16 +4,16 @@ use crate::{
     units::{Bytes, Ratio},
 };
 
-/// Of pages that did not compress, so much of the host's memory may wait in zram until they are written below; but so much in any
-/// case.
+/// Of pages that did not compress, so much of the host's memory may wait in zram until they are written
+/// below; but so much in any case.
 const WAITING: Ratio = Ratio::new(1.0 / 64.0);
 const LEAST_WAITING: Bytes = Bytes::mib(8);
 
 /// Whether what is swapped out is compressed in DRAM and stays there, however little that frees.
 ///
-/// It does not where the balancer writes zram's pages to a backing device, those first that did not compress. zswap keeps from 6.18
-/// on whole what does not compress (`zswap_compress`, mm/zswap.c); before that such a page goes to the device behind by itself, and
-/// does not show in the cgroup's counters.
+/// It does not where the balancer writes zram's pages to a backing device, those first that did not compress.
+/// zswap keeps from 6.18 on whole what does not compress (`zswap_compress`, mm/zswap.c); before that such a
+/// page goes to the device behind by itself, and does not show in the cgroup's counters.
 pub(crate) fn is_kept(host: &HostObservation) -> bool {
     let sinks_from = |tier: &Tier| host.tiers.iter().find(|below| below.above.as_ref() == Some(&tier.device));
     let takes = |tier: &&Tier| tier.kind.is_swap() && tier.above.is_none();

@@ -1,8 +1,9 @@
 //! What compression leaves of each cgroup's memory, and what of zram is whose.
 //!
-//! A zram device tells what it holds as a whole. What a cgroup's pages come to is seen from what the device takes in while one
-//! request for that cgroup alone is being written: compressed bytes are counted page by page (`compr_data_size`), so a few hundred
-//! pages tell. zswap counts for each cgroup by itself. Nobody's pages are read.
+//! A zram device tells what it holds as a whole. What a cgroup's pages come to is seen from what the device
+//! takes in while one request for that cgroup alone is being written: compressed bytes are counted page by
+//! page (`compr_data_size`), so a few hundred pages tell. zswap counts for each cgroup by itself. Nobody's
+//! pages are read.
 
 mod evidence;
 mod kept;
@@ -25,24 +26,28 @@ use crate::{
 pub(crate) use kept::is_kept;
 pub(crate) use split::{Claim, Devices, OnDevices, split};
 
-/// With more of a page left than this it is not worth to be compressed. zram keeps a page whole whose compressed size is above
-/// about four fifths (`huge_class_size`, drivers/block/zram/zram_drv.c), so memory at seven eighths is mostly such pages. A
-/// byte freed there costs more than five times the faults and the CPU of one freed from memory that compresses to a third.
+/// With more of a page left than this it is not worth to be compressed. zram keeps a page whole whose
+/// compressed size is above about four fifths (`huge_class_size`, drivers/block/zram/zram_drv.c), so memory
+/// at seven eighths is mostly such pages. A byte freed there costs more than five times the faults and the
+/// CPU of one freed from memory that compresses to a third.
 const POOR: Ratio = Ratio::new(0.875);
 
-/// Of a cgroup so much has to be measured before its memory stays, and is tried again: what is reclaimed first may be of one kind, and the
-/// rest of another. Between [`TELLING`] and the most that is held on to.
+/// Of a cgroup so much has to be measured before its memory stays, and is tried again: what is reclaimed
+/// first may be of one kind, and the rest of another. Between [`TELLING`] and the most that is held on to.
 const SAMPLE: Ratio = Ratio::new(1.0 / 128.0);
 
-/// What is assumed to be left of a page while nothing is known, where memory is to be placed: rather too much than too little.
+/// What is assumed to be left of a page while nothing is known, where memory is to be placed: rather too much
+/// than too little.
 pub(crate) const ASSUMED: Ratio = Ratio::new(0.4);
 
-/// What is expected to be left of it, where a saving is to be foretold: a third, the median of compressed cold memory over Google's fleet
-/// (Lagar-Cavilla and others, Software-Defined Far Memory, ASPLOS 2019), and a twentieth of that for what zsmalloc and tables take.
+/// What is expected to be left of it, where a saving is to be foretold: a third, the median of compressed
+/// cold memory over Google's fleet (Lagar-Cavilla and others, Software-Defined Far Memory, ASPLOS 2019), and
+/// a twentieth of that for what zsmalloc and tables take.
 pub(crate) const EXPECTED: Ratio = Ratio::new(0.35);
 
-/// How far a cgroup may be from what is expected, or from the mean of all: half of an interval. From one page in four
-/// (4:1) to two in three, the range that Meta gives for its workloads (Weiner and others, TMO, ASPLOS 2022: 4 for Web, 1.3 to 1.4 for Ads).
+/// How far a cgroup may be from what is expected, or from the mean of all: half of an interval. From one page
+/// in four (4:1) to two in three, the range that Meta gives for its workloads (Weiner and others, TMO, ASPLOS
+/// 2022: 4 for Web, 1.3 to 1.4 for Ads).
 const SPREAD: Ratio = Ratio::new(0.25);
 
 /// What compression leaves of a cgroup's memory, as far as is known.
@@ -128,8 +133,8 @@ impl Compression {
         Claim { bytes: self.held, mix: self.mix }
     }
 
-    /// How much anonymous memory may be sent where it is compressed and stays so: nothing where next to nothing would be freed, but
-    /// for what is tried from time to time.
+    /// How much anonymous memory may be sent where it is compressed and stays so: nothing where next to
+    /// nothing would be freed, but for what is tried from time to time.
     pub(crate) fn worth_storing(&self, memory: &Memory, now: Duration) -> Bytes {
         self.trial.room(sample(memory), now)
     }
@@ -148,7 +153,8 @@ impl Compression {
         }
     }
 
-    /// Half of the interval around what a tier of this kind frees by a byte of this cgroup, where that is not measured of it.
+    /// Half of the interval around what a tier of this kind frees by a byte of this cgroup, where that is not
+    /// measured of it.
     pub(crate) fn uncertainty(&self, kind: TierKind, memory: &Memory) -> Ratio {
         if kind.compresses() && self.taken(kind, memory).is_none() { SPREAD } else { Ratio::ZERO }
     }
@@ -173,7 +179,8 @@ fn sample(memory: &Memory) -> Bytes {
     memory.footprint().scale(SAMPLE).max(TELLING).min(evidence::MOST)
 }
 
-/// The kernel's own account of the cgroup in zswap (`zswap` and `zswapped` of memory.stat), if it is about enough.
+/// The kernel's own account of the cgroup in zswap (`zswap` and `zswapped` of memory.stat), if it is about
+/// enough.
 fn in_zswap(memory: &Memory) -> Option<Compressed> {
     let stored = memory.stat.zswapped.filter(|stored| *stored >= TELLING)?;
     let share = memory.zswap_current?.share_of(stored).clamped();

@@ -96,12 +96,13 @@ impl Part {
     }
 }
 
-/// Whose is what: for each claim where its bytes are, so that what zram takes for all of them, and for what nobody claims, is what it
-/// takes.
+/// Whose is what: for each claim where its bytes are, so that what zram takes for all of them, and for what
+/// nobody claims, is what it takes.
 ///
-/// The kernel does not tell whose a page is. The cgroups are in disks and in zram in the same proportion; the balancer writes below
-/// first what did not compress. Pages that did not compress take their size each, the others what is left in proportion to how
-/// they compressed. A cgroup that nothing is known of has what the others leave.
+/// The kernel does not tell whose a page is. The cgroups are in disks and in zram in the same proportion; the
+/// balancer writes below first what did not compress. Pages that did not compress take their size each, the
+/// others what is left in proportion to how they compressed. A cgroup that nothing is known of has what the
+/// others leave.
 pub(crate) fn split(claims: &[Claim], devices: &Devices) -> Vec<OnDevices> {
     let claimed: f64 = claims.iter().map(|claim| claim.bytes.as_f64()).sum();
     let stored = devices.stored().max(claimed);
@@ -145,8 +146,8 @@ fn dram(whole: f64, rest: f64, resident: f64) -> Kinds {
     Kinds { whole: if whole > 0.0 { taken / whole } else { 0.0 }, rest: (resident - taken) / rest }
 }
 
-/// Which share of either kind of page has sunk from zram. What did not compress and is not there any more has, before anything
-/// else.
+/// Which share of either kind of page has sunk from zram. What did not compress and is not there any more
+/// has, before anything else.
 fn sinking(parts: &[Part], devices: &Devices) -> Kinds {
     let whole: f64 = parts.iter().map(|part| part.whole).sum();
     let rest: f64 = parts.iter().map(|part| part.rest).sum();

@@ -96,8 +96,8 @@ fn claims() -> impl Strategy<Value = Vec<Claim>> {
 }
 
 proptest! {
-    /// Whatever was believed of the cgroups: where all that is stored is theirs, what they take is what zram takes, and all of it is
-    /// somewhere.
+    /// Whatever was believed of the cgroups: where all that is stored is theirs, what they take is what zram
+    /// takes, and all of it is somewhere.
     #[test]
     fn all_together_take_what_the_devices_take(
         claims in claims(),

@@ -23,8 +23,8 @@ pub(super) enum Trial {
 }
 
 impl Trial {
-    /// Takes in whether memory compresses poorly. `tried` is there if some was sent although it waits, and says whether that was
-    /// measured.
+    /// Takes in whether memory compresses poorly. `tried` is there if some was sent although it waits, and
+    /// says whether that was measured.
     pub(super) fn learn(&mut self, is_poor: bool, tried: Option<bool>, now: Duration) {
         *self = match (*self, tried) {
             _ if !is_poor => Self::Free,

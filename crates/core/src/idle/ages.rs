@@ -1,10 +1,11 @@
 //! Ages older than a source can see: its oldest cohort is told apart by what was known of it before.
 //!
 //! MGLRU keeps four generations, so what has been idle for longer than three walks is one lump (mm/vmscan.c,
-//! `inc_min_seq`). But a page that has been idle for ten minutes was in every lump of those ten minutes: of the bytes
-//! that were known to be that old, no more can be left than the smallest lump since. So the cohorts of the last
-//! reading, grown older by the time since, are fitted into the new lump, the oldest first; what does not fit was
-//! touched or has gone. For a tenant that is steady this is exact, for any other an upper bound.
+//! `inc_min_seq`). But a page that has been idle for ten minutes was in every lump of those ten minutes: of
+//! the bytes that were known to be that old, no more can be left than the smallest lump since. So the cohorts
+//! of the last reading, grown older by the time since, are fitted into the new lump, the oldest first; what
+//! does not fit was touched or has gone. For a tenant that is steady this is exact, for any other an upper
+//! bound.
 
 use std::time::Duration;
 
@@ -15,7 +16,8 @@ use crate::{
     units::Bytes,
 };
 
-/// Neighbours are joined when together they span less than this share of their age: bounds the list at any interval.
+/// Neighbours are joined when together they span less than this share of their age: bounds the list at any
+/// interval.
 const RESOLUTION: u32 = 8;
 /// No memory is told to be older than this.
 const LONGEST: Duration = Duration::from_hours(7 * 24);
@@ -103,8 +105,8 @@ fn near(older: Piece, younger: Piece) -> bool {
     older.oldest.is_some() == younger.oldest.is_some() && span <= younger.youngest / RESOLUTION
 }
 
-/// What left on request were the oldest: a lump that shrank by as much has no room for them any more, though it may hold as many
-/// younger ones.
+/// What left on request were the oldest: a lump that shrank by as much has no room for them any more, though
+/// it may hold as many younger ones.
 fn without_the_oldest(mut pieces: Vec<Piece>, mut gone: Bytes) -> Vec<Piece> {
     for piece in &mut pieces {
         let left = piece.size.min(gone);
@@ -120,8 +122,9 @@ fn total(pieces: &[Piece]) -> Bytes {
 
 /// Open-ended pieces told apart by the pieces that were known to be at least as old; others as they are.
 ///
-/// Only where a lump is older than the time since the last reading: younger ones come from walks of the kernel's own, which
-/// follow each other in seconds when it has to reclaim, and say nothing about what was old before.
+/// Only where a lump is older than the time since the last reading: younger ones come from walks of the
+/// kernel's own, which follow each other in seconds when it has to reclaim, and say nothing about what was
+/// old before.
 fn fit(measured: Vec<Piece>, mut before: Vec<Piece>, elapsed: Duration) -> Vec<Piece> {
     let fit = |piece: Piece| {
         if piece.oldest.is_some() || reached(piece.youngest) < elapsed {

@@ -1,8 +1,9 @@
 //! The cut: from which idle age on memory may go.
 //!
-//! Google's far memory takes the smallest age whose promotions stay under the SLO. Here the same is asked of the evidence
-//! in [`Returns`]: the smallest boundary, at or beyond the policy's `cold_after`, from which on so little comes back that
-//! half of the SLO holds it. The other half is for what the evidence does not foresee.
+//! Google's far memory takes the smallest age whose promotions stay under the SLO. Here the same is asked of
+//! the evidence in [`Returns`]: the smallest boundary, at or beyond the policy's `cold_after`, from which on
+//! so little comes back that half of the SLO holds it. The other half is for what the evidence does not
+//! foresee.
 
 use std::time::Duration;
 
@@ -18,7 +19,8 @@ const FORESEEN: Ratio = Ratio::new(0.5);
 /// The cut for one cgroup. `slo` is the share of `working_set` that may come back per minute.
 pub(crate) fn choose(returns: &Returns, cold_after: Duration, slo: Ratio, working_set: Bytes) -> Duration {
     let allowed = working_set.scale(slo).scale(FORESEEN);
-    // Returns before cold_after are never noted, so the first boundary beyond it stands for cold_after itself.
+    // Returns before cold_after are never noted, so the first boundary beyond it stands for cold_after
+    // itself.
     let first = BOUNDARIES.partition_point(|boundary| *boundary < cold_after);
     let good = (first..BOUNDARIES.len()).find(|index| returns.worst_minute(*index) <= allowed);
     match good {

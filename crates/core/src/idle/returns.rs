@@ -1,8 +1,8 @@
 //! What came back after a long idle time: the evidence against calling memory cold too early.
 //!
-//! Each return is noted with twice the age at which it came: what was touched again after 40 s may be touched again
-//! after up to 80 s the next time, so it speaks against every cut below that. What counts is the worst minute, as in the
-//! SLO, and it fades, so that a tenant which has changed is believed again.
+//! Each return is noted with twice the age at which it came: what was touched again after 40 s may be touched
+//! again after up to 80 s the next time, so it speaks against every cut below that. What counts is the worst
+//! minute, as in the SLO, and it fades, so that a tenant which has changed is believed again.
 
 use std::time::Duration;
 
@@ -40,9 +40,9 @@ struct Class {
 }
 
 impl Class {
-    /// Once the cut lies beyond what a tenant wants back now and then, it stays in DRAM and nothing shows any more that it is
-    /// wanted, so the evidence fades and the cut falls: each time that this was wrong, the next lesson is kept for twice as
-    /// long.
+    /// Once the cut lies beyond what a tenant wants back now and then, it stays in DRAM and nothing shows any
+    /// more that it is wanted, so the evidence fades and the cut falls: each time that this was wrong, the
+    /// next lesson is kept for twice as long.
     fn half_life(&self) -> Duration {
         HALF_LIFE.saturating_mul(1 << self.forgotten.min(16)).min(LONGEST_HALF_LIFE)
     }
@@ -81,7 +81,8 @@ impl Returns {
         }
     }
 
-    /// Bytes that would come back in the worst minute if what is idle for the `index`th boundary had left DRAM.
+    /// Bytes that would come back in the worst minute if what is idle for the `index`th boundary had left
+    /// DRAM.
     pub(crate) fn worst_minute(&self, index: usize) -> Bytes {
         whole(self.classes.iter().skip(index).map(|class| class.worst.max(class.minute)).sum())
     }
@@ -103,7 +104,8 @@ pub(crate) struct Away {
 }
 
 impl Away {
-    /// Time passes, and no more than `offloaded` can be away: what was freed since, as when a process ended, is not.
+    /// Time passes, and no more than `offloaded` can be away: what was freed since, as when a process ended,
+    /// is not.
     pub(crate) fn fade(&mut self, elapsed: Duration, offloaded: Bytes) {
         let keep = (-elapsed.as_secs_f64() / HALF_LIFE.as_secs_f64()).exp2();
         self.bytes = (self.bytes * keep).min(offloaded.as_f64());

@@ -1,4 +1,5 @@
-//! What two readings show of the memory that was idle at the first: what of it was touched, and of how much that can be told.
+//! What two readings show of the memory that was idle at the first: what of it was touched, and of how much
+//! that can be told.
 
 use std::time::Duration;
 
@@ -13,8 +14,8 @@ struct Watched {
     size: Bytes,
     /// So many of them were touched at least.
     touched: Bytes,
-    /// So many more may have been touched though nothing shows it: as many younger ones have taken their place in the oldest
-    /// cohort that the source tells apart.
+    /// So many more may have been touched though nothing shows it: as many younger ones have taken their
+    /// place in the oldest cohort that the source tells apart.
     hidden: Bytes,
 }
 
@@ -27,7 +28,8 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
-    /// What was idle `before` (grown older by `elapsed` since) and is missing among what is `measured` as old now, `gone` of it excepted.
+    /// What was idle `before` (grown older by `elapsed` since) and is missing among what is `measured` as old
+    /// now, `gone` of it excepted.
     pub(super) fn between(before: &[Piece], measured: &[Piece], elapsed: Duration, gone: Bytes) -> Self {
         let mut seen = Self { elapsed, ..Self::default() };
         let (mut known, mut accounted) = (Bytes::ZERO, gone);
@@ -66,8 +68,9 @@ impl Seen {
         }
     }
 
-    /// Counts what was watched, and what of it was touched, as far as that shows. With a lump of all that is old, touches of the oldest do
-    /// not show while as much grows old: where more may be hidden than is to be expected, nothing is said for a low rate nor for a high one.
+    /// Counts what was watched, and what of it was touched, as far as that shows. With a lump of all that is
+    /// old, touches of the oldest do not show while as much grows old: where more may be hidden than is to be
+    /// expected, nothing is said for a low rate nor for a high one.
     pub(super) fn count_what_shows(&self, touches: &mut Touches) {
         for Watched { age, size, touched, hidden } in &self.watched {
             if *hidden <= Touches::expected(*age, *size, self.elapsed) {

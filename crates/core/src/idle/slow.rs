@@ -14,7 +14,8 @@ use crate::{
     units::Bytes,
 };
 
-/// What is known of one cgroup's memory on slower nodes. What comes there had been idle in DRAM, but its age begins anew.
+/// What is known of one cgroup's memory on slower nodes. What comes there had been idle in DRAM, but its age
+/// begins anew.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Slow {
     ages: Ages,
@@ -56,8 +57,8 @@ impl Slow {
 
     /// Anonymous bytes that have been idle there for `age`.
     ///
-    /// No more than the last reading itself shows to have been idle for `shown`: in a reading made when less was asked for, newer
-    /// memory is in one lump with it.
+    /// No more than the last reading itself shows to have been idle for `shown`: in a reading made when less
+    /// was asked for, newer memory is in one lump with it.
     pub(super) fn idle(&self, age: Duration, shown: Duration) -> Bytes {
         let shown = Cohort::surely_idle(&*self.shown, shown).anon;
         Cohort::surely_idle(&self.cohorts, age).anon.min(shown) - self.sunk.sum().anon

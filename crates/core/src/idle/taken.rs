@@ -29,8 +29,8 @@ impl Taken {
         self.0.iter().map(|(_, size)| *size).sum()
     }
 
-    /// A reading comes a turn after it was made: what was known to have left only since is still in it. Returns the rest, which
-    /// it shows to be gone.
+    /// A reading comes a turn after it was made: what was known to have left only since is still in it.
+    /// Returns the rest, which it shows to be gone.
     pub(super) fn settle(&mut self, read: Duration) -> ByType {
         let before = self.sum();
         self.0.retain(|(at, _)| *at > read);

@@ -40,7 +40,8 @@ pub struct Hotness {
     pub lines: Lines<LineUse>,
     /// What another `cold_after` would mean.
     pub what_if: Vec<WhatIf>,
-    /// Of what left DRAM lately, how much had been idle for `cold_after`; `None` if nothing was seen to leave.
+    /// Of what left DRAM lately, how much had been idle for `cold_after`; `None` if nothing was seen to
+    /// leave.
     pub precision: Option<Measured>,
 }
 
@@ -53,8 +54,8 @@ pub struct WhatIf {
     pub could_go: Bytes,
     /// Half of the 95 % interval around them; `None` if the source cannot say.
     pub could_go_error: Option<Bytes>,
-    /// Share of the working set that would come back in the worst minute, by what was seen touched after such idle times.
-    /// Unknown for ages below the policy's own, which are not watched.
+    /// Share of the working set that would come back in the worst minute, by what was seen touched after such
+    /// idle times. Unknown for ages below the policy's own, which are not watched.
     pub promotion_rate: Option<Ratio>,
 }
 
@@ -64,11 +65,12 @@ const OLDEST_ASKED: Duration = Duration::from_mins(10);
 const NEVER: Duration = Duration::from_hours(30 * 24);
 /// The longest time from one look to the next, unless `cold_after` is longer than twice as much.
 const SELDOM: Duration = Duration::from_mins(5);
-/// On slower nodes a touch is no fault, so nobody feels what returns from swap would cost before memory is there: a bound on them stands
-/// for it where the policy has none.
+/// On slower nodes a touch is no fault, so nobody feels what returns from swap would cost before memory is
+/// there: a bound on them stands for it where the policy has none.
 const CAREFUL: Ratio = Ratio::percent(0.2);
 
-/// What is on a slower node is to have been idle there for so many times `cold_after` before it may go on to swap.
+/// What is on a slower node is to have been idle there for so many times `cold_after` before it may go on to
+/// swap.
 const SINKS_AFTER: u32 = 4;
 
 /// The same as a time; later where the cut is.
@@ -161,8 +163,8 @@ impl Tracker {
         self.note(age, age, came_back, policy);
     }
 
-    /// Of all that is away, whoever swapped it out: nothing is forgotten of it, so that what comes back is counted of as much as was
-    /// watched.
+    /// Of all that is away, whoever swapped it out: nothing is forgotten of it, so that what comes back is
+    /// counted of as much as was watched.
     fn away_for_touches(&mut self, since: &Since, policy: &Policy, elapsed: Duration, now: Duration) {
         let (cut, came_back) = (self.age_of_taken(policy), since.promoted.anon);
         let away = &mut self.watched_away;
@@ -248,11 +250,12 @@ impl Tracker {
         Cohort::total(&self.cohorts) - Cohort::surely_idle(&self.cohorts, policy.cold_after).total()
     }
 
-    /// At today's price memory is worth its returns from swap from this age on; `None` if at no age. From slower nodes it goes on by
-    /// the ladder, or when they run short.
+    /// At today's price memory is worth its returns from swap from this age on; `None` if at no age. From
+    /// slower nodes it goes on by the ladder, or when they run short.
     ///
-    /// While more is older than may go in a minute, only that is asked for: the kernel takes no account of ages within a generation, and
-    /// the oldest of a long tail come back least. Looks come the less often then, so that it is the oldest generation that has them.
+    /// While more is older than may go in a minute, only that is asked for: the kernel takes no account of
+    /// ages within a generation, and the oldest of a long tail come back least. Looks come the less often
+    /// then, so that it is the oldest generation that has them.
     pub(crate) fn set_worth_from(&mut self, age: Option<Duration>, a_minute: Bytes) {
         let from = age.unwrap_or(NEVER);
         let enough = |boundary: &Duration| *boundary <= OLDEST_ASKED && self.idle(*boundary) > a_minute;
@@ -260,8 +263,8 @@ impl Tracker {
         self.worth_from = (!self.demotes_first()).then_some(from.max(oldest));
     }
 
-    /// From which idle age on anonymous memory may be swapped out: where it is worth its returns, no earlier than `cold_after`, and
-    /// no earlier than a bound on promotions says, if there is one.
+    /// From which idle age on anonymous memory may be swapped out: where it is worth its returns, no earlier
+    /// than `cold_after`, and no earlier than a bound on promotions says, if there is one.
     pub(crate) fn cut(&self, policy: &Policy) -> Duration {
         self.worth_from.unwrap_or_default().max(self.allowed_from(policy))
     }
@@ -273,13 +276,14 @@ impl Tracker {
         slo.map_or(policy.cold_after, bound)
     }
 
-    /// What is swapped out is taken to have been idle for so long: where nothing is worth it, the kernel did it by itself.
+    /// What is swapped out is taken to have been idle for so long: where nothing is worth it, the kernel did
+    /// it by itself.
     fn age_of_taken(&self, policy: &Policy) -> Duration {
         if self.worth_from == Some(NEVER) { policy.cold_after } else { self.cut(policy) }
     }
 
-    /// From which idle age on anonymous memory may leave DRAM: at the cut, or for slower nodes, where a touch is no fault and
-    /// counts against no promotion rate, already when it is cold.
+    /// From which idle age on anonymous memory may leave DRAM: at the cut, or for slower nodes, where a touch
+    /// is no fault and counts against no promotion rate, already when it is cold.
     pub(crate) fn leaves_from(&self, policy: &Policy) -> Duration {
         if self.demotes_first() { policy.cold_after } else { self.cut(policy) }
     }
@@ -294,13 +298,14 @@ impl Tracker {
         self.touches.rates(footprint)
     }
 
-    /// From which idle age on anonymous memory may go on from slower nodes to swap: at the cut, but only after a multiple of
-    /// `cold_after`, since a fault costs far more than an access to the node.
+    /// From which idle age on anonymous memory may go on from slower nodes to swap: at the cut, but only
+    /// after a multiple of `cold_after`, since a fault costs far more than an access to the node.
     pub(crate) fn sinks_after(&self, policy: &Policy) -> Duration {
         self.cut(policy).max(sinks_at_least(policy))
     }
 
-    /// From which idle age on anonymous memory may be swapped out, from where it is then, whatever it is worth.
+    /// From which idle age on anonymous memory may be swapped out, from where it is then, whatever it is
+    /// worth.
     pub(crate) fn swapped_from(&self, policy: &Policy) -> Duration {
         if self.demotes_first() { self.sinks_after(policy) } else { self.allowed_from(policy) }
     }
@@ -310,11 +315,13 @@ impl Tracker {
         self.slow.idle(age, self.sinks_after(policy))
     }
 
-    /// How often to look: twice within the age at which memory leaves DRAM; within `cold_after` as long as none has left.
+    /// How often to look: twice within the age at which memory leaves DRAM; within `cold_after` as long as
+    /// none has left.
     ///
-    /// A source that tells the last two intervals apart from all before, as MGLRU does, then shows exactly what has been
-    /// idle beyond it. With more looks that would be among what [`Ages`] can only bound. But what is not worth it now may be soon. Sampled
-    /// pages have each an age of their own, however often they are looked at.
+    /// A source that tells the last two intervals apart from all before, as MGLRU does, then shows exactly
+    /// what has been idle beyond it. With more looks that would be among what [`Ages`] can only bound. But
+    /// what is not worth it now may be soon. Sampled pages have each an age of their own, however often they
+    /// are looked at.
     pub(crate) fn look_every(&self, policy: &Policy) -> Duration {
         let soon = policy.cold_after / 2;
         let sampled = self.last.is_some_and(|last| last.source == Source::Sampled);
@@ -324,15 +331,16 @@ impl Tracker {
         (self.leaves_from(policy) / 2).min(SELDOM.max(soon))
     }
 
-    /// The same on slower nodes: once within the age at which memory may go on from there, since the source shows what was demoted
-    /// as up to a look older there than it is. Seen more often, what is in use now and then would look as what is idle: as
-    /// much of it is in the last generation each time.
+    /// The same on slower nodes: once within the age at which memory may go on from there, since the source
+    /// shows what was demoted as up to a look older there than it is. Seen more often, what is in use now and
+    /// then would look as what is idle: as much of it is in the last generation each time.
     pub(crate) fn look_at_slow_every(&self, policy: &Policy) -> Duration {
         self.sinks_after(policy)
     }
 
-    /// What promotion rates are shares of: anonymous memory younger than `cold_after`, all page cache and tmpfs, which may be in
-    /// use whatever its ages say; but no less than the policy's floor, since a tenant that sleeps has next to none.
+    /// What promotion rates are shares of: anonymous memory younger than `cold_after`, all page cache and
+    /// tmpfs, which may be in use whatever its ages say; but no less than the policy's floor, since a tenant
+    /// that sleeps has next to none.
     pub(crate) fn base(&self, policy: &Policy) -> Bytes {
         let all: ByType = self.cohorts.iter().map(|cohort| cohort.size).sum();
         let idle = Cohort::surely_idle(&self.cohorts, policy.cold_after);
@@ -341,21 +349,24 @@ impl Tracker {
 
     /// Anonymous bytes beyond the cut that are still in DRAM.
     ///
-    /// Not page cache: a source sees touches through page tables, and what is read through descriptors and not mapped
-    /// looks idle however often it is read. In the lab 20 MiB read twice a second looked as 40 MiB read once. tmpfs is read
-    /// like that too, so as much as there is of it among anonymous memory is taken off.
+    /// Not page cache: a source sees touches through page tables, and what is read through descriptors and
+    /// not mapped looks idle however often it is read. In the lab 20 MiB read twice a second looked as 40 MiB
+    /// read once. tmpfs is read like that too, so as much as there is of it among anonymous memory is taken
+    /// off.
     pub(crate) fn idle(&self, cut: Duration) -> Bytes {
         Cohort::surely_idle(&self.cohorts, cut).anon - self.unseen() - self.taken.sum().anon
     }
 
-    /// Page cache in DRAM that has been idle for `age` as far as page tables tell, by a source that lists all pages; nothing by others.
+    /// Page cache in DRAM that has been idle for `age` as far as page tables tell, by a source that lists all
+    /// pages; nothing by others.
     pub(crate) fn idle_page_cache(&self, age: Duration) -> Bytes {
         let lists_all = self.last.is_some_and(|last| last.resolution == Resolution::Walks);
         let idle = if lists_all { Cohort::surely_idle(&self.cohorts, age).file } else { Bytes::ZERO };
         idle - self.taken.sum().file
     }
 
-    /// Of what left DRAM over the last minutes, how much had been idle for `cold_after`; `None` if nothing was seen to leave.
+    /// Of what left DRAM over the last minutes, how much had been idle for `cold_after`; `None` if nothing
+    /// was seen to leave.
     pub(crate) fn precision(&self) -> Option<Measured> {
         self.precision.measured()
     }
@@ -375,8 +386,8 @@ impl Tracker {
         self.last.is_some_and(|last| last.source == Source::Mglru)
     }
 
-    /// tmpfs and shared memory that the source counts as anonymous: the generations of MGLRU, where it may be read through
-    /// descriptors all the time and looks idle. DAMON's readings have it as touched.
+    /// tmpfs and shared memory that the source counts as anonymous: the generations of MGLRU, where it may be
+    /// read through descriptors all the time and looks idle. DAMON's readings have it as touched.
     fn unseen(&self) -> Bytes {
         if self.knows_nodes() { self.shmem } else { Bytes::ZERO }
     }

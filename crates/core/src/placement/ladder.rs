@@ -29,8 +29,8 @@ pub struct Rung {
     pub freed: Ratio,
     /// From this idle age on memory belongs there; `None` if not at today's price, whatever its age.
     pub from: Option<Duration>,
-    /// How often memory of that age is touched again: share of it a second. Of the oldest class for a tier that is not worth
-    /// it.
+    /// How often memory of that age is touched again: share of it a second. Of the oldest class for a tier
+    /// that is not worth it.
     pub touched: Ratio,
 }
 
@@ -102,7 +102,8 @@ pub(crate) struct Price {
     pub(crate) scarce: bool,
 }
 
-/// What a GiB is worth at the full price, in multiples of the stall that the SLO accepts: with 0.1 % that is 32 s of stall an hour.
+/// What a GiB is worth at the full price, in multiples of the stall that the SLO accepts: with 0.1 % that is
+/// 32 s of stall an hour.
 const WORTH_OF_A_GIB: f64 = 9.0;
 /// Where memory runs short it is worth so many times as much.
 pub(crate) const SCARCE: Ratio = Ratio::new(4.0);
@@ -113,8 +114,9 @@ const GIB: Bytes = Bytes::mib(1024);
 impl Price {
     /// What a page is worth, in seconds of stall a second.
     ///
-    /// All of a small cgroup is worth two fifths of the stall that its SLO accepts; a GiB is worth the same in every cgroup above
-    /// 46 MiB. (What it comes to in all is bounded by the SLO itself, through the share.)
+    /// All of a small cgroup is worth two fifths of the stall that its SLO accepts; a GiB is worth the same
+    /// in every cgroup above 46 MiB. (What it comes to in all is bounded by the SLO itself, through the
+    /// share.)
     pub(crate) fn per_page(self) -> f64 {
         let of_all = WORTH_OF_ALL * Bytes::pages(1).share_of(self.footprint).clamped().get();
         let of_a_gib = WORTH_OF_A_GIB * Bytes::pages(1).share_of(GIB).get();

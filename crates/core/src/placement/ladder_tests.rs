@@ -48,7 +48,8 @@ fn a_gib_is_worth_the_same_in_every_large_cgroup_and_more_in_a_small_one() {
 
 #[test]
 fn colder_memory_belongs_on_slower_tiers() {
-    // A page is worth 0.01 / 262144 = 3.8e-8: zram from 1.3e-3 touches a second on, the disk from 1.4e-4 on (100 µs).
+    // A page is worth 0.01 / 262144 = 3.8e-8: zram from 1.3e-3 touches a second on, the disk from 1.4e-4 on
+    // (100 µs).
     let ladder = Ladder::lean(&offers(100), &rates(), price(1.0));
     assert_eq!(ages(&ladder), [Some(60), Some(600)]);
     assert!((ladder.price_per_gib - 0.01).abs() < 1e-9);
@@ -86,8 +87,8 @@ fn a_full_tier_is_passed_over() {
 }
 
 proptest! {
-    /// Whatever is on offer: a slower tier never begins before a faster one that is worth it, and the stall that is expected of what
-    /// is placed never exceeds what it is worth.
+    /// Whatever is on offer: a slower tier never begins before a faster one that is worth it, and the stall
+    /// that is expected of what is placed never exceeds what it is worth.
     #[test]
     fn the_stall_expected_is_within_the_price(
         offers in prop::collection::vec((1_u64..100_000, 0.0..1.0_f64), 1..5),

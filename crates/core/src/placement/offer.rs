@@ -8,11 +8,12 @@ use crate::{
     units::{Bytes, Ratio},
 };
 
-/// With less than this in it, a tier's compression says little: its allocator has its own overhead, and the first pages are not like
-/// the rest.
+/// With less than this in it, a tier's compression says little: its allocator has its own overhead, and the
+/// first pages are not like the rest.
 const TELLING: Bytes = Bytes::mib(8);
 
-/// What a byte of a slower node is worth in DRAM: it is memory too, and what lies there keeps other memory off it.
+/// What a byte of a slower node is worth in DRAM: it is memory too, and what lies there keeps other memory
+/// off it.
 const NODE_WORTH: Ratio = Ratio::percent(50.0);
 
 /// A tier as a page sees it.
@@ -24,7 +25,8 @@ pub(crate) struct Offer {
     pub(crate) device: TierId,
     /// What a fault costs.
     pub(crate) fault: FaultCost,
-    /// DRAM freed by a byte that is put there; on a slower node what that is worth less the node's own memory.
+    /// DRAM freed by a byte that is put there; on a slower node what that is worth less the node's own
+    /// memory.
     pub(crate) freed: Ratio,
     /// The same as it is to be expected, for a forecast. It differs where `freed` is assumed.
     pub(crate) expected: Ratio,
@@ -36,10 +38,10 @@ pub(crate) struct Offer {
 
 /// Where a page that leaves DRAM can come to lie, the fastest first.
 ///
-/// Stock kernels let nobody choose a swap device for a page: it goes to zswap or else to the device of the highest priority
-/// that has room, and from there only to what lies below that: the disk behind zswap, zram's backing device. A device of
-/// lower priority is not on the ladder, it takes what finds no room above. On a host that demotes, slower nodes come before
-/// all swap.
+/// Stock kernels let nobody choose a swap device for a page: it goes to zswap or else to the device of the
+/// highest priority that has room, and from there only to what lies below that: the disk behind zswap, zram's
+/// backing device. A device of lower priority is not on the ladder, it takes what finds no room above. On a
+/// host that demotes, slower nodes come before all swap.
 pub(crate) fn offers(host: &HostObservation, costs: &Costs) -> Vec<Offer> {
     let nodes = host.tiers.iter().filter(|tier| !tier.kind.is_swap() && host.demotes);
     nodes.map(|tier| Offer::of(tier, costs)).chain(swap(&host.tiers, costs)).collect()

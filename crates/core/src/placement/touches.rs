@@ -5,18 +5,20 @@ use crate::{
     units::{Bytes, Ratio},
 };
 
-/// Half of what is known of young memory is forgotten in this time: a tenant that has changed is believed again.
+/// Half of what is known of young memory is forgotten in this time: a tenant that has changed is believed
+/// again.
 const HALF_LIFE: Duration = Duration::from_mins(30);
-/// And in so many times its own age of older memory. With the same time for all, no evidence about memory of some hours could ever
-/// outweigh what is assumed, which weighs more the older the memory is.
+/// And in so many times its own age of older memory. With the same time for all, no evidence about memory of
+/// some hours could ever outweigh what is assumed, which weighs more the older the memory is.
 const AGES_KEPT: f64 = 4.0;
 
-/// What is assumed of memory that was never watched: touched `LINDY / age` times a second, so that a fifteenth of what has been
-/// idle for an age is touched again before it is twice as old.
+/// What is assumed of memory that was never watched: touched `LINDY / age` times a second, so that a
+/// fifteenth of what has been idle for an age is touched again before it is twice as old.
 ///
-/// Memory that has been idle for long goes on being idle for long. Google's far memory: a third of a fleet's memory is idle
-/// for two minutes, and of its working set 0.2 % a minute comes back, which is 0.009 / age. Keys whose popularity falls
-/// exponentially by a factor of a million: 0.09 / age of those that were not asked for since the start.
+/// Memory that has been idle for long goes on being idle for long. Google's far memory: a third of a fleet's
+/// memory is idle for two minutes, and of its working set 0.2 % a minute comes back, which is 0.009 / age.
+/// Keys whose popularity falls exponentially by a factor of a million: 0.09 / age of those that were not
+/// asked for since the start.
 const LINDY: f64 = 0.1;
 /// The assumption weighs as much as this share of the cgroup, watched for as long as it is old.
 const ASSUMED: f64 = 1.0 / 16.0;
@@ -79,8 +81,8 @@ impl Touches {
 
 /// Touches a second of memory by the class of its idle age, falling with age.
 ///
-/// Where a class was touched less often than an older one, it counts as much as that: what is placed now for its low rate
-/// would come back when it reaches the older class.
+/// Where a class was touched less often than an older one, it counts as much as that: what is placed now for
+/// its low rate would come back when it reaches the older class.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Rates([f64; CLASSES]);
 

@@ -60,15 +60,15 @@ pub struct Reading {
     pub every: Duration,
     /// What was seen, in any order.
     pub cohorts: Arc<[Cohort]>,
-    /// What was seen on slower nodes, which `cohorts` has nothing of where the kernel demotes; `None` if this look left them
-    /// out. A page's age there counts from its arrival.
+    /// What was seen on slower nodes, which `cohorts` has nothing of where the kernel demotes; `None` if this
+    /// look left them out. A page's age there counts from its arrival.
     pub slow: Option<Arc<[Cohort]>>,
     /// How far `cohorts` can be off.
     pub resolution: Resolution,
     /// What was seen to leave DRAM since the last reading; `None` if nobody watched.
     pub left: Option<Left>,
-    /// What the source itself saw touched since the last reading after having been idle; `None` if it cannot tell, and that is to be
-    /// found out from two readings.
+    /// What the source itself saw touched since the last reading after having been idle; `None` if it cannot
+    /// tell, and that is to be found out from two readings.
     pub touched: Option<Arc<[Touched]>>,
 }
 
@@ -77,7 +77,8 @@ pub struct Reading {
 pub struct Touched {
     /// How long they had been idle, at the least, at the reading before.
     pub seen: Duration,
-    /// How long they had been idle when they were touched, give or take half of the time between the readings.
+    /// How long they had been idle when they were touched, give or take half of the time between the
+    /// readings.
     pub age: Duration,
     /// How many.
     pub size: Bytes,

@@ -42,8 +42,8 @@ pub struct Histogram {
 }
 
 impl Histogram {
-    /// Sorts cohorts into classes. One that spans a boundary is spread evenly over its span; one that the source saw no end
-    /// of stands where it begins.
+    /// Sorts cohorts into classes. One that spans a boundary is spread evenly over its span; one that the
+    /// source saw no end of stands where it begins.
     #[must_use]
     pub fn of<'a>(cohorts: impl IntoIterator<Item = &'a Cohort>) -> Self {
         let mut histogram = Self::default();
@@ -84,8 +84,8 @@ impl Histogram {
     }
 }
 
-/// The age that a cohort counts as: looks do not come on time to the millisecond, and what is idle for two intervals
-/// would be missed for one that was short of it.
+/// The age that a cohort counts as: looks do not come on time to the millisecond, and what is idle for two
+/// intervals would be missed for one that was short of it.
 pub(crate) fn reached(age: Duration) -> Duration {
     age.saturating_add(age / 64)
 }

@@ -1,4 +1,5 @@
-//! One look at idle ages, whatever the source: cohorts, how far they can be off, and how they are shown to people.
+//! One look at idle ages, whatever the source: cohorts, how far they can be off, and how they are shown to
+//! people.
 
 mod cohort;
 mod histogram;

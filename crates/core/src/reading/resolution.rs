@@ -4,15 +4,16 @@ use crate::units::{Bytes, Ratio};
 
 /// So many standard deviations to both sides hold 95 % of a normal distribution.
 const DEVIATIONS: f64 = 1.96;
-/// Of `n` pages none was so: with 95 % confidence the share is below three in `n` ("rule of three", Hanley and
-/// Lippman-Hand, JAMA 249, 1983), where the normal distribution would say zero.
+/// Of `n` pages none was so: with 95 % confidence the share is below three in `n` ("rule of three", Hanley
+/// and Lippman-Hand, JAMA 249, 1983), where the normal distribution would say zero.
 const NONE_SEEN: f64 = 3.0;
 
 /// How finely a source tells idle memory from other memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 #[serde(rename_all = "snake_case", tag = "kind")]
 pub enum Resolution {
-    /// Every page is in one of the source's lists: bytes are exact, and ages are known to the time between two walks.
+    /// Every page is in one of the source's lists: bytes are exact, and ages are known to the time between
+    /// two walks.
     Walks,
     /// Ranges of addresses that count whole, as DAMON keeps them: nobody can say how far the bytes are off.
     Regions,
@@ -30,8 +31,9 @@ pub struct Sample {
 }
 
 impl Resolution {
-    /// Half of the 95 % interval around a share of the memory that was looked at: `1.96 * sqrt(p * (1 - p) / n)` of a sample, and
-    /// at least three pages of it; nothing for [`Resolution::Walks`]. `None` if it is not known.
+    /// Half of the 95 % interval around a share of the memory that was looked at: `1.96 * sqrt(p * (1 - p) /
+    /// n)` of a sample, and at least three pages of it; nothing for [`Resolution::Walks`]. `None` if it is
+    /// not known.
     #[must_use]
     pub fn error(self, share: Ratio) -> Option<Ratio> {
         match self {

@@ -7,8 +7,9 @@ use crate::units::{ByteTime, Bytes};
 
 /// What was saved, and what it cost, while somebody looked.
 ///
-/// What counts is what lies in swap or on slower nodes because lowtide asked for it ([`Origins`](super::Origins)). What the kernel would have
-/// swapped out later by itself counts too: without a group that is left alone nobody can tell it apart.
+/// What counts is what lies in swap or on slower nodes because lowtide asked for it
+/// ([`Origins`](super::Origins)). What the kernel would have swapped out later by itself counts too: without
+/// a group that is left alone nobody can tell it apart.
 #[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Meter {
@@ -55,7 +56,8 @@ impl Held {
 }
 
 impl Meter {
-    /// A turn: for `time`, the daemon itself had `own`, and `others` lay in swap that somebody else put there.
+    /// A turn: for `time`, the daemon itself had `own`, and `others` lay in swap that somebody else put
+    /// there.
     pub fn turn(&mut self, time: Duration, own: Bytes, others: Bytes) {
         self.watched += time;
         self.own += ByteTime::of(own, time);
@@ -81,8 +83,8 @@ impl Meter {
         sum
     }
 
-    /// Offloaded, less what the tiers took for it, less the daemon's own memory; GiB·h. Negative if lowtide took more than
-    /// it gave.
+    /// Offloaded, less what the tiers took for it, less the daemon's own memory; GiB·h. Negative if lowtide
+    /// took more than it gave.
     #[must_use]
     pub fn net_gib_hours(&self) -> f64 {
         self.held().net_gib_hours() - self.own.gib_hours()

@@ -43,9 +43,10 @@ impl Placed {
 
 /// Where a cgroup's offloaded bytes live.
 ///
-/// zswap is accounted by the kernel for each cgroup, size and cost. For the swap devices the kernel tells only how
-/// many slots a cgroup has on all of them together; `on_devices` says what of each kind is its own, and devices of one kind have as
-/// much of it as they have of all. What is on a slower node frees as much DRAM.
+/// zswap is accounted by the kernel for each cgroup, size and cost. For the swap devices the kernel tells
+/// only how many slots a cgroup has on all of them together; `on_devices` says what of each kind is its own,
+/// and devices of one kind have as much of it as they have of all. What is on a slower node frees as much
+/// DRAM.
 pub(crate) fn placement(memory: &Memory, tiers: &[Tier], on_devices: &OnDevices) -> Vec<Placed> {
     let place = |tier: &Tier| {
         let of_kind = || tiers.iter().filter(|other| is_like(other, tier));
@@ -68,8 +69,8 @@ pub(crate) fn placement(memory: &Memory, tiers: &[Tier], on_devices: &OnDevices)
     tiers.iter().map(place).collect()
 }
 
-/// As [`placement`], for a cgroup of which nothing is known: it has as much of each device as it has of all, at the mean compression of
-/// that device.
+/// As [`placement`], for a cgroup of which nothing is known: it has as much of each device as it has of all,
+/// at the mean compression of that device.
 pub(crate) fn even(memory: &Memory, tiers: &[Tier]) -> Vec<Placed> {
     let claim = Claim { bytes: on_devices(memory), mix: None };
     let found = split(&[claim], &Devices::of(tiers, &Stored::default()));
@@ -87,8 +88,8 @@ pub fn net(placed: &[Placed]) -> Bytes {
     placed.iter().map(|part| part.bytes - part.resident).sum()
 }
 
-/// For the host: `saved` of all cgroups, less `own`, the daemon's own memory. May be negative: a daemon that saved nothing has cost
-/// something.
+/// For the host: `saved` of all cgroups, less `own`, the daemon's own memory. May be negative: a daemon that
+/// saved nothing has cost something.
 #[must_use]
 pub fn host_net(saved: Bytes, own: Bytes) -> i64 {
     saved.signed_sub(own)

@@ -1,8 +1,9 @@
 //! Who put there what lies outside DRAM: lowtide, or somebody else.
 //!
-//! The kernel tells how much of a cgroup lies in swap, and not on whose behalf. What lies there when lowtide first looks, or rises
-//! without a request of its own, is somebody else's: the kernel's own reclaim, another program, an earlier owner of the swap.
-//! What comes back is taken from both as they stand, since nobody can tell whose page it was.
+//! The kernel tells how much of a cgroup lies in swap, and not on whose behalf. What lies there when lowtide
+//! first looks, or rises without a request of its own, is somebody else's: the kernel's own reclaim, another
+//! program, an earlier owner of the swap. What comes back is taken from both as they stand, since nobody can
+//! tell whose page it was.
 
 use super::Placed;
 use crate::{
@@ -66,7 +67,8 @@ impl Origins {
 
     /// Takes in one observation.
     ///
-    /// While a request is being written, part of what it sends lies there already and is in no effect yet: it is waited for.
+    /// While a request is being written, part of what it sends lies there already and is in no effect yet: it
+    /// is waited for.
     pub(crate) fn learn(&mut self, memory: &Memory, effects: &[Effect], pending: Pending) {
         self.sent.0 += effects.iter().map(swapped).sum();
         self.sent.1 += effects.iter().map(|effect| effect.demoted).sum();

@@ -1,4 +1,5 @@
-//! What bounds a request: the policy's limits, the cgroup's own protection, and the room that swap and slower nodes have.
+//! What bounds a request: the policy's limits, the cgroup's own protection, and the room that swap and slower
+//! nodes have.
 
 use super::{Case, Step};
 use crate::{
@@ -48,7 +49,8 @@ impl Case<'_> {
         bound.map(|(_, reason)| reason).or_else(|| room.for_anonymous().err())
     }
 
-    /// How much of this cgroup's anonymous memory may be swapped out, and why no more, whatever the host has room for.
+    /// How much of this cgroup's anonymous memory may be swapped out, and why no more, whatever the host has
+    /// room for.
     fn own_rooms(&self) -> [(Bytes, Reason); 4] {
         [
             self.tiers_room(),
@@ -58,8 +60,9 @@ impl Case<'_> {
         ]
     }
 
-    /// Below memory.swap.max, its own and of those above, and below memory.swap.high: a cgroup that lowtide pushed over that would be throttled
-    /// for as long as its pages stay swapped out (mm/memcontrol.c, mem_cgroup_handle_over_high).
+    /// Below memory.swap.max, its own and of those above, and below memory.swap.high: a cgroup that lowtide
+    /// pushed over that would be throttled for as long as its pages stay swapped out (mm/memcontrol.c,
+    /// mem_cgroup_handle_over_high).
     fn swap_max_room(&self) -> Bytes {
         let Memory { swap_current, swap_max, swap_high, .. } = &self.cgroup.memory;
         let used = swap_current.unwrap_or_default();
@@ -74,8 +77,8 @@ impl Case<'_> {
         (bound.limit - self.cgroup.memory.swap_current.unwrap_or_default(), reason)
     }
 
-    /// For a cgroup whose pages have to stay in zswap: what its pool can still take at today's compression. The kernel puts a
-    /// page back that does not fit.
+    /// For a cgroup whose pages have to stay in zswap: what its pool can still take at today's compression.
+    /// The kernel puts a page back that does not fit.
     fn zswap_room(&self) -> (Bytes, Reason) {
         let zswap = || self.host.tiers.iter().find(|tier| tier.kind == TierKind::Zswap);
         let above = self.cgroup.memory.above;
@@ -83,7 +86,8 @@ impl Case<'_> {
         let room_of = |zswap: &Tier| zswap.uncompressed_room().min(below_limit(zswap));
         let room = match self.cgroup.confined.zswap {
             ZswapBound::Stays => zswap().map_or(Bytes::ZERO, room_of),
-            // With zswap off the kernel does not look at the switch (`mem_cgroup_zswap_writeback_enabled`, mm/memcontrol.c).
+            // With zswap off the kernel does not look at the switch (`mem_cgroup_zswap_writeback_enabled`,
+            // mm/memcontrol.c).
             ZswapBound::Free if above.stays_in_zswap => zswap().map_or(Bytes::MAX, room_of),
             ZswapBound::Free | ZswapBound::AtMost(_) => Bytes::MAX,
         };
@@ -101,8 +105,8 @@ impl Case<'_> {
         }
     }
 
-    /// What a request may make smaller: on a host that demotes the cgroup's memory in DRAM, and what is on slower nodes only for
-    /// what goes on from there.
+    /// What a request may make smaller: on a host that demotes the cgroup's memory in DRAM, and what is on
+    /// slower nodes only for what goes on from there.
     pub(super) fn within_reach(&self, scope: Scope) -> Bytes {
         let memory = &self.cgroup.memory;
         match scope {
@@ -115,8 +119,8 @@ impl Case<'_> {
 
     /// What must stay in DRAM, and for whose sake.
     ///
-    /// The kernel ignores the target's own memory.min and memory.low in memory.reclaim (KERNEL.md §1), so they are
-    /// kept here.
+    /// The kernel ignores the target's own memory.min and memory.low in memory.reclaim (KERNEL.md §1), so
+    /// they are kept here.
     pub(super) fn protected(&self) -> (Bytes, Reason) {
         let Memory { min, low, .. } = self.cgroup.memory;
         let own = min.max(low);
@@ -124,10 +128,12 @@ impl Case<'_> {
         if own > floor { (own, Reason::Protected) } else { (floor, Reason::Floor) }
     }
 
-    /// What is on the lists that reclaim may scan; where the kernel chooses between the types, without page cache that is mapped.
+    /// What is on the lists that reclaim may scan; where the kernel chooses between the types, without page
+    /// cache that is mapped.
     ///
-    /// Program text is page cache too, and the next step of the program waits for it: 249 ms for one request of a redis whose page
-    /// cache was little else (6.12). No pressure tells before it is gone, so it is left out of what is asked for.
+    /// Program text is page cache too, and the next step of the program waits for it: 249 ms for one request
+    /// of a redis whose page cache was little else (6.12). No pressure tells before it is gone, so it is left
+    /// out of what is asked for.
     fn reclaimable(&self, scope: Scope) -> Bytes {
         let stat = &self.cgroup.memory.stat;
         let anon = stat.inactive_anon + stat.active_anon;
@@ -141,10 +147,11 @@ impl Case<'_> {
         }
     }
 
-    /// Page cache that nobody maps. Shared memory is counted among what is mapped, and is on the lists of anonymous memory.
+    /// Page cache that nobody maps. Shared memory is counted among what is mapped, and is on the lists of
+    /// anonymous memory.
     ///
-    /// Where page cache is all that may go at all, mapped data files are most of what some programs have: there no more than a
-    /// program's text is taken to be mapped.
+    /// Where page cache is all that may go at all, mapped data files are most of what some programs have:
+    /// there no more than a program's text is taken to be mapped.
     pub(super) fn unmapped(&self) -> Bytes {
         let stat = &self.cgroup.memory.stat;
         let mapped = stat.file_mapped - stat.shmem;

@@ -1,4 +1,5 @@
-//! One cgroup at one tick: how it stands against its SLO, what speaks against a request, and the decision as a record.
+//! One cgroup at one tick: how it stands against its SLO, what speaks against a request, and the decision as
+//! a record.
 
 use std::{sync::Arc, time::Duration};
 
@@ -21,7 +22,8 @@ use crate::{
     worth::Value,
 };
 
-/// However much longer a cgroup's work takes, memory that leaves is worth this share of the price: what is old enough costs nothing.
+/// However much longer a cgroup's work takes, memory that leaves is worth this share of the price: what is
+/// old enough costs nothing.
 const LEAST_LEFT: Ratio = Ratio::new(1.0 / 64.0);
 
 /// One cgroup at one tick, with all that bears on it.
@@ -145,7 +147,8 @@ impl Case<'_> {
         Price { share, pressure, footprint, scarce: state.asked_first }
     }
 
-    /// What a byte that is away is worth, in seconds of stall a second: of anonymous memory what its first tier frees of it.
+    /// What a byte that is away is worth, in seconds of stall a second: of anonymous memory what its first
+    /// tier frees of it.
     fn worth_of_a_byte(&self, state: &CgroupState, scope: Scope) -> f64 {
         let first = state.ladder.iter().flat_map(|ladder| &ladder.rungs).find(|rung| rung.kind.is_swap());
         let freed = first.filter(|_| !scope.is_file()).map_or(Ratio::ONE, |rung| rung.freed);
@@ -157,12 +160,14 @@ impl Case<'_> {
         Value::of_file(self.worth_of_a_byte(state, Scope::File), pressure, share)
     }
 
-    /// Moves each type's pace by what came of it. Of anonymous memory the cut has weighed already what its returns cost; without idle ages
-    /// one request that took hot pages would speak against the next for many minutes, and there the SLO alone bounds the stall.
+    /// Moves each type's pace by what came of it. Of anonymous memory the cut has weighed already what its
+    /// returns cost; without idle ages one request that took hot pages would speak against the next for many
+    /// minutes, and there the SLO alone bounds the stall.
     fn settle(&self, state: &mut CgroupState) {
         let footprint = self.cgroup.memory.footprint();
         state.worth.anon.settle_by_staying(footprint, self.elapsed);
-        // Where a read has no known cost, as on NFS or without the io controller, all that is known is what stays.
+        // Where a read has no known cost, as on NFS or without the io controller, all that is known is what
+        // stays.
         if state.reads.per_page().is_some() {
             state.worth.file.settle_by_cost(footprint, self.value_of_file(state), self.elapsed);
         } else {
@@ -170,7 +175,8 @@ impl Case<'_> {
         }
     }
 
-    /// Where memory of which age belongs at the price of now, and with it from which age on it may leave DRAM.
+    /// Where memory of which age belongs at the price of now, and with it from which age on it may leave
+    /// DRAM.
     pub(super) fn place(&self, state: &mut CgroupState, offers: &[Offer]) {
         let offers = self.own_offers(state, offers);
         state.ladder = self.ladder(state, &offers, self.price(state));
@@ -186,7 +192,8 @@ impl Case<'_> {
         }
     }
 
-    /// What is on offer to this cgroup: the tiers that its policy allows, from the age that it wants, with what its memory compresses to.
+    /// What is on offer to this cgroup: the tiers that its policy allows, from the age that it wants, with
+    /// what its memory compresses to.
     fn own_offers(&self, state: &CgroupState, offers: &[Offer]) -> Vec<Offer> {
         let swapped_from = state.tracker.swapped_from(self.policy);
         let allowed = |offer: &Offer| {
@@ -227,9 +234,9 @@ impl Case<'_> {
         }))
     }
 
-    /// Once per breach, not once per tick of it, and only for what lowtide can have caused: a tenant that starts, or whose phase
-    /// changes, says nothing about the last requests. A bound on promotions is no stall: the price falls, and nothing is waited for
-    /// anew.
+    /// Once per breach, not once per tick of it, and only for what lowtide can have caused: a tenant that
+    /// starts, or whose phase changes, says nothing about the last requests. A bound on promotions is no
+    /// stall: the price falls, and nothing is waited for anew.
     fn back_off(&self, state: &mut CgroupState, harm: Harm) {
         if self.cgroup.alarm {
             state.calm_from = self.now + SHORT;
@@ -252,10 +259,11 @@ impl Case<'_> {
 
     /// The smallest request there is, at the beginning of the warm-up and after each breach.
     ///
-    /// The kernel ages a cgroup only when it reclaims from it: the first request has all pages looked at and their
-    /// access bits cleared (mm/vmscan.c, try_to_inc_max_seq), and what is touched in the cold_after that follows is
-    /// young when the first real request comes. Without it that request would find every page equally young and take
-    /// them in the order in which they were allocated: in the lab 8 MiB of a tenant's warm pages for 128 KiB asked.
+    /// The kernel ages a cgroup only when it reclaims from it: the first request has all pages looked at and
+    /// their access bits cleared (mm/vmscan.c, try_to_inc_max_seq), and what is touched in the cold_after
+    /// that follows is young when the first real request comes. Without it that request would find every page
+    /// equally young and take them in the order in which they were allocated: in the lab 8 MiB of a tenant's
+    /// warm pages for 128 KiB asked.
     fn start_ageing(
         &self,
         state: &mut CgroupState,
@@ -285,7 +293,8 @@ impl Case<'_> {
 
     /// In observe mode nothing may be written, not even to make the kernel age the pages.
     ///
-    /// With an idle-age source there is nothing to wait for: it shows no page as old that it has not watched for so long.
+    /// With an idle-age source there is nothing to wait for: it shows no page as old that it has not watched
+    /// for so long.
     fn is_warm(&self, state: &CgroupState) -> bool {
         if state.tracker.is_current(self.policy, self.now) {
             return true;
@@ -297,7 +306,8 @@ impl Case<'_> {
     /// The first reason, in order of weight, for which nothing is asked for now.
     fn must_wait(&self, state: &CgroupState, harm: Harm, figures: &Figures, room: &Room) -> Option<Reason> {
         let checks = [
-            // First, so that it can be told by its reason whatever else there is. Who chooses it is not like those that are drawn.
+            // First, so that it can be told by its reason whatever else there is. Who chooses it is not like
+            // those that are drawn.
             (self.cgroup.opted_out, Reason::OptedOut),
             (self.budgets.holdout.has(&self.cgroup.path, self.policy.mode), Reason::HeldOut),
             (!self.cgroup.populated, Reason::Unpopulated),

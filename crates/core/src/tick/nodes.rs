@@ -12,17 +12,18 @@ use crate::{
     units::{Bytes, Ratio},
 };
 
-/// With less than this share of the slower nodes free, or little more than the budgets leave free, what has been idle there makes
-/// room, whether or not it is worth it.
+/// With less than this share of the slower nodes free, or little more than the budgets leave free, what has
+/// been idle there makes room, whether or not it is worth it.
 const NODES_SHORT: Ratio = Ratio::percent(20.0);
 const NODES_NEARLY: Ratio = Ratio::new(1.0 / 64.0);
 
 impl Case<'_> {
-    /// On a host that demotes, with idle ages: first what leaves DRAM for slower nodes, while they have room; then what goes on
-    /// from there to swap. `None` where page cache is all that is left.
+    /// On a host that demotes, with idle ages: first what leaves DRAM for slower nodes, while they have room;
+    /// then what goes on from there to swap. `None` where page cache is all that is left.
     ///
-    /// `memory.reclaim` cannot be asked for either: it goes over all nodes in turn, demotes from one and swaps out from
-    /// the other (tried on 6.12 and 7.3: of 16 MiB asked with swappiness=200 12 MiB were demoted and 3 swapped out).
+    /// `memory.reclaim` cannot be asked for either: it goes over all nodes in turn, demotes from one and
+    /// swaps out from the other (tried on 6.12 and 7.3: of 16 MiB asked with swappiness=200 12 MiB were
+    /// demoted and 3 swapped out).
     pub(super) fn by_node(&self, state: &CgroupState, room: &Room) -> Option<Result<Part, Reason>> {
         let demotable = self.demotable(state, room)?;
         let idle = self.without_the_last(self.cold(state)?.1);
@@ -43,7 +44,8 @@ impl Case<'_> {
         Some(Ok(Part { file_only: Some(file_only), ..Part::of(Scope::File, self.unmapped()) }))
     }
 
-    /// Anonymous memory of DRAM that may go to slower nodes; `None` where nothing is demoted, or what may be is not known.
+    /// Anonymous memory of DRAM that may go to slower nodes; `None` where nothing is demoted, or what may be
+    /// is not known.
     fn demotable(&self, state: &CgroupState, room: &Room) -> Option<Bytes> {
         let left = room
             .for_demotion()

@@ -12,13 +12,13 @@ use crate::{
     units::Bytes,
 };
 
-/// With more than this of a cgroup in zswap it is not passed: a store that meets the limit would write out what is there instead,
-/// whose age nobody knows (tried on 6.12 and 7.3: docs/balancer.md).
+/// With more than this of a cgroup in zswap it is not passed: a store that meets the limit would write out
+/// what is there instead, whose age nobody knows (tried on 6.12 and 7.3: docs/balancer.md).
 const FEW_IN_ZSWAP: Bytes = Bytes::mib(1);
 
 impl Case<'_> {
-    /// Where it is worth more in swap, or, where slower nodes are short of room, once it has been idle there for long; `None` if it
-    /// stays. Never younger than the policy wants in swap.
+    /// Where it is worth more in swap, or, where slower nodes are short of room, once it has been idle there
+    /// for long; `None` if it stays. Never younger than the policy wants in swap.
     pub(super) fn sinking(&self, state: &CgroupState) -> Option<Sinking> {
         if !state.tracker.demotes_first() {
             return None;

@@ -12,7 +12,8 @@ use crate::{
     units::{Bytes, Ratio},
 };
 
-/// Where idle ages tell what is cold, a minute's share may go in half of the minute: nothing has to be probed.
+/// Where idle ages tell what is cold, a minute's share may go in half of the minute: nothing has to be
+/// probed.
 const KNOWN_COLD: Ratio = Ratio::new(2.0);
 
 /// How much of which memory, and what bound it.
@@ -44,8 +45,8 @@ pub(super) fn grant(step: Step, state: &mut CgroupState, room: &mut Room) -> Ste
     step
 }
 
-/// The price rises only where the tenant itself lets the pace be what it is: one that rose during an hour of holding
-/// for some other reason would say nothing about the tenant.
+/// The price rises only where the tenant itself lets the pace be what it is: one that rose during an hour of
+/// holding for some other reason would say nothing about the tenant.
 pub(super) fn paced_by_price(outcome: &Result<Step, Refused>) -> bool {
     match outcome {
         Ok(step) => step.bound != Reason::Ageing,

@@ -3,7 +3,8 @@ use std::{collections::VecDeque, time::Duration};
 use super::{Moment, Reason, rest::Rest};
 use crate::units::Bytes;
 
-/// So many dying cgroups are a leak and no delay, and `lowtide doctor` finds them: the kernel frees them one by one as their last pages go.
+/// So many dying cgroups are a leak and no delay, and `lowtide doctor` finds them: the kernel frees them one
+/// by one as their last pages go.
 const MANY: u64 = 1000;
 /// What was begun goes on down to this.
 const FEW: u64 = MANY / 2;

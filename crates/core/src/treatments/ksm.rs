@@ -2,8 +2,8 @@ use std::time::Duration;
 
 use super::Reason;
 
-/// A page is merged when it is met a second time with the same content (`cmp_and_merge_page`, mm/ksm.c): the first scan gives nothing, and
-/// one may have begun before KSM was switched on.
+/// A page is merged when it is met a second time with the same content (`cmp_and_merge_page`, mm/ksm.c): the
+/// first scan gives nothing, and one may have begun before KSM was switched on.
 const SCANS: u64 = 3;
 /// The advisor wants a scan to take 200 s (`ksm_advisor_target_scan_time`, mm/ksm.c, from 6.8 on).
 const TRIAL: Duration = Duration::from_mins(10);
@@ -13,7 +13,8 @@ const TRIAL: Duration = Duration::from_mins(10);
 pub struct KsmSeen {
     /// Bytes merged, less those that its records take (`general_profit`).
     pub profit: i64,
-    /// How often ksmd went over all memory that was offered to it. Where nothing is, it makes no scan and costs nothing.
+    /// How often ksmd went over all memory that was offered to it. Where nothing is, it makes no scan and
+    /// costs nothing.
     pub full_scans: u64,
 }
 

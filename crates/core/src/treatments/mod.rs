@@ -1,7 +1,7 @@
 //! Treatments of what a host loses to itself: off unless asked for, each bounded, measured and undone.
 //!
-//! Each law is a pure function of what it remembers, what the kernel told at one moment, and time. It says what is to be done and why;
-//! the acting shell does it and tells the law what came of it.
+//! Each law is a pure function of what it remembers, what the kernel told at one moment, and time. It says
+//! what is to be done and why; the acting shell does it and tells the law what came of it.
 
 mod compaction;
 mod dying;

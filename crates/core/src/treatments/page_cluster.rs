@@ -1,5 +1,6 @@
-//! How many pages a swap-in reads: the kernel reads 2^`vm.page-cluster` pages around the one that is wanted, since a disk has to seek.
-//! Memory does not, and each page that nobody wanted is decompressed and takes DRAM until it is thrown out again.
+//! How many pages a swap-in reads: the kernel reads 2^`vm.page-cluster` pages around the one that is wanted,
+//! since a disk has to seek. Memory does not, and each page that nobody wanted is decompressed and takes DRAM
+//! until it is thrown out again.
 
 use super::Reason;
 use crate::tier::Tier;

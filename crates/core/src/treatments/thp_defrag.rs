@@ -2,7 +2,8 @@ use std::time::Duration;
 
 use super::{Reason, window::Window};
 
-/// Tasks that compacted memory themselves in a minute, from which on it is set: one a second, as `lowtide doctor` finds it.
+/// Tasks that compacted memory themselves in a minute, from which on it is set: one a second, as `lowtide
+/// doctor` finds it.
 const STALLS: f64 = 60.0;
 /// After so long it is looked whether it has helped.
 const TRIAL: Duration = Duration::from_mins(10);
@@ -14,7 +15,8 @@ const HELPED: f64 = 0.5;
 pub struct ThpSeen {
     /// `compact_stall`: how often a task compacted memory before it got its pages, since the boot.
     pub stalls: u64,
-    /// Page faults of all programs compact memory for huge pages: `enabled` and `defrag` were both found at `always`.
+    /// Page faults of all programs compact memory for huge pages: `enabled` and `defrag` were both found at
+    /// `always`.
     pub faults_compact: bool,
 }
 

@@ -33,7 +33,8 @@ impl Window {
         self.looks.clear();
     }
 
-    /// How much it rose in a minute or a little more, and in how long exactly; `None` before there are looks over a minute.
+    /// How much it rose in a minute or a little more, and in how long exactly; `None` before there are looks
+    /// over a minute.
     pub(super) fn minute(&self) -> Option<(u64, Duration)> {
         self.since(*self.looks.front()?).filter(|(_, span)| *span >= MINUTE)
     }

@@ -12,8 +12,8 @@ const EXPECTED: &str =
 
 /// A number of bytes.
 ///
-/// Subtraction saturates at zero: kernel counters that are read one after the other may disagree by a few pages,
-/// and a wrapped difference would be taken for 16 EiB.
+/// Subtraction saturates at zero: kernel counters that are read one after the other may disagree by a few
+/// pages, and a wrapped difference would be taken for 16 EiB.
 #[derive(
     Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
 )]
@@ -44,7 +44,8 @@ impl Bytes {
         Self(count.saturating_mul(1 << 20))
     }
 
-    /// `count` pages of 4 KiB, the unit of the kernel's `pg*` counters on the architectures that lowtide runs on.
+    /// `count` pages of 4 KiB, the unit of the kernel's `pg*` counters on the architectures that lowtide runs
+    /// on.
     #[must_use]
     pub const fn pages(count: u64) -> Self {
         Self(count.saturating_mul(4096))

@@ -7,8 +7,8 @@ const MOST_DIGITS: usize = 11;
 
 /// A span of time as people write it: `1h 30m`, `250ms`.
 ///
-/// humantime 2.4 panics at some sums beyond 2^64 s (`0.5s18446744073709551615.5s`) and refuses the others: whatever has more than
-/// eleven digits is refused before.
+/// humantime 2.4 panics at some sums beyond 2^64 s (`0.5s18446744073709551615.5s`) and refuses the others:
+/// whatever has more than eleven digits is refused before.
 pub fn time_span(text: &str) -> Result<Duration, DurationError> {
     let digits = text.bytes().filter(u8::is_ascii_digit).count();
     if digits > MOST_DIGITS { Err(DurationError::NumberOverflow) } else { parse_duration(text) }

@@ -6,8 +6,9 @@ use crate::{
     units::{Bytes, Ratio},
 };
 
-/// What one task reclaims at least each time that it has to (SWAP_CLUSTER_MAX, `try_to_free_pages`, mm/vmscan.c). Stalls times this is the
-/// direct reclaim, and not `pgsteal_direct`, which from 7.3 on counts cgroups at their own limits too.
+/// What one task reclaims at least each time that it has to (SWAP_CLUSTER_MAX, `try_to_free_pages`,
+/// mm/vmscan.c). Stalls times this is the direct reclaim, and not `pgsteal_direct`, which from 7.3 on counts
+/// cgroups at their own limits too.
 const STALL: Bytes = Bytes::pages(32);
 /// A smaller step is not worth a write.
 const LEAST_STEP: u64 = 10;
@@ -179,8 +180,8 @@ impl Controller {
         if factor > original { self.lowered(case) } else { (factor, Reason::Enough) }
     }
 
-    /// How much more head start kswapd would need, should free memory fall on for as long as it has been seen to. Below the low mark it
-    /// falls by what tasks take beyond what kswapd brings back.
+    /// How much more head start kswapd would need, should free memory fall on for as long as it has been seen
+    /// to. Below the low mark it falls by what tasks take beyond what kswapd brings back.
     fn missing(&self, seen: &Seen, marks: Marks) -> Option<Bytes> {
         let fall = self.trend.fall().filter(|fall| self.reclaim_rate > 0.0 && *fall > self.reclaim_rate)?;
         let low_in = (seen.free() - marks.low).as_f64() / fall;
@@ -221,7 +222,8 @@ impl Controller {
     }
 }
 
-/// The factor with which kswapd wakes up `missing` bytes earlier, as far as there is something to reclaim and the limit allows.
+/// The factor with which kswapd wakes up `missing` bytes earlier, as far as there is something to reclaim and
+/// the limit allows.
 fn raised(case: &Case<'_>, missing: Bytes, why: Reason) -> (Factor, Reason) {
     let Case { seen, factor, limit, .. } = *case;
     if factor >= limit {

@@ -6,10 +6,11 @@ use std::fmt;
 pub struct Factor(u16);
 
 impl Factor {
-    /// The least that lowtide raises it from and a configuration may allow, and what a kernel begins with (`watermark_scale_factor`, mm/page_alloc.c).
+    /// The least that lowtide raises it from and a configuration may allow, and what a kernel begins with
+    /// (`watermark_scale_factor`, mm/page_alloc.c).
     pub const LEAST: Self = Self(10);
-    /// The kernel takes 1 to this in 6.1 and later (SYSCTL_THREE_THOUSAND; kernel/sysctl.c, in later kernels mm/page_alloc.c): 30 % of a
-    /// zone. Up to 5.16 it was 1000.
+    /// The kernel takes 1 to this in 6.1 and later (SYSCTL_THREE_THOUSAND; kernel/sysctl.c, in later kernels
+    /// mm/page_alloc.c): 30 % of a zone. Up to 5.16 it was 1000.
     pub const MOST: Self = Self(3000);
     /// All of a zone.
     pub(super) const WHOLE: u64 = 10_000;

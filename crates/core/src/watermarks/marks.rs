@@ -15,8 +15,8 @@ pub struct Marks {
 }
 
 impl Marks {
-    /// Those that the kernel sets at this factor: each is `max(min / 4, managed × factor / 10000)` above the one before, in every zone
-    /// (`__setup_per_zone_wmarks`, mm/page_alloc.c; the same in 6.1, 6.12 and 7.3).
+    /// Those that the kernel sets at this factor: each is `max(min / 4, managed × factor / 10000)` above the
+    /// one before, in every zone (`__setup_per_zone_wmarks`, mm/page_alloc.c; the same in 6.1, 6.12 and 7.3).
     #[must_use]
     pub fn at(zones: &[Zone], factor: Factor) -> Self {
         zones.iter().fold(Self::default(), |sum, zone| {
@@ -44,9 +44,9 @@ fn step(zone: &Zone, factor: Factor) -> Bytes {
 
 /// What MemAvailable loses at most when the factor goes from `original` to `factor`.
 ///
-/// The kernel takes all high watermarks from what is free, and the low ones twice more, once from page cache and once from slab, or
-/// half of the two where that is less (`si_mem_available`, mm/show_mem.c; mm/page_alloc.c in 6.1). How much of the two there will
-/// be is not known, so the greater counts.
+/// The kernel takes all high watermarks from what is free, and the low ones twice more, once from page cache
+/// and once from slab, or half of the two where that is less (`si_mem_available`, mm/show_mem.c;
+/// mm/page_alloc.c in 6.1). How much of the two there will be is not known, so the greater counts.
 #[must_use]
 pub fn loss(zones: &[Zone], original: Factor, factor: Factor) -> Bytes {
     let (before, after) = (Marks::at(zones, original), Marks::at(zones, factor));
@@ -54,7 +54,8 @@ pub fn loss(zones: &[Zone], original: Factor, factor: Factor) -> Bytes {
     after.high - before.high + low + low
 }
 
-/// The greatest factor from `original` to `most` that MemAvailable loses no more than `allowed` to; `original` costs nothing.
+/// The greatest factor from `original` to `most` that MemAvailable loses no more than `allowed` to;
+/// `original` costs nothing.
 #[must_use]
 pub fn greatest(zones: &[Zone], original: Factor, most: Factor, allowed: Bytes) -> Factor {
     let (mut low, mut high) = (original, most.max(original));
@@ -80,7 +81,8 @@ mod tests {
         Factor::new(number).unwrap()
     }
 
-    /// Of the captured tree of 6.12, at the kernel's own factor of 10: managed and min, then low and high as it shows them.
+    /// Of the captured tree of 6.12, at the kernel's own factor of 10: managed and min, then low and high as
+    /// it shows them.
     #[test]
     fn the_marks_are_those_of_the_kernel() {
         for (managed, min, low, high) in [(3840, 22, 27, 32), (114_441, 661, 826, 991)] {

@@ -9,8 +9,8 @@ pub struct Seen {
     pub total: Bytes,
     /// The zones that manage pages.
     pub zones: Vec<Zone>,
-    /// A node's kswapd has given up: after 16 runs that reclaimed nothing (`node_unreclaimable` in /proc/zoneinfo;
-    /// MAX_RECLAIM_RETRIES, mm/internal.h).
+    /// A node's kswapd has given up: after 16 runs that reclaimed nothing (`node_unreclaimable` in
+    /// /proc/zoneinfo; MAX_RECLAIM_RETRIES, mm/internal.h).
     pub gave_up: bool,
     /// Page cache on the lists (Active(file) and Inactive(file)).
     pub file: Bytes,

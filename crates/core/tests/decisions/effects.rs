@@ -157,8 +157,8 @@ fn wrong_once_is_not_wrong_for_ever() {
     assert!(ticks <= 15 * 30, "{} minutes", ticks / 30);
 }
 
-/// The tenant fills what was freed while it is being freed: memory.current does not fall, yet the kernel answered
-/// that it had reclaimed all of it. The limit per minute is about that.
+/// The tenant fills what was freed while it is being freed: memory.current does not fall, yet the kernel
+/// answered that it had reclaimed all of it. The limit per minute is about that.
 #[test]
 fn a_busy_tenant_does_not_hide_what_was_taken_from_it() {
     let mut bench = Bench::eager();

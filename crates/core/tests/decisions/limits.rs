@@ -155,7 +155,8 @@ fn two_ticks_at_once_ask_once() {
     assert_eq!((asked(&again), again.reason), (Bytes::ZERO, Reason::StepTooSmall));
 }
 
-/// Of what is mapped only that goes which ages show to be idle: all idle page cache, but for what nobody maps.
+/// Of what is mapped only that goes which ages show to be idle: all idle page cache, but for what nobody
+/// maps.
 #[test]
 fn program_text_goes_by_ages_alone() {
     let asked = |idle_file: u64, age: u32| {

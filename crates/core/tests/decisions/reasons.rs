@@ -382,7 +382,8 @@ fn numbers_and_names_are_an_interface() {
     assert_eq!(listed, pinned);
 }
 
-/// What speaks against a new request for anonymous memory speaks against the rest of the one that is being written.
+/// What speaks against a new request for anonymous memory speaks against the rest of the one that is being
+/// written.
 #[test]
 fn scan_pressure_stops_what_is_being_swapped_out_and_no_request_for_page_cache() {
     let mut bench = Bench::eager();

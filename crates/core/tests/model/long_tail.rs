@@ -1,7 +1,8 @@
-//! A server whose items are asked for with exponential popularity, as the lab's redis: few often, most about never.
+//! A server whose items are asked for with exponential popularity, as the lab's redis: few often, most about
+//! never.
 //!
-//! What comes back of it is known: of items whose rates fall by a factor of a million, those idle for an age come back at
-//! items / (14 · age) a second in all.
+//! What comes back of it is known: of items whose rates fall by a factor of a million, those idle for an age
+//! come back at items / (14 · age) a second in all.
 
 use std::time::Duration;
 
@@ -48,7 +49,8 @@ fn redis(order: Order) -> Tenant {
 const FILES: u64 = 2000;
 const FILE: Bytes = Bytes::pages(8);
 
-/// nginx, whose files were read in the order of their popularity before anybody was asked for one: the kernel evicts the hot ones first.
+/// nginx, whose files were read in the order of their popularity before anybody was asked for one: the kernel
+/// evicts the hot ones first.
 #[expect(clippy::cast_precision_loss, reason = "small numbers")]
 fn nginx_read_in_order() -> Tenant {
     let every = |file: u64| {
@@ -122,8 +124,8 @@ fn a_long_tail_is_thinned_out_and_requests_hardly_feel_it() {
     assert!(mean(&settled) <= Ratio::percent(1.5), "{settled:?}");
 }
 
-/// The kernel takes the popular ones first of what looks equally old. They come back, and what is behind them leaves only when it is
-/// old enough to tell.
+/// The kernel takes the popular ones first of what looks equally old. They come back, and what is behind them
+/// leaves only when it is old enough to tell.
 #[test]
 fn keys_in_the_order_of_their_popularity_are_mostly_gone_after_half_an_hour() {
     let mut server = server(policy(), Order::First);
@@ -189,8 +191,8 @@ fn page_cache_that_was_read_first_does_not_hide_what_is_cold_behind_it() {
     assert!(reads <= Ratio::percent(1.0), "{reads}");
 }
 
-/// Every file is read every 20 s on average: nothing is to be found out, and that costs next to nothing, whether or not a read has a known
-/// cost.
+/// Every file is read every 20 s on average: nothing is to be found out, and that costs next to nothing,
+/// whether or not a read has a known cost.
 #[test]
 fn page_cache_that_is_all_hot_is_only_probed() {
     for tells_reads in [true, false] {

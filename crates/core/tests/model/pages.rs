@@ -25,7 +25,8 @@ pub(crate) struct Lot {
     pub(crate) resident: Bytes,
     pub(crate) offloaded: Bytes,
     pub(crate) touched: Duration,
-    /// Page cache that is read through descriptors: the kernel knows it by when it came to be there, whatever was read since.
+    /// Page cache that is read through descriptors: the kernel knows it by when it came to be there, whatever
+    /// was read since.
     pub(crate) entered: Option<Duration>,
     /// A warm lot's first touch.
     pub(crate) next: Duration,
@@ -118,7 +119,8 @@ pub(crate) enum Order {
 }
 
 impl Reclaim {
-    /// Takes `amount` of the lots that `may` go: a share of it anywhere, the rest from the oldest generation on.
+    /// Takes `amount` of the lots that `may` go: a share of it anywhere, the rest from the oldest generation
+    /// on.
     pub(crate) fn run(
         self,
         lots: &mut [Lot],

@@ -1,5 +1,5 @@
-//! What the loop must show whatever its law is. The bounds are of the order that matters to an operator, not the
-//! last digit that today's law reaches.
+//! What the loop must show whatever its law is. The bounds are of the order that matters to an operator, not
+//! the last digit that today's law reaches.
 
 use std::{fmt::Write, time::Duration};
 
@@ -13,7 +13,8 @@ use crate::{
 
 const MINUTE: Duration = Duration::from_mins(1);
 
-/// Kernels from one that orders pages well to one that hardly does: generations of 2, 10, 20 s; errors up to 3 %.
+/// Kernels from one that orders pages well to one that hardly does: generations of 2, 10, 20 s; errors up to
+/// 3 %.
 fn kernels() -> impl Iterator<Item = Reclaim> {
     [2, 10, 20].into_iter().flat_map(|seconds| {
         [0.0, 0.01, 0.03].map(|error| Reclaim {
@@ -101,8 +102,8 @@ fn the_tenant_of_the_issue_with_the_default_promotion_rate() {
     assert!(curve(&mut server(well_ordered(0.0), policy_of_the_issue())) >= Ratio::percent(80.0));
 }
 
-/// Where each step takes some pages whatever their age, 0.2 % a minute is soon broken, and that SLO is worth more than
-/// speed; but it goes on.
+/// Where each step takes some pages whatever their age, 0.2 % a minute is soon broken, and that SLO is worth
+/// more than speed; but it goes on.
 #[test]
 fn the_default_promotion_rate_with_a_kernel_that_errs() {
     let gone = [0.01, 0.03].map(|error| curve(&mut server(well_ordered(error), policy_of_the_issue())));
@@ -125,7 +126,8 @@ fn pressure_stays_within_the_slo_in_every_minute() {
     }
 }
 
-/// Once the cold part is gone the loop probes at about its SLO, no more; a step that hit warm memory may pass it.
+/// Once the cold part is gone the loop probes at about its SLO, no more; a step that hit warm memory may pass
+/// it.
 #[test]
 fn quiet_when_nothing_cold_is_left() {
     for percent in [0.2, 1.0, 5.0] {

@@ -63,7 +63,8 @@ impl Server {
         std::iter::from_fn(|| (self.now < until).then(|| self.turn().remove(0))).collect()
     }
 
-    /// From which idle age on a tenant's memory belongs in swap, and how often it is thought to be touched then, as a share a second.
+    /// From which idle age on a tenant's memory belongs in swap, and how often it is thought to be touched
+    /// then, as a share a second.
     pub(crate) fn swapped_from(&self, tenant: usize) -> Option<(Duration, Ratio)> {
         let ladder = self.state.ladder(self.tenants[tenant].id)?;
         ladder.rungs.iter().find_map(|rung| Some((rung.from?, rung.touched)))

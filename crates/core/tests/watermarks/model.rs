@@ -9,7 +9,8 @@ use lowtide_core::{
 
 use crate::host;
 
-/// A host of 512 MiB in steps of 10 ms: readers fill page cache, a service takes and gives back memory ten times a second.
+/// A host of 512 MiB in steps of 10 ms: readers fill page cache, a service takes and gives back memory ten
+/// times a second.
 struct Model {
     free: f64,
     file: f64,

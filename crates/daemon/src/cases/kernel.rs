@@ -10,7 +10,8 @@ use lowtide_kernfs::{Errno, Kernel};
 const CGROUPS: &str = "sys/fs/cgroup";
 const PAGE: u64 = 4096;
 
-/// Carries out what is written to a tree: memory.reclaim takes inactive memory, and what is anonymous goes to the one zram device.
+/// Carries out what is written to a tree: memory.reclaim takes inactive memory, and what is anonymous goes to
+/// the one zram device.
 #[derive(Debug)]
 pub(super) struct FakeKernel {
     root: PathBuf,

@@ -1,7 +1,8 @@
-//! The whole loop over a tree of files: what some turns write, decide, warn of and tell, held against what `tests/run/NAME/expected` says.
+//! The whole loop over a tree of files: what some turns write, decide, warn of and tell, held against what
+//! `tests/run/NAME/expected` says.
 //!
-//! Each case has a script ([`script`]), a configuration and a captured tree. A [`FakeKernel`] carries out what is written. Time
-//! is the number of the turn. `LOWTIDE_UPDATE=1` writes what came instead of comparing.
+//! Each case has a script ([`script`]), a configuration and a captured tree. A [`FakeKernel`] carries out
+//! what is written. Time is the number of the turn. `LOWTIDE_UPDATE=1` writes what came instead of comparing.
 
 mod kernel;
 mod odd;

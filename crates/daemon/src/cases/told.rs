@@ -48,8 +48,8 @@ impl Told {
         ));
     }
 
-    /// Writes in their order, but for requests to several cgroups, which run at once. Chunks of one request are added up, since their
-    /// sizes follow the clock.
+    /// Writes in their order, but for requests to several cgroups, which run at once. Chunks of one request
+    /// are added up, since their sizes follow the clock.
     pub(super) fn written(&mut self, turn: u64, writes: &mut [(String, String)]) {
         let is_request = |(path, _): &(String, String)| path.ends_with("memory.reclaim");
         for requests in writes.chunk_by_mut(|one, next| is_request(one) && is_request(next)) {

@@ -44,7 +44,8 @@ pub(super) struct Ends {
 pub(crate) struct Gate {
     users: Arc<[u32]>,
     token: Option<Arc<[u8]>>,
-    /// The kernel's list of connections is read by one at a time: on a busy host it has megabytes, and anybody may ask.
+    /// The kernel's list of connections is read by one at a time: on a busy host it has megabytes, and
+    /// anybody may ask.
     list: Arc<Semaphore>,
 }
 
@@ -126,8 +127,8 @@ fn is_same(token: &[u8], given: &[u8]) -> bool {
     token.len() == given.len() && different == 0
 }
 
-/// Whose the other end of a connection is, if it is on this host. The daemon's own connections are of the system it runs on, whatever
-/// directory it reads the kernel's files below.
+/// Whose the other end of a connection is, if it is on this host. The daemon's own connections are of the
+/// system it runs on, whatever directory it reads the kernel's files below.
 fn user_of(ends: Ends) -> io::Result<Option<u32>> {
     for list in ["/proc/net/tcp", "/proc/net/tcp6"] {
         let file = match fs::File::open(list) {
@@ -142,7 +143,8 @@ fn user_of(ends: Ends) -> io::Result<Option<u32>> {
     Ok(None)
 }
 
-/// Whose the other end of a connection from `peer` to `own` is, by the kernel's list of connections (/proc/net/tcp, /proc/net/tcp6).
+/// Whose the other end of a connection from `peer` to `own` is, by the kernel's list of connections
+/// (/proc/net/tcp, /proc/net/tcp6).
 pub fn user_in(list: impl BufRead, own: SocketAddr, peer: SocketAddr) -> io::Result<Option<u32>> {
     for line in list.lines().skip(1) {
         if let Some(uid) = owner(&line?, Ends { own, peer }) {
@@ -152,8 +154,9 @@ pub fn user_in(list: impl BufRead, own: SocketAddr, peer: SocketAddr) -> io::Res
     Ok(None)
 }
 
-/// The user of a line of /proc/net/tcp (`get_tcp4_sock`, net/ipv4/tcp_ipv4.c), if it is the other end. Only while the connection is
-/// established and has an inode: once its process has closed it, the user is shown as 0.
+/// The user of a line of /proc/net/tcp (`get_tcp4_sock`, net/ipv4/tcp_ipv4.c), if it is the other end. Only
+/// while the connection is established and has an inode: once its process has closed it, the user is shown as
+/// 0.
 fn owner(line: &str, ends: Ends) -> Option<u32> {
     const ESTABLISHED: &str = "01";
     let mut words = line.split_ascii_whitespace().skip(1);

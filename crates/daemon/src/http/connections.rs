@@ -1,4 +1,5 @@
-//! Who is connected: so many at a time, and one that has been idle or slow the longest is closed for another one.
+//! Who is connected: so many at a time, and one that has been idle or slow the longest is closed for another
+//! one.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -38,9 +39,9 @@ pub(super) enum Stage {
 }
 
 impl Connections {
-    /// Takes in a connection, whose task `start` begins with the number that it is known by; another one is closed for it if there are
-    /// [`MOST`]: the oldest idle one, else the oldest that reads, and only then one that waits, the newest: those before it have waited
-    /// longer.
+    /// Takes in a connection, whose task `start` begins with the number that it is known by; another one is
+    /// closed for it if there are [`MOST`]: the oldest idle one, else the oldest that reads, and only then
+    /// one that waits, the newest: those before it have waited longer.
     pub(super) fn open(&self, start: impl FnOnce(u64) -> AbortHandle) {
         let mut table = self.table();
         if table.open.len() >= MOST {
@@ -105,7 +106,8 @@ mod tests {
             .filter(|(_, task)| task.is_finished())
             .map(|(place, _)| place + 1)
             .collect();
-        // The third made room by itself for one; then two idle ones had to go, and not the first. Of the last two one was idle when the other came.
+        // The third made room by itself for one; then two idle ones had to go, and not the first. Of the last
+        // two one was idle when the other came.
         assert_eq!(ended, [2, 4, 10, MOST + 4]);
     }
 }

@@ -1,7 +1,7 @@
 //! How much is answered in a second, whoever asks.
 //!
-//! Sending goes on the loop's thread. 16 clients that asked again at once took more than half of its processor at 2306 cgroups (scenario
-//! `chaos`, 6.12).
+//! Sending goes on the loop's thread. 16 clients that asked again at once took more than half of its
+//! processor at 2306 cgroups (scenario `chaos`, 6.12).
 
 use std::{sync::Arc, time::Duration};
 
@@ -49,7 +49,8 @@ impl Pace {
         Self(Arc::new(Queue { places: Semaphore::new(places), balance }))
     }
 
-    /// Waits for those who asked before, and until as much as was sent may be sent again. `None` at once if too many wait already.
+    /// Waits for those who asked before, and until as much as was sent may be sent again. `None` at once if
+    /// too many wait already.
     pub(super) async fn turn(&self) -> Option<Turn<'_>> {
         let place = self.0.places.try_acquire().ok()?;
         let mut balance = self.0.balance.lock().await;

@@ -117,7 +117,8 @@ fn greedy(pacing: &Paces, clients: usize) -> Vec<tokio::task::AbortHandle> {
     (0..clients).map(|_| tokio::spawn(client(pacing.clone())).abort_handle()).collect()
 }
 
-/// Kind 3: the page was sent to whoever asked, as often as it asked; and with a bound, who waited for its turn was let go before it came.
+/// Kind 3: the page was sent to whoever asked, as often as it asked; and with a bound, who waited for its
+/// turn was let go before it came.
 #[tokio::test(start_paused = true)]
 async fn beside_greedy_clients_a_scrape_comes_to_its_end_and_health_at_once() {
     let pacing = Paces::default();

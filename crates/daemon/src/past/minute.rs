@@ -129,8 +129,9 @@ impl Gathering {
         (view.uptime.saturating_sub(since) >= MINUTE).then(|| self.end(view))
     }
 
-    /// Whoever makes cgroups by the thousand and removes them again does not take DRAM for each until the minute ends. Of those that are
-    /// gone all is known; what is not among the largest of them is not among the largest of all.
+    /// Whoever makes cgroups by the thousand and removes them again does not take DRAM for each until the
+    /// minute ends. Of those that are gone all is known; what is not among the largest of them is not among
+    /// the largest of all.
     fn forget_small(&mut self) {
         if self.tenants.len().saturating_sub(self.before.len()) <= 2 * MOST_TENANTS {
             return;

@@ -1,7 +1,8 @@
 //! Keeps the history: what was seen and decided becomes a minute, and the minute goes to the disk.
 //!
-//! Not on the loop's thread: a disk that hangs must not keep the loop. Nothing is synced, so that it costs the disk next to nothing. What
-//! cannot be written waits for a while, and is tried again with the next minute.
+//! Not on the loop's thread: a disk that hangs must not keep the loop. Nothing is synced, so that it costs
+//! the disk next to nothing. What cannot be written waits for a while, and is tried again with the next
+//! minute.
 
 mod minute;
 mod sums;

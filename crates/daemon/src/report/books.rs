@@ -62,8 +62,8 @@ impl Books {
         }
     }
 
-    /// Who put there what lies outside DRAM, as far as the daemon before this one knew. When that was killed it may be as old as
-    /// [`SAVE_EVERY`]: what was sent since is counted as somebody else's.
+    /// Who put there what lies outside DRAM, as far as the daemon before this one knew. When that was killed
+    /// it may be as old as [`SAVE_EVERY`]: what was sent since is counted as somebody else's.
     pub(crate) fn origins(&self) -> HashMap<CgroupId, Origins> {
         self.kept.left.cgroups.iter().copied().collect()
     }

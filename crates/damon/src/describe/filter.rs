@@ -2,11 +2,11 @@ use lowtide_core::Bytes;
 
 use super::{AddressRange, Keyword, Span};
 
-/// Which part of the memory a scheme applies to. The first filter that matches decides; what none matches is allowed
-/// unless the last filter is one that allows.
+/// Which part of the memory a scheme applies to. The first filter that matches decides; what none matches is
+/// allowed unless the last filter is one that allows.
 ///
-/// Filters of the layer [`Layer::Core`] come first, whatever their place in the list; what one of them allows, no
-/// filter of the other layer looks at (`core_filters_allowed`, mm/damon/core.c).
+/// Filters of the layer [`Layer::Core`] come first, whatever their place in the list; what one of them
+/// allows, no filter of the other layer looks at (`core_filters_allowed`, mm/damon/core.c).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Filter {
     /// Of which memory it speaks.
@@ -31,7 +31,8 @@ impl Filter {
     }
 }
 
-/// What a filter says of memory that matches: the file `allow`, which is there from 6.14 on. Before, all reject.
+/// What a filter says of memory that matches: the file `allow`, which is there from 6.14 on. Before, all
+/// reject.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Verdict {
     /// The scheme is not applied to it.
@@ -48,8 +49,8 @@ pub enum FilterKind {
     Anonymous,
     /// `active` (6.15 and later): pages on the active list.
     Active,
-    /// `memcg`: pages charged to this memory cgroup, not to those below it. A path from the root of the hierarchy with a
-    /// leading slash; it has to exist when the kdamond starts and at each commit.
+    /// `memcg`: pages charged to this memory cgroup, not to those below it. A path from the root of the
+    /// hierarchy with a leading slash; it has to exist when the kdamond starts and at each commit.
     Memcg(String),
     /// `young` (6.10 and later): pages accessed since the last look. The look resets it.
     Young,
@@ -99,7 +100,8 @@ impl Keyword for FilterKind {
     }
 }
 
-/// Who applies a filter. From 6.15 on each layer has a directory of its own, where this crate puts its filters.
+/// Who applies a filter. From 6.15 on each layer has a directory of its own, where this crate puts its
+/// filters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Layer {
     /// DAMON itself, by region: what is left out is not even tried.

@@ -21,15 +21,17 @@ pub struct Context {
     pub space: Space,
     /// How often and how finely.
     pub monitoring: Monitoring,
-    /// What is done to what is found; a snapshot shows the regions that schemes tried, so it needs at least one.
+    /// What is done to what is found; a snapshot shows the regions that schemes tried, so it needs at least
+    /// one.
     pub schemes: Vec<Scheme>,
-    /// `addr_unit` (6.18 and later; physical addresses only): the kernel counts addresses and sizes in so many bytes, for
-    /// 32-bit kernels with more memory than a long can address. A power of two. All of this crate is in bytes all the same.
+    /// `addr_unit` (6.18 and later; physical addresses only): the kernel counts addresses and sizes in so
+    /// many bytes, for 32-bit kernels with more memory than a long can address. A power of two. All of this
+    /// crate is in bytes all the same.
     pub address_unit: Option<NonZeroU64>,
     /// `pause` (by 7.3): keeps the thread and what it knows, and stops looking.
     pub paused: bool,
-    /// `refresh_ms` of the kdamond (6.17 and later): the kernel updates statistics, effective quotas and tuned
-    /// intervals by itself.
+    /// `refresh_ms` of the kdamond (6.17 and later): the kernel updates statistics, effective quotas and
+    /// tuned intervals by itself.
     pub refresh: Option<Duration>,
 }
 
@@ -47,7 +49,8 @@ impl Context {
         }
     }
 
-    /// The memory cgroups that filters and goals name. The kernel looks them up when it starts and at each commit.
+    /// The memory cgroups that filters and goals name. The kernel looks them up when it starts and at each
+    /// commit.
     pub(crate) fn memcgs(&self) -> impl Iterator<Item = &str> {
         let schemes = self.schemes.iter().flat_map(|scheme| {
             let filters = scheme.filters.iter().filter_map(|filter| filter.kind.memcg());

@@ -15,12 +15,14 @@ pub struct Monitoring {
     pub probes: Vec<Probe>,
 }
 
-/// The three intervals. In each [`Intervals::sample`] one page of each region is looked at; how often it was found
-/// accessed is summed up for each [`Intervals::aggregation`], after which regions are merged, aged and split.
+/// The three intervals. In each [`Intervals::sample`] one page of each region is looked at; how often it was
+/// found accessed is summed up for each [`Intervals::aggregation`], after which regions are merged, aged and
+/// split.
 ///
-/// The cost is regions / sample. Up to 6.12 (`damon_merge_regions_of`) a region loses its age only when its count changes
-/// by more than a tenth of the highest count of any region: with ten samples or more in an aggregation, memory
-/// that was touched once looks as idle as before. Fewer than ten samples make every change count.
+/// The cost is regions / sample. Up to 6.12 (`damon_merge_regions_of`) a region loses its age only when its
+/// count changes by more than a tenth of the highest count of any region: with ten samples or more in an
+/// aggregation, memory that was touched once looks as idle as before. Fewer than ten samples make every
+/// change count.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Intervals {
     /// `sample_us`.
@@ -29,7 +31,8 @@ pub struct Intervals {
     pub aggregation: Duration,
     /// `update_us`: how often the ranges of processes are looked up again.
     pub update: Duration,
-    /// `intervals_goal` (6.15 and later): the kernel tunes sample and aggregation, which keep their proportion.
+    /// `intervals_goal` (6.15 and later): the kernel tunes sample and aggregation, which keep their
+    /// proportion.
     pub goal: Option<IntervalsGoal>,
 }
 
@@ -56,11 +59,12 @@ impl Default for Intervals {
     }
 }
 
-/// What the kernel tunes the intervals for (`kdamond_tune_intervals`): longer while less is found than wanted.
+/// What the kernel tunes the intervals for (`kdamond_tune_intervals`): longer while less is found than
+/// wanted.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct IntervalsGoal {
-    /// `access_bp`: the share of all possible positive samples (bytes times samples) to be found. The kernel's
-    /// documentation suggests 4 %.
+    /// `access_bp`: the share of all possible positive samples (bytes times samples) to be found. The
+    /// kernel's documentation suggests 4 %.
     pub access: Ratio,
     /// `aggrs`: aggregations between two tunings.
     pub aggregations: u32,
@@ -73,8 +77,9 @@ pub struct IntervalsGoal {
 /// `nr_regions`: how many regions all targets together are divided into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RegionCount {
-    /// At least three, says `damon_set_attrs`. It limits the size that regions are merged to; up to 6.18 that limit is
-    /// computed at the start and at each [`Intervals::update`] alone (`sz_limit` in `kdamond_fn`), for physical memory too.
+    /// At least three, says `damon_set_attrs`. It limits the size that regions are merged to; up to 6.18 that
+    /// limit is computed at the start and at each [`Intervals::update`] alone (`sz_limit` in `kdamond_fn`),
+    /// for physical memory too.
     pub min: u32,
     /// An upper bound of the cost.
     pub max: u32,
@@ -112,7 +117,8 @@ pub struct ProbeFilter {
 pub enum ProbeKind {
     /// Anonymous pages.
     Anonymous,
-    /// Pages that are charged to this memory cgroup; a path from the root of the hierarchy, with a leading slash.
+    /// Pages that are charged to this memory cgroup; a path from the root of the hierarchy, with a leading
+    /// slash.
     Memcg(String),
 }
 

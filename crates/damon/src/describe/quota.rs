@@ -19,8 +19,8 @@ pub struct Quota {
     pub goals: Vec<Goal>,
     /// How it does (by 7.3).
     pub tuner: GoalTuner,
-    /// `fail_charge_num`/`fail_charge_denom` (by 7.3): what is charged for a byte that the action failed on. With a
-    /// denominator of zero, the default, as much as for one that it succeeded on.
+    /// `fail_charge_num`/`fail_charge_denom` (by 7.3): what is charged for a byte that the action failed on.
+    /// With a denominator of zero, the default, as much as for one that it succeeded on.
     pub fail_charge: (u32, u32),
 }
 
@@ -38,7 +38,8 @@ pub struct Weights {
 /// A goal of a quota: more is allowed while the value is below its target.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Goal {
-    /// `user_input` (6.8 and later): a value that the caller reports, with [`Owned::commit_quota_goals`](crate::Owned::commit_quota_goals).
+    /// `user_input` (6.8 and later): a value that the caller reports, with
+    /// [`Owned::commit_quota_goals`](crate::Owned::commit_quota_goals).
     UserInput {
         /// What it should be.
         target: u64,
@@ -92,8 +93,8 @@ pub enum Goal {
         /// What it should be.
         target: Ratio,
     },
-    /// `node_eligible_mem_bp` (by 7.3; physical addresses only): the share of the memory with the scheme's access
-    /// pattern that is on a node.
+    /// `node_eligible_mem_bp` (by 7.3; physical addresses only): the share of the memory with the scheme's
+    /// access pattern that is on a node.
     NodeEligible {
         /// The node.
         node: u32,

@@ -11,7 +11,8 @@ pub struct Scheme {
     pub action: Action,
     /// To which regions.
     pub pattern: AccessPattern,
-    /// `apply_interval_us` (6.7 and later): how often; zero, the default, is after each aggregation. A snapshot waits for it.
+    /// `apply_interval_us` (6.7 and later): how often; zero, the default, is after each aggregation. A
+    /// snapshot waits for it.
     pub apply_interval: Duration,
     /// How much at most.
     pub quota: Quota,
@@ -53,8 +54,8 @@ impl Scheme {
     }
 }
 
-/// What a scheme does to a region. One that a set of operations does not know is silently nothing in the kernel; this
-/// crate refuses it.
+/// What a scheme does to a region. One that a set of operations does not know is silently nothing in the
+/// kernel; this crate refuses it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     /// `willneed`: madvise(2) `MADV_WILLNEED`. Processes only, as the next five.
@@ -67,8 +68,8 @@ pub enum Action {
     NoHugePage,
     /// `collapse` (by 7.3): `MADV_COLLAPSE`.
     Collapse,
-    /// `pageout`: reclaims. For physical memory it never demotes and is not seen in pgscan and pgsteal; without a `young`
-    /// filter it adds one itself and leaves out what was accessed.
+    /// `pageout`: reclaims. For physical memory it never demotes and is not seen in pgscan and pgsteal;
+    /// without a `young` filter it adds one itself and leaves out what was accessed.
     PageOut,
     /// `lru_prio` (6.0 and later): to the active list. Physical memory only.
     LruPrio,
@@ -126,7 +127,8 @@ impl Keyword for Action {
 /// Where pages are migrated to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Destination {
-    /// `target_nid`: one node. For physical memory it has to be this one (`damon_pa_migrate` reads nothing else).
+    /// `target_nid`: one node. For physical memory it has to be this one (`damon_pa_migrate` reads nothing
+    /// else).
     Node(u32),
     /// `dests` (6.17 and later): nodes and their weights, for processes.
     Interleaved(Vec<(u32, u32)>),
@@ -155,7 +157,8 @@ impl<T> Span<T> {
 pub struct AccessPattern {
     /// `sz`: their size.
     pub size: Span<Bytes>,
-    /// `nr_accesses`: samples of the last aggregation in which they were found accessed, of [`Intervals::samples`].
+    /// `nr_accesses`: samples of the last aggregation in which they were found accessed, of
+    /// [`Intervals::samples`].
     pub accesses: Span<u32>,
     /// `age`: aggregations for which that has been so.
     pub age: Span<u32>,
@@ -178,8 +181,8 @@ impl Default for AccessPattern {
     }
 }
 
-/// `watermarks` with the metric `free_mem_rate`, the free share of the host's memory: a scheme sleeps while more than
-/// `high` or less than `low` is free, and wakes up below `mid`.
+/// `watermarks` with the metric `free_mem_rate`, the free share of the host's memory: a scheme sleeps while
+/// more than `high` or less than `low` is free, and wakes up below `mid`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Watermarks {
     /// `interval_us`: how often it is looked at.

@@ -6,8 +6,9 @@ use super::Keyword;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Space {
     /// `vaddr`: the address spaces of processes, which the kernel follows as they map and unmap (each
-    /// [`Intervals::update`](super::Intervals::update)). It sees three ranges per process, from the lowest to the
-    /// highest mapping without the two largest gaps, so smaller holes in them are watched as if they were memory.
+    /// [`Intervals::update`](super::Intervals::update)). It sees three ranges per process, from the lowest to
+    /// the highest mapping without the two largest gaps, so smaller holes in them are watched as if they were
+    /// memory.
     Processes(Vec<Process>),
     /// `fvaddr` (5.19 and later): fixed ranges of processes' address spaces; every process needs some.
     FixedRanges(Vec<Process>),
@@ -69,16 +70,17 @@ impl fmt::Display for Operations {
 
 /// A process that is watched.
 ///
-/// A commit matches targets by their place in the list, and a target that gets another process keeps the regions
-/// and ages of the former. So append new ones, and take one away by [`Process::obsolete`], not by moving the others up.
+/// A commit matches targets by their place in the list, and a target that gets another process keeps the
+/// regions and ages of the former. So append new ones, and take one away by [`Process::obsolete`], not by
+/// moving the others up.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Process {
     /// Its process id. The process has to live when the kdamond starts and at each commit.
     pub pid: u32,
     /// The ranges to begin with; for `vaddr` none means that the kernel chooses.
     pub ranges: Vec<AddressRange>,
-    /// `obsolete_target` (6.19 and later): a commit removes this target and leaves those behind it as they are;
-    /// leave it out of the description from then on.
+    /// `obsolete_target` (6.19 and later): a commit removes this target and leaves those behind it as they
+    /// are; leave it out of the description from then on.
     pub obsolete: bool,
 }
 

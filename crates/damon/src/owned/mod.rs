@@ -69,7 +69,8 @@ impl Claimed {
         Record::Claim(self.claim.clone())
     }
 
-    /// Finds out what the kernel has: makes one of everything, tries the words, and leaves the context as empty as it was.
+    /// Finds out what the kernel has: makes one of everything, tries the words, and leaves the context as
+    /// empty as it was.
     pub fn probe(self) -> Result<Owned> {
         let Self { root, slot, context, mut claim } = self;
         let capabilities = probe::probe(&slot, &*context)?;
@@ -81,10 +82,12 @@ impl Claimed {
 }
 
 impl Owned {
-    /// Takes over a kdamond that an earlier process of ours recorded, running or not. `None` if it is gone (another
-    /// boot, or directories that another program made anew) or was not probed yet: tear such a one down.
+    /// Takes over a kdamond that an earlier process of ours recorded, running or not. `None` if it is gone
+    /// (another boot, or directories that another program made anew) or was not probed yet: tear such a one
+    /// down.
     ///
-    /// It does what it did, ages and all; [`Owned::commit`] gives it a description of this process, [`Owned::start`] if it does not run.
+    /// It does what it did, ages and all; [`Owned::commit`] gives it a description of this process,
+    /// [`Owned::start`] if it does not run.
     pub fn adopt(admin: &Admin, claim: &Claim) -> Result<Option<Self>> {
         let Some(slot) = claim.find_slot(admin)? else { return Ok(None) };
         let Some(context) = claim.find_context(&slot)? else { return Ok(None) };
@@ -129,8 +132,8 @@ impl Owned {
 
     /// Writes the description and starts the kdamond.
     ///
-    /// What the description asks for and the kernel lacks, or cannot be at all, or names what is not there, is refused
-    /// before anything is written.
+    /// What the description asks for and the kernel lacks, or cannot be at all, or names what is not there,
+    /// is refused before anything is written.
     pub fn start(&mut self, context: &Context) -> Result<()> {
         self.admit(context)?;
         if let Some(pid) = self.slot.running()? {
@@ -150,14 +153,16 @@ impl Owned {
         Ok(())
     }
 
-    /// Retunes it while it runs: no directory is made anew whose number stays the same, and regions and ages are kept
-    /// (ages are converted if the aggregation interval changes).
+    /// Retunes it while it runs: no directory is made anew whose number stays the same, and regions and ages
+    /// are kept (ages are converted if the aggregation interval changes).
     ///
-    /// Targets, schemes, filters and goals are matched by their place in the list. With a goal for the intervals, what
-    /// the kernel has tuned is replaced by the description's: put [`Owned::tuned_intervals`] into it to keep them.
+    /// Targets, schemes, filters and goals are matched by their place in the list. With a goal for the
+    /// intervals, what the kernel has tuned is replaced by the description's: put [`Owned::tuned_intervals`]
+    /// into it to keep them.
     ///
-    /// Up to 6.13 a kdamond whose commit is wrong ends, and the kernel reports success; what can be wrong is checked
-    /// before, but a cgroup or process may vanish in between. That is [`Error::Ended`]: start it again.
+    /// Up to 6.13 a kdamond whose commit is wrong ends, and the kernel reports success; what can be wrong is
+    /// checked before, but a cgroup or process may vanish in between. That is [`Error::Ended`]: start it
+    /// again.
     pub fn commit(&mut self, context: &Context) -> Result<()> {
         self.admit(context)?;
         self.must_run()?;
@@ -181,8 +186,8 @@ impl Owned {
         Ok(())
     }
 
-    /// Ends it and empties its directory, which is vacant then. If `nr_kdamonds` was written for it, give the record
-    /// of that to [`teardown_recorded`](crate::teardown_recorded) afterwards.
+    /// Ends it and empties its directory, which is vacant then. If `nr_kdamonds` was written for it, give the
+    /// record of that to [`teardown_recorded`](crate::teardown_recorded) afterwards.
     pub fn teardown(mut self) -> Result<()> {
         self.stop()?;
         self.slot.set_contexts(0)

@@ -22,7 +22,8 @@ impl Owned {
         if errno == Errno::ECANCELED {
             return Ok(Error::NothingTried { index: self.index() });
         }
-        // A missing cgroup is EINVAL, which schemes turn into ENOMEM (`damon_sysfs_mk_scheme`); a missing process is EINVAL.
+        // A missing cgroup is EINVAL, which schemes turn into ENOMEM (`damon_sysfs_mk_scheme`); a missing
+        // process is EINVAL.
         let not_there = context.map(|context| self.not_there(context)).transpose()?.flatten();
         Ok(not_there.unwrap_or_else(|| {
             let path = error.path().into();

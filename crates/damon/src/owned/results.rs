@@ -16,8 +16,8 @@ use crate::{
 const TICKS: u64 = 100;
 
 impl Owned {
-    /// The regions that its schemes try next. Waits for each of them to be applied once: up to the longest apply
-    /// interval, or an aggregation.
+    /// The regions that its schemes try next. Waits for each of them to be applied once: up to the longest
+    /// apply interval, or an aggregation.
     pub fn snapshot(&self) -> Result<Snapshot> {
         self.need("contexts/N/schemes/N/tried_regions/")?;
         if self.is_tuned()? {
@@ -28,9 +28,9 @@ impl Owned {
             .map_err(|error| self.lost_or(error))
     }
 
-    /// The regions that its first scheme tries next and for how long each has been idle, for a scheme of regions without accesses
-    /// ([`Scheme::idle`](crate::Scheme::idle)): of thousands of small ones a whole [`snapshot`](Self::snapshot) takes several
-    /// times as long. Waits as that does.
+    /// The regions that its first scheme tries next and for how long each has been idle, for a scheme of
+    /// regions without accesses ([`Scheme::idle`](crate::Scheme::idle)): of thousands of small ones a whole
+    /// [`snapshot`](Self::snapshot) takes several times as long. Waits as that does.
     pub fn idle_regions(&self) -> Result<IdleRegions> {
         self.need("contexts/N/schemes/N/tried_regions/")?;
         self.run(Command::UpdateTriedRegions, None)?;
@@ -50,8 +50,8 @@ impl Owned {
         stats::read(&*self.context, self.address_unit()?)
     }
 
-    /// The quotas of its schemes as the kernel has tuned them for their goals and time, in bytes for each reset interval; zero
-    /// is none.
+    /// The quotas of its schemes as the kernel has tuned them for their goals and time, in bytes for each
+    /// reset interval; zero is none.
     pub fn effective_quotas(&self) -> Result<Vec<Bytes>> {
         self.need("contexts/N/schemes/N/quotas/effective_bytes")?;
         self.run(Command::UpdateEffectiveQuotas, None)?;

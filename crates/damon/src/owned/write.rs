@@ -8,8 +8,8 @@ use crate::{
     thread::process_lives,
 };
 
-/// Where cgroup hierarchies with the memory controller are mounted, and a file that every memory cgroup but the root has:
-/// version 2, and version 1. A cgroup for which the controller is not enabled is none.
+/// Where cgroup hierarchies with the memory controller are mounted, and a file that every memory cgroup but
+/// the root has: version 2, and version 1. A cgroup for which the controller is not enabled is none.
 const MEMCGS: [(&str, &str); 2] =
     [("sys/fs/cgroup", "memory.current"), ("sys/fs/cgroup/memory", "memory.usage_in_bytes")];
 
@@ -93,7 +93,8 @@ impl Owned {
         if users.is_empty() { Ok(()) } else { Err(Error::Exclusive { users }) }
     }
 
-    /// A held directory that was removed answers as if its files were missing (ENOENT), one whose files are open ENODEV.
+    /// A held directory that was removed answers as if its files were missing (ENOENT), one whose files are
+    /// open ENODEV.
     pub(super) fn lost_or(&self, error: Error) -> Error {
         let gone = matches!(error.errno(), Some(Errno::ENOENT | Errno::ENODEV));
         if gone { self.ours().err().unwrap_or(error) } else { error }

@@ -1,4 +1,5 @@
-//! From a description to the writes that make it, in their order: a number of directories before what is in them.
+//! From a description to the writes that make it, in their order: a number of directories before what is in
+//! them.
 
 mod scheme;
 
@@ -169,8 +170,9 @@ impl Plan {
     }
 
     fn process(&mut self, at: &str, process: &Process) {
-        /// Of a target that is to be removed only the flag counts; but the kernel looks its process up first, and refuses
-        /// the whole commit if it is gone (`damon_sysfs_add_target`), which is why it is removed most often. This one lives.
+        /// Of a target that is to be removed only the flag counts; but the kernel looks its process up first,
+        /// and refuses the whole commit if it is gone (`damon_sysfs_add_target`), which is why it is removed
+        /// most often. This one lives.
         const INIT: u32 = 1;
         let pid = if process.obsolete { INIT } else { process.pid };
         self.value(format!("{at}/pid_target"), &pid, "");

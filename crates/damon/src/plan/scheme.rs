@@ -93,8 +93,8 @@ impl Plan {
         self.value(format!("{at}/low"), &parts(*low, 1000), "");
     }
 
-    /// The kernel asks `core_filters`, `ops_filters` and `filters` in this order (`damon_sysfs_mk_scheme`, 6.15 and
-    /// later), and sorts by layer itself, so that one directory or two make no difference.
+    /// The kernel asks `core_filters`, `ops_filters` and `filters` in this order (`damon_sysfs_mk_scheme`,
+    /// 6.15 and later), and sorts by layer itself, so that one directory or two make no difference.
     fn filters(&mut self, at: &str, filters: &[Filter]) {
         if !self.layered {
             self.filter_directory(&format!("{at}/filters"), filters.iter());

@@ -14,8 +14,8 @@ const STALLS_PER_SECOND: f64 = 1.0;
 const STALLS: u64 = 100;
 const SETTINGS: &str = "sys/kernel/mm/transparent_hugepage";
 
-/// `compact_stall` counts each allocation that compacted memory itself, `compact_fail` those that did so in vain
-/// (`__alloc_pages_direct_compact`, mm/page_alloc.c, 6.1 to 7.3).
+/// `compact_stall` counts each allocation that compacted memory itself, `compact_fail` those that did so in
+/// vain (`__alloc_pages_direct_compact`, mm/page_alloc.c, 6.1 to 7.3).
 pub(super) fn compaction_stalls(sight: &Sight) -> Option<Waste> {
     let vmstat = sight.look("proc/vmstat");
     let (stalls, fails) = (count(&vmstat, "compact_stall")?, count(&vmstat, "compact_fail")?);
@@ -52,8 +52,8 @@ fn is_chosen(look: &Look, word: &str) -> bool {
     look.text().is_some_and(|text| text.split_ascii_whitespace().any(|one| one == format!("[{word}]")))
 }
 
-/// Free memory, and how much of it is in pieces of a huge page and more: /proc/buddyinfo counts, zone by zone, the free pieces of one
-/// page, two, four and so on (`frag_show_print`, mm/vmstat.c).
+/// Free memory, and how much of it is in pieces of a huge page and more: /proc/buddyinfo counts, zone by
+/// zone, the free pieces of one page, two, four and so on (`frag_show_print`, mm/vmstat.c).
 fn free_pieces(sight: &Sight) -> Option<Evidence> {
     let huge = of(&sight.look(MEMINFO), "Hugepagesize")?;
     let look = sight.look("proc/buddyinfo");

@@ -13,8 +13,8 @@ const NAMED: usize = 3;
 /// So many processes are looked at; each costs an open and a read.
 const PROCESSES: usize = 4096;
 
-/// The processes with most page tables: `VmPTE` beside `VmRSS` of /proc/PID/status (fs/proc/task_mmu.c, `task_mem`). A kernel
-/// thread has neither.
+/// The processes with most page tables: `VmPTE` beside `VmRSS` of /proc/PID/status (fs/proc/task_mmu.c,
+/// `task_mem`). A kernel thread has neither.
 pub(super) fn processes(sight: &Sight) -> Vec<Evidence> {
     let entries = sight.root.dir("proc").and_then(|dir| dir.entries()).unwrap_or_default();
     let is_process = |name: &String| name.bytes().all(|byte| byte.is_ascii_digit());
@@ -37,8 +37,9 @@ pub(super) fn processes(sight: &Sight) -> Vec<Evidence> {
     evidence
 }
 
-/// The largest caches of /proc/slabinfo (version 2.1 of mm/slab_common.c, `slabinfo_show`: for root alone) that count for `SUnreclaim`.
-/// Which do is told by `reclaim_account` of SLUB's sysfs (mm/slub.c); of a kernel without it all are named.
+/// The largest caches of /proc/slabinfo (version 2.1 of mm/slab_common.c, `slabinfo_show`: for root alone)
+/// that count for `SUnreclaim`. Which do is told by `reclaim_account` of SLUB's sysfs (mm/slub.c); of a
+/// kernel without it all are named.
 pub(super) fn caches(sight: &Sight) -> Vec<Evidence> {
     const FILE: &str = "proc/slabinfo";
     let mut caches = Vec::new();
@@ -51,7 +52,8 @@ pub(super) fn caches(sight: &Sight) -> Vec<Evidence> {
     own.take(NAMED).map(|(name, bytes)| Evidence::new(FILE, format!("{name} {bytes}"))).collect()
 }
 
-/// `name active objects size per_slab pages_per_slab : tunables … : slabdata active_slabs slabs shared`; the heading begins with `#`.
+/// `name active objects size per_slab pages_per_slab : tunables … : slabdata active_slabs slabs shared`; the
+/// heading begins with `#`.
 fn cache(line: &str) -> Option<(String, Bytes)> {
     let (cache, slabs) = line.split_once(": slabdata")?;
     let mut words = cache.split_ascii_whitespace();
@@ -61,7 +63,8 @@ fn cache(line: &str) -> Option<(String, Bytes)> {
     Some((name.to_owned(), Bytes::pages(pages.saturating_mul(slabs))))
 }
 
-/// The functions that mapped most, by /proc/vmallocinfo (mm/vmalloc.c, `vmalloc_info_show`, `s_show` before 6.9: for root alone).
+/// The functions that mapped most, by /proc/vmallocinfo (mm/vmalloc.c, `vmalloc_info_show`, `s_show` before
+/// 6.9: for root alone).
 pub(super) fn callers(sight: &Sight) -> Vec<Evidence> {
     const FILE: &str = "proc/vmallocinfo";
     let mut callers: HashMap<String, Bytes> = HashMap::new();
@@ -76,7 +79,8 @@ pub(super) fn callers(sight: &Sight) -> Vec<Evidence> {
     largest(callers.into_iter().map(evidence).collect())
 }
 
-/// `FROM-TO bytes caller+offset/size [module] pages=N …`; what has no pages of its own (ioremap) says no `pages=`.
+/// `FROM-TO bytes caller+offset/size [module] pages=N …`; what has no pages of its own (ioremap) says no
+/// `pages=`.
 fn area(line: &str) -> Option<(String, Bytes)> {
     let mut words = line.split_ascii_whitespace().skip(2);
     let (function, _) = words.next()?.split_once('+')?;

@@ -7,11 +7,13 @@ use super::Waste;
 use crate::sight::{Look, Sight};
 
 const FOLDER: &str = "sys/kernel/mm/ksm";
-/// A page is merged when it is met a second time with the same content (`cmp_and_merge_page`, mm/ksm.c), so one scan gives nothing.
+/// A page is merged when it is met a second time with the same content (`cmp_and_merge_page`, mm/ksm.c), so
+/// one scan gives nothing.
 const SCANS: u64 = 2;
 
-/// ksmd runs and has gone over all memory that was offered to it, and what it merged is less than its records take. Where nothing is
-/// offered it makes no scan (`ksmd_should_run`), has no records, and costs nothing: the profit is 0 then, whatever it has scanned before.
+/// ksmd runs and has gone over all memory that was offered to it, and what it merged is less than its records
+/// take. Where nothing is offered it makes no scan (`ksmd_should_run`), has no records, and costs nothing:
+/// the profit is 0 then, whatever it has scanned before.
 pub(super) fn ksm_without_profit(sight: &Sight) -> Option<Waste> {
     let look = |file: &str| sight.look(format!("{FOLDER}/{file}"));
     let number = |look: &Look| integer(look.text()?).ok();
@@ -20,7 +22,8 @@ pub(super) fn ksm_without_profit(sight: &Sight) -> Option<Waste> {
     if number(&run)? != 1 || number(&full_scans)? < SCANS {
         return None;
     }
-    // Bytes merged less those of its records (`general_profit_show`), from 6.4 on. Before, whether it merged none of what it has.
+    // Bytes merged less those of its records (`general_profit_show`), from 6.4 on. Before, whether it merged
+    // none of what it has.
     let general = look("general_profit");
     let profit: Option<i64> = general.text().and_then(|text| text.parse().ok());
     let is_offered =

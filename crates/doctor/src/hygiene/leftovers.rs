@@ -10,7 +10,8 @@ const DYING: u64 = 1000;
 /// `struct dentry` on 64 bits (include/linux/dcache.h, beside `DNAME_INLINE_LEN`: "192 bytes").
 const DENTRY: u64 = 192;
 
-/// Names that were looked up and are not there. Each is kept until somebody wants its memory, on a host with room for ever.
+/// Names that were looked up and are not there. Each is kept until somebody wants its memory, on a host with
+/// room for ever.
 pub(super) fn negative_dentries(sight: &Sight) -> Option<Waste> {
     let look = sight.look("proc/sys/fs/dentry-state");
     let negative: u64 = look.text()?.split_ascii_whitespace().nth(4)?.parse().ok()?;
@@ -27,7 +28,8 @@ pub(super) fn negative_dentries(sight: &Sight) -> Option<Waste> {
     })
 }
 
-/// Cgroups that were removed and still own pages. Their counters are kept for each processor, and reclaim walks over them.
+/// Cgroups that were removed and still own pages. Their counters are kept for each processor, and reclaim
+/// walks over them.
 pub(super) fn dying_cgroups(sight: &Sight) -> Option<Waste> {
     let look = sight.look(sight.cgroup_file("cgroup.stat"));
     let (dying, living) = (count(&look, "nr_dying_descendants")?, count(&look, "nr_descendants")?);

@@ -1,4 +1,5 @@
-//! Memory that this host loses to what no tenant owns, settings that lose it, and secrets that may be lost with it.
+//! Memory that this host loses to what no tenant owns, settings that lose it, and secrets that may be lost
+//! with it.
 
 mod compaction;
 mod holders;

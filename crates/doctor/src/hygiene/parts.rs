@@ -23,7 +23,8 @@ const PARTS: [Part; 5] = [
     Part {
         name: "page_tables",
         key: "PageTables",
-        // A healthy host has 0.2 % of what it maps in small pages (8 bytes for 4096), and memory is mapped a few times over.
+        // A healthy host has 0.2 % of what it maps in small pages (8 bytes for 4096), and memory is mapped a
+        // few times over.
         much: Ratio::percent(5.0),
         why: "page tables are not swapped, and count for no working set: sparse or shared mappings of many processes",
         remedy: "find the processes with most (`grep VmPTE /proc/[0-9]*/status | sort -nk2`); huge pages, fewer \
@@ -94,7 +95,8 @@ impl Part {
 /// What drivers and the network take for themselves on a healthy host.
 const UNOWNED: Ratio = Ratio::percent(10.0);
 
-/// Memory that none of /proc/meminfo's parts has: drivers' and the network's pages, or a leak of the kernel's.
+/// Memory that none of /proc/meminfo's parts has: drivers' and the network's pages, or a leak of the
+/// kernel's.
 pub(super) fn unowned(sight: &Sight) -> Option<Waste> {
     const OWNED: [&str; 13] = [
         "MemFree",

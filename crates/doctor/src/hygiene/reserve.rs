@@ -1,4 +1,5 @@
-//! vm.min_free_kbytes: what the kernel keeps for those who cannot wait, such as packets that arrive. lowtide leaves it alone.
+//! vm.min_free_kbytes: what the kernel keeps for those who cannot wait, such as packets that arrive. lowtide
+//! leaves it alone.
 
 use lowtide_core::{Bytes, Ratio};
 use lowtide_kernfs::parse::integer;
@@ -38,15 +39,16 @@ pub(super) fn reserve(sight: &Sight) -> Option<Waste> {
     })
 }
 
-/// What the kernel sets at the boot: four times the square root of the KiB that are not only for movable pages, within 128 KiB and 256 MiB
-/// (`calculate_min_free_kbytes`, mm/page_alloc.c of 6.1 and later). khugepaged raises it where huge pages are on.
+/// What the kernel sets at the boot: four times the square root of the KiB that are not only for movable
+/// pages, within 128 KiB and 256 MiB (`calculate_min_free_kbytes`, mm/page_alloc.c of 6.1 and later).
+/// khugepaged raises it where huge pages are on.
 fn own_default(total: Bytes) -> Bytes {
     let kib = total.get() >> 10;
     Bytes::kib(kib.saturating_mul(16).isqrt().clamp(128, 256 << 10))
 }
 
-/// What lies in zones that only movable pages are taken from, of which the default takes no notice (`nr_free_buffer_pages`,
-/// mm/page_alloc.c).
+/// What lies in zones that only movable pages are taken from, of which the default takes no notice
+/// (`nr_free_buffer_pages`, mm/page_alloc.c).
 fn movable(sight: &Sight) -> Bytes {
     zones(sight).iter().filter(|zone| zone.name == "Movable").map(|zone| zone.managed).sum()
 }

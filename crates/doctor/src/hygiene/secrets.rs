@@ -22,9 +22,10 @@ const VOLUMES: [&str; 2] = ["/volumes/kubernetes.io~secret/", "/volumes/kubernet
 /// Devices on each other: a volume, on a RAID, on LUKS, on a partition are four.
 const LEVELS: usize = 8;
 
-/// Kubelet mounts a tmpfs for each volume of secrets, and tmpfs is swapped out unless it is mounted with `noswap` (6.4 and later;
-/// `shmem_show_options`, mm/shmem.c, shows it). Newer kubelets do that where the kernel can (kubernetes/kubernetes#124060), but a mount
-/// stays as it was made: swap cannot be taken from it by a remount (`shmem_reconfigure`).
+/// Kubelet mounts a tmpfs for each volume of secrets, and tmpfs is swapped out unless it is mounted with
+/// `noswap` (6.4 and later; `shmem_show_options`, mm/shmem.c, shows it). Newer kubelets do that where the
+/// kernel can (kubernetes/kubernetes#124060), but a mount stays as it was made: swap cannot be taken from it
+/// by a remount (`shmem_reconfigure`).
 pub(super) fn secrets_in_swap(sight: &Sight) -> Option<Waste> {
     let (mut first, mut count) = (None, 0_u64);
     let take = |line: &[u8]| {
@@ -59,7 +60,8 @@ fn may_be_swapped(Mounted { kind, point, options, .. }: &Mounted) -> bool {
     is_secret && kind == "tmpfs" && options.split(',').all(|option| option != "noswap")
 }
 
-/// Whether what is swapped to it may come to lie on a disk in clear: zram without a backing device is memory, and dm-crypt is not clear.
+/// Whether what is swapped to it may come to lie on a disk in clear: zram without a backing device is memory,
+/// and dm-crypt is not clear.
 fn writes_to_disk(sight: &Sight, device: &SwapDevice) -> bool {
     let path = match device.zram() {
         Some(name) => {
@@ -80,7 +82,8 @@ fn block(name: &str) -> String {
     format!("sys/block/{name}")
 }
 
-/// The device of the file system that a file is on, by its number in the list of mounts. Of btrfs and others that number names no device.
+/// The device of the file system that a file is on, by its number in the list of mounts. Of btrfs and others
+/// that number names no device.
 fn below(sight: &Sight, file: &Path) -> Option<String> {
     let mut nearest: Option<(usize, String)> = None;
     let take = |line: &[u8]| {

@@ -26,9 +26,10 @@ pub(super) fn zswap_over_zram(sight: &Sight) -> Option<Waste> {
     })
 }
 
-/// A disk that is filled before zram, or in turn with it: the kernel takes the device of the highest priority until it is full, and of
-/// equal ones a piece each (`plist_requeue`, mm/swapfile.c, 6.1 to 7.3). Devices without a priority descend by their order, and are all
-/// equal from 7.0 on. In front of zswap a disk is right: its pages go to the disk when zswap is full.
+/// A disk that is filled before zram, or in turn with it: the kernel takes the device of the highest priority
+/// until it is full, and of equal ones a piece each (`plist_requeue`, mm/swapfile.c, 6.1 to 7.3). Devices
+/// without a priority descend by their order, and are all equal from 7.0 on. In front of zswap a disk is
+/// right: its pages go to the disk when zswap is full.
 pub(super) fn swap_priorities(sight: &Sight) -> Option<Waste> {
     let (zram, disks): (Vec<_>, Vec<_>) =
         devices(sight)?.into_iter().partition(|device| device.zram().is_some());
@@ -51,9 +52,9 @@ pub(super) fn swap_priorities(sight: &Sight) -> Option<Waste> {
     })
 }
 
-/// zram takes an incompressible page at its full size, so only mem_limit bounds it below its disksize (mm_stat shows that as its fourth
-/// number, drivers/block/zram/zram_drv.c). Distributions give it up to the size of memory without a limit, and that alone is not told; a
-/// backing device takes what does not compress.
+/// zram takes an incompressible page at its full size, so only mem_limit bounds it below its disksize
+/// (mm_stat shows that as its fourth number, drivers/block/zram/zram_drv.c). Distributions give it up to the
+/// size of memory without a limit, and that alone is not told; a backing device takes what does not compress.
 pub(super) fn zram_without_limit(sight: &Sight) -> Option<Waste> {
     let read = |name: String| {
         let zram = Zram::read(&sight.root, &name).ok()??;
@@ -85,7 +86,8 @@ pub(super) fn zram_without_limit(sight: &Sight) -> Option<Waste> {
     })
 }
 
-/// Pages of tmpfs and of shared memory have no file to go back to: without swap they stay until somebody removes them.
+/// Pages of tmpfs and of shared memory have no file to go back to: without swap they stay until somebody
+/// removes them.
 pub(super) fn tmpfs_without_swap(sight: &Sight) -> Option<Waste> {
     let look = sight.look(MEMINFO);
     let (shared, swap) = (of(&look, "Shmem")?, of(&look, "SwapTotal")?);

@@ -20,7 +20,8 @@ pub(super) const PARSERS: &[Parser] = &[
 
 const POD: &str = "pod0b1c2d3e-4f50-6172-8394-a5b6c7d8e9f0";
 
-/// The specs of `crates/pods/tests/node`: whose, the digit that the ID is made of, and what the cgroup lies in.
+/// The specs of `crates/pods/tests/node`: whose, the digit that the ID is made of, and what the cgroup lies
+/// in.
 const SPECS: [(Runtime, char, &str); 3] = [
     (
         Runtime::Containerd,

@@ -70,7 +70,8 @@ impl PrivateApt {
         self.directory.join("lab.sources")
     }
 
-    /// Without it apt would choose versions that this machine has installed, which these suites need not have.
+    /// Without it apt would choose versions that this machine has installed, which these suites need not
+    /// have.
     fn status_file(&self) -> PathBuf {
         self.directory.join("status")
     }

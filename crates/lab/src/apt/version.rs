@@ -1,6 +1,7 @@
 //! Which of many kernel packages is the newest of a series.
 
-/// Flavours of the same kernel that the lab does not want: `cloud` lacks zswap, the rest are not plain kernels.
+/// Flavours of the same kernel that the lab does not want: `cloud` lacks zswap, the rest are not plain
+/// kernels.
 const OTHER_FLAVOURS: [&str; 6] = ["cloud", "rt", "unsigned", "dbg", "template", "signed"];
 
 /// The newest kernel version of `series` (such as `6.12`) among package names, for names that start with

@@ -1,5 +1,5 @@
-//! Page cache of files that were just written belongs to who wrote them. It is dropped, so that it is charged to who
-//! reads them next.
+//! Page cache of files that were just written belongs to who wrote them. It is dropped, so that it is charged
+//! to who reads them next.
 
 use anyhow::{Context, Result};
 use nix::fcntl::{PosixFadviseAdvice, posix_fadvise};

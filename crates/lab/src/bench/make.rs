@@ -1,5 +1,5 @@
-//! Making a pack, on the developer's machine: programs of this workspace that are linked statically, and roots made of Debian's
-//! packages, which are unpacked and not installed.
+//! Making a pack, on the developer's machine: programs of this workspace that are linked statically, and
+//! roots made of Debian's packages, which are unpacked and not installed.
 
 use super::PROGRAM;
 use super::pack::ENDING;
@@ -108,7 +108,8 @@ fn roots(debian: &Path, to: &Path) -> Result<[(&'static str, Image); 5]> {
     ])
 }
 
-/// PostgreSQL finds its other files from where its programs are, so all keep their places. initdb starts a shell.
+/// PostgreSQL finds its other files from where its programs are, so all keep their places. initdb starts a
+/// shell.
 fn database(debian: &Path, image: &Image) -> Result<()> {
     let programs = postgres::programs(debian)?;
     let version = programs.parent().context("programs in no directory")?;

@@ -23,7 +23,8 @@ use std::time::Duration;
 /// Looks at the groups in a run, the one at the start apart.
 const LOOKS: u64 = 5;
 
-/// All of it. What a killed run has left is cleaned up first, and what this one makes at the end, whatever happened.
+/// All of it. What a killed run has left is cleaned up first, and what this one makes at the end, whatever
+/// happened.
 pub fn run(options: &Options) -> Result<()> {
     host::check(options)?;
     let pack = Pack::of_this_program()?;

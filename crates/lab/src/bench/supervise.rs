@@ -12,7 +12,8 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::Command;
 
-/// Starts this program again with `work` and these arguments, and waits. A signal ends the run; what it made is undone.
+/// Starts this program again with `work` and these arguments, and waits. A signal ends the run; what it made
+/// is undone.
 pub fn supervise(arguments: impl Iterator<Item = OsString>) -> Result<()> {
     let mut command = Command::new(std::env::current_exe().context("cannot find this program")?);
     let mut child = command.arg("work").args(arguments).spawn().context("cannot start the run")?;
@@ -30,7 +31,8 @@ pub fn supervise(arguments: impl Iterator<Item = OsString>) -> Result<()> {
     Ok(())
 }
 
-/// The kernel sends SIGKILL to the run when its supervisor is gone: the next start, or `clean`, undoes what it made.
+/// The kernel sends SIGKILL to the run when its supervisor is gone: the next start, or `clean`, undoes what
+/// it made.
 pub fn die_with_supervisor() -> Result<()> {
     set_pdeathsig(Signal::SIGKILL).context("cannot ask to end with the supervisor")
 }

@@ -13,8 +13,8 @@ pub const SSD_NANOSECONDS: u64 = 80_000;
 pub const DISK_NANOSECONDS: u64 = 8_000_000;
 
 /// A block device in the guest's own memory that answers after a fixed time on the guest's own clock. Use it
-/// instead of a virtio disk where figures count: the host's disk is outside counted time. What is stored on it
-/// takes guest memory (outside every cgroup).
+/// instead of a virtio disk where figures count: the host's disk is outside counted time. What is stored on
+/// it takes guest memory (outside every cgroup).
 #[derive(Debug)]
 pub struct NullBlock {
     device: PathBuf,
@@ -26,8 +26,8 @@ impl NullBlock {
         Self::make(index, bytes, completion_nanoseconds, 1)
     }
 
-    /// As [`NullBlock::create`], with nothing behind it: what is written is lost, what is read is anything, and it takes no memory, so it
-    /// may be larger than the machine.
+    /// As [`NullBlock::create`], with nothing behind it: what is written is lost, what is read is anything,
+    /// and it takes no memory, so it may be larger than the machine.
     pub fn create_without_content(index: u32, bytes: u64, completion_nanoseconds: u64) -> Result<Self> {
         Self::make(index, bytes, completion_nanoseconds, 0)
     }
@@ -51,7 +51,8 @@ impl NullBlock {
         Ok(null_block)
     }
 
-    /// Makes it anew with another latency: what is on it is lost, its counters begin again, and nobody may use it.
+    /// Makes it anew with another latency: what is on it is lost, its counters begin again, and nobody may
+    /// use it.
     pub fn set_latency(&self, completion_nanoseconds: u64) -> Result<()> {
         let settings = [("power", 0), ("completion_nsec", completion_nanoseconds), ("power", 1)];
         settings
@@ -59,8 +60,9 @@ impl NullBlock {
             .try_for_each(|(file, value)| knobs::write(self.directory().join(file), &value.to_string()))
     }
 
-    /// One page in each request, so that as many pages as the queue has places (64) take all of them. Whoever writes one more waits in
-    /// the kernel, and hears no signal, until one ends (`blk_mq_get_tag`, block/blk-mq-tag.c; 6.12).
+    /// One page in each request, so that as many pages as the queue has places (64) take all of them. Whoever
+    /// writes one more waits in the kernel, and hears no signal, until one ends (`blk_mq_get_tag`,
+    /// block/blk-mq-tag.c; 6.12).
     pub fn take_single_pages(&self) -> Result<()> {
         let name =
             self.device.file_name().and_then(|name| name.to_str()).context("device path is not text")?;

@@ -14,8 +14,8 @@ pub struct Generations {
 }
 
 impl Generations {
-    /// Switches MGLRU on where it is off (Debian's 6.1); `None` if the kernel has none. Swap has to be on, or anonymous
-    /// memory is not aged.
+    /// Switches MGLRU on where it is off (Debian's 6.1); `None` if the kernel has none. Swap has to be on, or
+    /// anonymous memory is not aged.
     pub fn of(root: &Root, cgroup: &Cgroup) -> Result<Option<Self>> {
         let there = switch_on()?;
         Ok(there.then(|| Self { lru_gen: LruGen::new(root.clone()), path: cgroup.name() }))

@@ -1,4 +1,5 @@
-//! Process 1 of the guest: mounts the basics, runs the job (or becomes systemd, which runs it), reports its exit status, powers off.
+//! Process 1 of the guest: mounts the basics, runs the job (or becomes systemd, which runs it), reports its
+//! exit status, powers off.
 
 use super::{knobs, modules, mounts, systemd};
 use crate::spec::{Exit, GuestSpec, SEALED, STAGE, files, ports};

@@ -38,8 +38,8 @@ pub fn set_huge_pages(setting: &str) -> Result<()> {
     Ok(())
 }
 
-/// Switches off who tolerates no other kdamond (7.3 has DAMON_STAT on), as an operator would who reads what the daemon
-/// says: it does not do that itself.
+/// Switches off who tolerates no other kdamond (7.3 has DAMON_STAT on), as an operator would who reads what
+/// the daemon says: it does not do that itself.
 pub fn make_room_for_damon() -> Result<()> {
     for user in ExclusiveUser::enabled(&Root::open("/")?)? {
         write(Path::new("/").join(user.parameter()), "N")?;

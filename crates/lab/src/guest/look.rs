@@ -1,4 +1,5 @@
-//! Looks at a tenant from outside: the kernel's own counters of its cgroup, and what the daemon says about it.
+//! Looks at a tenant from outside: the kernel's own counters of its cgroup, and what the daemon says about
+//! it.
 
 use super::{Cgroup, Daemon};
 use crate::size::{PAGE, mib};
@@ -160,7 +161,8 @@ impl Look {
         Self::at(run, &daemon.status()?, cgroup)
     }
 
-    /// Looks at one of several cgroups, with what [`Daemon::status`] said of all: asking costs the guest a process.
+    /// Looks at one of several cgroups, with what [`Daemon::status`] said of all: asking costs the guest a
+    /// process.
     pub fn at(run: &str, status: &Value, cgroup: &Cgroup) -> Result<Self> {
         let path = cgroup.name();
         let target = status["cgroups"].as_array().and_then(|all| all.iter().find(|one| one["path"] == path));

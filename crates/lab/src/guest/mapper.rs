@@ -12,8 +12,8 @@ use std::time::Duration;
 pub enum Behaviour {
     /// Hands it on.
     Linear,
-    /// Hands it on, reads after so long, in whole milliseconds. Below 50 ms the kernel polls (6.8 and later), which takes
-    /// counted time of a processor: `flush_worker_fn`, drivers/md/dm-delay.c.
+    /// Hands it on, reads after so long, in whole milliseconds. Below 50 ms the kernel polls (6.8 and later),
+    /// which takes counted time of a processor: `flush_worker_fn`, drivers/md/dm-delay.c.
     SlowReads(Duration),
     /// Fails every write.
     FailingWrites,

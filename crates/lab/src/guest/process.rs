@@ -61,8 +61,9 @@ pub struct CpuTime {
 }
 
 impl CpuTime {
-    /// Of all children of this process that have ended and were waited for, and their own such children: what one of
-    /// them took in all its life, threads that ended included, is the difference around the wait for it.
+    /// Of all children of this process that have ended and were waited for, and their own such children: what
+    /// one of them took in all its life, threads that ended included, is the difference around the wait for
+    /// it.
     pub fn of_ended_children() -> Result<Self> {
         let usage = getrusage(UsageWho::RUSAGE_CHILDREN).context("cannot read the children's usage")?;
         let time =
@@ -103,7 +104,8 @@ fn run_time(text: &str) -> u64 {
     text.split_whitespace().next().and_then(|word| word.parse().ok()).unwrap_or(0)
 }
 
-/// `stime` of /proc/PID/stat: the thirteenth number after the name, which may hold anything but is in brackets.
+/// `stime` of /proc/PID/stat: the thirteenth number after the name, which may hold anything but is in
+/// brackets.
 fn kernel_time(text: &str) -> Option<Duration> {
     const TICK: Duration = Duration::from_millis(10);
     let ticks = text.rsplit_once(')')?.1.split_whitespace().nth(12)?.parse().ok()?;

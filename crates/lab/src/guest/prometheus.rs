@@ -43,7 +43,8 @@ pub struct Curve {
 }
 
 impl Prometheus {
-    /// Starts it with this configuration, and waits until it is ready. `rules` stand beside it as `rules.yml`.
+    /// Starts it with this configuration, and waits until it is ready. `rules` stand beside it as
+    /// `rules.yml`.
     pub fn start(config: &str, rules: Option<&str>) -> Result<Self> {
         let directory = Path::new(STAGE).join("prom");
         fs::create_dir_all(&directory)?;

@@ -1,5 +1,5 @@
-//! Counting a process's system calls exactly and without stopping it: a histogram that the kernel keeps itself
-//! (tracefs, `hist` trigger of raw_syscalls:sys_enter).
+//! Counting a process's system calls exactly and without stopping it: a histogram that the kernel keeps
+//! itself (tracefs, `hist` trigger of raw_syscalls:sys_enter).
 
 use super::{knobs, mounts};
 use anyhow::{Context, Result};

@@ -16,7 +16,8 @@ const SYSTEMD: &str = "/lib/systemd/systemd";
 /// Units that are gone with the machine.
 const UNITS: &str = "/run/systemd/system";
 
-/// Nothing of the host's own services: only what brings a host up, and the job. What the job installs or starts comes on top.
+/// Nothing of the host's own services: only what brings a host up, and the job. What the job installs or
+/// starts comes on top.
 const TARGET: &str = "[Unit]
 Description=Lab
 DefaultDependencies=no

@@ -1,4 +1,5 @@
-//! What the daemon knows of idle ages, against what the tenants know of themselves: three at once, from each source.
+//! What the daemon knows of idle ages, against what the tenants know of themselves: three at once, from each
+//! source.
 
 use super::Scenario;
 use super::verdict::Verdict;
@@ -135,9 +136,9 @@ fn watch(source: &str) -> Result<()> {
     daemon.stop()
 }
 
-/// The status of the first turn after a new look, and when that turn was. Gives up after a while: a source that is not
-/// there never looks, and DAMON by physical address, where three cgroups cost as many walks through all memory, once a
-/// minute.
+/// The status of the first turn after a new look, and when that turn was. Gives up after a while: a source
+/// that is not there never looks, and DAMON by physical address, where three cgroups cost as many walks
+/// through all memory, once a minute.
 fn after_a_look(daemon: &Daemon) -> Result<(Value, f64)> {
     let looks = |status: &Value| status["sampling"]["looks"].as_u64();
     let mut status = daemon.status()?;
@@ -224,8 +225,8 @@ fn print_row(seen: &Seen, truth: &[u64]) {
     println!("{:>12} {:>11}  {}", seen.named, seen.tenant, cells.join("   "));
 }
 
-/// Each class within 10 % of its bytes, or within 2 % of the tenant's where the class is next to empty: the tenant has a
-/// little memory besides its parts.
+/// Each class within 10 % of its bytes, or within 2 % of the tenant's where the class is next to empty: the
+/// tenant has a little memory besides its parts.
 fn expect_near(verdict: &mut Verdict, seen: &Seen, truth: &[u64]) {
     let all: u64 = truth.iter().sum();
     for ((estimate, truth), (age, _)) in seen.classes.iter().zip(truth).zip(CLASSES) {

@@ -1,4 +1,5 @@
-//! The alert rules as they are shipped, in a real Prometheus that scrapes a running daemon: each fires for its cause and not before.
+//! The alert rules as they are shipped, in a real Prometheus that scrapes a running daemon: each fires for
+//! its cause and not before.
 
 use super::Scenario;
 use super::verdict::Verdict;
@@ -40,7 +41,8 @@ scrape_configs:
     static_configs: [ { targets: ['127.0.0.1:9464'] } ]
 ";
 
-/// One cgroup fills zram, of which the balancer may write 10 MiB to the disk below; the other one waits for a slow disk.
+/// One cgroup fills zram, of which the balancer may write 10 MiB to the disk below; the other one waits for a
+/// slow disk.
 const CONFIG: &str = "
 interval: 5s
 hotness: { source: none }
@@ -74,7 +76,8 @@ const CALM: f64 = 120.0;
 /// Seconds beyond what a rule asks for, in which its alert has to fire.
 const SLACK: f64 = 180.0;
 
-/// What is made to fire at once, and then one after the other; with the seconds for which the cause has to last.
+/// What is made to fire at once, and then one after the other; with the seconds for which the cause has to
+/// last.
 const TOGETHER: [(&str, f64); 4] = [
     ("LowtideConfigurationRejected", 300.0),
     ("LowtideTierFilling", 600.0),

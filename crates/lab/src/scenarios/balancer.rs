@@ -1,7 +1,7 @@
 //! zram filled to 95 % with tenants running: the balancer brings it back, without it new offload stops.
 //!
-//! Two tenants start one after the other, so that their cold parts differ in age, and are offloaded by the scenario itself,
-//! in both runs the same way and on and on.
+//! Two tenants start one after the other, so that their cold parts differ in age, and are offloaded by the
+//! scenario itself, in both runs the same way and on and on.
 
 use super::Scenario;
 use super::verdict::Verdict;
@@ -55,10 +55,11 @@ const WATCHED: f64 = 30.0;
 /// Asked of each tenant, every `EVERY` seconds after that.
 const MORE: u64 = 256 << 10;
 const EVERY: f64 = 2.0;
-/// The touches up to so many seconds after that are compared: the first drain is over then, and without a balancer zram is not
-/// yet full (what the kernel does then slows tenants down by itself).
+/// The touches up to so many seconds after that are compared: the first drain is over then, and without a
+/// balancer zram is not yet full (what the kernel does then slows tenants down by itself).
 const COMPARED: f64 = 7.0;
-/// Calls that gain next to nothing, after which the run without a balancer ends: each takes the emulation a minute.
+/// Calls that gain next to nothing, after which the run without a balancer ends: each takes the emulation a
+/// minute.
 const FUTILE: usize = 1;
 
 const CONFIG: &str = "
@@ -95,7 +96,8 @@ struct Offload {
     at: f64,
     /// Seconds that it took.
     took: f64,
-    /// By how much the uncompressed bytes rose that zram holds, sunk or not. Slots rise too when the store fails.
+    /// By how much the uncompressed bytes rose that zram holds, sunk or not. Slots rise too when the store
+    /// fails.
     gained: u64,
 }
 
@@ -283,7 +285,8 @@ fn judge_peer(without: &[&Fill], offloads: &[Offload], verdict: &mut Verdict) {
     );
 }
 
-/// Of the bytes that sank, those that are among as many of the coldest in swap. What came back was none of them.
+/// Of the bytes that sank, those that are among as many of the coldest in swap. What came back was none of
+/// them.
 fn judge_order(ends: &[End], with: &[&Fill], verdict: &mut Verdict) -> Result<()> {
     let mut all: Vec<AgeRow> = Vec::new();
     let mut parts = [0; 4];

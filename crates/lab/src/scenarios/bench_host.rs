@@ -1,4 +1,5 @@
-//! The pack for hosts, proved in machines of the lab: it refuses, cleans up after a kill, and runs with every agent.
+//! The pack for hosts, proved in machines of the lab: it refuses, cleans up after a kill, and runs with every
+//! agent.
 
 use super::Scenario;
 use super::verdict::Verdict;

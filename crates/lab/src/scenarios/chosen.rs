@@ -1,5 +1,6 @@
-//! What the owner of a cgroup chooses for its policy, in an extended attribute of a real cgroup: who wants to be left alone is, who
-//! writes what it may not choose is treated as before, and another choice is heard within a minute.
+//! What the owner of a cgroup chooses for its policy, in an extended attribute of a real cgroup: who wants to
+//! be left alone is, who writes what it may not choose is treated as before, and another choice is heard
+//! within a minute.
 
 use super::Scenario;
 use super::verdict::Verdict;
@@ -73,7 +74,8 @@ struct Seen {
     explained: String,
 }
 
-/// When the directory was changed last, seconds and nanoseconds: before an attribute is set, after that, and after it is set again.
+/// When the directory was changed last, seconds and nanoseconds: before an attribute is set, after that, and
+/// after it is set again.
 #[derive(Debug, Serialize, Deserialize)]
 struct Ctime {
     kind: String,

@@ -26,8 +26,9 @@ pub(super) const SCENARIO: Scenario = Scenario {
 
 const PERIOD: Duration = Duration::from_millis(10);
 const CHURNED: u64 = 6000;
-/// What the second half of the churn may add to the peak. The allocator grows in steps of up to 1.1 MiB (in a run five times as
-/// long, from the second minute on, once); an account that is not forgotten is over 1 KiB for each of the half's 3000 cgroups.
+/// What the second half of the churn may add to the peak. The allocator grows in steps of up to 1.1 MiB (in a
+/// run five times as long, from the second minute on, once); an account that is not forgotten is over 1 KiB
+/// for each of the half's 3000 cgroups.
 const GROWTH: u64 = 2 * MIB;
 /// A cgroup lives this many periods.
 const ALIVE: usize = 250;
@@ -35,7 +36,8 @@ const ALIVE: usize = 250;
 const POPULATED: u64 = 20;
 const HELD: &str = "3M";
 
-/// Everything is cold at once and nothing has a floor, so that each tick reclaims from cgroups that are about to go.
+/// Everything is cold at once and nothing has a floor, so that each tick reclaims from cgroups that are about
+/// to go.
 const CONFIG: &str = "
 interval: 1s
 hotness: { interval: 1s }
@@ -220,8 +222,8 @@ fn open(process: u32) -> Result<Vec<String>> {
     Ok(open)
 }
 
-/// What is open after and was not before, but for the pressure trigger of a target that was asked for memory meanwhile, and the file of
-/// the history, which is opened with the first minute.
+/// What is open after and was not before, but for the pressure trigger of a target that was asked for memory
+/// meanwhile, and the file of the history, which is opened with the first minute.
 fn left_open(before: &[String], after: &[String]) -> Vec<String> {
     let mut known = before.to_vec();
     let mut is_new = |target: &&String| match known.iter().position(|known| known == *target) {
@@ -285,7 +287,8 @@ fn verdict(looks: &[Look], summary: &Summary) -> Result<()> {
     let find = |what| looks.iter().find(|look| look.what == what).with_context(|| format!("no look {what}"));
     let (before, churning, after) = (find("before")?, find("churning")?, find("after")?);
     let during: Vec<_> = looks.iter().filter(|look| look.what == "churning").collect();
-    // The peak and not what is resident at the moment of a look, which may fall into the drawing of a page of metrics.
+    // The peak and not what is resident at the moment of a look, which may fall into the drawing of a page of
+    // metrics.
     let (halfway, last) =
         (during.get(during.len() / 2).context("no look")?, during.last().context("no look")?);
     let mut verdict = Verdict::default();

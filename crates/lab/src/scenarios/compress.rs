@@ -1,5 +1,6 @@
-//! Two tenants on one zram, one of random bytes: its memory stays where nothing would be saved, and goes to a disk below where there is
-//! one. What is said to be saved of each is held against what zram really takes for it.
+//! Two tenants on one zram, one of random bytes: its memory stays where nothing would be saved, and goes to a
+//! disk below where there is one. What is said to be saved of each is held against what zram really takes for
+//! it.
 
 use super::Scenario;
 use super::verdict::Verdict;
@@ -181,7 +182,8 @@ impl End {
         Ok(Self { random: last("random")?, third: last("third")? })
     }
 
-    /// DRAM that zram really takes for the second tenant: what it takes less the pages of the first, each of which it keeps whole.
+    /// DRAM that zram really takes for the second tenant: what it takes less the pages of the first, each of
+    /// which it keeps whole.
     fn of_third(&self) -> u64 {
         self.third.zram.memory.saturating_sub(self.random.swapped - self.random.sunk)
     }
@@ -209,7 +211,8 @@ fn judge(outcome: &Outcome) -> Result<()> {
     verdict.finish()
 }
 
-/// What may have been tried of the first: until 1 MiB was measured, in requests of a quarter of that, and 1 MiB more after five minutes.
+/// What may have been tried of the first: until 1 MiB was measured, in requests of a quarter of that, and 1
+/// MiB more after five minutes.
 const TRIED: u64 = 4 * MIB;
 
 fn judge_zram(verdict: &mut Verdict, end: &End) {

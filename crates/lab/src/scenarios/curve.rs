@@ -84,15 +84,16 @@ impl Curve {
         truths.next().with_context(|| format!("{program} has not said where its pages are"))
     }
 
-    /// The most that was faulted back in a minute that began at `from` or later, as a share of what was in DRAM at
-    /// its end.
+    /// The most that was faulted back in a minute that began at `from` or later, as a share of what was in
+    /// DRAM at its end.
     pub(super) fn worst_minute(&self, from: f64) -> Result<f64> {
         let minutes = self.0.iter().filter(|point| point.at >= from + MINUTE);
         let worst = minutes.map(|point| self.promotion(point)).reduce(f64::max);
         worst.with_context(|| format!("there is no minute after {from} s"))
     }
 
-    /// What was faulted back in the minute before `point`, as a share of what is in DRAM: what the SLO is about.
+    /// What was faulted back in the minute before `point`, as a share of what is in DRAM: what the SLO is
+    /// about.
     fn promotion(&self, point: &Point) -> f64 {
         mib(self.back(point)) / mib(point.look.counters.current)
     }

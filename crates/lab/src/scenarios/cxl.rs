@@ -1,4 +1,5 @@
-//! A slower node in front of zram: cold memory goes to the one, and on to the other; what becomes hot comes back.
+//! A slower node in front of zram: cold memory goes to the one, and on to the other; what becomes hot comes
+//! back.
 
 use super::Scenario;
 use super::verdict::Verdict;
@@ -40,7 +41,8 @@ const STEADY: [&str; 8] = ["--hot", "40M", "--warm", "8M", "--warm-every", "5s",
 const MOVING: [&str; 10] =
     ["--hot", "40M", "--warm", "8M", "--warm-every", "5s", "--cold", "40M", "--shift-every", "60s"];
 
-/// cold_after 15 s: on the node after that, and in zram where that is worth more, after 60 s there at the earliest.
+/// cold_after 15 s: on the node after that, and in zram where that is worth more, after 60 s there at the
+/// earliest.
 fn config(mode: &str) -> String {
     format!(
         "
@@ -94,7 +96,8 @@ fn guest() -> Result<()> {
     knobs::set_huge_pages("never")?;
     Zram::swap(&ZramOptions::lz4(256 * MIB), 100)?;
     knobs::write("/sys/kernel/mm/numa/demotion_enabled", "1")?;
-    // Promotion, with page tables scanned ten times as often: its clock is the tenant's CPU time, and this one sleeps most.
+    // Promotion, with page tables scanned ten times as often: its clock is the tenant's CPU time, and this
+    // one sleeps most.
     knobs::write("/proc/sys/kernel/numa_balancing", "2")?;
     knobs::write("/sys/kernel/debug/sched/numa_balancing/scan_period_min_ms", "100")?;
     knobs::write("/sys/kernel/debug/sched/numa_balancing/scan_period_max_ms", "1000")?;

@@ -1,4 +1,5 @@
-//! What a fault costs, as the daemon measures it from the kernel's counters: on an SSD, on the same ten times slower, on zram.
+//! What a fault costs, as the daemon measures it from the kernel's counters: on an SSD, on the same ten times
+//! slower, on zram.
 
 use super::Scenario;
 use super::verdict::Verdict;

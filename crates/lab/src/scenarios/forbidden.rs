@@ -1,9 +1,9 @@
-//! Forbidden tiers: not one byte of a cgroup goes where its policy forbids it, by the kernel's own counters, while others
-//! go there; and after `kill -9` and `lowtide restore` every knob is as it was.
+//! Forbidden tiers: not one byte of a cgroup goes where its policy forbids it, by the kernel's own counters,
+//! while others go there; and after `kill -9` and `lowtide restore` every knob is as it was.
 //!
-//! First zram, and a swap disk that is switched on later: then the kernel can no longer be told the two apart. Then zswap over
-//! a disk, whose pool is made so small in the end that it overflows. In both, what lowtide asks for is followed by what the kernel takes by
-//! itself: large requests that are not lowtide's.
+//! First zram, and a swap disk that is switched on later: then the kernel can no longer be told the two
+//! apart. Then zswap over a disk, whose pool is made so small in the end that it overflows. In both, what
+//! lowtide asks for is followed by what the kernel takes by itself: large requests that are not lowtide's.
 
 use super::Scenario;
 use super::verdict::Verdict;

@@ -1,4 +1,5 @@
-//! `kill -9` at random points: whatever comes next, a start or `lowtide restore`, the host is as it was found.
+//! `kill -9` at random points: whatever comes next, a start or `lowtide restore`, the host is as it was
+//! found.
 
 use super::Scenario;
 use crate::guest::{Cgroup, Daemon, NullBlock, Snapshot, Tenant, block, knobs, report, swap};
@@ -87,7 +88,8 @@ const MOMENTS: [Moment; 5] = [Moment::Start, Moment::Start, Moment::Run, Moment:
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 enum Trouble {
     Nothing,
-    /// The disk of the state directory has no block left, from before the start or from the middle of the run on.
+    /// The disk of the state directory has no block left, from before the start or from the middle of the run
+    /// on.
     FullDisk,
     /// It was told to take over another configuration.
     Reload,
@@ -128,7 +130,8 @@ struct Round {
     on_full: Option<OnFull>,
 }
 
-/// A start on a disk that is still full. It is to run, to change nothing that it cannot record, to say so, and to put everything back.
+/// A start on a disk that is still full. It is to run, to change nothing that it cannot record, to say so,
+/// and to put everything back.
 #[derive(Debug, Serialize, Deserialize)]
 struct OnFull {
     /// Knobs that it runs with changed.
@@ -511,8 +514,8 @@ fn judge(outcome: &Outcome, wanted: usize) -> Result<()> {
         |moment, state: fn(&Round) -> bool| rounds.iter().any(|round| round.moment == moment && state(round));
     ensure!(met(Moment::Start, |round| round.changed == 0), "no kill came before the knobs were set");
     ensure!(met(Moment::Start, |round| round.changed > 0), "no kill in the start came after a knob was set");
-    // The host's knobs are put back at once, and the cgroup's when the last request has ended; in between the journal is
-    // written, which takes the disk its time.
+    // The host's knobs are put back at once, and the cgroup's when the last request has ended; in between the
+    // journal is written, which takes the disk its time.
     ensure!(met(Moment::Shutdown, |round| round.journal), "no kill in the shutdown came before it was done");
     ensure!(
         summary

@@ -1,8 +1,8 @@
 //! Experiments with a verdict.
 //!
-//! A scenario has two sides in one file: which machine it wants and how its results are judged (host), and the
-//! steps inside (guest). To add one, write `scenarios/NAME.rs` and add it to [`TESTS`], [`BENCHMARKS`]
-//! or [`SHOWS`].
+//! A scenario has two sides in one file: which machine it wants and how its results are judged (host), and
+//! the steps inside (guest). To add one, write `scenarios/NAME.rs` and add it to [`TESTS`], [`BENCHMARKS`] or
+//! [`SHOWS`].
 
 mod ages;
 mod alerts;
@@ -78,7 +78,8 @@ pub struct Scenario {
     pub about: &'static str,
     /// The machine it wants; the kernel is set by the caller.
     pub machine: fn() -> Machine,
-    /// Programs it needs besides the lab's own: of this workspace (`lowtide`), of [`tools::guest_tool`], or packages of it.
+    /// Programs it needs besides the lab's own: of this workspace (`lowtide`), of [`tools::guest_tool`], or
+    /// packages of it.
     pub programs: &'static [&'static str],
     /// The steps inside the machine, which report with [`crate::guest::report::emit`].
     pub guest: fn() -> Result<()>,
@@ -125,9 +126,9 @@ pub static TESTS: &[Scenario] = &[
     root::SCENARIO,
 ];
 
-/// What is run by its name alone: `cargo xtask test` is to stay under an hour on two cores. Emulated, systemd and dpkg take a quarter of one;
-/// readers that never wait, tenants that are never idle, a storm and hundreds of kills take as long; alerts come when their causes have lasted
-/// ten minutes.
+/// What is run by its name alone: `cargo xtask test` is to stay under an hour on two cores. Emulated, systemd
+/// and dpkg take a quarter of one; readers that never wait, tenants that are never idle, a storm and hundreds
+/// of kills take as long; alerts come when their causes have lasted ten minutes.
 pub static BY_NAME: &[Scenario] = &[
     install::SCENARIO,
     install::RPM,

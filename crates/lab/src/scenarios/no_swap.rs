@@ -1,9 +1,9 @@
-//! No swap, or a policy that allows page cache only: nothing anonymous leaves DRAM, page cache does, and the daemon
-//! says why.
+//! No swap, or a policy that allows page cache only: nothing anonymous leaves DRAM, page cache does, and the
+//! daemon says why.
 //!
-//! Two equal tenants side by side, one under `full`, one under `file`; first without any swap, then with zram. The
-//! second run is also the proof that the anonymous pages of the first stayed because of the rule and not because they
-//! would have stayed anyway.
+//! Two equal tenants side by side, one under `full`, one under `file`; first without any swap, then with
+//! zram. The second run is also the proof that the anonymous pages of the first stayed because of the rule
+//! and not because they would have stayed anyway.
 
 use super::Scenario;
 use super::verdict::Verdict;
@@ -178,7 +178,8 @@ fn judge_run(end: &End, looks: &[Look], verdict: &mut Verdict) {
     let swapped = looks.iter().map(|look| look.counters.swap).max().unwrap_or_default();
     verdict.expect(swapped == 0, format!("{name}: at most {:.2} MiB in swap at any time", mib(swapped)));
     let why = if end.mode == "file" { "file_mode" } else { "no_swap" };
-    // Without swap the kernel needs not be told that page cache alone is meant; with it, only swappiness=0 says so.
+    // Without swap the kernel needs not be told that page cache alone is meant; with it, only swappiness=0
+    // says so.
     if end.run == "with" && !end.takes_swappiness {
         let stayed = end.truth.cold.gone() == 0 && looks.iter().all(|look| look.requested == 0);
         verdict.expect(stayed, format!("{name}: nothing was asked for, since page cache alone cannot be"));

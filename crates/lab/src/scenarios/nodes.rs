@@ -1,5 +1,5 @@
-//! Two NUMA nodes with a processor each and a slower one behind the second: on which node the compressed pages are of what
-//! lowtide asks for, beside a daemon that may only run far from its tenant.
+//! Two NUMA nodes with a processor each and a slower one behind the second: on which node the compressed
+//! pages are of what lowtide asks for, beside a daemon that may only run far from its tenant.
 
 use super::Scenario;
 use super::verdict::Verdict;

@@ -1,5 +1,5 @@
-//! Two ways out for what is cold: `memory.reclaim` after walks of MGLRU, and DAMON's own `pageout`. Was what left really
-//! cold, and what did a MiB of it cost?
+//! Two ways out for what is cold: `memory.reclaim` after walks of MGLRU, and DAMON's own `pageout`. Was what
+//! left really cold, and what did a MiB of it cost?
 
 use super::Scenario;
 use super::verdict::Verdict;
@@ -52,8 +52,8 @@ const TENANT: [&str; 15] = [
 const NEIGHBOUR: [&str; 8] = ["--hot", "1M", "--warm", "0", "--cold", "0", "--pause", "100ms"];
 const COLD: u64 = 60 * MIB;
 const IDLE: Duration = Duration::from_secs(30);
-/// Seconds of a tenant's life at which what is cold is sent out, and at which it is seen what went. By then DAMON's regions
-/// have settled: after 62 s, by physical address, 6.12 paged out 4 MiB and no more.
+/// Seconds of a tenant's life at which what is cold is sent out, and at which it is seen what went. By then
+/// DAMON's regions have settled: after 62 s, by physical address, 6.12 paged out 4 MiB and no more.
 const BEGIN: f64 = 110.0;
 const END: f64 = 140.0;
 /// Four walks, the last one right before it: what was touched between none of the last three is idle.
@@ -157,7 +157,8 @@ fn reclaim(root: &Root, scene: &Scene) -> Result<Cost> {
     Ok((cpu, begun.saturating_sub(watched).as_secs_f64() / (4.0 * WALK_EVERY)))
 }
 
-/// Watches as the daemon does, then pages out what is idle. What that costs is what the kdamond takes beyond watching.
+/// Watches as the daemon does, then pages out what is idle. What that costs is what the kdamond takes beyond
+/// watching.
 fn page_out(
     root: &Root,
     scene: &Scene,

@@ -1,5 +1,5 @@
-//! One controller after the other on the same tenant, in one machine: how much of the cold memory each finds, how much
-//! of what it moves is really cold, and what that costs.
+//! One controller after the other on the same tenant, in one machine: how much of the cold memory each finds,
+//! how much of what it moves is really cold, and what that costs.
 
 use super::Scenario;
 use super::verdict::Verdict;
@@ -52,7 +52,8 @@ enum Controller {
 const ROWS: [Row; 5] = [
     Row { name: "nobody", controller: Controller::Nobody },
     Row { name: "senpai", controller: Controller::Peer("senpai", &["--min-size", "16M"]) },
-    // By default it probes every 35 s and would move nothing in three minutes: it gets the fastest ticks there are.
+    // By default it probes every 35 s and would move nothing in three minutes: it gets the fastest ticks
+    // there are.
     Row {
         name: "oomd-senpai",
         controller: Controller::Peer(
@@ -215,7 +216,8 @@ impl<'a> Story<'a> {
         rows.filter(|row: &&AgeRow| row.at_least >= idle).map(|row| row.moved).max().unwrap_or_default()
     }
 
-    /// Of what the kernel moved, the share known to have been cold. What came back within a second counts against it.
+    /// Of what the kernel moved, the share known to have been cold. What came back within a second counts
+    /// against it.
     fn precision(&self) -> f64 {
         mib(self.moved(COLD_AFTER)) / mib(self.last.counters.stolen)
     }

@@ -1,4 +1,5 @@
-//! What `observe` promises is what `full` then saves: steady tenants, watched for ten minutes before anything is taken from them.
+//! What `observe` promises is what `full` then saves: steady tenants, watched for ten minutes before anything
+//! is taken from them.
 
 use super::Scenario;
 use super::verdict::Verdict;

@@ -1,5 +1,5 @@
-//! docs/quick-start.md on a host with systemd: every block up to the removal is run as it stands, one after the other, and in the end
-//! memory is saved.
+//! docs/quick-start.md on a host with systemd: every block up to the removal is run as it stands, one after
+//! the other, and in the end memory is saved.
 
 use super::Scenario;
 use super::install::{NEWER, let_packages_start_services};
@@ -41,7 +41,8 @@ const WORK: [&str; 8] = ["--hot", "8M", "--warm", "8M", "--cold", "420M", "--pau
 
 /// The machine's root may have no sudo, and the job is root's.
 const SUDO: &str = "sudo() { \"$@\"; }\n";
-/// `cold_after` on the page is 5 min; lowtide's own memory has to be earned before the host has saved anything.
+/// `cold_after` on the page is 5 min; lowtide's own memory has to be earned before the host has saved
+/// anything.
 const PATIENCE: Duration = Duration::from_mins(25);
 
 /// A block of the page.
@@ -107,7 +108,8 @@ fn guest() -> Result<()> {
     report::emit(&end(started.elapsed())?)
 }
 
-/// As whoever pastes it into a shell, in the directory that the package was downloaded to. The first command that fails ends it.
+/// As whoever pastes it into a shell, in the directory that the package was downloaded to. The first command
+/// that fails ends it.
 fn paste(Block { section, text }: &Block) -> Result<Pasted> {
     println!("--- {section}\n{text}");
     let mut command = Command::new("bash");

@@ -1,7 +1,7 @@
 //! The host as a whole: a tenant that lives in no cgroup of its own, under `match: ["/"]`.
 //!
-//! Everything of this machine lives in the root cgroup: the lab's own process 1, the daemon and the tenant. Two runs of the same tenant,
-//! one without lowtide.
+//! Everything of this machine lives in the root cgroup: the lab's own process 1, the daemon and the tenant.
+//! Two runs of the same tenant, one without lowtide.
 
 use super::Scenario;
 use super::verdict::Verdict;

@@ -1,6 +1,6 @@
-//! Idle ages of pages drawn at random, where there is no MGLRU: against the truth of a tenant, at what cost, and whether that
-//! stays the same with 64 GiB of addresses that are mapped and not used. At the end the lab takes more of the tenant than is cold, and
-//! the daemon has to say how much of that was.
+//! Idle ages of pages drawn at random, where there is no MGLRU: against the truth of a tenant, at what cost,
+//! and whether that stays the same with 64 GiB of addresses that are mapped and not used. At the end the lab
+//! takes more of the tenant than is cold, and the daemon has to say how much of that was.
 
 use super::Scenario;
 use super::verdict::Verdict;
@@ -51,7 +51,8 @@ const RUNS: [(&str, &[&str]); 2] = [("dense", &[]), ("sparse", &["--sparse", "64
 
 /// Where classes begin: an age, and its place among the boundaries of the daemon's histogram.
 const AGES: [(f64, usize); 3] = [(30.0, 4), (60.0, 5), (120.0, 6)];
-/// From the draw on pages have to be watched for as long as an age and so many seconds more, before their ages can be as old.
+/// From the draw on pages have to be watched for as long as an age and so many seconds more, before their
+/// ages can be as old.
 const SETTLE: f64 = 20.0;
 /// Seconds from the daemon's start.
 const END: f64 = 160.0;

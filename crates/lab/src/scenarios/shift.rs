@@ -1,5 +1,5 @@
-//! A tenant whose working set shifts every two minutes between two places, beside memory that nobody ever touches: what
-//! is idle for two minutes is wanted again, and the loop has to find out.
+//! A tenant whose working set shifts every two minutes between two places, beside memory that nobody ever
+//! touches: what is idle for two minutes is wanted again, and the loop has to find out.
 
 use super::Scenario;
 use super::curve::{CONFIG, Curve, PROMOTION_SLO, Program, watch};

@@ -35,8 +35,8 @@ const GROWTH: usize = 330 << 20;
 const LARGE: [&str; 8] = ["--hot", "20M", "--warm", "0", "--cold", "160M", "--duration", "122s"];
 const SMALL: [&str; 8] = ["--hot", "10M", "--warm", "0", "--cold", "30M", "--duration", "122s"];
 
-/// What goes goes at the usual pace: it is worth it, and in time. Haste (reason `running_short`) would come where that is
-/// not enough, which the tests of the core show.
+/// What goes goes at the usual pace: it is worth it, and in time. Haste (reason `running_short`) would come
+/// where that is not enough, which the tests of the core show.
 const POLICY: &str = "
 interval: 3s
 hotness: { interval: 10s }

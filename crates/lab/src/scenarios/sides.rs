@@ -1,8 +1,8 @@
 //! Tenants with different policies side by side: what lowtide does to one, the others do not notice.
 //!
-//! Three runs in one boot: the tenants together without lowtide, the batch tenant alone with it, and all together with
-//! it. What the batch tenant's offloading does to its neighbours is the first against the third, what they do to its
-//! savings the second against the third.
+//! Three runs in one boot: the tenants together without lowtide, the batch tenant alone with it, and all
+//! together with it. What the batch tenant's offloading does to its neighbours is the first against the
+//! third, what they do to its savings the second against the third.
 
 use super::Scenario;
 use super::verdict::Verdict;
@@ -28,8 +28,8 @@ pub(super) const SCENARIO: Scenario = Scenario {
     judge,
 };
 
-/// Seconds of a run without lowtide and of one with it; whole multiples of the time between two sweeps, so that the
-/// mix of work is the same.
+/// Seconds of a run without lowtide and of one with it; whole multiples of the time between two sweeps, so
+/// that the mix of work is the same.
 const WITHOUT: u64 = 60;
 const WITH: u64 = 140;
 
@@ -38,8 +38,8 @@ const BATCH: Kind =
     Kind { name: "batch", args: &["--hot", "40M", "--warm", "30M", "--warm-every", "20s", "--cold", "120M"] };
 /// Latency-critical: observed only.
 ///
-/// No pause is a multiple of another: the emulated processors take turns, and bursts that stay in step for a whole run
-/// would cost each other a few per cent, or nothing, by chance.
+/// No pause is a multiple of another: the emulated processors take turns, and bursts that stay in step for a
+/// whole run would cost each other a few per cent, or nothing, by chance.
 const OBSERVED: Kind =
     Kind { name: "observed", args: &["--hot", "20M", "--warm", "0", "--cold", "60M", "--pause", "5300us"] };
 /// Latency-critical: may lose a twentieth of what the batch tenant may.
@@ -192,12 +192,14 @@ fn judge(outcome: &Outcome) -> Result<()> {
         let without = end(outcome, "without", kind.name)?.report;
         let together = end(outcome, "together", kind.name)?.report;
         let ratio = together.rate / without.rate;
-        // The emulation runs one processor at a time, so a busy second of one tenant holds time slices of the others, and
-        // how bursts meet differs by up to 3 % between two builds (a tenant that lost 2 MiB of cold memory: 0.973).
-        // What a tenant alone loses is judged by `offload`; here, that none is drawn into what is done to another.
+        // The emulation runs one processor at a time, so a busy second of one tenant holds time slices of the
+        // others, and how bursts meet differs by up to 3 % between two builds (a tenant that lost 2 MiB of
+        // cold memory: 0.973). What a tenant alone loses is judged by `offload`; here, that none is drawn
+        // into what is done to another.
         verdict
             .expect(ratio >= 0.95, format!("{}: throughput {ratio:.4} of that without lowtide", kind.name));
-        // The slowest touch of all is no measure: in the emulation it is one time slice of the other processor.
+        // The slowest touch of all is no measure: in the emulation it is one time slice of the other
+        // processor.
         verdict.expect(
             mib(together.touch.p999) <= mib(without.touch.p999) * 1.1,
             format!("{}: the slowest touch in a thousand took as long as without lowtide", kind.name),
@@ -281,10 +283,10 @@ fn judge_observed(outcome: &Outcome, verdict: &mut Verdict) -> Result<()> {
 /// A request is answered in whole batches of 32 pages, however little is asked for.
 const ROUNDING: u64 = 256 << 10;
 
-/// What the limit bounds is what is asked for. The kernel may take more for one request: where it finds only young pages at
-/// first, its priority falls to where one scan is a quarter of the list, and MGLRU does not end such a scan early for a
-/// cgroup (mm/vmscan.c on 6.12, `should_abort_scan`): 1.3 and 2.6 MiB were seen for 0.1. That counts against the limit
-/// too, so nothing more may be asked for until the minute has passed.
+/// What the limit bounds is what is asked for. The kernel may take more for one request: where it finds only
+/// young pages at first, its priority falls to where one scan is a quarter of the list, and MGLRU does not
+/// end such a scan early for a cgroup (mm/vmscan.c on 6.12, `should_abort_scan`): 1.3 and 2.6 MiB were seen
+/// for 0.1. That counts against the limit too, so nothing more may be asked for until the minute has passed.
 fn judge_careful(outcome: &Outcome, verdict: &mut Verdict) -> Result<()> {
     let looks = looks(outcome, "together", CAREFUL.name)?;
     let footprint = looks.first().map_or(0, |look| look.counters.current + look.counters.swap);
@@ -319,8 +321,8 @@ fn most_in_a_minute(looks: &[Look], counter: impl Fn(&Look) -> u64) -> u64 {
 
 /// Whether something was asked for though more than the limit had gone in the minute before.
 ///
-/// A request is counted one tick after it was made, which can be after the next look: so what had gone is taken from the
-/// look before.
+/// A request is counted one tick after it was made, which can be after the next look: so what had gone is
+/// taken from the look before.
 fn asked_beyond(looks: &[Look], three: &[Look], allowed: f64) -> bool {
     let [earlier, before, after] = three else { return false };
     let minute_ago = looks.iter().find(|look| look.counters.at >= after.counters.at - 60.0);

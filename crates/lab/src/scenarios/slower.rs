@@ -1,5 +1,5 @@
-//! Devices that get ten times slower: one while it is in use, one from one run to the next. The daemon's cost follows, and with it
-//! the order of the tiers.
+//! Devices that get ten times slower: one while it is in use, one from one run to the next. The daemon's cost
+//! follows, and with it the order of the tiers.
 
 use super::Scenario;
 use super::verdict::Verdict;
@@ -33,8 +33,8 @@ const AFTER: Duration = Duration::from_millis(60);
 const OLD_DISK: Duration = Duration::from_millis(200);
 const DISK_DEVICE: &str = "/dev/nullb0";
 const MAPPED_DEVICE: &str = "/dev/mapper/b";
-/// Reads at the new latency after which cost and ranking have to have followed: four means. The first may hold reads of before,
-/// each further one leaves at most half of its error.
+/// Reads at the new latency after which cost and ranking have to have followed: four means. The first may
+/// hold reads of before, each further one leaves at most half of its error.
 const READS: u64 = 4 * 64;
 /// How near it has to be then.
 const NEAR: f64 = 0.25;
@@ -94,8 +94,8 @@ fn guest() -> Result<()> {
     daemon.stop()
 }
 
-/// Takes some of the warm part from the tenant before each of so many sweeps, and looks on; with none, after what was swapped
-/// is back, for longer than the figures stay fresh.
+/// Takes some of the warm part from the tenant before each of so many sweeps, and looks on; with none, after
+/// what was swapped is back, for longer than the figures stay fresh.
 fn watch(daemon: &Daemon, cgroup: &Cgroup, phase: &str, sweeps: usize) -> Result<()> {
     for _ in 0..sweeps {
         // The kernel may find less at first: it ages the pages then.
@@ -212,7 +212,8 @@ fn judge_change(verdict: &mut Verdict, before: &Seen, after: &[&Seen]) -> Result
         |(reads, looks, seconds)| format!("after {reads} reads in {looks} looks ({seconds:.0} s)"),
     );
     verdict.expect(
-        // A look takes in all the reads since the one before, and the first one reads of before the change too.
+        // A look takes in all the reads since the one before, and the first one reads of before the change
+        // too.
         followed.is_some_and(|(reads, looks, _)| reads <= READS || looks <= 2),
         format!("ten times slower in use: cost and ranking have followed for good {said}"),
     );

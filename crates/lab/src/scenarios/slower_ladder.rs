@@ -1,5 +1,5 @@
-//! zram's backing device gets ten times slower while it is in use, and then as fast as it was: its rung on the ladder of ages
-//! follows the measured cost, and pages sink, stay in zram, and sink again.
+//! zram's backing device gets ten times slower while it is in use, and then as fast as it was: its rung on
+//! the ladder of ages follows the measured cost, and pages sink, stay in zram, and sink again.
 
 use super::Scenario;
 use super::verdict::Verdict;
@@ -35,7 +35,8 @@ const TENANT: &str =
     "--hot 2M --warm 0 --scan 2M --scan-every 200s --cold 12M --pause 20ms --sunk-from zram0";
 /// In the same cgroup, and with that on the same ladder: more cold memory.
 const MORE: &str = "--hot 0 --warm 0 --cold 12M --pause 1s --sunk-from zram0";
-/// Of no policy: what a fault costs is measured as it reads its memory back, which sank before lowtide started.
+/// Of no policy: what a fault costs is measured as it reads its memory back, which sank before lowtide
+/// started.
 const READER: &str = "--hot 0 --warm 0 --cold 1M --pause 1s";
 const READ: u64 = MIB;
 
@@ -197,8 +198,8 @@ fn judge_change(verdict: &mut Verdict, before: &Seen, after: &Seen) -> Result<()
     Ok(())
 }
 
-/// What came to zram on the slow device has grown older than the first rung, and stays. `slow` is what was seen since it
-/// began to come.
+/// What came to zram on the slow device has grown older than the first rung, and stays. `slow` is what was
+/// seen since it began to come.
 fn judge_stay(verdict: &mut Verdict, first_rung: f64, slow: &[&Seen]) -> Result<()> {
     let (start, end) = slow.first().zip(slow.last()).context("nothing was seen of the slow device")?;
     let came =

@@ -1,5 +1,5 @@
-//! The daemon acting on each source of idle ages that the kernel has, one after the other on the same tenant: how much of
-//! what is cold it finds, how much of what it moves is really cold, and what the source costs.
+//! The daemon acting on each source of idle ages that the kernel has, one after the other on the same tenant:
+//! how much of what is cold it finds, how much of what it moves is really cold, and what the source costs.
 
 use super::Scenario;
 use super::verdict::Verdict;

@@ -1,6 +1,8 @@
-//! A storm: for a minute the host is asked for 1.5 times its DRAM, while lowtide has just begun to offload a tenant's cold memory.
+//! A storm: for a minute the host is asked for 1.5 times its DRAM, while lowtide has just begun to offload a
+//! tenant's cold memory.
 //!
-//! Two runs of the same, one without lowtide. The tenant's rate of work says when the host has recovered; the kernel counts its OOM kills.
+//! Two runs of the same, one without lowtide. The tenant's rate of work says when the host has recovered; the
+//! kernel counts its OOM kills.
 
 use super::Scenario;
 use super::verdict::Verdict;
@@ -34,7 +36,8 @@ const LOOK_EVERY: f64 = 2.0;
 const END: f64 = 110.0;
 
 const TENANT: [&str; 8] = ["--hot", "40M", "--warm", "0", "--cold", "100M", "--duration", "112s"];
-/// With the tenant's 140 MiB 1.5 times what 512 MiB leave to processes and page cache, all of it touched twice a minute.
+/// With the tenant's 140 MiB 1.5 times what 512 MiB leave to processes and page cache, all of it touched
+/// twice a minute.
 const DEMAND: [&str; 10] =
     ["--hot", "20M", "--warm", "0", "--cold", "0", "--scan", "540M", "--scan-every", "30s"];
 
@@ -128,7 +131,8 @@ fn run(name: &str, policy: Option<&str>) -> Result<Run> {
     })
 }
 
-/// Fills its memory, scans it for a minute, and is gone; returns from when to when, and whether nobody killed it.
+/// Fills its memory, scans it for a minute, and is gone; returns from when to when, and whether nobody killed
+/// it.
 fn demand(name: &str, cgroup: &Cgroup, at: f64) -> Result<(f64, f64, bool)> {
     sleep_until(at)?;
     let begun = now()?;

@@ -1,7 +1,7 @@
 //! A tenant that suddenly touches all of its offloaded memory: how soon reclaim stops, and when it goes on.
 //!
-//! The kernel's counter of reclaimed pages (`pgsteal`) says when the last page of the tenant went, whatever the daemon
-//! believes; the machine is large enough that nobody but lowtide reclaims.
+//! The kernel's counter of reclaimed pages (`pgsteal`) says when the last page of the tenant went, whatever
+//! the daemon believes; the machine is large enough that nobody but lowtide reclaims.
 
 use super::Scenario;
 use super::verdict::Verdict;
@@ -38,7 +38,8 @@ const FINE_FOR: f64 = 3.0;
 const IN_FLIGHT_FOR: f64 = 0.05;
 /// Reclaim has to go on by then, or it never will: a minute for the SLO's window, then some.
 const PATIENCE: f64 = 105.0;
-/// How long the watch goes on after reclaim did: first one batch is asked for, and more when cold_after has passed again.
+/// How long the watch goes on after reclaim did: first one batch is asked for, and more when cold_after has
+/// passed again.
 const AFTERWARDS: f64 = 25.0;
 
 const MEMORY_SLO: f64 = 0.005;
@@ -180,7 +181,8 @@ fn surprise(plan: &Surprise) -> Result<()> {
     cgroup.remove()
 }
 
-/// Waits until enough is offloaded and the next request has begun to take pages; returns the samples until then.
+/// Waits until enough is offloaded and the next request has begun to take pages; returns the samples until
+/// then.
 fn wait_for_request(plan: &Surprise, cgroup: &Cgroup) -> Result<Vec<Counters>> {
     let deadline = now()? + 150.0;
     let mut samples = vec![Counters::read(cgroup)?];
@@ -413,8 +415,8 @@ fn print_run(run: &Run, samples: &[Counters], taken: &[Taken]) {
 mod tests {
     use super::*;
 
-    /// A tenant that is reclaimed from until the touch, faults everything back within a second, and is reclaimed
-    /// from again at these moments.
+    /// A tenant that is reclaimed from until the touch, faults everything back within a second, and is
+    /// reclaimed from again at these moments.
     fn judged(reclaimed_at: &[f64]) -> Result<()> {
         let sample = |tenths: u32| {
             let at = f64::from(tenths) / 10.0 - 5.0;

@@ -1,4 +1,5 @@
-//! A small swap device: anonymous offload stops at the reserve, page cache goes on, the tenant notices nothing.
+//! A small swap device: anonymous offload stops at the reserve, page cache goes on, the tenant notices
+//! nothing.
 
 use super::Scenario;
 use super::verdict::Verdict;
@@ -25,7 +26,8 @@ pub(super) const SCENARIO: Scenario = Scenario {
     judge,
 };
 
-/// A directory for the file that is read, on a file system of its own: pages of the guest's root are not page cache.
+/// A directory for the file that is read, on a file system of its own: pages of the guest's root are not page
+/// cache.
 const FILES: &str = "/mnt/files";
 const FILE: &str = "/mnt/files/log";
 const FILE_SIZE: u64 = 30 * MIB;
@@ -36,7 +38,8 @@ const ALLOWED: u64 = 36 * MIB;
 /// More cold memory than swap takes.
 const TENANT: [&str; 6] = ["--hot", "20M", "--warm", "0", "--cold", "80M"];
 
-/// Seconds of the run without lowtide and of that with it. Nothing is swept, so the work is the same at any time.
+/// Seconds of the run without lowtide and of that with it. Nothing is swept, so the work is the same at any
+/// time.
 const WITHOUT: &str = "20s";
 const WITH: &str = "80s";
 const SECONDS: f64 = 77.0;
@@ -151,8 +154,8 @@ fn judge(outcome: &Outcome) -> Result<()> {
     }
     let mut verdict = Verdict::default();
     let most = fills.iter().map(|fill| fill.used).max().unwrap_or_default();
-    // 6.1 takes more than it is asked for (KERNEL.md §1), the last request before the reserve included: that share of
-    // the reserve is the kernel's doing, and may be half of it at most.
+    // 6.1 takes more than it is asked for (KERNEL.md §1), the last request before the reserve included: that
+    // share of the reserve is the kernel's doing, and may be half of it at most.
     let beyond =
         fills.iter().filter(|fill| fill.used > ALLOWED).map(|fill| fill.beyond).max().unwrap_or_default();
     verdict.expect(
@@ -215,6 +218,6 @@ fn judge_file(looks: &[Look], fills: &[Fill], takes_swappiness: bool, verdict: &
     Ok(())
 }
 
-/// One batch of the kernel's, and what each processor keeps in its cache of swap slots (64 of 4 KiB, up to 6.14), which
-/// counts as used though nothing is stored in it.
+/// One batch of the kernel's, and what each processor keeps in its cache of swap slots (64 of 4 KiB, up to
+/// 6.14), which counts as used though nothing is stored in it.
 const SLACK: u64 = (128 << 10) + 2 * 64 * 4096;

@@ -20,7 +20,8 @@ use std::time::{Duration, Instant};
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "thousand",
     about: "what a tick costs with 1, 100 and 1000 cgroups under one policy: system calls, CPU, memory",
-    // Without it the kernel may come to distrust the counted clock, and count CPU in steps of 4 ms from then on.
+    // Without it the kernel may come to distrust the counted clock, and count CPU in steps of 4 ms from then
+    // on.
     machine: || Machine::deterministic().with_kernel_arg("tsc=reliable").with_limit(Duration::from_mins(10)),
     programs: &["lowtide"],
     guest,
@@ -33,8 +34,8 @@ const TICKS: u64 = 10;
 const INTERVAL: Duration = Duration::from_secs(1);
 const METRICS: &str = "127.0.0.1:9464";
 
-/// Full mode, so that pressure and everything else is read that decides; the floor keeps it from asking for memory,
-/// which is not the tick's own cost.
+/// Full mode, so that pressure and everything else is read that decides; the floor keeps it from asking for
+/// memory, which is not the tick's own cost.
 const CONFIG: &str = "
 interval: 1s
 metrics: { listen: 127.0.0.1:9464 }
@@ -109,8 +110,8 @@ fn guest() -> Result<()> {
     Ok(())
 }
 
-/// A process that sleeps on a little memory. This process enters the cgroup first: its child is born there, and
-/// needs no second program to move it.
+/// A process that sleeps on a little memory. This process enters the cgroup first: its child is born there,
+/// and needs no second program to move it.
 fn hold(index: usize) -> Result<Child> {
     let cgroup = Cgroup::create(&format!("many/{index}"))?;
     cgroup::enter(cgroup.path())?;
@@ -167,8 +168,8 @@ fn changes(last: usize, mut holder: Child) -> Result<Changes> {
     Ok(changes)
 }
 
-/// Counts from the pause between two ticks to another one, about ten ticks later. Of the daemon only the page of metrics is asked for
-/// meanwhile, twice: it is drawn already, and takes ten calls.
+/// Counts from the pause between two ticks to another one, about ten ticks later. Of the daemon only the page
+/// of metrics is asked for meanwhile, twice: it is drawn already, and takes ten calls.
 fn measure(size: usize) -> Result<Cost> {
     let daemon = Daemon::start(&format!("thousand-{size}"), CONFIG)?;
     // The daemon's own memory warms up.

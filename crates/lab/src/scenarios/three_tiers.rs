@@ -1,4 +1,5 @@
-//! What three tiers below DRAM cost a tenant whose warm memory is swept every 20 s: a slower node, zram, and a disk below zram.
+//! What three tiers below DRAM cost a tenant whose warm memory is swept every 20 s: a slower node, zram, and
+//! a disk below zram.
 
 use super::Scenario;
 use super::verdict::Verdict;

@@ -1,5 +1,5 @@
-//! `lowtide tiers`: what plan says, apply does once, restore undoes; what holds pages stays; killed at any point, the host
-//! comes back.
+//! `lowtide tiers`: what plan says, apply does once, restore undoes; what holds pages stays; killed at any
+//! point, the host comes back.
 
 use super::Scenario;
 use super::verdict::Verdict;

@@ -1,4 +1,5 @@
-//! A write budget: as many bytes are written to the backing device as it allows, to the byte, whatever kills the daemon.
+//! A write budget: as many bytes are written to the backing device as it allows, to the byte, whatever kills
+//! the daemon.
 
 use super::Scenario;
 use super::verdict::Verdict;

@@ -1,4 +1,5 @@
-//! zswap over a disk: the tenant's truth of what is in the one and what on the other, against the kernel's counters.
+//! zswap over a disk: the tenant's truth of what is in the one and what on the other, against the kernel's
+//! counters.
 
 use super::Scenario;
 use super::verdict::Verdict;
@@ -24,8 +25,8 @@ pub(super) const SCENARIO: Scenario = Scenario {
     judge,
 };
 
-/// As long as less than half of it is used, a page that comes back keeps its slot (`mem_cgroup_swap_full`, mm/memcontrol.c), and
-/// goes out to the same one again.
+/// As long as less than half of it is used, a page that comes back keeps its slot (`mem_cgroup_swap_full`,
+/// mm/memcontrol.c), and goes out to the same one again.
 const SIZE: u64 = 64 * MIB;
 const DEVICE: &str = "/dev/nullb0";
 const ARGS: [&str; 12] = [
@@ -42,8 +43,8 @@ const ARGS: [&str; 12] = [
     "1m",
     "--sunk-to",
 ];
-/// The kernel's counters have besides: the tenant's pages that belong to no part, and what was written and has come back. The truth has
-/// besides: what was read ahead and is neither here nor there.
+/// The kernel's counters have besides: the tenant's pages that belong to no part, and what was written and
+/// has come back. The truth has besides: what was read ahead and is neither here nor there.
 const APART: u64 = MIB / 4;
 /// The kernel's counters of a cgroup are up to date after two seconds (`FLUSH_TIME`, mm/memcontrol.c).
 const SETTLED: Duration = Duration::from_secs(3);

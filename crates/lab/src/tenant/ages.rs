@@ -1,7 +1,7 @@
 //! How long each page has been idle, and how old pages were when they left DRAM.
 //!
-//! One word per page, in a mapping of its own that is locked: no reclaim, no aging walk and no histogram of the
-//! kernel's ever sees it beside the parts that are measured.
+//! One word per page, in a mapping of its own that is locked: no reclaim, no aging walk and no histogram of
+//! the kernel's ever sees it beside the parts that are measured.
 
 use super::pages::Place;
 use crate::size::PAGE;
@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 use std::time::{Duration, Instant};
 
 const STAMP: usize = size_of::<u32>();
-/// Set while a page is known to have left DRAM; the other bits are centiseconds since the epoch, for 248 days.
+/// Set while a page is known to have left DRAM; the other bits are centiseconds since the epoch, for 248
+/// days.
 const GONE: u32 = 1 << 31;
 
 /// Bytes that are idle for at least so long, by where they are.
@@ -31,9 +32,9 @@ pub struct AgeRow {
     pub sunk: u64,
     /// Neither; see [`super::pages::Places::absent`].
     pub absent: u64,
-    /// Found to have left DRAM at such an age, since the start; a page that comes back and leaves again counts again.
-    /// The age is that of the lookup that found it gone, so at most the time between two lookups too high, and what
-    /// comes back before one is never found.
+    /// Found to have left DRAM at such an age, since the start; a page that comes back and leaves again
+    /// counts again. The age is that of the lookup that found it gone, so at most the time between two
+    /// lookups too high, and what comes back before one is never found.
     pub moved: u64,
 }
 
@@ -63,7 +64,8 @@ pub struct Ages {
 }
 
 impl Ages {
-    /// For so many pages, all of them touched now; `boundaries` are those of [`AgeRow::at_least`] besides zero.
+    /// For so many pages, all of them touched now; `boundaries` are those of [`AgeRow::at_least`] besides
+    /// zero.
     pub fn new(pages: usize, boundaries: &[Duration], epoch: Instant) -> Result<Self> {
         let stamps = MmapMut::map_anon(pages.max(1) * STAMP).context("cannot map the pages' ages")?;
         stamps.lock().context("cannot lock the pages' ages in DRAM")?;

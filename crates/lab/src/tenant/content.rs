@@ -32,15 +32,16 @@ impl Content {
         })
     }
 
-    /// Random words first, the zeros of a fresh page after them; the content depends on nothing but seed and page, and on the
-    /// process if its pages are looked for on a disk.
+    /// Random words first, the zeros of a fresh page after them; the content depends on nothing but seed and
+    /// page, and on the process if its pages are looked for on a disk.
     pub(super) fn fill(self, bytes: &mut [u8], page: usize) {
         let mut state = (self.seed ^ 0x5DEE_CE66).wrapping_mul(0x2545_F491_4F6C_DD1D) ^ (page as u64 + 1);
         for word in bytes[..self.random].chunks_exact_mut(WORD) {
             state = scramble(state);
             word.copy_from_slice(&state.to_ne_bytes());
         }
-        // Every page gets one word of its own, so that none is a page of zeros, which costs no memory in zram.
+        // Every page gets one word of its own, so that none is a page of zeros, which costs no memory in
+        // zram.
         if let Some(first) = bytes.first_chunk_mut::<WORD>() {
             *first = (page as u64 + 1).to_ne_bytes();
         }
@@ -51,7 +52,8 @@ impl Content {
     }
 }
 
-/// What no other process of this boot is called: its number, and when it began, since numbers are given again.
+/// What no other process of this boot is called: its number, and when it began, since numbers are given
+/// again.
 fn process() -> Result<u64> {
     let now = clock_gettime(ClockId::CLOCK_MONOTONIC).context("cannot read the clock")?;
     Ok(u64::from(std::process::id()) << 32 ^ u64::try_from(Duration::from(now).as_millis())?)

@@ -22,11 +22,12 @@ pub(super) struct Swapped {
     pub(super) page: usize,
 }
 
-/// A swap disk behind zswap. A page in zswap has a slot on the disk too, and the page table tells no more than that slot. So
-/// each slot is read: the page is on the disk if the slot holds that very page, as it was changed last.
+/// A swap disk behind zswap. A page in zswap has a slot on the disk too, and the page table tells no more
+/// than that slot. So each slot is read: the page is on the disk if the slot holds that very page, as it was
+/// changed last.
 ///
-/// What an earlier life left in the slot is something else: every touch changes a page, and a page names its process. While
-/// a page is on its way to the disk it counts as in zswap.
+/// What an earlier life left in the slot is something else: every touch changes a page, and a page names its
+/// process. While a page is on its way to the disk it counts as in zswap.
 #[derive(Debug)]
 pub(super) struct SwapDisk {
     file: File,

@@ -30,8 +30,8 @@ pub(crate) fn map_device(device: &Path, bytes: u64) -> Result<MmapMut> {
     let file = file.with_context(|| format!("cannot open {}", device.display()))?;
     let mut options = MmapOptions::new();
     options.len(usize::try_from(bytes)?);
-    // SAFETY: a mapped file must not be changed or cut short by anybody else while it is mapped. Scenarios make one device for each
-    // process that maps it, and keep it until the machine is gone.
+    // SAFETY: a mapped file must not be changed or cut short by anybody else while it is mapped. Scenarios
+    // make one device for each process that maps it, and keep it until the machine is gone.
     unsafe { options.map_mut(&file) }.with_context(|| format!("cannot map {}", device.display()))
 }
 

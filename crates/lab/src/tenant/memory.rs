@@ -103,8 +103,8 @@ impl Memory {
         }
     }
 
-    /// Reads every anonymous page, and says how many are not what was written last, whatever they went through in swap;
-    /// `None` if that is not to be verified.
+    /// Reads every anonymous page, and says how many are not what was written last, whatever they went
+    /// through in swap; `None` if that is not to be verified.
     #[must_use]
     pub fn wrong_pages(&self) -> Option<usize> {
         let map = self.anonymous.as_ref().filter(|_| self.verify)?;

@@ -1,6 +1,6 @@
-//! A tenant whose truth is known: a hot part it works on all the time, a warm part it sweeps now and then, a part
-//! it scans at constant speed, and a cold part it never touches. It reports throughput, touch latency, where its
-//! pages are, and how long they have been idle.
+//! A tenant whose truth is known: a hot part it works on all the time, a warm part it sweeps now and then, a
+//! part it scans at constant speed, and a cold part it never touches. It reports throughput, touch latency,
+//! where its pages are, and how long they have been idle.
 
 pub mod ages;
 mod content;

@@ -17,8 +17,8 @@ pub enum FilePart {
 
 /// A program with known hot, warm, scanned and cold memory.
 ///
-/// SIGUSR1 makes it touch all of its memory at once, SIGUSR2 makes it report where its pages are, SIGTERM ends
-/// it with a last report. Reports are JSON lines.
+/// SIGUSR1 makes it touch all of its memory at once, SIGUSR2 makes it report where its pages are, SIGTERM
+/// ends it with a last report. Reports are JSON lines.
 #[derive(Debug, Clone, Parser)]
 #[command(name = "lowtide-tenant")]
 pub struct Options {
@@ -82,16 +82,16 @@ pub struct Options {
     /// Have the periodic reports say where the pages are (costs a walk of the page table).
     #[arg(long)]
     pub truth: bool,
-    /// Note when each page is touched, and have every truth say how many bytes are idle for at least each of these
-    /// times, such as 10s,30s,1m.
+    /// Note when each page is touched, and have every truth say how many bytes are idle for at least each of
+    /// these times, such as 10s,30s,1m.
     #[arg(long, value_name = "TIMES", value_delimiter = ',', value_parser = humantime::parse_duration)]
     pub ages: Vec<Duration>,
-    /// Have every truth say which swapped bytes have sunk from this zram device (such as zram0) to its backing device. For a machine
-    /// whose only swap it is.
+    /// Have every truth say which swapped bytes have sunk from this zram device (such as zram0) to its
+    /// backing device. For a machine whose only swap it is.
     #[arg(long, value_name = "ZRAM")]
     pub sunk_from: Option<String>,
-    /// Have every truth say which swapped bytes are on this swap disk (such as /dev/nullb0), and not in zswap before it: it reads their
-    /// slots, which the disk's counters show. For a machine whose only swap it is.
+    /// Have every truth say which swapped bytes are on this swap disk (such as /dev/nullb0), and not in zswap
+    /// before it: it reads their slots, which the disk's counters show. For a machine whose only swap it is.
     #[arg(long, value_name = "DEVICE", conflicts_with = "sunk_from")]
     pub sunk_to: Option<PathBuf>,
     /// Move all parts along by the hot part's size every so often.
@@ -100,7 +100,8 @@ pub struct Options {
     /// Touch all memory at once, this long after the start.
     #[arg(long, value_parser = humantime::parse_duration)]
     pub touch_all_at: Option<Duration>,
-    /// At the end read all of the anonymous memory, and report how many pages are not what was written to them last.
+    /// At the end read all of the anonymous memory, and report how many pages are not what was written to
+    /// them last.
     #[arg(long)]
     pub verify: bool,
     /// Append the reports to this file instead of printing them.

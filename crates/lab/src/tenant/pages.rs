@@ -179,7 +179,8 @@ impl Places {
     }
 }
 
-/// How many pages from `index` on, and before `end`, lie side by side in memory. Their numbers follow each other too.
+/// How many pages from `index` on, and before `end`, lie side by side in memory. Their numbers follow each
+/// other too.
 fn contiguous(memory: &Memory, layout: &Layout, part: Part, index: usize, end: usize) -> usize {
     let first = memory.address(layout.page(part, index));
     (index..end)

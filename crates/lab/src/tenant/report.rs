@@ -36,7 +36,8 @@ pub struct Report {
     pub event: Event,
     /// Seconds since the memory was filled.
     pub t: f64,
-    /// The same moment on CLOCK_MONOTONIC, in seconds; the truth was looked up right after it, with ages as of it.
+    /// The same moment on CLOCK_MONOTONIC, in seconds; the truth was looked up right after it, with ages as
+    /// of it.
     pub clock: f64,
     /// Pages worked on or swept.
     pub ops: u64,

@@ -12,8 +12,8 @@ pub struct Sunk {
 }
 
 impl Sunk {
-    /// From `block_state` of the device `name` (`zram0`) in debugfs: `index time flags`, `w` among the flags of a slot that is on
-    /// the backing device (`read_block_state`, drivers/block/zram/zram_drv.c).
+    /// From `block_state` of the device `name` (`zram0`) in debugfs: `index time flags`, `w` among the flags
+    /// of a slot that is on the backing device (`read_block_state`, drivers/block/zram/zram_drv.c).
     pub fn read(name: &str) -> Result<Self> {
         let path = PathBuf::from(format!("/sys/kernel/debug/zram/{name}/block_state"));
         let file = File::open(&path).with_context(|| format!("cannot open {}", path.display()))?;

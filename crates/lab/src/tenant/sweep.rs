@@ -33,8 +33,8 @@ impl Sweep {
         Self { part, every: every.max(Duration::from_nanos(1)), style, done: 0 }
     }
 
-    /// What became due since the last call, at most one round: indices into the part of `pages` pages, to be taken
-    /// modulo `pages`. `now` is the time since the start; the first burst is due after one `every`.
+    /// What became due since the last call, at most one round: indices into the part of `pages` pages, to be
+    /// taken modulo `pages`. `now` is the time since the start; the first burst is due after one `every`.
     pub fn due(&mut self, now: Duration, pages: usize) -> Range<usize> {
         let (now, every) = (now.as_nanos(), self.every.as_nanos());
         let due = match self.style {

@@ -16,7 +16,8 @@ use std::process::{Child, Stdio};
 pub enum Agents {
     /// Memory stays where it is.
     Nobody,
-    /// senpai.py's law, one process for each cgroup. Its own lower bound, 100 MiB, is made for larger servers.
+    /// senpai.py's law, one process for each cgroup. Its own lower bound, 100 MiB, is made for larger
+    /// servers.
     Senpai,
     /// The program oomd with its plugin Senpai, from Debian's package.
     Oomd,

@@ -1,4 +1,5 @@
-//! A service that takes memory in bursts and gives it back, and measures how long the first touch of each page takes.
+//! A service that takes memory in bursts and gives it back, and measures how long the first touch of each
+//! page takes.
 
 use crate::size::{self, PAGE};
 use anyhow::{Context, Result};

@@ -1,4 +1,5 @@
-//! A tenant that takes what it can get from the daemon: its page, and its attention for cgroups that come and go.
+//! A tenant that takes what it can get from the daemon: its page, and its attention for cgroups that come and
+//! go.
 
 use crate::guest::http;
 use anyhow::{Context, Result};
@@ -22,7 +23,8 @@ pub struct Settings {
     churn: PathBuf,
 }
 
-/// Between two requests of a client. Without it nothing else runs on a single emulated processor, whose second takes ten of a wall clock then.
+/// Between two requests of a client. Without it nothing else runs on a single emulated processor, whose
+/// second takes ten of a wall clock then.
 const BREATH: Duration = Duration::from_millis(50);
 /// A cgroup comes, and another one goes, each time.
 const PERIOD: Duration = Duration::from_millis(50);

@@ -1,5 +1,5 @@
-//! A root of its own for a program: the program, what it is linked with, and nothing else. As in a container, its text
-//! and libraries are page cache of the cgroup that runs it.
+//! A root of its own for a program: the program, what it is linked with, and nothing else. As in a container,
+//! its text and libraries are page cache of the cgroup that runs it.
 
 use crate::process::{find_program, output_of};
 use anyhow::{Context, Result};
@@ -85,8 +85,8 @@ impl Image {
     pub fn program(&self, from: &Path, to: &str) -> Result<()> {
         self.copy(from, to)?;
         let libraries = LIBRARIES.map(|place| self.source.join(place).to_string_lossy().into_owned());
-        // A root of unpacked packages has its loader among the libraries, behind an absolute link; a sealed machine has nothing but the
-        // place that programs name.
+        // A root of unpacked packages has its loader among the libraries, behind an absolute link; a sealed
+        // machine has nothing but the place that programs name.
         let places = LIBRARIES.into_iter().chain(["lib64"]);
         let loaders: Vec<_> = places.map(|place| self.source.join(place).join(LOADER_NAME)).collect();
         let loader = loaders.iter().find(|path| path.is_file()).context("there is no loader")?;

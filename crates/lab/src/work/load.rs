@@ -108,7 +108,8 @@ impl Load {
     }
 }
 
-/// Sends requests until the time is over, then writes the report. An answer that is not as it should be is an error.
+/// Sends requests until the time is over, then writes the report. An answer that is not as it should be is an
+/// error.
 pub fn run(settings: &Settings) -> Result<()> {
     let report = send(settings)?;
     let path = &settings.report;

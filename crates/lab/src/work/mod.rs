@@ -1,5 +1,6 @@
-//! Real servers at real work: redis and nginx with data sets of which most is cold, a generator of requests that
-//! measures each of them, and tables of what came out. Scenario `real_work` runs this in one of the lab's machines.
+//! Real servers at real work: redis and nginx with data sets of which most is cold, a generator of requests
+//! that measures each of them, and tables of what came out. Scenario `real_work` runs this in one of the
+//! lab's machines.
 
 pub mod agents;
 pub mod bursts;

@@ -1,8 +1,9 @@
 //! A process that runs for an instant on one processor, again and again, as something does on every host.
 //!
-//! The kernel clears accessed bits without flushing TLBs (`ptep_test_and_clear_young`, arch/x86/mm/pgtable.c): as long as a processor still
-//! has the translation it sets none anew. A real TLB holds a few thousand and forgets them by itself. QEMU's holds all of them until the
-//! address space changes, and it never changes on a processor that a tenant has to itself: then DAMON sees nothing touched, and hot
+//! The kernel clears accessed bits without flushing TLBs (`ptep_test_and_clear_young`,
+//! arch/x86/mm/pgtable.c): as long as a processor still has the translation it sets none anew. A real TLB
+//! holds a few thousand and forgets them by itself. QEMU's holds all of them until the address space changes,
+//! and it never changes on a processor that a tenant has to itself: then DAMON sees nothing touched, and hot
 //! pages look idle to MGLRU and are reclaimed.
 
 use anyhow::{Result, ensure};

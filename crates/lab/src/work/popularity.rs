@@ -2,14 +2,15 @@
 
 use crate::random::Random;
 
-/// Of `n` items the first `n / STEEPNESS` are asked for 63 times of 100, and the rate falls by the same factor over each
-/// following so many.
+/// Of `n` items the first `n / STEEPNESS` are asked for 63 times of 100, and the rate falls by the same
+/// factor over each following so many.
 const STEEPNESS: f64 = 14.0;
 
 /// Numbers of this many steps are exact as floats.
 const STEPS: u64 = 1 << 53;
 
-/// A sequence of items with exponential popularity: index −ln(1 − u) · n / 14 for a u that is even between 0 and 1.
+/// A sequence of items with exponential popularity: index −ln(1 − u) · n / 14 for a u that is even between 0
+/// and 1.
 #[derive(Debug, Clone)]
 pub struct Popularity {
     items: usize,

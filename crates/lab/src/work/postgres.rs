@@ -42,8 +42,8 @@ pub fn arguments(shared_buffers: u64) -> Vec<String> {
     ["-D".to_owned(), "/data".to_owned()].into_iter().chain(settings).collect()
 }
 
-/// Writes pgbench's scripts into the image: one that makes a table of so many rows of about 1 KiB, in shuffled order, and
-/// one that asks for a row with exponential popularity.
+/// Writes pgbench's scripts into the image: one that makes a table of so many rows of about 1 KiB, in
+/// shuffled order, and one that asks for a row with exponential popularity.
 pub fn prepare(root: &Path, rows: u64) -> Result<()> {
     let write = |name: &str, text: String| {
         fs::write(root.join(name), text)
@@ -100,8 +100,8 @@ pub fn requests(root: &Path, start: Duration, windows: &[Window]) -> Result<Requ
     Ok(Requests::of(&recorder))
 }
 
-/// When a transaction ended, and how long it took from the moment at which it was sent. With a rate, pgbench's time counts from
-/// when it was due, and the last number is how late it was sent.
+/// When a transaction ended, and how long it took from the moment at which it was sent. With a rate,
+/// pgbench's time counts from when it was due, and the last number is how late it was sent.
 fn transaction(line: &str) -> Option<(Duration, Duration)> {
     let numbers: Vec<u64> = line.split(' ').map(|word| word.parse().ok()).collect::<Option<_>>()?;
     let [_, _, took, _, seconds, micros, late] = numbers[..] else { return None };

@@ -1,4 +1,5 @@
-//! A process that touches a mapped file from its beginning to its end, again and again, and writes to some of its pages.
+//! A process that touches a mapped file from its beginning to its end, again and again, and writes to some of
+//! its pages.
 
 use crate::size::{self, PAGE};
 use crate::tenant::file_map::map_device;

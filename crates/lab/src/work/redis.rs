@@ -16,8 +16,8 @@ const PIPELINE: usize = 100;
 /// A request that takes longer has failed.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Its arguments. It keeps everything in memory and saves nothing. `huge` lets it have transparent huge pages, which it
-/// switches off for itself otherwise.
+/// Its arguments. It keeps everything in memory and saves nothing. `huge` lets it have transparent huge
+/// pages, which it switches off for itself otherwise.
 #[must_use]
 pub fn arguments(port: u16, huge: bool) -> Vec<String> {
     let settings = [

@@ -1,5 +1,5 @@
-//! The tables that people read. The first row is the one without any agent, which the others are compared with; beside
-//! it they are compared with the row named `senpai`, where there is one.
+//! The tables that people read. The first row is the one without any agent, which the others are compared
+//! with; beside it they are compared with the row named `senpai`, where there is one.
 
 use super::results::{Row, signed_mib};
 use crate::size::mib;

@@ -167,7 +167,8 @@ pub(crate) fn release() -> (u32, u32) {
     (numbers.next().unwrap(), numbers.next().unwrap())
 }
 
-/// Whether it is as much as `expected`, but for the tenant's own code and stack, and for what newer kernels miss.
+/// Whether it is as much as `expected`, but for the tenant's own code and stack, and for what newer kernels
+/// miss.
 pub(crate) fn near(found: Bytes, expected: Bytes, missed: Bytes) -> bool {
     let missed = if release() > (6, 12) { missed } else { Bytes::ZERO };
     let off = Bytes::new(found.get().abs_diff(expected.get()));

@@ -182,7 +182,8 @@ fn has(minute: &Minute, at: u64) -> bool {
     (begin.saturating_sub(SLACK)..=minute.end.saturating_add(SLACK)).contains(&at)
 }
 
-/// Reads the minute that `at` is in, in seconds since 1970, from the history in `directory`; and what of that could not be read.
+/// Reads the minute that `at` is in, in seconds since 1970, from the history in `directory`; and what of that
+/// could not be read.
 pub fn minute(directory: &Path, at: u64) -> Result<(Minute, PassedOver), ThenError> {
     find(directory, at, |_, _| {})
 }

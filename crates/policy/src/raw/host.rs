@@ -12,7 +12,8 @@ use crate::{
     yaml::Node,
 };
 
-/// The configuration of lowtide: the host's settings in lowtide.yaml, policies there and in policies.d/*.yaml.
+/// The configuration of lowtide: the host's settings in lowtide.yaml, policies there and in
+/// policies.d/*.yaml.
 #[derive(Debug, Default, JsonSchema)]
 #[schemars(title = "lowtide configuration", deny_unknown_fields)]
 pub(crate) struct Host {
@@ -23,26 +24,29 @@ pub(crate) struct Host {
     pub metrics: Option<Metrics>,
     /// Where `lowtide status`, `lowtide explain` and `lowtide report` reach the daemon.
     pub control: Option<Control>,
-    /// Directory of the journal of changed knobs, of the savings so far, and of the history. One daemon at a time holds it.
+    /// Directory of the journal of changed knobs, of the savings so far, and of the history. One daemon at a
+    /// time holds it.
     #[schemars(extend("default" = Config::default().state_dir))]
     pub state_dir: Option<leaf::Directory>,
     /// Where the idle ages of memory come from, and what they may cost.
     pub hotness: Option<HostHotness>,
-    /// What is kept of what was seen and decided, in `state_dir`, for `lowtide explain --at` and `lowtide report --since`.
+    /// What is kept of what was seen and decided, in `state_dir`, for `lowtide explain --at` and `lowtide
+    /// report --since`.
     pub history: Option<HostHistory>,
     /// Limits that hold for the host, whatever a policy says.
     pub budgets: Option<HostBudgets>,
-    /// Cgroups that are left alone, so that `lowtide report` can say what the others would have been. None unless given.
+    /// Cgroups that are left alone, so that `lowtide report` can say what the others would have been. None
+    /// unless given.
     pub holdout: Option<HostHoldout>,
-    /// The swap balancer: moves the coldest pages of zram to its backing device before zram is full. Off unless given;
-    /// `{}` takes every default.
+    /// The swap balancer: moves the coldest pages of zram to its backing device before zram is full. Off
+    /// unless given; `{}` takes every default.
     pub balancer: Option<HostBalancer>,
     /// The host's watermarks: how early kswapd begins. Nothing is set unless `adapt` is true.
     pub watermarks: Option<At<HostWatermarks>>,
     /// What the host loses to itself is treated: each by its key, none unless given.
     pub treatments: Option<HostTreatments>,
-    /// The host's memory tiers: what `lowtide tiers apply` sets up, and `lowtide restore` undoes. What is left out is
-    /// not touched.
+    /// The host's memory tiers: what `lowtide tiers apply` sets up, and `lowtide restore` undoes. What is
+    /// left out is not touched.
     pub tiers: Option<Tiers>,
     /// What memory costs, for the money in the savings report.
     pub price_per_gib_month: Option<Price>,
@@ -58,7 +62,8 @@ pub(crate) struct Metrics {
     pub listen: Option<At<leaf::Listen>>,
     /// Group whose members may read the metrics on the Unix socket, besides root.
     pub group: Option<At<leaf::Group>>,
-    /// Users of this host that may read the metrics over loopback. Whoever can connect, unless this or `token_file` is given.
+    /// Users of this host that may read the metrics over loopback. Whoever can connect, unless this or
+    /// `token_file` is given.
     pub users: Option<At<Vec<leaf::User>>>,
     /// File with a token; who sends it as `Authorization: Bearer TOKEN` may read the metrics over TCP.
     pub token_file: Option<At<leaf::Directory>>,
@@ -71,7 +76,8 @@ pub(crate) struct Control {
     /// Path of the Unix socket.
     #[schemars(extend("default" = Config::default().control_socket))]
     pub socket: Option<leaf::Socket>,
-    /// Group whose members may read what the daemon tells, besides root. Nothing can be changed through the socket.
+    /// Group whose members may read what the daemon tells, besides root. Nothing can be changed through the
+    /// socket.
     pub group: Option<leaf::Group>,
 }
 
@@ -82,15 +88,15 @@ pub(crate) struct HostHotness {
     /// The source of idle ages.
     #[schemars(with = "Option<SourceName>", extend("default" = Hotness::default().source.name()))]
     pub source: Option<crate::SourceChoice>,
-    /// The least time between two walks of a cgroup's memory; it is walked twice within its cut. Cold memory is found up to one
-    /// interval late.
+    /// The least time between two walks of a cgroup's memory; it is walked twice within its cut. Cold memory
+    /// is found up to one interval late.
     #[schemars(extend("default" = time(Hotness::default().interval)))]
     pub interval: Option<At<leaf::WalkInterval>>,
     /// CPU that all walks together may cost; when they cost more, the interval is lengthened.
     #[schemars(extend("default" = Hotness::default().cpu.to_string()))]
     pub cpu: Option<leaf::WalkCpu>,
-    /// Whether cgroups whose mode is `observe` are looked at too. Looking moves no memory; without it nothing can be said of what
-    /// would be saved.
+    /// Whether cgroups whose mode is `observe` are looked at too. Looking moves no memory; without it nothing
+    /// can be said of what would be saved.
     #[schemars(extend("default" = Hotness::default().observe))]
     pub observe: Option<bool>,
 }
@@ -123,8 +129,8 @@ pub(crate) struct HostBudgets {
     /// Share of all swap that lowtide leaves free.
     #[schemars(extend("default" = Budgets::default().swap_reserve.to_string()))]
     pub swap_reserve: Option<leaf::Reserve>,
-    /// Free memory above the low watermarks, as a share of the host's memory, below which no anonymous memory is
-    /// offloaded.
+    /// Free memory above the low watermarks, as a share of the host's memory, below which no anonymous memory
+    /// is offloaded.
     #[schemars(extend("default" = Budgets::default().watermark_distance.to_string()))]
     pub watermark_distance: Option<leaf::Reserve>,
     /// Direct reclaim of the whole host above which lowtide only watches.
@@ -144,13 +150,13 @@ pub(crate) struct HostHoldout {
     pub seed: Option<leaf::Seed>,
 }
 
-/// The swap balancer. Given, it writes writeback_limit, writeback_limit_enable, idle and writeback of every zram device
-/// that is swapped on and has a backing device.
+/// The swap balancer. Given, it writes writeback_limit, writeback_limit_enable, idle and writeback of every
+/// zram device that is swapped on and has a backing device.
 #[derive(Debug, Default, JsonSchema)]
 #[schemars(inline, deny_unknown_fields)]
 pub(crate) struct HostBalancer {
-    /// Fill from which on the coldest pages move: DRAM taken, as a share of zram's mem_limit; without a mem_limit the
-    /// uncompressed bytes in DRAM, as a share of its size.
+    /// Fill from which on the coldest pages move: DRAM taken, as a share of zram's mem_limit; without a
+    /// mem_limit the uncompressed bytes in DRAM, as a share of its size.
     #[schemars(extend("default" = Settings::default().watermark.to_string()))]
     pub watermark: Option<At<leaf::FillMark>>,
     /// Fill at which that ends; below `watermark`.
@@ -169,8 +175,8 @@ pub(crate) struct HostBalancer {
     pub write_budget: Option<leaf::DailyBytes>,
 }
 
-/// The host's watermarks. With `adapt: true` lowtide writes vm.watermark_scale_factor: up when tasks have to reclaim memory
-/// themselves, back down to what the host was found with when that is over.
+/// The host's watermarks. With `adapt: true` lowtide writes vm.watermark_scale_factor: up when tasks have to
+/// reclaim memory themselves, back down to what the host was found with when that is over.
 #[derive(Debug, Default, JsonSchema)]
 #[schemars(inline, deny_unknown_fields)]
 pub(crate) struct HostWatermarks {
@@ -192,7 +198,8 @@ pub(crate) struct HostWatermarks {
 #[derive(Debug, Default, JsonSchema)]
 #[schemars(inline, deny_unknown_fields)]
 pub(crate) struct HostTreatments {
-    /// Whether memory is compacted in a calm moment, where tasks had to compact it themselves and what is free is in small pieces.
+    /// Whether memory is compacted in a calm moment, where tasks had to compact it themselves and what is
+    /// free is in small pieces.
     #[schemars(extend("default" = false))]
     pub compaction: Option<bool>,
     /// Whether page cache is reclaimed in small steps where removed cgroups own pages.
@@ -204,7 +211,8 @@ pub(crate) struct HostTreatments {
     /// What page faults do for huge pages, once tasks stall for them.
     #[schemars(with = "Option<leaf::DefragModeName>")]
     pub thp_defrag: Option<treatments::DefragMode>,
-    /// Whether a swap-in reads one page alone, where the swap that is used first is zram or zswap (`vm.page-cluster`).
+    /// Whether a swap-in reads one page alone, where the swap that is used first is zram or zswap
+    /// (`vm.page-cluster`).
     #[schemars(extend("default" = false))]
     pub page_cluster: Option<bool>,
 }

@@ -1,5 +1,5 @@
-//! What a file says, before defaults: one type per map of the YAML. The doc comments here are the descriptions in the
-//! JSON Schema, so they are written for operators.
+//! What a file says, before defaults: one type per map of the YAML. The doc comments here are the
+//! descriptions in the JSON Schema, so they are written for operators.
 
 mod host;
 mod policy;

@@ -26,23 +26,26 @@ pub(crate) struct Policy {
     pub mode: Option<lowtide_core::Mode>,
     /// Harm that is accepted; reclaim slows down on the way there and stops when it is reached.
     pub slo: Option<PolicySlo>,
-    /// Memory touched within this time is never a candidate. Without a source of idle ages, a cgroup is left alone
-    /// until it has been watched for so long.
+    /// Memory touched within this time is never a candidate. Without a source of idle ages, a cgroup is left
+    /// alone until it has been watched for so long.
     #[schemars(extend("default" = time(Checked::observe("").cold_after)))]
     pub cold_after: Option<At<leaf::ColdAfter>>,
-    /// Which tiers the memory may go to. A tier that is not in the list is forbidden; without the key all are allowed.
+    /// Which tiers the memory may go to. A tier that is not in the list is forbidden; without the key all are
+    /// allowed.
     #[schemars(length(min = 1))]
     pub tiers: Option<Vec<At<TierRule>>>,
     /// How much may go, and how fast.
     pub limits: Option<PolicyLimits>,
     /// Where reports draw the line between hot, warm and cold memory. Nothing is decided from it.
     pub lines: Option<PolicyLines>,
-    /// Which Kubernetes namespaces: globs over their names. The policy is for containers of pods in one of them alone, and goes before
-    /// every policy without the key. For all cgroups that `match` names unless given.
+    /// Which Kubernetes namespaces: globs over their names. The policy is for containers of pods in one of
+    /// them alone, and goes before every policy without the key. For all cgroups that `match` names unless
+    /// given.
     #[schemars(length(min = 1))]
     pub namespaces: Option<Vec<At<leaf::InNamespaces>>>,
-    /// What a cgroup that the policy names may choose instead, with the extended attribute `user.lowtide_policy` of its directory or the
-    /// annotation `lowtide.io/policy` of its pod: other policies by their names, and `off`, to be left alone. Nothing unless given.
+    /// What a cgroup that the policy names may choose instead, with the extended attribute
+    /// `user.lowtide_policy` of its directory or the annotation `lowtide.io/policy` of its pod: other
+    /// policies by their names, and `off`, to be left alone. Nothing unless given.
     pub may_choose: Option<Vec<At<leaf::Name>>>,
 }
 
@@ -55,7 +58,8 @@ pub(crate) struct TierRule {
     pub tier: Option<lowtide_core::TierKind>,
     /// Idle age from which on memory may go there. Placement finds it unless given.
     pub after: Option<leaf::After>,
-    /// How much of a cgroup it may hold: uncompressed, but for zswap compressed. As much as there is room unless given.
+    /// How much of a cgroup it may hold: uncompressed, but for zswap compressed. As much as there is room
+    /// unless given.
     pub at_most: Option<leaf::Most>,
 }
 
@@ -63,20 +67,22 @@ pub(crate) struct TierRule {
 #[derive(Debug, Default, JsonSchema)]
 #[schemars(inline, deny_unknown_fields)]
 pub(crate) struct PolicySlo {
-    /// Share of time in which some task of the cgroup stalls on memory: PSI memory some, or what its swap-ins cost, if that is more.
+    /// Share of time in which some task of the cgroup stalls on memory: PSI memory some, or what its swap-ins
+    /// cost, if that is more.
     #[schemars(extend("default" = Slo::default().memory_pressure.to_string()))]
     pub memory_pressure: Option<leaf::Pressure>,
-    /// Share of time in which some task of the cgroup stalls on I/O: PSI io some beyond what it was before lowtide acted, or what
-    /// reading page cache again costs, if that is more.
+    /// Share of time in which some task of the cgroup stalls on I/O: PSI io some beyond what it was before
+    /// lowtide acted, or what reading page cache again costs, if that is more.
     #[schemars(extend("default" = Slo::default().io_pressure.to_string()))]
     pub io_pressure: Option<leaf::Pressure>,
-    /// By how much the cgroup's own work may take longer for what comes back: the stall of that, over the processor time of its tasks, of
-    /// the last ten minutes or so. Fifteen times `memory_pressure` unless given. The nearer it is, the longer has memory to be idle before it leaves.
+    /// By how much the cgroup's own work may take longer for what comes back: the stall of that, over the
+    /// processor time of its tasks, of the last ten minutes or so. Fifteen times `memory_pressure` unless
+    /// given. The nearer it is, the longer has memory to be idle before it leaves.
     #[schemars(extend("default" = Slo::default().slowdown.to_string()))]
     pub slowdown: Option<leaf::Slowdown>,
-    /// A bound on traffic as well: what is faulted back per minute, as a share of the working set (of the memory younger than
-    /// `cold_after`, at least `limits.floor`; without idle ages, of the cgroup's memory in DRAM). Not set, what comes back counts by
-    /// the stall that it costs.
+    /// A bound on traffic as well: what is faulted back per minute, as a share of the working set (of the
+    /// memory younger than `cold_after`, at least `limits.floor`; without idle ages, of the cgroup's memory
+    /// in DRAM). Not set, what comes back counts by the stall that it costs.
     pub promotion_rate: Option<leaf::PromotionRate>,
 }
 
@@ -92,8 +98,8 @@ pub(crate) struct PolicyLimits {
     pub per_minute: Option<leaf::PerMinute>,
 }
 
-/// Where reports draw the line between hot, warm and cold memory: an age, or the share of the memory in DRAM that is
-/// younger than the line. Ages ascend, and so do shares.
+/// Where reports draw the line between hot, warm and cold memory: an age, or the share of the memory in DRAM
+/// that is younger than the line. Ages ascend, and so do shares.
 #[derive(Debug, Default, JsonSchema)]
 #[schemars(inline, deny_unknown_fields)]
 pub(crate) struct PolicyLines {

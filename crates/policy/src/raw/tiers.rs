@@ -15,7 +15,8 @@ use crate::{
 #[derive(Debug, Default, JsonSchema)]
 #[schemars(inline, deny_unknown_fields)]
 pub(crate) struct Tiers {
-    /// Whether the daemon sets up at its start what `lowtide tiers apply` would. It needs CAP_SYS_ADMIN for that.
+    /// Whether the daemon sets up at its start what `lowtide tiers apply` would. It needs CAP_SYS_ADMIN for
+    /// that.
     #[schemars(extend("default" = false))]
     pub apply: Option<bool>,
     /// A swap device in compressed RAM.
@@ -24,11 +25,11 @@ pub(crate) struct Tiers {
     pub swap: Option<Vec<At<SwapDevice>>>,
     /// Compressed RAM in front of the swap devices.
     pub zswap: Option<Zswap>,
-    /// Whether reclaim may move pages to a slower NUMA node (CXL) before it swaps: numa/demotion_enabled. Not touched
-    /// unless given.
+    /// Whether reclaim may move pages to a slower NUMA node (CXL) before it swaps: numa/demotion_enabled. Not
+    /// touched unless given.
     pub demotion: Option<bool>,
-    /// Promotion of pages that become hot on a slower NUMA node: kernel.numa_balancing is set to 2. Not touched unless
-    /// given.
+    /// Promotion of pages that become hot on a slower NUMA node: kernel.numa_balancing is set to 2. Not
+    /// touched unless given.
     pub promotion: Option<Promotion>,
 }
 
@@ -36,7 +37,8 @@ pub(crate) struct Tiers {
 #[derive(Debug, JsonSchema)]
 #[schemars(inline, deny_unknown_fields)]
 pub(crate) struct Promotion {
-    /// At most so much comes back: kernel.numa_balancing_promote_rate_limit_MBps, in whole MiB/s, at least one.
+    /// At most so much comes back: kernel.numa_balancing_promote_rate_limit_MBps, in whole MiB/s, at least
+    /// one.
     #[schemars(required, with = "leaf::SomeRate")]
     pub rate: Option<leaf::SomeRate>,
 }
@@ -66,8 +68,8 @@ pub(crate) struct SwapDevice {
     /// Its path. Formatted already.
     #[schemars(required, with = "leaf::Device")]
     pub device: Option<leaf::Device>,
-    /// Its swap priority: devices of a higher one are filled first. The kernel's own choice, below every given one,
-    /// unless given.
+    /// Its swap priority: devices of a higher one are filled first. The kernel's own choice, below every
+    /// given one, unless given.
     pub priority: Option<leaf::Priority>,
 }
 
@@ -81,8 +83,8 @@ pub(crate) struct Zswap {
     pub compressor: Option<leaf::Algorithm>,
     /// zswap's `max_pool_percent` parameter: DRAM that it may take, in per cent. Not touched unless given.
     pub max_pool_percent: Option<Whole<1, 100>>,
-    /// zswap's `shrinker_enabled` parameter: whether it writes cold pages to disk under memory pressure. Not touched
-    /// unless given.
+    /// zswap's `shrinker_enabled` parameter: whether it writes cold pages to disk under memory pressure. Not
+    /// touched unless given.
     pub shrinker: Option<bool>,
 }
 

@@ -34,7 +34,8 @@ pub(super) struct Row {
     pub(super) mood: Mood,
 }
 
-/// A table that fits its paper: of the least telling columns the first go, then names are shortened in their middle.
+/// A table that fits its paper: of the least telling columns the first go, then names are shortened in their
+/// middle.
 pub(super) struct Table {
     pub(super) name: &'static str,
     pub(super) columns: Vec<Column>,

@@ -101,7 +101,8 @@ pub(super) fn shorten(text: &str, most: usize) -> String {
 
 const ELLIPSIS: usize = 1;
 
-/// As much of the beginning as `most` columns have room for. What a character adds depends on those before it.
+/// As much of the beginning as `most` columns have room for. What a character adds depends on those before
+/// it.
 fn begin(text: &str, most: usize) -> &str {
     let parts = text.char_indices().map(|(at, c)| &text[..at + c.len_utf8()]);
     parts.take_while(|part| width(part) <= most).last().unwrap_or_default()

@@ -56,7 +56,8 @@ pub struct Counted {
 /// Pages that somebody looked at, and those that were got.
 #[derive(Debug, Clone, Serialize)]
 pub struct Reclaim {
-    /// `direct`: tasks that allocate; `kswapd`; `proactive`: memory.reclaim, where the kernel counts that apart.
+    /// `direct`: tasks that allocate; `kswapd`; `proactive`: memory.reclaim, where the kernel counts that
+    /// apart.
     pub by: &'static str,
     /// `pgscan_*`, in bytes.
     pub scanned: Counted,

@@ -64,7 +64,8 @@ pub enum Informant {
         begin: u64,
         /// Turns of the daemon in it.
         ticks: u64,
-        /// Offloaded by lowtide, less what the tiers take for it, less the daemon itself. Bytes, may be negative.
+        /// Offloaded by lowtide, less what the tiers take for it, less the daemon itself. Bytes, may be
+        /// negative.
         net_saved: i64,
         /// The daemon's memory.
         own: lowtide_core::Bytes,
@@ -82,7 +83,8 @@ pub enum Informant {
 #[derive(Debug, Default)]
 pub struct Past {
     host: Option<(Duration, sample::Host)>,
-    /// The daemon's turns are longer than the time between two samples: its rates are made from two turns, not two samples.
+    /// The daemon's turns are longer than the time between two samples: its rates are made from two turns,
+    /// not two samples.
     turn: Option<Box<Status>>,
     turn_before: Option<Box<Status>>,
     moments: Moments,

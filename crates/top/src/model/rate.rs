@@ -2,8 +2,9 @@ use std::time::Duration;
 
 use lowtide_core::Bytes;
 
-/// By how much a counter grew in a second. `None` without an earlier value, and for one that went backwards: a device that was removed
-/// and added again, a kernel that was resumed elsewhere, a counter that this kernel does not have.
+/// By how much a counter grew in a second. `None` without an earlier value, and for one that went backwards:
+/// a device that was removed and added again, a kernel that was resumed elsewhere, a counter that this kernel
+/// does not have.
 #[must_use]
 pub fn per_second(now: Option<u64>, before: Option<u64>, over: Option<Duration>) -> Option<f64> {
     let grown = now?.checked_sub(before?)?;

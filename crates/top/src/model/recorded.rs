@@ -14,7 +14,8 @@ use super::{Account, Decision, Host, Informant, Model, Size, Tenant, Tier, Worki
 const THE_SMALLER_ONES: &str = "(the smaller ones)";
 
 impl Model {
-    /// What the history has of a minute. Sizes of tenants are means, of tiers as they were at its end; what is free is the least of it.
+    /// What the history has of a minute. Sizes of tenants are means, of tiers as they were at its end; what
+    /// is free is the least of it.
     #[must_use]
     pub fn recorded(minute: &Minute) -> Self {
         let tenants: Vec<_> = minute.tenants.iter().map(|tenant| recorded(tenant, minute.watched)).collect();

@@ -37,7 +37,8 @@ pub struct Tenant {
     pub memory_pressure: Option<Ratio>,
     /// Some task stalled on I/O.
     pub io_pressure: Option<Ratio>,
-    /// Bytes a second that came back, anonymous or page cache, between the daemon's last two turns; `None` until there are two.
+    /// Bytes a second that came back, anonymous or page cache, between the daemon's last two turns; `None`
+    /// until there are two.
     pub refaulted_per_second: Option<f64>,
     /// Faulted back in the last minute, as a share of the working set, as the SLO counts it.
     /// The history does not know it.

@@ -22,7 +22,8 @@ impl Kernel {
         Self { root, kswapds: Kswapds::default() }
     }
 
-    /// The host now. Without /proc/meminfo there is nothing to show; what else cannot be read is left out, and named.
+    /// The host now. Without /proc/meminfo there is nothing to show; what else cannot be read is left out,
+    /// and named.
     pub fn look(&mut self) -> Result<Host> {
         let meminfo = self.root.parse("proc/meminfo", Meminfo::parse)?;
         let mut problems = Vec::new();

@@ -161,8 +161,8 @@ pub struct WorkingSet {
 }
 
 impl Memory {
-    /// Counter: bytes that came back after they had been reclaimed. Without what zswap reads in order to write it back, which
-    /// `workingset_refault_anon` counts.
+    /// Counter: bytes that came back after they had been reclaimed. Without what zswap reads in order to
+    /// write it back, which `workingset_refault_anon` counts.
     #[must_use]
     pub fn refaulted(&self) -> Option<Bytes> {
         let Stat { refault_anon, refault_file, zswap_writeback } = self.stat;

@@ -65,7 +65,8 @@ impl Sort {
         after.unwrap_or_default()
     }
 
-    /// Which of two comes first. What is not known comes last, and the path decides between equals, so that rows stay where they are.
+    /// Which of two comes first. What is not known comes last, and the path decides between equals, so that
+    /// rows stay where they are.
     pub(super) fn order(self, a: &Tenant, b: &Tenant) -> Ordering {
         let size = |bytes: Option<Bytes>| bytes.map_or(-1.0, Bytes::as_f64);
         let share = |share: Option<Ratio>| share.map_or(-1.0, Ratio::get);

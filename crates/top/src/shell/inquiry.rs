@@ -14,7 +14,8 @@ use crate::sample::{Daemon, Silence, Status};
 /// How the daemon is asked for its status as JSON: the text, or why there is none.
 pub type Ask = Arc<dyn Fn() -> Result<String, String> + Send + Sync>;
 
-/// A daemon that takes longer is shown as silent until its answer comes: the kernel's figures do not wait for it.
+/// A daemon that takes longer is shown as silent until its answer comes: the kernel's figures do not wait for
+/// it.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// One question at a time to the daemon.

@@ -51,7 +51,8 @@ enum Message {
     Failed(LiveError),
 }
 
-/// Shows what there is to see until somebody leaves, or a signal comes. The terminal is given back in any case.
+/// Shows what there is to see until somebody leaves, or a signal comes. The terminal is given back in any
+/// case.
 pub fn run(
     source: Source,
     mut screen: Screen,

@@ -5,8 +5,8 @@ use crate::sample::Status;
 /// However long the daemon's turns are: that it has ended is seen this soon.
 const LONGEST: Duration = Duration::from_secs(5);
 
-/// When the daemon has something new to tell. It draws an answer of a thousand tenants, 6 MB, on the thread of its own loop, so it is asked about
-/// once a turn and not at every look.
+/// When the daemon has something new to tell. It draws an answer of a thousand tenants, 6 MB, on the thread
+/// of its own loop, so it is asked about once a turn and not at every look.
 #[derive(Debug, Default)]
 pub(super) struct Rhythm {
     /// The turn that was told of last.
@@ -21,7 +21,8 @@ impl Rhythm {
         now >= self.next
     }
 
-    /// It answered at this time. After a new turn the next one is most of a turn away, how much of it nobody knows; else it is near.
+    /// It answered at this time. After a new turn the next one is most of a turn away, how much of it nobody
+    /// knows; else it is near.
     pub(super) fn answered(&mut self, status: &Status, now: Duration) {
         let turns = u32::try_from(status.ticks).unwrap_or(u32::MAX).max(1);
         let quarter = status.uptime / turns / 4;
@@ -40,7 +41,8 @@ impl Rhythm {
 mod tests {
     use super::*;
 
-    /// Looks each `interval` for so many turns of a daemon with this `turn`: how often it is asked, and how old what is shown gets.
+    /// Looks each `interval` for so many turns of a daemon with this `turn`: how often it is asked, and how
+    /// old what is shown gets.
     fn watch(turn: Duration, interval: Duration, turns: u32) -> (u32, Duration) {
         let mut rhythm = Rhythm::default();
         let (mut asked, mut shown, mut oldest) = (0, 0, Duration::ZERO);

@@ -33,7 +33,8 @@ impl Source {
         self.with(daemon)
     }
 
-    /// As [`look`](Self::look), for one who looks again and again: the daemon is asked about once in each of its turns.
+    /// As [`look`](Self::look), for one who looks again and again: the daemon is asked about once in each of
+    /// its turns.
     pub fn look_in_turn(&mut self) -> Result<Sample> {
         let daemon = self.daemon.answer_in_turn(self.began.elapsed());
         self.with(daemon)

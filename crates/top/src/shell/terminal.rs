@@ -4,7 +4,8 @@ use ratatui::{Frame, crossterm::terminal::is_raw_mode_enabled, prelude::Crosster
 
 /// The terminal, raw and on its alternate screen, until this is dropped.
 ///
-/// A panic in any thread gives it back first, so that its message is seen (`ratatui::try_init` sets the hook).
+/// A panic in any thread gives it back first, so that its message is seen (`ratatui::try_init` sets the
+/// hook).
 #[derive(Debug)]
 pub struct Terminal {
     terminal: ratatui::Terminal<CrosstermBackend<io::Stdout>>,
@@ -33,7 +34,8 @@ impl Drop for Terminal {
     fn drop(&mut self) {
         // One that is gone needs nothing back.
         let _ = self.terminal.show_cursor();
-        // Nor does one that a panic gave back: to leave the alternate screen twice puts the cursor where it was before, over the message.
+        // Nor does one that a panic gave back: to leave the alternate screen twice puts the cursor where it
+        // was before, over the message.
         if is_raw_mode_enabled().unwrap_or(true) {
             let _ = ratatui::try_restore();
         }

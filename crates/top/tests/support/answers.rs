@@ -1,4 +1,5 @@
-//! What the daemon answers: the fields of `lowtide status --json` that are read, for a host with five tenants.
+//! What the daemon answers: the fields of `lowtide status --json` that are read, for a host with five
+//! tenants.
 
 use std::time::Duration;
 

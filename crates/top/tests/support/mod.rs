@@ -1,4 +1,5 @@
-//! A host whose files were captured on a real kernel (tests/fixtures), two seconds in which something happens to it, and a daemon's answers.
+//! A host whose files were captured on a real kernel (tests/fixtures), two seconds in which something happens
+//! to it, and a daemon's answers.
 
 #![allow(dead_code, reason = "each test uses some of it")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test says by panicking that it failed")]
@@ -98,7 +99,8 @@ impl Tree {
         );
     }
 
-    /// Two seconds in which memory runs short: free memory falls below the low watermark, kswapd works, and a few tasks reclaim for themselves.
+    /// Two seconds in which memory runs short: free memory falls below the low watermark, kswapd works, and a
+    /// few tasks reclaim for themselves.
     pub(crate) fn runs_short(&self) {
         for (key, pages_or_times) in [
             ("pgalloc_dma32", 96_000),

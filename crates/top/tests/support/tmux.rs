@@ -108,7 +108,8 @@ impl Tmux {
         }
     }
 
-    /// The terminal is as it was when [`line`](Self::line) told this: back on its screen, with a cursor, and not raw.
+    /// The terminal is as it was when [`line`](Self::line) told this: back on its screen, with a cursor, and
+    /// not raw.
     pub(crate) fn is_clean(&self, line: &str) {
         self.until("shell", |screen| screen.trim_end().ends_with("shell>"));
         assert_eq!(self.flags(), "0 1 0\n", "alternate screen, cursor, mouse");

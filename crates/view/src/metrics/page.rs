@@ -1,5 +1,5 @@
-//! Prometheus' text format, a piece of text for each metric: the page is made anew from each turn, so there is nothing that a
-//! registry would have to remember, and what is long is not copied into one text.
+//! Prometheus' text format, a piece of text for each metric: the page is made anew from each turn, so there
+//! is nothing that a registry would have to remember, and what is long is not copied into one text.
 
 use std::{cell::RefCell, fmt::Write};
 

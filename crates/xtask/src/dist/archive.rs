@@ -5,7 +5,8 @@ use anyhow::Result;
 use lowtide_lab::process::{output, say};
 use std::path::Path;
 
-/// Packs `what`, below `directory`, into a file of `dist` with this name. A link is packed as what it leads to.
+/// Packs `what`, below `directory`, into a file of `dist` with this name. A link is packed as what it leads
+/// to.
 pub(super) fn pack(dist: &Dist, name: &str, directory: &Path, what: &str, options: &[&str]) -> Result<()> {
     let file = dist.into.join(name);
     let time = format!("--mtime=@{}", dist.epoch);

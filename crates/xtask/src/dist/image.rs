@@ -46,7 +46,8 @@ pub(super) fn make(dist: &Dist) -> Result<()> {
     ] {
         labels.extend(["--label".to_owned(), format!("org.opencontainers.image.{name}={value}")]);
     }
-    // Root: the files of other cgroups are root's. The DaemonSet takes the capabilities away that it does not need.
+    // Root: the files of other cgroups are root's. The DaemonSet takes the capabilities away that it does not
+    // need.
     labels.extend(["--user", "0:0", "--created-by", "cargo xtask dist"].map(ToOwned::to_owned));
     labels.extend(["--entrypoint", r#"["/usr/bin/lowtide"]"#, "--cmd", "run"].map(ToOwned::to_owned));
     labels.push(container.clone());

@@ -75,8 +75,9 @@ pub(crate) fn run(args: &DistArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Two packages of each kind for the lab, of the same program: an older one, and the one that it is upgraded to. It is the program that all
-/// scenarios run: another build, for the sake of how it is linked, would show nothing of the package.
+/// Two packages of each kind for the lab, of the same program: an older one, and the one that it is upgraded
+/// to. It is the program that all scenarios run: another build, for the sake of how it is linked, would show
+/// nothing of the package.
 pub(crate) fn for_lab(dirs: &LabDirs) -> Result<()> {
     install(&[tools::RPM])?;
     let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/release/lowtide");
@@ -95,7 +96,8 @@ pub(crate) fn image_for_lab(dirs: &LabDirs) -> Result<()> {
 }
 
 impl Dist {
-    /// Of `binary`, or of a static program that is built for it, in a directory that is not the usual one if `into` says so.
+    /// Of `binary`, or of a static program that is built for it, in a directory that is not the usual one if
+    /// `into` says so.
     fn new(binary: Option<&Path>, version: &str, into: Option<PathBuf>) -> Result<Self> {
         let top = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize()?;
         let epoch = output("git", &["-C", text(&top)?, "log", "-1", "--format=%ct"])

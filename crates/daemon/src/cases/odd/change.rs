@@ -102,7 +102,8 @@ pub(super) fn change(places: Vec<String>) -> impl Strategy<Value = Change> {
 }
 
 impl Change {
-    /// Makes it so below `root`, whatever is there by now; `captured` has it as it was. What cannot be is not.
+    /// Makes it so below `root`, whatever is there by now; `captured` has it as it was. What cannot be is
+    /// not.
     pub(super) fn make(&self, root: &Path, captured: &Path) {
         let place = root.join(&self.place);
         if !place.parent().is_some_and(Path::is_dir) {

@@ -58,7 +58,8 @@ pub(super) struct Host {
     total: Option<Bytes>,
 }
 
-/// Answers requests without looking at files that may be odd. Those of all others are carried out, one at a time, if there are any.
+/// Answers requests without looking at files that may be odd. Those of all others are carried out, one at a
+/// time, if there are any.
 #[derive(Debug)]
 struct OddKernel {
     others: Option<Mutex<FakeKernel>>,

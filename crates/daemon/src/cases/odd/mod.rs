@@ -1,4 +1,5 @@
-//! The whole loop while one tenant's files, or the host's, are anything at all: it goes on, and nobody else is decided on otherwise.
+//! The whole loop while one tenant's files, or the host's, are anything at all: it goes on, and nobody else
+//! is decided on otherwise.
 
 mod change;
 mod host;
@@ -90,7 +91,8 @@ fn of_the_host() -> Vec<String> {
     OF_THE_HOST.iter().map(|file| (*file).to_owned()).collect()
 }
 
-/// What was decided on everybody but the odd tenant, turn by turn; `None` where the host could not be looked at.
+/// What was decided on everybody but the odd tenant, turn by turn; `None` where the host could not be looked
+/// at.
 type Played = Vec<Option<BTreeMap<String, Decided>>>;
 
 /// On a thread of its own: a turn that never ends is to be told from one that takes long.

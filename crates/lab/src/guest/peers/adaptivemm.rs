@@ -1,9 +1,11 @@
-//! Oracle's adaptivemm (github.com/oracle/adaptivemm, adaptivemmd 2.1.0): the part that sets vm.watermark_scale_factor from the trend of
-//! free pages. Its compaction, its limits of dentries and its search for leaks are not here, and huge pages there are none.
+//! Oracle's adaptivemm (github.com/oracle/adaptivemm, adaptivemmd 2.1.0): the part that sets
+//! vm.watermark_scale_factor from the trend of free pages. Its compaction, its limits of dentries and its
+//! search for leaks are not here, and huge pages there are none.
 //!
-//! It works in whole pages and milliseconds, as here. Its slope is in hundredths of a page, and is compared with figures in pages: that is
-//! kept, since it is what the program does. Its clock mixes up micro- and milliseconds (`get_msecs`): here it is right. It looks every
-//! 30 s and needs eight looks before it does anything.
+//! It works in whole pages and milliseconds, as here. Its slope is in hundredths of a page, and is compared
+//! with figures in pages: that is kept, since it is what the program does. Its clock mixes up micro- and
+//! milliseconds (`get_msecs`): here it is right. It looks every 30 s and needs eight looks before it does
+//! anything.
 
 use super::every;
 use crate::guest::knobs;

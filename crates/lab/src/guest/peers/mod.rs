@@ -1,5 +1,6 @@
-//! Control laws of other systems, written anew after their published form, so that a scenario can put them beside
-//! lowtide in one machine. Each runs as its own process (`lab-guest senpai CGROUP`), as the original does.
+//! Control laws of other systems, written anew after their published form, so that a scenario can put them
+//! beside lowtide in one machine. Each runs as its own process (`lab-guest senpai CGROUP`), as the original
+//! does.
 
 pub mod adaptivemm;
 pub mod oomd;

@@ -1,5 +1,5 @@
-//! The Senpai of Meta's oomd with `immediate_backoff` (github.com/facebookincubator/oomd, plugin `senpai`): a gate on the
-//! kernel's averages of pressure, and behind it a small share by memory.reclaim.
+//! The Senpai of Meta's oomd with `immediate_backoff` (github.com/facebookincubator/oomd, plugin `senpai`): a
+//! gate on the kernel's averages of pressure, and behind it a small share by memory.reclaim.
 //!
 //! Its options `swap_validation` and `modulate_swappiness` are off by default and not here.
 
@@ -104,7 +104,8 @@ pub fn run(cgroup: &Cgroup, settings: &Settings) -> Result<()> {
             Some(_) => match settings.probe(&Seen::read(cgroup)?) {
                 None => Some(0),
                 Some(bytes) if reclaimed(cgroup, bytes) => Some(settings.interval),
-                // What oomd makes of EAGAIN, which only says "less than asked": the cgroup is gone, forget it.
+                // What oomd makes of EAGAIN, which only says "less than asked": the cgroup is gone, forget
+                // it.
                 Some(_) => None,
             },
         };

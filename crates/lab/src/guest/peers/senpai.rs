@@ -1,5 +1,5 @@
-//! Meta's first Senpai, `senpai.py` (github.com/facebookincubator/senpai): squeezes with memory.high until tasks stall
-//! a little, lets go when they stall more.
+//! Meta's first Senpai, `senpai.py` (github.com/facebookincubator/senpai): squeezes with memory.high until
+//! tasks stall a little, lets go when they stall more.
 
 use super::{every, some};
 use crate::guest::{Cgroup, knobs};
@@ -52,7 +52,8 @@ impl Law {
         Self { integral: 0, grace: settings.interval, settings }
     }
 
-    /// One second in which tasks stalled for so many microseconds: the share of the limit to add (or take away), if any.
+    /// One second in which tasks stalled for so many microseconds: the share of the limit to add (or take
+    /// away), if any.
     fn tick(&mut self, stalled: u64) -> Option<f64> {
         let Settings { pressure, max_probe, max_backoff, coeff_probe, coeff_backoff, interval, .. } =
             self.settings;
@@ -119,7 +120,8 @@ fn parse_limit(text: &str) -> Result<Option<u64>> {
     text.parse().map(Some).with_context(|| format!("memory.high has {text:?}"))
 }
 
-/// Squeezes `cgroup` until SIGTERM. Unlike the original it then lifts the limit, so that the next run starts clean.
+/// Squeezes `cgroup` until SIGTERM. Unlike the original it then lifts the limit, so that the next run starts
+/// clean.
 pub fn run(cgroup: &Cgroup, settings: Settings) -> Result<()> {
     let total = || some::<u64>(&cgroup.read("memory.pressure")?, "total");
     let mut law = Law::new(settings);

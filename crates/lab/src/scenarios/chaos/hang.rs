@@ -1,9 +1,10 @@
 //! Writes to `memory.reclaim` that hang: on a stock kernel, without a broken one.
 //!
-//! Reclaim only starts to write to a swap device, and goes on; but where all places of the device's queue are taken it waits for one, and
-//! hears no signal (`blk_mq_get_tag`, block/blk-mq-tag.c; 6.12). All swap here is one disk behind zswap. Whoever forbids itself zswap
-//! (`memory.zswap.max` 0, which a tenant may write) goes to the disk, which takes one page a place and [`HANGS_FOR`] for each: its reclaim
-//! hangs. All others stay in zswap, and never meet the disk.
+//! Reclaim only starts to write to a swap device, and goes on; but where all places of the device's queue are
+//! taken it waits for one, and hears no signal (`blk_mq_get_tag`, block/blk-mq-tag.c; 6.12). All swap here is
+//! one disk behind zswap. Whoever forbids itself zswap (`memory.zswap.max` 0, which a tenant may write) goes
+//! to the disk, which takes one page a place and [`HANGS_FOR`] for each: its reclaim hangs. All others stay
+//! in zswap, and never meet the disk.
 //!
 //! The disk answers at last, so that the processes can end: a thread that hangs there outlives even SIGKILL.
 
@@ -32,8 +33,8 @@ impl Hang {
         Ok(Self { disk, slow })
     }
 
-    /// From now on whoever goes to the disk hangs. What was on it is lost, its header too, which the kernel has read: nobody may have
-    /// anything there.
+    /// From now on whoever goes to the disk hangs. What was on it is lost, its header too, which the kernel
+    /// has read: nobody may have anything there.
     pub(super) fn begin(&mut self) -> Result<()> {
         self.disk.move_to(self.slow.device())
     }

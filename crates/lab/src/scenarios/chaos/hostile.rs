@@ -43,7 +43,8 @@ impl Hostile {
             hostile.hold(&format!("holders/{number}"))?;
         }
         for number in 0..crowd.hung {
-            // Not among those that come and go: before 7.3 a removal waits for the write, with a lock that all others want.
+            // Not among those that come and go: before 7.3 a removal waits for the write, with a lock that
+            // all others want.
             let hung = hostile.hold_much(&format!("hung/{number}"), HUNG)?;
             hung.write("memory.zswap.max", "0")?;
         }

@@ -1,5 +1,6 @@
-//! Two good tenants alone, and beside one that is hostile in every way that a tenant can be: the good ones are not to feel it, and the
-//! daemon neither. One of them is left to settle, the other one touches all of its memory while reclaim is under way.
+//! Two good tenants alone, and beside one that is hostile in every way that a tenant can be: the good ones
+//! are not to feel it, and the daemon neither. One of them is left to settle, the other one touches all of
+//! its memory while reclaim is under way.
 
 mod hang;
 mod hostile;
@@ -28,7 +29,8 @@ pub(super) const SCENARIO: Scenario = Scenario {
     judge: |outcome| judge(outcome, 0),
 };
 
-/// As many and as deep as a kernel lets one tenant make with a few gigabytes, and writes to `memory.reclaim` that hang in its disk.
+/// As many and as deep as a kernel lets one tenant make with a few gigabytes, and writes to `memory.reclaim`
+/// that hang in its disk.
 pub(super) const CROWD: Scenario = Scenario {
     name: "chaos_crowd",
     about: "the same with 50 000 cgroups, 1000 levels deep among them, and four reclaim writes that hang",
@@ -38,7 +40,8 @@ pub(super) const CROWD: Scenario = Scenario {
     judge: |outcome| judge(outcome, 4),
 };
 
-/// Cgroups whose writes are to hang. Each has its own way from the top, and one subtree may have so many under way that four of them do.
+/// Cgroups whose writes are to hang. Each has its own way from the top, and one subtree may have so many
+/// under way that four of them do.
 const HUNG: usize = 8;
 
 fn machine(memory: u64, limit: Duration) -> Machine {
@@ -119,7 +122,8 @@ fn guest(crowd: Crowd) -> Result<()> {
         None
     };
     let config = CONFIG.replace("ZSWAP", if hang.is_some() { "true" } else { "false" });
-    // As on a host with systemd, no tenant has more processor time than another because it has more processes.
+    // As on a host with systemd, no tenant has more processor time than another because it has more
+    // processes.
     Cgroup::create(HOME)?;
     knobs::write("/sys/fs/cgroup/cgroup.subtree_control", "+cpu")?;
     cgroup::enter(Cgroup::create(HOME)?.path())?;
@@ -194,8 +198,9 @@ fn hanging(daemon: &Daemon) -> Result<u64> {
     Ok(told.filter_map(|(count, _)| count.parse::<u64>().ok()).sum())
 }
 
-/// From SIGTERM until it has put everything back and says so. After that a thread that hangs in the kernel keeps the process there until
-/// its disk answers, whatever it does (`do_exit`): that is waited for, and does not count.
+/// From SIGTERM until it has put everything back and says so. After that a thread that hangs in the kernel
+/// keeps the process there until its disk answers, whatever it does (`do_exit`): that is waited for, and does
+/// not count.
 fn end(daemon: &mut Daemon) -> Result<Duration> {
     let ending = Instant::now();
     daemon.signal(Signal::SIGTERM)?;

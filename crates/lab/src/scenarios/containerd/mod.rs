@@ -1,7 +1,8 @@
-//! lowtide as the chart runs it: its image, made by `cargo xtask dist`, in a container of containerd's with the mounts and rights of the
-//! DaemonSet, beside pods that it offloads, or leaves alone.
+//! lowtide as the chart runs it: its image, made by `cargo xtask dist`, in a container of containerd's with
+//! the mounts and rights of the DaemonSet, beside pods that it offloads, or leaves alone.
 //!
-//! The runtime's CRI is asked by `kubelet.py` what kubelet asks it. There is no network plugin: pods have the machine's network.
+//! The runtime's CRI is asked by `kubelet.py` what kubelet asks it. There is no network plugin: pods have the
+//! machine's network.
 
 mod judge;
 mod node;
@@ -40,7 +41,8 @@ const METRICS: &str = "127.0.0.1:9464";
 /// What lowtide holds of a pod while it runs: the policy allows zram, and not zswap.
 const KNOB: &str = "memory.zswap.max";
 
-/// In the place of the chart's policies, which observe. The second names kubelet, as an operator may by mistake.
+/// In the place of the chart's policies, which observe. The second names kubelet, as an operator may by
+/// mistake.
 const POLICIES: &str = "
 policies:
   - name: pods

@@ -19,8 +19,8 @@ struct Wish {
 /// 16 MiB of secrets: more than any real one, so that what becomes of them can be seen.
 const SECRET: &str = "    - { name: certificates, secret: { secretName: certificates, labSize: 16777216 } }";
 
-/// Pods in YAML: `web` has a secret; `quiet` wants to be left alone; `no-swap` is what kubelet makes of any pod with NoSwap; `early` is taken
-/// away while lowtide runs.
+/// Pods in YAML: `web` has a secret; `quiet` wants to be left alone; `no-swap` is what kubelet makes of any
+/// pod with NoSwap; `early` is taken away while lowtide runs.
 pub(super) fn tenants() -> String {
     let wish = |name| match name {
         "web" => Wish { volumes: SECRET, ..Wish::default() },

@@ -1,5 +1,5 @@
-//! The daemon with DAMON as its source of idle ages: stopped, reloaded, and killed with `kill -9` at many moments. Whatever
-//! comes next, no kdamond of its runs.
+//! The daemon with DAMON as its source of idle ages: stopped, reloaded, and killed with `kill -9` at many
+//! moments. Whatever comes next, no kdamond of its runs.
 
 use super::foreign::kdamonds;
 use crate::guest::{Cgroup, Daemon, Tenant, knobs};

@@ -1,5 +1,6 @@
-//! The DAMON driver on real kernels: started, retuned, read and torn down beside somebody else's kdamond, which does
-//! not notice; killed with `kill -9` at many moments and recovered from its records. The same with the daemon that uses it.
+//! The DAMON driver on real kernels: started, retuned, read and torn down beside somebody else's kdamond,
+//! which does not notice; killed with `kill -9` at many moments and recovered from its records. The same with
+//! the daemon that uses it.
 
 mod daemon;
 mod foreign;

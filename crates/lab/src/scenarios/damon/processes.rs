@@ -17,7 +17,8 @@ const MEMORY: [&str; 6] = ["--hot", "10M", "--warm", "0", "--cold", "20M"];
 /// Less would be a part of the hot memory.
 const HOT_SEEN: u64 = 5 * MIB;
 
-/// A snapshot is one aggregation, 100 ms, in which one page stands for each region. Whether that page was touched is chance.
+/// A snapshot is one aggregation, 100 ms, in which one page stands for each region. Whether that page was
+/// touched is chance.
 const LOOKS: usize = 40;
 
 /// Processes, one of which ends.

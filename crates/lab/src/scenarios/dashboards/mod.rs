@@ -1,4 +1,5 @@
-//! The shipped dashboards: what a real Prometheus that scrapes a running daemon answers to each query of each panel, as plots.
+//! The shipped dashboards: what a real Prometheus that scrapes a running daemon answers to each query of each
+//! panel, as plots.
 
 mod panels;
 mod plot;
@@ -64,10 +65,12 @@ const PAUSE: [&str; 2] = ["--pause", "50ms"];
 const SECONDS: f64 = 1200.0;
 const STEP: u32 = 15;
 
-/// Seconds after which one tenant reads its memory back, from the disk too: what a fault costs there is known then.
+/// Seconds after which one tenant reads its memory back, from the disk too: what a fault costs there is known
+/// then.
 const READ_BACK: f64 = 600.0;
 
-/// A metric that kernels before this one have nothing of: they do not count `pswpin` for each cgroup. Whatever else finds nothing is a fault.
+/// A metric that kernels before this one have nothing of: they do not count `pswpin` for each cgroup.
+/// Whatever else finds nothing is a fault.
 const SWAPPED_IN: (&str, [u32; 2]) = ("lowtide_cgroup_swapped_in_bytes_total", [6, 14]);
 
 /// What Prometheus answered to one query.

@@ -1,5 +1,5 @@
-//! What the doctor says of memory that is lost: nothing on a healthy machine, each kind once it was made to happen, nothing again
-//! after the remedy.
+//! What the doctor says of memory that is lost: nothing on a healthy machine, each kind once it was made to
+//! happen, nothing again after the remedy.
 
 mod held;
 mod settings;

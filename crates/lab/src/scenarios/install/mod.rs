@@ -1,5 +1,5 @@
-//! The packages on a host with systemd: installed, lowtide observes; configured, it offloads; upgraded, tenants notice nothing; removed
-//! and purged, the host is as before.
+//! The packages on a host with systemd: installed, lowtide observes; configured, it offloads; upgraded,
+//! tenants notice nothing; removed and purged, the host is as before.
 
 mod judge;
 mod packaging;
@@ -31,7 +31,8 @@ pub(super) const SCENARIO: Scenario = Scenario {
     judge: judge::deb,
 };
 
-/// On Debian, with Debian's rpm, which knows nothing of what dpkg installed: no registry has an RPM-based root.
+/// On Debian, with Debian's rpm, which knows nothing of what dpkg installed: no registry has an RPM-based
+/// root.
 pub(super) const RPM: Scenario = Scenario {
     name: "install_rpm",
     about: "the .rpm is installed, enabled, observes, is configured, upgraded and removed; tenants stay, the host is as before",
@@ -78,7 +79,8 @@ struct Step {
     active: String,
     enabled: String,
     tiers_enabled: String,
-    /// What the daemon answers: the modes of its policies' cgroups, by `lowtide status`; none where it does not answer.
+    /// What the daemon answers: the modes of its policies' cgroups, by `lowtide status`; none where it does
+    /// not answer.
     targets: Option<usize>,
     /// Of the daemon.
     process: Option<u32>,
@@ -86,7 +88,8 @@ struct Step {
     tenant: u32,
     swapped: u64,
     knob: String,
-    /// Of /etc/lowtide/lowtide.yaml, /etc/lowtide/policies.d/web.yaml, /var/lib/lowtide, /usr/bin/lowtide, what is there.
+    /// Of /etc/lowtide/lowtide.yaml, /etc/lowtide/policies.d/web.yaml, /var/lib/lowtide, /usr/bin/lowtide,
+    /// what is there.
     files: Vec<String>,
     /// What is not as it was before the package came.
     differences: Vec<String>,

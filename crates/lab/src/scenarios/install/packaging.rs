@@ -31,7 +31,8 @@ pub(super) const DEB: Packaging = Packaging {
     starts: true,
 };
 
-/// systemd came by dpkg, so rpm does not know that it is there. Debian's rpm wants to be told that it is really meant.
+/// systemd came by dpkg, so rpm does not know that it is there. Debian's rpm wants to be told that it is
+/// really meant.
 pub(super) const RPM: Packaging = Packaging {
     older: "lowtide-0.0.9-1.x86_64.rpm",
     newer: concat!("lowtide-", env!("CARGO_PKG_VERSION"), "-1.x86_64.rpm"),
@@ -74,7 +75,8 @@ impl Packaging {
     }
 }
 
-/// What else would keep a package from doing all that it does on a host of its own, or would take minutes to do it.
+/// What else would keep a package from doing all that it does on a host of its own, or would take minutes to
+/// do it.
 pub(in crate::scenarios) fn let_packages_start_services() -> Result<()> {
     remove_if_there(POLICY_OF_CONTAINERS)?;
     remove_if_there(MANUAL_INDEX)

@@ -1,5 +1,5 @@
-//! Tiers that fail, fill up, disappear and come back, one after the other, while the daemon offloads two tenants: nothing is lost,
-//! the daemon says what is wrong, once, and goes on with what there is.
+//! Tiers that fail, fill up, disappear and come back, one after the other, while the daemon offloads two
+//! tenants: nothing is lost, the daemon says what is wrong, once, and goes on with what there is.
 
 mod judge;
 
@@ -19,7 +19,8 @@ use std::time::Duration;
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "loss",
     about: "disks that fail, fill up, are switched off and come back while the daemon offloads: nothing is lost, and it goes on",
-    // With two processors QEMU 7.2 loses their flags in most runs, while the kernel is busy with writes that fail.
+    // With two processors QEMU 7.2 loses their flags in most runs, while the kernel is busy with writes that
+    // fail.
     machine: || {
         Machine::deterministic().with_cpus(1).with_packed("dmsetup").with_limit(Duration::from_mins(15))
     },

@@ -1,4 +1,5 @@
-//! Four tenants of different heat over all tiers: where the pages of each are after ten minutes, against the truth.
+//! Four tenants of different heat over all tiers: where the pages of each are after ten minutes, against the
+//! truth.
 
 mod matrix;
 
@@ -32,7 +33,8 @@ pub(super) const CXL: Scenario = Scenario {
     judge: |outcome| matrix::judge(outcome, &BEHIND_CXL),
 };
 
-/// Four tenants that are never idle at once take half the time of a wall clock, and more where the machine is not alone.
+/// Four tenants that are never idle at once take half the time of a wall clock, and more where the machine is
+/// not alone.
 fn machine() -> Machine {
     Machine::deterministic().with_limit(Duration::from_mins(20))
 }
@@ -58,8 +60,9 @@ struct Setup {
 
 /// Nothing in front of swap: what is swept within the cut stays in DRAM.
 const PLAIN: Setup = Setup { cxl: false, zswap: false, cold_after: "30s", warm_every: "25s", burst: "128" };
-/// What is swept less often than `cold_after` belongs on the node. A touch there is a fault of 15 us when NUMA balancing has scanned
-/// the page: a tenant that does next to nothing else would spend some of its time on that.
+/// What is swept less often than `cold_after` belongs on the node. A touch there is a fault of 15 us when
+/// NUMA balancing has scanned the page: a tenant that does next to nothing else would spend some of its time
+/// on that.
 const BEHIND_CXL: Setup =
     Setup { cxl: true, zswap: false, cold_after: "15s", warm_every: "50s", burst: "512" };
 

@@ -11,8 +11,8 @@ use lowtide_kernfs::Root;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-/// Time for regions to settle and then to become so old: after 50 s on 6.18, where the least number of regions counts
-/// from the first update on, a part of what is cold was still younger.
+/// Time for regions to settle and then to become so old: after 50 s on 6.18, where the least number of
+/// regions counts from the first update on, a part of what is cold was still younger.
 const SETTLE: Duration = Duration::from_secs(90);
 
 pub(super) fn measure(

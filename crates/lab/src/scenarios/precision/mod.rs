@@ -1,5 +1,5 @@
-//! How exactly each source knows what is cold, and what that costs: bytes idle for 30 s against the truth of a tenant, by
-//! MGLRU's walks and by DAMON with several settings.
+//! How exactly each source knows what is cold, and what that costs: bytes idle for 30 s against the truth of
+//! a tenant, by MGLRU's walks and by DAMON with several settings.
 
 mod looks;
 mod row;
@@ -49,9 +49,9 @@ const COLD: u64 = 120 * MIB;
 const HOT_AND_WARM: u64 = 70 * MIB;
 /// Something else on the processor, as on any host.
 ///
-/// Without it nothing makes the emulated processor forget its translations, of which it keeps as many as the tenant has
-/// pages: DAMON clears the accessed bit without a flush (`ptep_test_and_clear_young`), and whole sweeps of the warm
-/// part then stay unseen. A real processor keeps a few thousand.
+/// Without it nothing makes the emulated processor forget its translations, of which it keeps as many as the
+/// tenant has pages: DAMON clears the accessed bit without a flush (`ptep_test_and_clear_young`), and whole
+/// sweeps of the warm part then stay unseen. A real processor keeps a few thousand.
 const NEIGHBOUR: [&str; 8] = ["--hot", "1M", "--warm", "0", "--cold", "0", "--pause", "100ms"];
 /// What counts as idle; the warm part never is so long.
 const IDLE: Duration = Duration::from_secs(30);

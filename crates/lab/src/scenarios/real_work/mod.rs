@@ -1,5 +1,5 @@
-//! redis and nginx with data sets of which most is cold: what nobody, senpai.py and lowtide leave in DRAM, and how long
-//! requests take.
+//! redis and nginx with data sets of which most is cold: what nobody, senpai.py and lowtide leave in DRAM,
+//! and how long requests take.
 
 mod judge;
 mod row;

@@ -44,7 +44,8 @@ pub(super) struct Released {
 }
 
 impl Dying {
-    /// Page cache belongs to whoever reads it first. What else is needed for that (names, inodes and their blocks) is `home`'s already.
+    /// Page cache belongs to whoever reads it first. What else is needed for that (names, inodes and their
+    /// blocks) is `home`'s already.
     pub(super) fn make(directory: &Path, home: &Cgroup) -> Result<Self> {
         cgroup::enter(home.path())?;
         let file = |number: u64| directory.join(number.to_string());

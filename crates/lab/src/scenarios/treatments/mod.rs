@@ -1,5 +1,5 @@
-//! Treatments of what a host loses to itself: dying cgroups, fragmented memory and page faults that compact are made to happen, treated one
-//! after the other, and every setting is back at the end.
+//! Treatments of what a host loses to itself: dying cgroups, fragmented memory and page faults that compact
+//! are made to happen, treated one after the other, and every setting is back at the end.
 
 mod dying;
 mod pieces;

@@ -38,7 +38,8 @@ pub(super) struct Fragments {
 }
 
 impl Fragments {
-    /// Pages of tmpfs with `noswap` are unevictable (since 6.4), and can be moved only where compaction may move these: not for now.
+    /// Pages of tmpfs with `noswap` are unevictable (since 6.4), and can be moved only where compaction may
+    /// move these: not for now.
     pub(super) fn make() -> Result<Self> {
         let directory = Path::new(DIRECTORY);
         fs::create_dir_all(directory).with_context(|| format!("cannot create {DIRECTORY}"))?;

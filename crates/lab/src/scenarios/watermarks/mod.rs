@@ -1,5 +1,5 @@
-//! How early kswapd begins: readers of files larger than memory beside a service that takes memory in bursts, with the watermarks as the
-//! kernel has them, at static factors, in adaptivemm's hands and in lowtide's.
+//! How early kswapd begins: readers of files larger than memory beside a service that takes memory in bursts,
+//! with the watermarks as the kernel has them, at static factors, in adaptivemm's hands and in lowtide's.
 
 mod judge;
 mod meter;
@@ -31,8 +31,8 @@ const DIRTY_EVERY: u32 = 64;
 const BURST: u64 = 48 * MIB;
 const BURST_EVERY: Duration = Duration::from_millis(100);
 
-/// Of each row, in seconds: the load before anything counts, in which whoever adapts learns, and what counts. The processors are busy
-/// all the time, so that a second of it takes five on the wall.
+/// Of each row, in seconds: the load before anything counts, in which whoever adapts learns, and what counts.
+/// The processors are busy all the time, so that a second of it takes five on the wall.
 const LEAD_IN: u64 = 5;
 const COUNTED: u64 = 7;
 
@@ -45,8 +45,8 @@ const ROWS: [Keeper; 6] = [
     Keeper::Adaptivemm,
 ];
 
-/// A burst is a tenth of this machine, and it needs a head start of more than that while readers take the rest: the bound is not to be in the
-/// way here.
+/// A burst is a tenth of this machine, and it needs a head start of more than that while readers take the
+/// rest: the bound is not to be in the way here.
 const AVAILABLE_LOSS: f64 = 0.8;
 const CONFIG: &str = "
 interval: 1s

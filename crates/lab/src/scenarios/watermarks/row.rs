@@ -25,7 +25,8 @@ pub(super) enum Keeper {
     Nobody,
     /// Another one stays.
     Static(u16),
-    /// The law of Oracle's adaptivemm, with two looks a second instead of one in 30 s: else it would not have begun when the row ends.
+    /// The law of Oracle's adaptivemm, with two looks a second instead of one in 30 s: else it would not have
+    /// begun when the row ends.
     Adaptivemm,
     /// lowtide.
     Lowtide,
@@ -175,7 +176,8 @@ fn watch(until: f64) -> Result<Vec<u64>> {
     Ok(looks)
 }
 
-/// What lowtide says at the end of the load, and how long it takes until the factor is what it was found with.
+/// What lowtide says at the end of the load, and how long it takes until the factor is what it was found
+/// with.
 fn kept(daemon: &Daemon) -> Result<Kept> {
     let ended = now()?;
     let status = daemon.status()?;
