@@ -61,6 +61,7 @@ pub fn tick(
         let elapsed = memory.learn(cgroup, policy, &turn);
         memory.compression.learn(&cgroup.effects, &cgroup.memory, now);
         room.reserve(memory.promised);
+        room.missing = room.missing - memory.promised;
         room.spend(beyond_asked(cgroup));
         let first = offers.first().and_then(|offer| policy.tiers.rule(offer.kind)?.after);
         let after = first.unwrap_or_default();
@@ -84,7 +85,7 @@ pub fn tick(
     state.turn = state.turn.wrapping_add(1);
     let paths: Vec<&str> = cases.iter().map(|case| &*case.cgroup.path).collect();
     let mut order = interleaved(&paths, state.turn);
-    if !room.missing.is_zero() {
+    if room.missing >= BATCH {
         let cold = |place: &usize| {
             state.cgroups.get(&cases[*place].cgroup.id).map(|memory| cases[*place].long_idle(memory))
         };

@@ -12,7 +12,7 @@ use lowtide_cgroup::{Cgroup, Error, Request};
 use lowtide_controllers::{Around, Confine, Controllers, Turn};
 use lowtide_core::{
     Action, Bytes, CgroupId, CgroupObservation, Decision, Effect, HostObservation, Hotness, Mode,
-    Observation, Policy, Ratio, Reason, Scope, State, Tier, TierId, escaped,
+    Observation, Policy, Ratio, Reason, Scope, State, Tier, TierId, escaped, treatments,
 };
 use lowtide_journal::Journal;
 use lowtide_kernfs::{Root, thread_cpu};
@@ -442,10 +442,14 @@ fn may_be_asked(
     takes_swappiness: bool,
 ) -> HashSet<Arc<str>> {
     let may = |cgroup: &CgroupObservation, decision: &Decision, policy: &Policy| {
-        // Without `swappiness=` the kernel may take anonymous memory as well.
-        let acts = policy.mode == Mode::Full || policy.mode == Mode::File && takes_swappiness;
+        // Without `swappiness=` the kernel may swap as well, outside of every budget for that.
+        let acts = takes_swappiness && matches!(policy.mode, Mode::Full | Mode::File);
         let has_headroom = decision.reason != Reason::HeldOut && decision.figures.headroom > Ratio::ZERO;
-        acts && !cgroup.opted_out && has_headroom
+        // The kernel ignores the protection of whoever it is asked about (`mem_cgroup_below_low`,
+        // include/linux/memcontrol.h).
+        let stays = cgroup.memory.min.max(cgroup.memory.low).max(policy.limits.floor);
+        let can_spare = cgroup.memory.current >= stays + treatments::RELEASED_A_MINUTE;
+        acts && !cgroup.opted_out && has_headroom && can_spare
     };
     let policies = config.policies.policies();
     let targets = sight.seen.cgroups.iter().zip(decisions);

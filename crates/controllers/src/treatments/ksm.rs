@@ -22,6 +22,12 @@ const WANTED: &[Wanted] = &[
     Wanted { path: "sys/kernel/mm/ksm/run", value: "1", passing: Some("5"), remedy: NEEDS_6_8 },
 ];
 
+const RUN: Wanted = WANTED[1];
+/// Stopped, and all that was merged taken apart. Who writes it waits until that is done, and is the first
+/// whom the kernel kills where memory is short (`set_current_oom_origin`, `run_store`, mm/ksm.c): it is never
+/// put back.
+const UNMERGED: &str = "2";
+
 /// The advisor changes it for as long as it is on, and whoever writes it meanwhile is refused. When the
 /// advisor is switched off the kernel sets its own 100, whatever was there before (`set_advisor_defaults`,
 /// DEFAULT_PAGES_TO_SCAN, mm/ksm.c, from 6.8 on).
@@ -90,18 +96,31 @@ impl Ksm {
         if self.setting.is_foreign(journal)? {
             return Ok(None);
         }
+        if !self.setting.is_held() && self.setting.read(&RUN)? == UNMERGED {
+            return Err(Problem::Unmerged);
+        }
+        let before = self.law;
         let decision = self.law.decide(seen, now);
         if !decision.on {
             self.setting.put_back(journal)?;
             return Ok(Some(decision));
         }
+        match self.set(journal) {
+            Ok(Held::AsAsked) => Ok(Some(decision)),
+            Ok(Held::Foreign) => Ok(None),
+            Err(problem) => {
+                // What does not run cannot be tried.
+                self.law = before;
+                Err(problem)
+            }
+        }
+    }
+
+    fn set(&mut self, journal: &mut Journal) -> Result<Held, Problem> {
         if self.setting.read(&WANTED[0])? != WANTED[0].value {
             self.setting.record(journal, PAGES_TO_SCAN, WITHOUT_ADVISOR)?;
         }
-        Ok(match self.setting.hold(journal)? {
-            Held::AsAsked => Some(decision),
-            Held::Foreign => None,
-        })
+        self.setting.hold(journal)
     }
 }
 

@@ -15,6 +15,11 @@ pub(super) enum Problem {
     Knob(String),
     #[error("/{path}: this kernel has no such file: {remedy}")]
     Missing { path: &'static str, remedy: &'static str },
+    #[error(
+        "/sys/kernel/mm/ksm/run is 2: to put that back would take apart all that was merged, at once, and needs the memory for it; \
+         write 0 to it, or take `ksm` out of `treatments`"
+    )]
+    Unmerged,
     #[error("a thread of lowtide ended without a result: see what is above it in the log")]
     Panicked,
 }

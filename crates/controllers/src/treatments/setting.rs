@@ -40,6 +40,8 @@ pub(super) struct Setting {
     besides: Vec<&'static str>,
     written: Vec<Wanted>,
     left: bool,
+    /// It was to be put back, and that is not recorded yet: what it holds is lowtide's doing, whatever it is.
+    returning: bool,
 }
 
 /// What a setting is now.
@@ -53,7 +55,7 @@ pub(super) enum Held {
 
 impl Setting {
     pub(super) const fn new(root: Root, key: &'static str, wanted: &'static [Wanted]) -> Self {
-        Self { root, key, wanted, besides: Vec::new(), written: Vec::new(), left: false }
+        Self { root, key, wanted, besides: Vec::new(), written: Vec::new(), left: false, returning: false }
     }
 
     /// Whether lowtide has written any of it.
@@ -81,7 +83,7 @@ impl Setting {
     /// Whether somebody else has set one that lowtide wrote. From then on it is left to them.
     pub(super) fn is_foreign(&mut self, journal: &mut Journal) -> Result<bool, Problem> {
         for one in &self.written {
-            if !self.left && !one.is_in(&self.read(one)?) {
+            if !self.left && !self.returning && !one.is_in(&self.read(one)?) {
                 tracing::warn!(
                     "/{}: somebody else has set it: it is theirs until `treatments` is changed or lowtide restarted",
                     one.path
@@ -110,13 +112,20 @@ impl Setting {
             for outcome in knobs::apply(&self.root, journal, &[knob])? {
                 settings::report(Path::new(one.path), &outcome, self.key);
                 match outcome {
-                    Outcome::Written { .. } => self.written.push(*one),
+                    Outcome::Written { .. } => self.wrote(*one),
                     Outcome::Refused(why) => return Err(Problem::Knob(why)),
                     Outcome::Unchanged | Outcome::Missing | Outcome::Gone | Outcome::Drifted { .. } => {}
                 }
             }
         }
+        self.returning = false;
         Ok(Held::AsAsked)
+    }
+
+    fn wrote(&mut self, one: Wanted) {
+        if !self.written.iter().any(|known| known.path == one.path) {
+            self.written.push(one);
+        }
     }
 
     /// Records what the kernel itself changes as soon as the others are set. `becomes` is what it holds once
@@ -141,7 +150,16 @@ impl Setting {
         if paths.is_empty() {
             return Ok(());
         }
-        settings::put_back(&self.root, journal, |record| paths.contains(&record.path))?;
+        self.returning = true;
+        for (path, outcome) in
+            knobs::restore_some(&self.root, journal, |record| paths.contains(&record.path))?
+        {
+            settings::report(&path, &outcome, "put back");
+            if let Outcome::Refused(why) = outcome {
+                return Err(Problem::Knob(why));
+            }
+        }
+        self.returning = false;
         self.written.clear();
         self.besides.clear();
         Ok(())

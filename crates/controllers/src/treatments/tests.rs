@@ -285,6 +285,37 @@ fn ksm_runs_with_its_advisor_and_gets_its_own_settings_back() {
 }
 
 #[test]
+fn ksm_that_was_unmerged_is_left_alone() {
+    let host = Host::new();
+    host.put(&format!("{KSM}/run"), "2\n");
+    let mut running = host.start(ksm());
+    assert_eq!(running.turn().unwrap().ksm.unwrap().reason, Reason::Failed);
+    assert!(running.problems()[0].contains("run is 2"), "{:?}", running.problems());
+    assert_eq!(host.ksm(), ["2", "none", "1000"].map(str::to_owned));
+    host.put(&format!("{KSM}/run"), "0\n");
+    assert_eq!(running.turn().unwrap().ksm.unwrap().reason, Reason::Merging);
+}
+
+/// A disk that is full when the setting is to go back, and has room when it is wanted again.
+#[test]
+fn what_lowtide_itself_put_back_is_nobody_elses_doing() {
+    let host = Host::new();
+    host.put(PAGE_CLUSTER, "3\n");
+    let mut running = host.start(page_cluster());
+    running.tiers = swap(TierKind::Zram);
+    running.turn();
+    let in_the_way = host.state.path().join("journal.new");
+    fs::create_dir(&in_the_way).unwrap();
+    running.tiers = swap(TierKind::Disk);
+    assert_eq!(running.turn().unwrap().page_cluster.unwrap().reason, Reason::Failed);
+    assert_eq!(host.holds(PAGE_CLUSTER), "3");
+    fs::remove_dir(&in_the_way).unwrap();
+    running.tiers = swap(TierKind::Zram);
+    assert_eq!(running.turn().unwrap().page_cluster.unwrap().reason, Reason::CompressedFirst);
+    assert_eq!(host.holds(PAGE_CLUSTER), "0");
+}
+
+#[test]
 fn ksm_that_costs_more_than_it_gives_is_switched_off_and_stays_so() {
     let host = Host::new();
     let mut running = host.start(ksm());
@@ -394,7 +425,6 @@ fn defrag_is_left_to_whoever_else_sets_it_and_where_faults_do_not_compact() {
     assert!(running.journal.records().is_empty());
 }
 
-/// Kind 8: a disk that is full or read-only.
 /// A swap device of a kind, alone.
 fn swap(kind: TierKind) -> Vec<Tier> {
     vec![Tier {
@@ -449,6 +479,7 @@ fn page_cluster_is_left_to_whoever_else_sets_it() {
     }
 }
 
+/// Kind 8: a disk that is full or read-only.
 #[test]
 fn what_cannot_be_recorded_is_not_set_and_what_is_set_is_put_back_as_soon_as_that_can_be_recorded() {
     let host = Host::new();
@@ -469,6 +500,27 @@ fn what_cannot_be_recorded_is_not_set_and_what_is_set_is_put_back_as_soon_as_tha
     running.turn();
     assert!(running.problems().is_empty() && running.treatments.held().is_empty());
     assert_eq!(host.ksm()[..2], ["0", "none"]);
+}
+
+/// As long as the setting is not made there is nothing to be tried.
+#[test]
+fn defrag_that_cannot_be_recorded_is_not_given_up() {
+    let host = Host::new();
+    let mut running = host.start(thp_defrag());
+    let in_the_way = host.state.path().join("journal.new");
+    fs::create_dir(&in_the_way).unwrap();
+    let mut turns = |from: u64, to: u64| {
+        let mut reason = Reason::FirstLook;
+        for turn in from..to {
+            host.put("proc/vmstat", &format!("compact_stall {}\n", turn * 100));
+            reason = running.turn().unwrap().thp_defrag.unwrap().reason;
+        }
+        reason
+    };
+    assert_eq!(turns(0, 130), Reason::Failed, "thirteen minutes");
+    fs::remove_dir(&in_the_way).unwrap();
+    assert_eq!(turns(130, 131), Reason::Stalls);
+    assert!(host.holds(DEFRAG).contains("defer+madvise"));
 }
 
 /// Kind 8: a disk that is slow.

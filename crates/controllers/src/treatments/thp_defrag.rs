@@ -101,15 +101,21 @@ impl ThpDefrag {
         let stalls = stalls(&self.root)?;
         let was_always = self.setting.is_held() || self.setting.read(&WANTED[0])? == ALWAYS;
         let faults_compact = was_always && self.setting.read(&ENABLED)? == ALWAYS;
+        let before = self.law.clone();
         let decision = self.law.decide(ThpSeen { stalls, faults_compact }, now);
         if !decision.on {
             self.setting.put_back(journal)?;
             return Ok(Some(decision));
         }
-        Ok(match self.setting.hold(journal)? {
-            Held::AsAsked => Some(decision),
-            Held::Foreign => None,
-        })
+        match self.setting.hold(journal) {
+            Ok(Held::AsAsked) => Ok(Some(decision)),
+            Ok(Held::Foreign) => Ok(None),
+            Err(problem) => {
+                // What is not set cannot be tried.
+                self.law = before;
+                Err(problem)
+            }
+        }
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{
     history::{MINUTE, SHORT},
     mode::Mode,
     observation::{CgroupObservation, HostObservation},
-    placement::{Ladder, Offer, Price},
+    placement::{Ladder, Offer, Price, SCARCE},
     policy::{Budgets, Policy},
     room::{BATCH, Room},
     tier::TierKind,
@@ -69,7 +69,7 @@ impl Case<'_> {
         if let Ok(step) = &mut outcome
             && state.asked_first
         {
-            room.missing = room.missing - step.amount;
+            room.missing = room.missing - freed_by(state, *step);
             step.bound = if step.bound == Reason::Headroom { Reason::RunningShort } else { step.bound };
         }
         self.conclude(outcome, &figures)
@@ -137,7 +137,10 @@ impl Case<'_> {
     fn share_of_price(&self, state: &CgroupState) -> Ratio {
         let used = state.slowdown.share().unwrap_or_default().over(self.policy.slo.slowdown);
         let left = used.complement();
-        let price = if state.asked_first { Ratio::ONE } else { state.pace.price() };
+        // No more than a multiple of what was learnt: who has just broken its SLO is asked little all the
+        // same.
+        let learnt = state.pace.price();
+        let price = if state.asked_first { learnt.of(SCARCE).clamped() } else { learnt };
         price.of(if left < LEAST_LEFT { LEAST_LEFT } else { left })
     }
 
@@ -150,9 +153,7 @@ impl Case<'_> {
     /// What a byte that is away is worth, in seconds of stall a second: of anonymous memory what its first
     /// tier frees of it.
     fn worth_of_a_byte(&self, state: &CgroupState, scope: Scope) -> f64 {
-        let first = state.ladder.iter().flat_map(|ladder| &ladder.rungs).find(|rung| rung.kind.is_swap());
-        let freed = first.filter(|_| !scope.is_file()).map_or(Ratio::ONE, |rung| rung.freed);
-        self.price(state).per_page() * freed.get() / Bytes::pages(1).as_f64()
+        self.price(state).per_page() * freed(state, scope).get() / Bytes::pages(1).as_f64()
     }
 
     fn value_of_file(&self, state: &CgroupState) -> Value {
@@ -337,5 +338,21 @@ impl Case<'_> {
     /// Where the kernel demotes it does so with page cache too, whatever it is asked for.
     fn would_demote_what_must_not(&self, room: &Room) -> bool {
         room.for_demotion().is_some() && !self.policy.tiers.allows(TierKind::Node)
+    }
+}
+
+/// What a byte frees where it goes first.
+fn freed(state: &CgroupState, scope: Scope) -> Ratio {
+    let first = state.ladder.iter().flat_map(|ladder| &ladder.rungs).find(|rung| rung.kind.is_swap());
+    first.filter(|_| !scope.is_file()).map_or(Ratio::ONE, |rung| rung.freed)
+}
+
+/// DRAM that a step is to free: what compression leaves of it stays, and what goes on from slower nodes was
+/// not there.
+fn freed_by(state: &CgroupState, step: Step) -> Bytes {
+    match step.scope {
+        Scope::Sink => Bytes::ZERO,
+        Scope::File | Scope::Demote => step.amount,
+        Scope::Anon | Scope::Any => step.amount.scale(freed(state, step.scope)),
     }
 }

@@ -11,7 +11,7 @@ const FEW: u64 = MANY / 2;
 /// Asked for in one step.
 const STEP: Bytes = Bytes::mib(32);
 /// Asked for in a minute, at most.
-const PER_MINUTE: Bytes = Bytes::mib(128);
+pub const RELEASED_A_MINUTE: Bytes = Bytes::mib(128);
 /// After so much that released none it rests: a page of each of the many may be anywhere among it.
 const IN_VAIN: Bytes = Bytes::mib(512);
 /// A hundredth of them is progress; fewer may have gone by themselves.
@@ -70,7 +70,7 @@ impl DyingCgroups {
         } else {
             self.fewest = None;
         }
-        let minute_left = PER_MINUTE - self.asked.iter().map(|(_, amount)| *amount).sum();
+        let minute_left = RELEASED_A_MINUTE - self.asked.iter().map(|(_, amount)| *amount).sum();
         let objection = self.objection(moment, busy, minute_left, now);
         let (reason, amount) = objection.map_or((Reason::Dying, STEP), |reason| (reason, Bytes::ZERO));
         if !amount.is_zero() {

@@ -16,7 +16,7 @@ mod thp_defrag;
 mod window;
 
 pub use compaction::{Compacting, Compaction, CompactionSeen, Node, Pieces};
-pub use dying::{DyingCgroups, DyingSeen, Releasing};
+pub use dying::{DyingCgroups, DyingSeen, RELEASED_A_MINUTE, Releasing};
 pub use kind::Treatment;
 pub use ksm::{Ksm, KsmSeen, Merging};
 pub use moment::{CALM, Moment, Pressure, TENSE};

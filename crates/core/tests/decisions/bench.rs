@@ -92,12 +92,11 @@ impl Bench {
         self.seen.host.demotes = true;
     }
 
-    /// The host uses up `mib` MiB a second for a while, of which so much is free at the end.
-    pub(crate) fn uses_up(&mut self, mib: u64, free: Bytes) {
-        for _ in 0..8 {
-            let host = &mut self.seen.host;
-            host.available = host.available.map(|available| available - Bytes::mib(mib * INTERVAL.as_secs()));
-            host.zones[0].free = free;
+    /// The host uses up `mib` MiB a second for a while, and has so much left at the end.
+    pub(crate) fn uses_up(&mut self, mib: u64, left: Bytes) {
+        for turn in (0..8).rev() {
+            let to_go = Bytes::mib(mib * INTERVAL.as_secs() * turn);
+            self.seen.host.available = Some(left + to_go);
             self.tick();
         }
     }

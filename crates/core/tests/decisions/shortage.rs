@@ -2,7 +2,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use lowtide_core::{Action, ByType, Bytes, Cohort, Decision, Ratio, Reason, Stall};
+use lowtide_core::{Action, ByType, Bytes, Cohort, Decision, Effect, Ratio, Reason, Stall};
 
 use crate::bench::{Bench, asked, tenant, walked};
 
@@ -33,8 +33,8 @@ fn by_tenant(decisions: &[Decision]) -> Vec<(Reason, u64)> {
 fn who_has_most_cold_memory_is_asked_first_and_for_more_at_once() {
     let calm = by_tenant(&bench([100, 400]).tick());
     let mut bench = bench([100, 400]);
-    // 20 MiB a second were 1200 in a minute, and have just ended; 1090 are free above the watermark.
-    bench.uses_up(20, Bytes::mib(1_150));
+    // 20 MiB a second were 1200 in a minute, and have just ended; 1090 can be had.
+    bench.uses_up(20, Bytes::mib(1_090));
     let short = by_tenant(&bench.tick());
     assert_eq!(short[1].0, Reason::RunningShort, "{short:?}");
     assert!(short[1].1 >= 4 * calm[1].1.max(1), "{calm:?} {short:?}");
@@ -55,6 +55,29 @@ fn as_long_as_there_is_enough_nobody_is_asked_in_haste() {
     let mut bench = bench([100, 400]);
     bench.uses_up(20, Bytes::mib(4_000));
     assert!(by_tenant(&bench.tick()).iter().all(|(reason, _)| *reason != Reason::RunningShort));
+}
+
+#[test]
+fn a_host_with_little_free_and_much_page_cache_is_not_short() {
+    let mut bench = bench([100, 400]);
+    bench.seen.host.zones[0].free = Bytes::mib(60);
+    bench.uses_up(20, Bytes::mib(10_000));
+    assert!(by_tenant(&bench.tick()).iter().all(|(reason, _)| *reason != Reason::RunningShort));
+}
+
+/// The price is all that is remembered of a breach.
+#[test]
+fn who_has_just_broken_its_slo_is_asked_little() {
+    let wanted = |breaks: bool| {
+        let mut bench = bench([100, 400]);
+        bench.seen.cgroups[1].alarm = breaks;
+        bench.seen.cgroups[1].effects =
+            vec![Effect { requested: Bytes::mib(9), freed: Bytes::mib(9), ..Effect::default() }];
+        bench.tick();
+        bench.uses_up(40, Bytes::mib(400));
+        bench.tick()[1].figures.price
+    };
+    assert!(wanted(true) < wanted(false), "{} {}", wanted(true), wanted(false));
 }
 
 /// It is the host's need, and not the tenant's fault: its SLO, its floor and its share a minute hold.
