@@ -141,6 +141,14 @@ reasons! {
     RunningShort = 39, "running_short", "the host will be short of memory within a minute: those that have most cold memory are asked first, and for more at once";
 }
 
+impl Reason {
+    /// The reason with that number, if this lowtide knows it.
+    #[must_use]
+    pub fn of_number(number: u8) -> Option<Self> {
+        Self::ALL.iter().find(|reason| reason.number() == number).copied()
+    }
+}
+
 /// What came of offloading one type of memory in the last minutes, as far as it is remembered: half of it for
 /// 2 min.
 #[derive(Debug, Clone, Copy, Default, PartialEq, serde::Serialize)]

@@ -132,7 +132,12 @@ impl From<&Tenant> for Seen {
 
 impl Verdict {
     fn new(action: Did, number: u8, file_only: Option<u8>) -> Self {
-        Self { action, number, reason: known(number), file_only: file_only.filter(|why| *why != number) }
+        Self {
+            action,
+            number,
+            reason: Reason::of_number(number),
+            file_only: file_only.filter(|why| *why != number),
+        }
     }
 }
 
@@ -170,11 +175,6 @@ fn others(near: &[String]) -> String {
 
 fn unnamed(summed: bool) -> &'static str {
     if summed { ", or one of the smaller ones, which were not told one by one then" } else { "" }
-}
-
-/// The reason with that number, if this lowtide knows it.
-fn known(number: u8) -> Option<Reason> {
-    Reason::ALL.iter().find(|reason| reason.number() == number).copied()
 }
 
 fn has(minute: &Minute, at: u64) -> bool {

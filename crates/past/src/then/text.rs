@@ -5,12 +5,12 @@ use std::{fmt::Write, time::Duration};
 use lowtide_core::{Ratio, Reason, escaped};
 use lowtide_history::Did;
 
-use super::{Decided, Seen, Then, Verdict, known};
+use super::{Decided, Seen, Then, Verdict};
 use crate::{text::passed_over, time};
 
 /// `reason 4: tasks stall on memory more than the SLO allows`.
 fn numbered(number: u8) -> String {
-    let sentence = known(number).map_or("one that this lowtide does not know", Reason::sentence);
+    let sentence = Reason::of_number(number).map_or("one that this lowtide does not know", Reason::sentence);
     format!("reason {number}: {sentence}")
 }
 

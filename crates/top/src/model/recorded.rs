@@ -56,8 +56,8 @@ impl Host {
 
 /// The kind and the device of `zram /dev/zram0`; `None` for a kind that this lowtide does not know.
 fn named(name: &str) -> Option<(TierKind, &str)> {
-    let (kind, device) = name.split_once(' ').unwrap_or((name, name));
-    Some((TierKind::ALL.into_iter().find(|known| known.name() == kind)?, device))
+    let (_, device) = name.split_once(' ')?;
+    Some((TierKind::of_name(name)?, device))
 }
 
 fn tier(fill: &TierFill) -> Option<Tier> {
@@ -137,6 +137,6 @@ fn decision(tenant: &Recorded) -> Decision {
 
 /// Its name; its number if this lowtide does not know it.
 fn reason(number: u8) -> String {
-    let known = Reason::ALL.iter().find(|reason| reason.number() == number);
+    let known = Reason::of_number(number);
     known.map_or_else(|| format!("reason {number}"), |reason| reason.name().to_owned())
 }
