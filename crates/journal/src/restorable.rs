@@ -4,7 +4,7 @@
 use std::path::{Component, Path};
 
 /// Files of the host that lowtide writes, from the root directory; `*` stands for one name.
-const OF_THE_HOST: &[&str] = &[
+pub const OF_THE_HOST: &[&str] = &[
     "sys/module/zswap/parameters/compressor",
     "sys/module/zswap/parameters/max_pool_percent",
     "sys/module/zswap/parameters/shrinker_enabled",

@@ -27,6 +27,9 @@ const NEEDED: [Needed; 7] = [
 pub const SYSTEMD: Needed =
     ("/lib/systemd/systemd", "systemd-sysv", "is process 1 of the machine that packages are installed in");
 
+/// What the drop-in of docs/systemd.md calls.
+pub const ATTR: Needed = ("/usr/bin/setfattr", "attr", "is how a unit says what its owner chooses");
+
 /// What the lab's kubelet needs.
 pub const KUBELET: [Needed; 3] = [
     ("/usr/bin/python3", "python3", "stands for kubelet in machines with containerd"),

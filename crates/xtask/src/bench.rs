@@ -32,7 +32,7 @@ pub(crate) fn run(args: BenchArgs) -> Result<ExitCode> {
     match args.command {
         None => {
             for scenario in scenarios::BENCHMARKS {
-                lab::scenario(scenario.name, &args.kernel, scenarios::SEED)?;
+                lab::scenario(scenario.name, &args.kernel, scenarios::SEED, None)?;
             }
             Ok(ExitCode::SUCCESS)
         }

@@ -1,7 +1,7 @@
 //! `cargo xtask lab`.
 
 use crate::{build, dist, pack};
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::{Args, Subcommand};
 use lowtide_lab::dirs::LabDirs;
 use lowtide_lab::kernel::{self, Kernel};
@@ -40,6 +40,10 @@ pub(crate) enum LabCommand {
         /// Of what is random in it.
         #[arg(long, default_value_t = scenarios::SEED)]
         seed: u64,
+        /// What packages are upgraded from: the program, unit and scripts of this commit, built for it. Without
+        /// it, this build with an older version.
+        #[arg(long, value_name = "COMMIT")]
+        older: Option<String>,
     },
 }
 
@@ -120,7 +124,9 @@ pub(crate) fn run(command: LabCommand) -> Result<ExitCode> {
             }
             Ok(ExitCode::SUCCESS)
         }
-        LabCommand::Scenario { name: Some(name), kernel, seed } => scenario(&name, &kernel, seed),
+        LabCommand::Scenario { name: Some(name), kernel, seed, older } => {
+            scenario(&name, &kernel, seed, older.as_deref())
+        }
     }
 }
 
@@ -159,17 +165,18 @@ fn kernels(dirs: &LabDirs, names: &[String]) -> Result<ExitCode> {
 }
 
 /// Builds what a scenario needs, and runs it.
-pub(crate) fn scenario(name: &str, kernel: &str, seed: u64) -> Result<ExitCode> {
+pub(crate) fn scenario(name: &str, kernel: &str, seed: u64, older: Option<&str>) -> Result<ExitCode> {
     let dirs = LabDirs::locate()?;
     let scenario = scenarios::find(name)?;
     let packed = scenario.programs.iter().any(|program| scenarios::is_package(program));
-    let packages: &[&str] = if packed || scenario.programs.contains(&"lowtide") { &["lowtide"] } else { &[] };
+    ensure!(older.is_none() || packed, "{name} upgrades no package: there is nothing that --older is for");
+    let packages: &[&str] = if scenario.programs.contains(&"lowtide") { &["lowtide"] } else { &[] };
     // `cargo xtask test` builds once for all.
     if std::env::var_os("LOWTIDE_LAB_BUILT").is_none() {
         build::release(packages)?;
         if packed {
-            tools::install(&[tools::SYSTEMD])?;
-            dist::for_lab(&dirs)?;
+            tools::install(&[tools::SYSTEMD, tools::ATTR])?;
+            dist::for_lab(&dirs, older)?;
         }
         if scenario.programs.contains(&scenarios::IMAGE) {
             tools::install(&[tools::SYSTEMD])?;

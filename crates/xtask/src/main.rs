@@ -9,6 +9,7 @@ mod lab;
 mod pack;
 mod step;
 mod test;
+mod units;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
@@ -65,7 +66,7 @@ fn main() -> ExitCode {
 
 fn show(scenarios: &[Scenario], kernel: &str) -> Result<ExitCode> {
     for scenario in scenarios {
-        lab::scenario(scenario.name, kernel, scenarios::SEED)?;
+        lab::scenario(scenario.name, kernel, scenarios::SEED, None)?;
     }
     Ok(ExitCode::SUCCESS)
 }

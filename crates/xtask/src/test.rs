@@ -1,6 +1,6 @@
 //! `cargo xtask test`: everything that can fail.
 
-use crate::{build, chart, fuzz, step};
+use crate::{build, chart, fuzz, step, units};
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use lowtide_lab::dirs::LabDirs;
@@ -82,7 +82,8 @@ struct Failure {
     lines: Vec<String>,
 }
 
-/// Formatting, lints, unit and property tests, fixtures, golden files, alert rules. Returns what failed.
+/// Formatting, lints, unit and property tests, fixtures, golden files, alert rules, what the
+/// units give away. Returns what failed.
 fn on_this_machine() -> Result<Vec<Failure>> {
     let steps: [(&str, &[&str]); 3] = [
         ("formatting", &["fmt", "--all", "--check"]),
@@ -99,6 +100,10 @@ fn on_this_machine() -> Result<Vec<Failure>> {
     if let Err(error) = alert_rules() {
         say(&format!("FAILED: alert rules ({error:#})"));
         failed.push(Failure { name: "alert rules".to_owned(), lines: vec![format!("{error:#}")] });
+    }
+    if let Err(error) = units::check() {
+        say(&format!("FAILED: units ({error:#})"));
+        failed.push(Failure { name: "units".to_owned(), lines: vec![format!("{error:#}")] });
     }
     Ok(failed)
 }

@@ -1,13 +1,15 @@
 //! What the program is linked with: licences with their texts, and a bill of materials.
 
+use super::toolchain::Toolchain;
 use super::{Dist, program, text, tools};
 use anyhow::{Context, Result};
 use lowtide_lab::process::{output_of, say};
-use std::fs;
+use std::fs::{self, OpenOptions};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The licence texts of every crate in it.
+/// The licence texts of everything in it.
 pub(super) fn licences(dist: &Dist) -> Result<PathBuf> {
     let made = dist.into.join("third-party-licences.txt");
     let from = dist.top.join("packaging/licences");
@@ -17,10 +19,12 @@ pub(super) fn licences(dist: &Dist) -> Result<PathBuf> {
     command.arg(dist.top.join("crates/cli/Cargo.toml")).arg("--config").arg(from.join("about.toml"));
     command.arg("--output-file").arg(&made).arg(from.join("about.hbs"));
     output_of(&mut command)?;
+    let mut file = OpenOptions::new().append(true).open(&made).context("cargo-about wrote nothing")?;
+    file.write_all(Toolchain::find()?.licences()?.as_bytes()).context("cannot write the licences")?;
     Ok(made)
 }
 
-/// Every crate in it, in CycloneDX's form.
+/// Everything in it, in CycloneDX's form.
 pub(super) fn materials(dist: &Dist) -> Result<()> {
     const NAME: &str = "lowtide.cdx";
     let crates = dist.top.join("crates");
@@ -34,7 +38,10 @@ pub(super) fn materials(dist: &Dist) -> Result<()> {
     remove_all(&crates, &file)?;
     // Where it was built is nobody's business, and not the same everywhere.
     let bill = bill.replace(&format!("file://{}", text(&dist.top)?), "file://.");
-    fs::write(dist.into.join(&file), bill).context("cannot write the bill of materials")
+    let mut bill = serde_json::from_str(&bill).context("what cargo-cyclonedx wrote is no JSON")?;
+    Toolchain::find()?.add_to(&mut bill)?;
+    let bill = serde_json::to_string_pretty(&bill)?;
+    fs::write(dist.into.join(&file), bill + "\n").context("cannot write the bill of materials")
 }
 
 /// It writes one beside every manifest of the workspace, whichever was asked for.

@@ -6,9 +6,11 @@ mod chart;
 mod deb;
 mod files;
 mod image;
+mod older;
 mod program;
 mod rpm;
 mod sums;
+mod toolchain;
 mod tools;
 
 use anyhow::{Context, Result, ensure};
@@ -40,7 +42,7 @@ pub(crate) struct DistArgs {
 }
 
 /// Where everything comes from and goes to.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Dist {
     /// Of the workspace.
     top: PathBuf,
@@ -75,14 +77,17 @@ pub(crate) fn run(args: &DistArgs) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Two packages of each kind for the lab, of the same program: an older one, and the one that it is upgraded
-/// to. It is the program that all scenarios run: another build, for the sake of how it is linked, would show
-/// nothing of the package.
-pub(crate) fn for_lab(dirs: &LabDirs) -> Result<()> {
+/// Two packages of each kind for the lab, with the static program, as they are published: an older one, and
+/// the one that it is upgraded to. The older one is what `older` was, a commit; without it, it is the same with
+/// another version.
+pub(crate) fn for_lab(dirs: &LabDirs, older: Option<&str>) -> Result<()> {
     install(&[tools::RPM])?;
-    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/release/lowtide");
-    for version in [scenarios::OLDER, env!("CARGO_PKG_VERSION")] {
-        let dist = Dist::new(Some(&program), version, Some(dirs.packages()))?;
+    let newer = Dist::new(None, env!("CARGO_PKG_VERSION"), Some(dirs.packages()))?;
+    let older = match older {
+        Some(commit) => newer.of_commit(commit, scenarios::OLDER)?,
+        None => newer.with_version(scenarios::OLDER),
+    };
+    for dist in [older, newer] {
         deb::make(&dist, None)?;
         rpm::make(&dist, None)?;
     }
@@ -128,6 +133,18 @@ impl Dist {
         let epoch = epoch.trim().parse().context("git named no time")?;
         say(&format!("packing lowtide {version}, as of {epoch}, into {}", into.display()));
         Ok(Self { top, into, work, version, epoch, program })
+    }
+
+    /// The same, called something else.
+    fn with_version(&self, version: &str) -> Self {
+        Self { version: version.to_owned(), ..self.clone() }
+    }
+
+    /// What one commit has, with its own program, unit and scripts, packed as this is.
+    fn of_commit(&self, commit: &str, version: &str) -> Result<Self> {
+        let top = older::sources(&self.top, commit)?;
+        let program = program::build(&top)?;
+        Ok(Self { top, program, ..self.with_version(version) })
     }
 
     /// The tree of files of one kind of package.
