@@ -18,6 +18,8 @@ fn listed(unit: &str, key: &str) -> Vec<String> {
 fn writable() -> Vec<String> {
     let unit = fs::read_to_string(top().join("systemd/lowtide.service")).unwrap();
     assert!(unit.lines().any(|line| line == "ProtectSystem=strict"));
+    // systemd exempts it from ProtectSystem=; the lab's scenario `install` looks from inside.
+    assert!(!unit.lines().any(|line| line.starts_with("ConfigurationDirectory=")), "/etc/lowtide is root's");
     listed(&unit, "ReadWritePaths")
 }
 

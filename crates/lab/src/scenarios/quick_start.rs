@@ -1,11 +1,12 @@
 //! docs/quick-start.md on a host with systemd: every block up to the removal is run as it stands, one after
-//! the other, and in the end memory is saved.
+//! the other, and in the end memory is saved. Then the package goes, once while the service has pages in the
+//! device that lowtide made, and once when nobody has.
 
 use super::Scenario;
 use super::install::{NEWER, let_packages_start_services};
 use super::verdict::Verdict;
 use crate::guest::systemd::{self, wait_for};
-use crate::guest::{knobs, report};
+use crate::guest::{Cgroup, Snapshot, knobs, modules, report};
 use crate::machine::{Machine, Root};
 use crate::outcome::Outcome;
 use crate::process::output;
@@ -20,7 +21,7 @@ use std::time::{Duration, Instant};
 
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "quick_start",
-    about: "docs/quick-start.md, pasted block by block on a Debian with systemd: it ends with savings in `status`",
+    about: "docs/quick-start.md, pasted block by block on a Debian with systemd: it ends with savings in `status`; removed, no page is lost; purged, the host is as before",
     machine: || {
         let machine = Machine::default().with_root(Root::HostWithSystemd);
         machine.with_memory(2048 * MIB).with_limit(Duration::from_mins(45))
@@ -38,6 +39,9 @@ const END: &str = "\n## Remove it\n";
 const SERVICE: &str = "nginx.service";
 const CGROUP: &str = "/sys/fs/cgroup/system.slice/nginx.service";
 const WORK: [&str; 8] = ["--hot", "8M", "--warm", "8M", "--cold", "420M", "--pause", "20ms"];
+
+/// What is lowtide's on the disk.
+const FILES: [&str; 3] = ["/etc/lowtide", "/var/lib/lowtide", "/usr/bin/lowtide"];
 
 /// The machine's root may have no sudo, and the job is root's.
 const SUDO: &str = "sudo() { \"$@\"; }\n";
@@ -74,6 +78,22 @@ struct Ended {
     problems: Vec<String>,
 }
 
+/// What is there after the package was removed.
+#[derive(Debug, Serialize, Deserialize)]
+struct Removed {
+    kind: String,
+    status: i32,
+    said: String,
+    /// /proc/swaps, without its heading.
+    swaps: String,
+    /// Of the service, which is gone the second time.
+    process: Option<u32>,
+    swapped: Option<u64>,
+    /// What is not as it was before the first block.
+    differences: Vec<String>,
+    files: Vec<String>,
+}
+
 fn blocks() -> Vec<Block> {
     let page = PAGE.split_once(END).map_or(PAGE, |(page, _)| page);
     let sections = page.split("\n## ").skip(1);
@@ -93,6 +113,9 @@ fn guest() -> Result<()> {
     let tenant = [&program, "--name", "nginx", "--cgroup", CGROUP, "--report", record];
     systemd::start_service(SERVICE, &[&tenant[..], &WORK].concat())?;
     let_packages_start_services()?;
+    // Its parameters are there from then on, whoever loads it.
+    modules::load("zram", &["num_devices=0"])?;
+    let before = Snapshot::take()?;
     for block in blocks() {
         report::emit(&paste(&block)?)?;
     }
@@ -105,7 +128,33 @@ fn guest() -> Result<()> {
         println!("{}", output("lowtide", command)?);
     }
     waited.with_context(journal)?;
-    report::emit(&end(started.elapsed())?)
+    report::emit(&end(started.elapsed())?)?;
+    report::emit(&remove("with pages", &["--remove", "lowtide"], &before)?)?;
+    println!("{}", output("dpkg", &["--install", &format!("{STAGE}/{NEWER}")])?);
+    wait_for("the daemon answers again", Duration::from_mins(2), || Ok(status().is_ok()))?;
+    output("systemctl", &["stop", SERVICE])?;
+    report::emit(&remove("without", &["--purge", "lowtide"], &before)?)
+}
+
+/// By dpkg, without the daemon's being asked for anything before.
+fn remove(kind: &str, arguments: &[&str], before: &Snapshot) -> Result<Removed> {
+    let mut command = Command::new("dpkg");
+    command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null());
+    let done = command.output().context("cannot start dpkg")?;
+    let said = String::from_utf8_lossy(&[done.stdout, done.stderr].concat()).into_owned();
+    println!("--- dpkg {}\n{said}", arguments.join(" "));
+    let swaps = knobs::read("/proc/swaps")?;
+    let files = FILES.iter().filter(|file| Path::new(file).exists());
+    Ok(Removed {
+        kind: kind.into(),
+        status: done.status.code().unwrap_or(-1),
+        said,
+        swaps: swaps.split_once('\n').map_or("", |(_, rest)| rest).to_owned(),
+        process: systemd::main_process(SERVICE).ok(),
+        swapped: Cgroup::at(Path::new(CGROUP)).read_number("memory.swap.current").ok(),
+        differences: Snapshot::take()?.differences(before),
+        files: files.map(|file| (*file).into()).collect(),
+    })
 }
 
 /// As whoever pastes it into a shell, in the directory that the package was downloaded to. The first command
@@ -171,7 +220,34 @@ fn judge(outcome: &Outcome) -> Result<()> {
     }
     verdict.expect(saved.net_saved > 0, "`lowtide status` shows that memory is saved");
     verdict.expect(saved.of_service > 0, "of the service that the policy is for");
+    let (full, empty): (Removed, Removed) = (outcome.result("with pages")?, outcome.result("without")?);
+    full.judge_with_pages(&mut verdict);
+    empty.judge_without(&mut verdict);
     verdict.finish()
+}
+
+impl Removed {
+    fn judge_with_pages(&self, verdict: &mut Verdict) {
+        let Self { status, said, swaps, process, swapped, files, .. } = self;
+        println!("removed with pages: {swapped:?} bytes of the service in swap; {swaps}");
+        verdict.expect(*status == 0, "the package goes while a tenant has pages in lowtide's device");
+        verdict.expect(process.is_some() && swapped.is_some_and(|bytes| bytes > 0), "the tenant keeps them");
+        verdict.expect(swaps.contains("zram"), "the device stays in use");
+        verdict.expect(
+            said.contains("/dev/zram") && said.contains("swapoff"),
+            format!("and is named, with what to do: {said}"),
+        );
+        verdict.expect(files == &FILES[..2], format!("configuration and state are kept: {files:?}"));
+    }
+
+    fn judge_without(&self, verdict: &mut Verdict) {
+        let Self { status, swaps, differences, files, .. } = self;
+        verdict.expect(*status == 0 && swaps.trim().is_empty(), format!("purged, no swap is left: {swaps}"));
+        // The service that was there before has ended: its cgroup is gone with it.
+        let others: Vec<_> = differences.iter().filter(|line| !line.starts_with(CGROUP)).collect();
+        verdict.expect(others.is_empty(), format!("and the host is as before: {others:?}"));
+        verdict.expect(files.is_empty(), format!("nothing of it is on the disk: {files:?}"));
+    }
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! What is expected of each package.
 
-use super::{FILES, KNOB, Step};
+use super::{FILES, KNOB, Sandbox, Step};
 use crate::outcome::Outcome;
 use crate::scenarios::verdict::Verdict;
 use crate::size::{MIB, mib};
@@ -14,6 +14,7 @@ pub(super) fn deb(outcome: &Outcome) -> Result<()> {
     verdict.expect(installed.active == "active" && installed.enabled == "enabled", "installed, it runs");
     verdict.expect(installed.tiers_enabled == "disabled", "and sets up no swap");
     steps.expect_life(&mut verdict)?;
+    expect_sandbox(outcome, &mut verdict)?;
     let (removed, purged) = (steps.find("removed")?, steps.find("purged")?);
     verdict.expect(removed.files == FILES[..3], "configuration and state are kept until the purge");
     verdict.expect(purged.files.is_empty() && purged.differences.is_empty(), "purged, nothing is left");
@@ -29,8 +30,22 @@ pub(super) fn rpm(outcome: &Outcome) -> Result<()> {
     let enabled = steps.find("enabled")?;
     verdict.expect(enabled.enabled == "enabled" && enabled.tiers_enabled == "disabled", "enabled, it runs");
     steps.expect_life(&mut verdict)?;
+    expect_sandbox(outcome, &mut verdict)?;
     verdict.expect(steps.find("removed")?.files == FILES[1..3], "a policy of one's own and state are kept");
     verdict.finish()
+}
+
+/// The limits are the issue's: 2.4 for the daemon, 4 for what sets up tiers.
+fn expect_sandbox(outcome: &Outcome, verdict: &mut Verdict) -> Result<()> {
+    let Sandbox { refused, open, tried, exposure, .. } = outcome.result("sandbox")?;
+    verdict.expect(
+        tried >= 10 && refused.is_empty(),
+        format!("of {tried} files that lowtide may have to write, the unit lets it: not {refused:?}"),
+    );
+    verdict.expect(open.is_empty(), format!("and nothing else: {open:?}"));
+    let is_low = matches!(exposure[..], [daemon, tiers] if daemon <= 2.4 && tiers <= 4.0);
+    verdict.expect(is_low, format!("systemd-analyze security says {exposure:?}"));
+    Ok(())
 }
 
 /// In their order.
@@ -66,6 +81,9 @@ impl Steps {
         verdict.expect(upgraded.knob == "0", "it holds its limit again");
         verdict.expect(upgraded.swapped * 10 >= configured.swapped * 9, "nothing came back for the upgrade");
         verdict.expect(upgraded.files.len() == FILES.len(), "configuration and state are kept");
+        let treated = self.find("treated")?;
+        verdict
+            .expect(treated.active == "active" && treated.knob == "0", "settings of the host are set beside");
         verdict.expect(removed.active != "active" && removed.process.is_none(), "removed, it is gone");
         verdict.expect(removed.knob == "max", "and has put its limit back");
         verdict.expect(removed.differences.is_empty(), "the host is as before");
@@ -76,9 +94,10 @@ impl Steps {
 impl Step {
     fn print(&self) {
         println!(
-            "{:<11} {}, {} and {}, {:?} targets, {:.1} MiB of the tenant in swap, {KNOB} {}, {} differences",
+            "{:<11} {}, program {}, {} and {}, {:?} targets, {:.1} MiB of the tenant in swap, {KNOB} {}, {} differences",
             self.name,
             self.status,
+            self.program.as_deref().unwrap_or("gone"),
             self.active,
             self.enabled,
             self.targets,

@@ -2,7 +2,9 @@
 //! tenants notice nothing; removed and purged, the host is as before.
 
 mod judge;
+mod owner;
 mod packaging;
+mod sandbox;
 
 use super::Scenario;
 use crate::guest::systemd::{self, says, wait_for};
@@ -15,6 +17,7 @@ use crate::spec::STAGE;
 use anyhow::{Context, Result};
 use packaging::Packaging;
 pub(super) use packaging::let_packages_start_services;
+use sandbox::Sandbox;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fs;
@@ -66,6 +69,22 @@ policies:
     tiers: [{ use: zram }]
 ";
 
+/// Behind the configuration that the package has.
+const TREATMENTS: &str = "
+treatments: { ksm: advisor, page_cluster: true }
+";
+/// What they come to on this host, where zram is the only swap.
+const SET: [(&str, &str); 2] = [("/proc/sys/vm/page-cluster", "0"), ("/sys/kernel/mm/ksm/run", "1")];
+
+/// For a service that chooses by the drop-in of docs/systemd.md.
+const OWNER: &str = "
+policies:
+  - name: owner
+    match: [/system.slice/owner.service]
+    mode: full
+    may_choose: [off]
+";
+
 /// What the host is like after a step.
 #[derive(Debug, Serialize, Deserialize)]
 struct Step {
@@ -84,6 +103,8 @@ struct Step {
     targets: Option<usize>,
     /// Of the daemon.
     process: Option<u32>,
+    /// What `sha256sum` says of the program, as far as one reads it; none where it is not there.
+    program: Option<String>,
     /// The tenant: its process, what it has in swap, and the limit that lowtide holds.
     tenant: u32,
     swapped: u64,
@@ -127,6 +148,7 @@ fn guest(packages: &Packaging) -> Result<()> {
             Ok(targets().is_some() && Cgroup::at(Path::new(CGROUP)).read(KNOB)? == "0")
         })
     })?;
+    host.treat()?;
     host.package("removed", packages.remove, None, || Ok(()))?;
     match packages.purge {
         Some(purge) => host.package("purged", purge, None, || Ok(())),
@@ -141,6 +163,24 @@ struct Host<'a> {
 }
 
 impl Host<'_> {
+    /// Settings of the host as a whole, through what the unit leaves writable; and a service's owner chooses.
+    fn treat(&self) -> Result<()> {
+        let mut text = fs::read_to_string(CONFIGURATION).context("cannot read the configuration")?;
+        text.push_str(TREATMENTS);
+        fs::write(CONFIGURATION, text).context("cannot write the configuration")?;
+        fs::write("/etc/lowtide/policies.d/owner.yaml", OWNER).context("cannot write a policy")?;
+        let text = output("systemctl", &["reload", UNIT])?;
+        owner::start()?;
+        self.report("treated", 0, text, || {
+            wait_for("treatments are set", Duration::from_mins(2), || {
+                Ok(SET.iter().all(|(file, value)| knobs::read(file).is_ok_and(|found| found == *value)))
+            })?;
+            wait_for("the owner is heard", Duration::from_mins(3), || Ok(owner::is_heard()))
+        })?;
+        report::emit(&Sandbox::look()?)?;
+        owner::stop()
+    }
+
     /// Runs dpkg or rpm, lets `then` wait for what comes of it, and reports.
     fn package(
         &self,
@@ -166,6 +206,7 @@ impl Host<'_> {
             tiers_enabled: says("is-enabled", "lowtide-tiers.service")?,
             targets: targets(),
             process: systemd::main_process(UNIT).ok(),
+            program: program(),
             tenant: systemd::main_process(TENANT)?,
             swapped: swapped()?,
             knob: Cgroup::at(Path::new(CGROUP)).read(KNOB)?,
@@ -175,11 +216,16 @@ impl Host<'_> {
     }
 }
 
+const CONFIGURATION: &str = "/etc/lowtide/lowtide.yaml";
 const FILES: [&str; 4] =
-    ["/etc/lowtide/lowtide.yaml", "/etc/lowtide/policies.d/web.yaml", "/var/lib/lowtide", "/usr/bin/lowtide"];
+    [CONFIGURATION, "/etc/lowtide/policies.d/web.yaml", "/var/lib/lowtide", "/usr/bin/lowtide"];
 
 fn journal() -> String {
     output("journalctl", &["--unit", UNIT, "--no-pager", "--lines", "40"]).unwrap_or_default()
+}
+
+fn program() -> Option<String> {
+    output("sha256sum", &["/usr/bin/lowtide"]).ok()?.get(..12).map(ToOwned::to_owned)
 }
 
 /// How many cgroups `lowtide status` has.

@@ -28,7 +28,7 @@ const MINUTE: usize = 130;
 /// Faults at most until it has to have set what it sets.
 const MOST: usize = 400;
 /// More than the ten stalls that compaction begins after.
-const STALLS: usize = 14;
+const STALLS: u64 = 14;
 /// Compaction has to make huge pieces of so much at least; there are some 100 MiB.
 const GAIN: u64 = 32 * MIB;
 
@@ -131,7 +131,12 @@ pub(super) fn compact(daemon: &Daemon) -> Result<Compacted> {
     // The first look is where stalls are counted from.
     wait_for(daemon, "compaction", |view| view["decision"].is_object().then_some(()))?;
     knobs::write("/proc/sys/vm/compact_unevictable_allowed", "1")?;
-    let maps = (0..STALLS).map(|_| touch(Some(Advice::HugePage))).collect::<Result<Vec<_>>>()?;
+    let enough = knobs::vmstat("compact_stall")? + STALLS;
+    let mut maps = Vec::new();
+    // Some find a huge piece, and do not stall.
+    while maps.len() < MOST && knobs::vmstat("compact_stall")? < enough {
+        maps.push(touch(Some(Advice::HugePage))?);
+    }
     drop(maps);
     println!("buddyinfo:\n{}", knobs::read("/proc/buddyinfo")?);
     let met = |view: &Value| (number(view, "/runs").ok()? > 0).then(|| view.clone());
