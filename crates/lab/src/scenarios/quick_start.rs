@@ -12,9 +12,10 @@ use crate::outcome::Outcome;
 use crate::process::output;
 use crate::size::{MIB, mib};
 use crate::spec::STAGE;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -78,6 +79,17 @@ struct Ended {
     problems: Vec<String>,
 }
 
+/// The last hour, as data and as a page.
+#[derive(Debug, Serialize, Deserialize)]
+struct Reported {
+    kind: String,
+    /// Net, in GiB x h.
+    data: f64,
+    /// In the row of the page that says the same.
+    page: String,
+    plots: usize,
+}
+
 /// What is there after the package was removed.
 #[derive(Debug, Serialize, Deserialize)]
 struct Removed {
@@ -129,11 +141,36 @@ fn guest() -> Result<()> {
     }
     waited.with_context(journal)?;
     report::emit(&end(started.elapsed())?)?;
+    report::emit(&reported()?)?;
     report::emit(&remove("with pages", &["--remove", "lowtide"], &before)?)?;
     println!("{}", output("dpkg", &["--install", &format!("{STAGE}/{NEWER}")])?);
     wait_for("the daemon answers again", Duration::from_mins(2), || Ok(status().is_ok()))?;
     output("systemctl", &["stop", SERVICE])?;
     report::emit(&remove("without", &["--purge", "lowtide"], &before)?)
+}
+
+/// Both of the same minutes: one may end between the two commands.
+fn reported() -> Result<Reported> {
+    let file = format!("{STAGE}/report.html");
+    for _ in 0..3 {
+        let before = net()?;
+        output("lowtide", &["report", "--since", "1h ago", "--html", &file])?;
+        if before != net()? {
+            continue;
+        }
+        let page = fs::read_to_string(&file).context("cannot read the page")?;
+        let row = page.lines().find_map(|line| line.strip_prefix("<tr><td>net saved</td><td>"));
+        let cell = row.and_then(|row| row.split('<').next()).context("the page has no net savings")?;
+        let plots = page.matches("<svg").count();
+        return Ok(Reported { kind: "reported".into(), data: before, page: cell.into(), plots });
+    }
+    bail!("three times a minute ended between two commands")
+}
+
+fn net() -> Result<f64> {
+    let text = output("lowtide", &["report", "--since", "1h ago", "--json"])?;
+    let data: Value = serde_json::from_str(&text).context("`lowtide report --json` printed no JSON")?;
+    data["gib_hours"]["net"].as_f64().with_context(|| format!("no net savings in {text}"))
 }
 
 /// By dpkg, without the daemon's being asked for anything before.
@@ -220,6 +257,9 @@ fn judge(outcome: &Outcome) -> Result<()> {
     }
     verdict.expect(saved.net_saved > 0, "`lowtide status` shows that memory is saved");
     verdict.expect(saved.of_service > 0, "of the service that the policy is for");
+    let Reported { data, page, plots, .. } = outcome.result("reported")?;
+    println!("of the last hour: {data} GiB x h net in JSON, {page} on the page, {plots} plots");
+    verdict.expect(page == format!("{data:.3}") && plots > 0, "the page and the data of the report agree");
     let (full, empty): (Removed, Removed) = (outcome.result("with pages")?, outcome.result("without")?);
     full.judge_with_pages(&mut verdict);
     empty.judge_without(&mut verdict);
