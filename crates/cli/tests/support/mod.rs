@@ -24,19 +24,27 @@ pub(crate) struct Live {
 
 impl Live {
     pub(crate) fn new() -> Self {
+        Self::with(&["/web/*"], |web| {
+            for (name, current) in [("b", "3145728\n"), ("c", "2097152\n")] {
+                copy(&web.join("web/api"), &web.join("web").join(name));
+                fs::write(web.join("web").join(name).join("memory.current"), current).unwrap();
+            }
+        })
+    }
+
+    /// With other cgroups, which `more` makes below the directory that it is given, and one policy for all of
+    /// them.
+    pub(crate) fn with(matched: &[&str], more: impl FnOnce(&Path)) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let root = directory.path().join("root");
         let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/6.12");
         copy(&fixture, &root);
-        let web = root.join("sys/fs/cgroup/web");
-        for (name, current) in [("b", "3145728\n"), ("c", "2097152\n")] {
-            copy(&web.join("api"), &web.join(name));
-            fs::write(web.join(name).join("memory.current"), current).unwrap();
-        }
+        more(&root.join("sys/fs/cgroup"));
         let place = directory.path().display();
         let config = format!(
             "interval: 1s\nstate_dir: {place}/state\ncontrol: {{ socket: {place}/socket }}\nhotness: {{ source: none }}\n\
-             policies: [{{ name: web, match: ['/web/*'], mode: observe }}]\n"
+             policies: [{{ name: web, match: {}, mode: observe }}]\n",
+            serde_json::to_string(matched).unwrap()
         );
         fs::write(directory.path().join("lowtide.yaml"), config).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_lowtide"));
@@ -99,7 +107,7 @@ impl Drop for Live {
     }
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     assert!(Command::new("cp").arg("-r").arg(from).arg(to).status().unwrap().success());
 }
 
