@@ -24,17 +24,27 @@ pub(crate) struct Live {
 
 impl Live {
     pub(crate) fn new() -> Self {
-        Self::with(&["/web/*"], |web| {
+        Self::logging_to(Stdio::null())
+    }
+
+    /// With another standard error.
+    pub(crate) fn logging_to(stderr: Stdio) -> Self {
+        let more = |tree: &Path| {
             for (name, current) in [("b", "3145728\n"), ("c", "2097152\n")] {
-                copy(&web.join("web/api"), &web.join("web").join(name));
-                fs::write(web.join("web").join(name).join("memory.current"), current).unwrap();
+                copy(&tree.join("web/api"), &tree.join("web").join(name));
+                fs::write(tree.join("web").join(name).join("memory.current"), current).unwrap();
             }
-        })
+        };
+        Self::start(&["/web/*"], more, stderr)
     }
 
     /// With other cgroups, which `more` makes below the directory that it is given, and one policy for all of
     /// them.
     pub(crate) fn with(matched: &[&str], more: impl FnOnce(&Path)) -> Self {
+        Self::start(matched, more, Stdio::null())
+    }
+
+    fn start(matched: &[&str], more: impl FnOnce(&Path), stderr: Stdio) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let root = directory.path().join("root");
         let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/6.12");
@@ -49,7 +59,7 @@ impl Live {
         fs::write(directory.path().join("lowtide.yaml"), config).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_lowtide"));
         command.arg("run").arg("--root").arg(root).arg("--config").arg(directory.path().join("lowtide.yaml"));
-        let daemon = command.stderr(Stdio::null()).spawn().unwrap();
+        let daemon = command.stderr(stderr).spawn().unwrap();
         let live = Self { directory, daemon };
         let begin = Instant::now();
         while !live.lowtide(&["status"]).status.success() {
@@ -78,10 +88,10 @@ impl Live {
         let _ = kill(Pid::from_raw(self.daemon.id().try_into().unwrap()), Signal::SIGTERM);
     }
 
-    /// Waits until it has ended.
-    pub(crate) fn end(&mut self) {
+    /// Waits until it has ended, and says with what status.
+    pub(crate) fn end(&mut self) -> Option<i32> {
         self.stop();
-        let _ = self.daemon.wait();
+        self.daemon.wait().ok()?.code()
     }
 
     pub(crate) fn told(&self, arguments: &[&str]) -> String {
