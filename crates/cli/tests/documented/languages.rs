@@ -57,7 +57,7 @@ fn yaml_is_what_lowtide_or_somebody_else_takes() {
     assert!(checked >= 12, "only {checked} blocks");
 }
 
-/// The example configuration of README listens there.
+/// The example configuration of README listens there, and the packages have the rules there.
 fn the_listener_is_scraped(block: &Block) {
     let (_, rest) = source("README.md")
         .split_once("metrics: { listen: \"127.0.0.1:")
@@ -65,6 +65,14 @@ fn the_listener_is_scraped(block: &Block) {
         .unwrap();
     let port = rest.split('"').next().unwrap();
     assert!(block.text.contains(&format!("targets: [\"localhost:{port}\"]")), "{}", block.place);
+    if let Some((_, rest)) = block.text.split_once("rule_files: [/") {
+        let file = rest.split(']').next().unwrap();
+        assert!(
+            source("crates/xtask/src/dist/files.rs").contains(&format!("\"{file}\"")),
+            "{}: {file}",
+            block.place
+        );
+    }
 }
 
 fn the_schema_is_there(block: &Block) {
