@@ -35,16 +35,22 @@ impl Live {
                 fs::write(tree.join("web").join(name).join("memory.current"), current).unwrap();
             }
         };
-        Self::start(&["/web/*"], more, stderr)
+        Self::start(&["/web/*"], more, "", stderr)
+    }
+
+    /// With a group whose members may ask.
+    pub(crate) fn asked_by(group: &str) -> Self {
+        Self::start(&["/web/*"], |_| {}, &format!(", group: {group}"), Stdio::null())
     }
 
     /// With other cgroups, which `more` makes below the directory that it is given, and one policy for all of
     /// them.
     pub(crate) fn with(matched: &[&str], more: impl FnOnce(&Path)) -> Self {
-        Self::start(matched, more, Stdio::null())
+        Self::start(matched, more, "", Stdio::null())
     }
 
-    fn start(matched: &[&str], more: impl FnOnce(&Path), stderr: Stdio) -> Self {
+    /// `control` comes behind the path of the socket.
+    fn start(matched: &[&str], more: impl FnOnce(&Path), control: &str, stderr: Stdio) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let root = directory.path().join("root");
         let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/6.12");
@@ -52,7 +58,7 @@ impl Live {
         more(&root.join("sys/fs/cgroup"));
         let place = directory.path().display();
         let config = format!(
-            "interval: 1s\nstate_dir: {place}/state\ncontrol: {{ socket: {place}/socket }}\nhotness: {{ source: none }}\n\
+            "interval: 1s\nstate_dir: {place}/state\ncontrol: {{ socket: {place}/socket{control} }}\nhotness: {{ source: none }}\n\
              policies: [{{ name: web, match: {}, mode: observe }}]\n",
             serde_json::to_string(matched).unwrap()
         );
