@@ -158,10 +158,7 @@ fn lost_output_of_a_daemon_and_of_its_history_shows_in_the_status() {
     // It keeps what it has seen so far at its end.
     std::thread::sleep(Duration::from_secs(2));
     live.end();
-    let mut then = None;
-    let history = config.with_file_name("state").join("history");
-    lowtide_history::read(&history, 0..=u64::MAX, |minute| then = Some(minute.end)).unwrap();
-    let then = jiff::Timestamp::from_second(then.unwrap().try_into().unwrap()).unwrap().to_string();
+    let then = live.then();
     for line in PAST {
         let words = asked(&line.replace("{then}", &then));
         let heard = lowtide(&words, Stdio::piped(), Stdio::piped());

@@ -85,5 +85,5 @@ fn tables_are_no_wider_than_the_terminal() {
     std::thread::sleep(Duration::from_secs(2));
     live.end();
     fits(&live, &["CGROUP", "TIER", "POLICY"], &["report", "--since", "-1h"]);
-    fits(&live, &["CGROUP", "TIER"], &["top", "--at", "-1s"]);
+    fits(&live, &["CGROUP", "TIER"], &["top", "--at", &live.then()]);
 }

@@ -13,7 +13,7 @@ use std::{
 use clap::Parser;
 use lowtide_cli::options::{Arguments, Command as Asked, TiersCommand};
 use lowtide_core::Bytes;
-use lowtide_history::{Bounds, Minute, Writer, read};
+use lowtide_history::{Bounds, Minute, Writer};
 use lowtide_testing::docs::{Block, blocks, commands};
 
 use crate::{
@@ -168,10 +168,7 @@ fn script(path: &Path, text: &str) {
 /// The pages ask about a time of day, the last seven days, and about days of a calendar. The minute that the
 /// daemon kept is put at each full hour of those.
 fn fill_history(live: &Live) {
-    let directory = live.config().with_file_name("state").join("history");
-    let mut kept: Vec<Minute> = Vec::new();
-    read(&directory, 0..=u64::MAX, |minute| kept.push(minute)).unwrap();
-    let minute = kept.pop().unwrap();
+    let minute = live.last_minute();
     let bounds = Bounds { keep: Duration::from_hours(24 * 365 * 50), max_size: Bytes::new(1 << 30) };
     let now = minute.end;
     let hours = (0..24 * 8).map(|hour| now / 3600 * 3600 - hour * 3600);
@@ -181,7 +178,7 @@ fn fill_history(live: &Live) {
     let mut ends: Vec<_> = hours.chain(days).collect();
     ends.sort_unstable();
     ends.dedup();
-    let mut writer = Writer::open(&directory, bounds).unwrap();
+    let mut writer = Writer::open(&live.history(), bounds).unwrap();
     for end in ends {
         writer.append(&Minute { end: end + 30, watched: Duration::from_mins(1), ..minute.clone() }).unwrap();
     }

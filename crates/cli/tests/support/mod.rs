@@ -10,6 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use lowtide_history::{Minute, read};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -98,6 +99,22 @@ impl Live {
     pub(crate) fn end(&mut self) -> Option<i32> {
         self.stop();
         self.daemon.wait().ok()?.code()
+    }
+
+    /// The last one that the daemon has kept, at its end or before.
+    pub(crate) fn last_minute(&self) -> Minute {
+        let mut last = None;
+        read(&self.history(), 0..=u64::MAX, |minute| last = Some(minute)).unwrap();
+        last.unwrap()
+    }
+
+    /// When that was, as it is typed.
+    pub(crate) fn then(&self) -> String {
+        jiff::Timestamp::from_second(self.last_minute().end.try_into().unwrap()).unwrap().to_string()
+    }
+
+    pub(crate) fn history(&self) -> PathBuf {
+        self.directory.path().join("state/history")
     }
 
     pub(crate) fn told(&self, arguments: &[&str]) -> String {
