@@ -1,5 +1,5 @@
-//! What operators are given to copy is right: the example configuration, the unit, the quick start. The blocks
-//! of the documentation are `documented`'s.
+//! What operators are given to copy is right: the example configuration, the unit, the quick start. Blocks of
+//! the documentation are looked at by `documented`.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 

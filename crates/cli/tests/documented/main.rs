@@ -1,7 +1,8 @@
-//! What README.md, docs and the man pages tell people to type is right: every block has a rule that knows its
-//! language, every command in it a rule that knows its program, and what needs neither root nor a host is run.
+//! What README.md, docs and the man pages tell people to type is right: every block has a rule that knows
+//! its language, every command in it a rule that knows its program, and what needs neither root nor a host is
+//! run.
 //!
-//! `cargo xtask …` is parsed by the tests of xtask; queries in PromQL are looked at by those of `view` and by
+//! `cargo xtask …` is parsed by the tests of xtask. Queries in PromQL are looked at by those of `view`, and by
 //! promtool in `cargo xtask test`.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on has failed")]

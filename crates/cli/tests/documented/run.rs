@@ -186,6 +186,9 @@ fn fill_history(live: &Live) {
 
 #[test]
 fn what_can_be_typed_here_ends_well() {
+    if !has_jq() {
+        eprintln!("NOT TESTED: lines with jq, which is not installed here");
+    }
     let lines = lines();
     let cgroups = cgroups(&lines);
     assert!(lines.len() > 30 && cgroups.len() >= 2, "{lines:#?}, {cgroups:#?}");
