@@ -1,5 +1,5 @@
-//! What operators are given to copy is right: the example configuration, the unit, the YAML in the
-//! documentation.
+//! What operators are given to copy is right: the example configuration, the unit, the quick start. Blocks of
+//! the documentation are looked at by `documented`.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
@@ -9,10 +9,7 @@ use std::{
 };
 
 use lowtide_core::Mode;
-
-fn top() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
+use lowtide_testing::docs::{Page, pages, top};
 
 #[test]
 fn the_example_configuration_only_looks() {
@@ -28,59 +25,20 @@ fn the_example_configuration_only_looks() {
     assert_eq!(config.tiers, lowtide_policy::HostTiers::default(), "it sets no kernel setting");
 }
 
-/// The YAML blocks of all pages that are configurations of lowtide, or parts of a policy.
-#[test]
-fn the_yaml_in_the_documentation_is_right() {
-    let mut checked = 0;
-    for page in pages() {
-        let text = fs::read_to_string(&page).unwrap();
-        for block in blocks(&text, "yaml") {
-            if block.starts_with("# prometheus.yml") || block.starts_with("# yaml-language-server") {
-                continue;
-            }
-            let part_of_a_policy = block.starts_with("    ");
-            let whole = if part_of_a_policy {
-                format!("policies:\n  - name: web\n    match: [\"/web\"]\n{block}")
-            } else {
-                block.to_owned()
-            };
-            let loaded = lowtide_policy::parse(&page, &whole).unwrap_or_else(|e| panic!("{e}"));
-            // A block about something else than policies has none.
-            let warned =
-                |problem: &&lowtide_policy::Problem| !problem.message.starts_with("there is no policy");
-            assert_eq!(loaded.warnings.iter().find(warned), None, "{}", page.display());
-            checked += 1;
-        }
-    }
-    assert!(checked >= 6, "only {checked} blocks");
-}
-
-fn pages() -> Vec<PathBuf> {
-    let pages = fs::read_dir(top().join("docs")).unwrap().map(|entry| entry.unwrap().path());
-    let pages = pages.filter(|path| path.extension().is_some_and(|extension| extension == "md"));
-    pages.chain([top().join("README.md")]).collect()
-}
-
-/// The blocks of a page in one language.
-fn blocks<'a>(page: &'a str, language: &str) -> Vec<&'a str> {
-    let fence = format!("```{language}\n");
-    page.split(&*fence).skip(1).filter_map(|rest| rest.split("```").next()).collect()
-}
-
 /// Whoever pastes the quick start block by block has a configuration that is right after each of them, and
 /// writes to no directory that is not there.
 #[test]
 fn the_quick_start_can_be_pasted() {
-    let page = fs::read_to_string(top().join("docs/quick-start.md")).unwrap();
+    let page = pages().into_iter().find(|page| page.name == "docs/quick-start.md").unwrap();
     let host = tempfile::tempdir().unwrap();
     let here = |path: &str| host.path().join(path.trim_start_matches('/'));
     let config = here("/etc/lowtide/lowtide.yaml");
-    let (pasted, removal) = page.split_once("## Remove it").unwrap();
-    for block in blocks(pasted, "sh") {
-        paste(block, &here);
+    let (pasted, removal) = page.text.split_once("## Remove it").unwrap();
+    for block in (Page { name: page.name, text: pasted.to_owned() }).blocks() {
+        paste(&block.text, &here);
         if config.exists() {
-            let loaded = lowtide_policy::load(&config).unwrap_or_else(|e| panic!("{block}: {e}"));
-            assert!(loaded.warnings.is_empty(), "{block}: {:?}", loaded.warnings);
+            let loaded = lowtide_policy::load(&config).unwrap_or_else(|e| panic!("{}: {e}", block.place));
+            assert!(loaded.warnings.is_empty(), "{}: {:?}", block.place, loaded.warnings);
         }
     }
     let loaded = lowtide_policy::load(&config).unwrap().config;
@@ -164,11 +122,11 @@ fn the_unit_fits_the_daemon() {
 fn links_lead_somewhere() {
     let mut dead = Vec::new();
     for page in pages() {
-        let text = fs::read_to_string(&page).unwrap();
-        for link in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
+        for link in page.text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {
             let target = link.split('#').next().unwrap_or_default();
-            if !target.is_empty() && !target.contains("://") && !page.with_file_name(target).exists() {
-                dead.push(format!("{}: {link}", page.display()));
+            let place = top().join(&page.name).with_file_name(target);
+            if !target.is_empty() && !target.contains("://") && !place.exists() {
+                dead.push(format!("{}: {link}", page.name));
             }
         }
     }

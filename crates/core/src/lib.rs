@@ -44,6 +44,7 @@ mod slowdown;
 mod state;
 mod stored;
 mod swapoff;
+pub mod table;
 mod tick;
 pub mod tier;
 mod tier_rules;

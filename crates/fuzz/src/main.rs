@@ -87,3 +87,33 @@ fn show(parser: &Parser, seed: u64, outcome: &Outcome) {
         println!("       {}", finding.kept.display());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lowtide_testing::docs::{Block, Page, blocks, commands, pages};
+
+    /// `cargo xtask fuzz` hands its options on as they are.
+    #[test]
+    fn what_the_documentation_tells_to_type_is_parsed() {
+        let blocks = blocks().into_iter().filter(Block::is_shell);
+        let mut typed: Vec<_> = blocks.map(|block| (block.place.clone(), block.script())).collect();
+        typed.extend(pages().iter().flat_map(Page::inline).filter(|(_, span)| span.starts_with("cargo ")));
+        let mut found = 0;
+        for (place, text) in typed {
+            for command in commands(&text) {
+                let Some(words) = command.words.strip_prefix(&["cargo", "xtask", "fuzz"].map(str::to_owned))
+                else {
+                    continue;
+                };
+                let words = ["lowtide-fuzz"].into_iter().chain(words.iter().map(String::as_str));
+                let args = Args::try_parse_from(words).unwrap_or_else(|error| panic!("{place}: {error}"));
+                // A page may say NAME.
+                let named: Vec<_> = args.parser.into_iter().filter(|name| name != "NAME").collect();
+                assert!(chosen(&named).is_ok(), "{place}: {named:?}");
+                found += 1;
+            }
+        }
+        assert!(found >= 4, "only {found} were found");
+    }
+}

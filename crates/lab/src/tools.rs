@@ -5,7 +5,7 @@ use crate::dirs::LabDirs;
 use crate::process::{find_program, output_of, say};
 use anyhow::{Context, Result, bail};
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -40,6 +40,9 @@ pub const KUBELET: [Needed; 3] = [
 /// What tests need that run on this machine.
 pub const TMUX: Needed = ("tmux", "tmux", "is the terminal that `lowtide top` is driven in");
 
+/// What pages give to copy.
+pub const JQ: Needed = ("jq", "jq", "reads what `--json` prints in lines of the documentation");
+
 /// Apt's own words where another apt has its lock.
 const LOCKED: &str = "Could not get lock";
 /// How long another apt may take.
@@ -63,23 +66,37 @@ pub fn install(needed: &[Needed]) -> Result<()> {
         bail!("installing packages needs root: run this as root, or install the packages above yourself");
     }
     let packages: Vec<&str> = missing.iter().map(|(_, package, _)| *package).collect();
-    apt_get(&["update"])?;
-    apt_get(&[&["install", "--no-install-recommends", "--yes"], packages.as_slice()].concat())
+    let apt = Apt { config: None, pause: Duration::from_secs(5), told: &say };
+    apt.get(&["update"])?;
+    apt.get(&[&["install", "--no-install-recommends", "--yes"], packages.as_slice()].concat())
 }
 
-/// Waits while another apt runs, and says so.
-fn apt_get(args: &[&str]) -> Result<()> {
-    let started = Instant::now();
-    loop {
-        let mut command = Command::new("apt-get");
-        command.arg("-qq").args(args).env("DEBIAN_FRONTEND", "noninteractive").env("LC_ALL", "C");
-        let done = output_of(command.stdin(Stdio::null())).map(drop);
-        match done {
-            Err(error) if format!("{error:#}").contains(LOCKED) && started.elapsed() < PATIENCE => {
-                say("another apt has the lock: waiting for it");
-                std::thread::sleep(Duration::from_secs(5));
+/// How apt-get is called.
+struct Apt<'a> {
+    /// Another configuration than the machine's.
+    config: Option<&'a Path>,
+    /// Until it is tried again.
+    pause: Duration,
+    /// Hears why it takes so long.
+    told: &'a dyn Fn(&str),
+}
+
+impl Apt<'_> {
+    /// Waits while another apt runs, and says so.
+    fn get(&self, args: &[&str]) -> Result<()> {
+        let started = Instant::now();
+        loop {
+            let mut command = Command::new("apt-get");
+            command.arg("-qq").args(args).env("DEBIAN_FRONTEND", "noninteractive").env("LC_ALL", "C");
+            command.envs(self.config.map(|config| ("APT_CONFIG", config)));
+            let done = output_of(command.stdin(Stdio::null())).map(drop);
+            match done {
+                Err(error) if format!("{error:#}").contains(LOCKED) && started.elapsed() < PATIENCE => {
+                    (self.told)("another apt has the lock: waiting for it");
+                    std::thread::sleep(self.pause);
+                }
+                done => return done,
             }
-            done => return done,
         }
     }
 }
@@ -129,4 +146,95 @@ fn unpacked(dirs: &LabDirs, program: &str, package: &str) -> Result<PathBuf> {
     fs::rename(found.canonicalize()?, &file)?;
     fs::remove_dir_all(&unpacked)?;
     Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::fcntl::{FcntlArg, fcntl};
+    use std::cell::RefCell;
+    use std::fs::File;
+    use std::os::fd::AsFd;
+
+    /// A Debian of a directory, without a source and without a package.
+    fn debian() -> tempfile::TempDir {
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
+        for name in [
+            "etc/apt/apt.conf.d",
+            "etc/apt/preferences.d",
+            "etc/apt/sources.list.d",
+            "var/cache/apt/archives/partial",
+            "var/lib/apt/lists/partial",
+            "var/lib/dpkg/updates",
+            "var/lib/dpkg/info",
+        ] {
+            fs::create_dir_all(at(name)).unwrap();
+        }
+        for name in ["etc/apt/sources.list", "var/lib/dpkg/status"] {
+            fs::write(at(name), "").unwrap();
+        }
+        let place = directory.path().display();
+        let config = format!(
+            "Dir \"{place}\";\nDir::State::status \"{place}/var/lib/dpkg/status\";\nDir::Bin::dpkg \"/bin/true\";\n\
+             APT::Sandbox::User \"\";\n"
+        );
+        fs::write(at("apt.conf"), config).unwrap();
+        directory
+    }
+
+    /// As another apt locks it, until it is dropped.
+    fn locked(file: &Path) -> File {
+        let file = File::create(file).unwrap();
+        let whole = nix::libc::flock {
+            l_type: nix::libc::F_WRLCK.try_into().unwrap(),
+            l_whence: nix::libc::SEEK_SET.try_into().unwrap(),
+            l_start: 0,
+            l_len: 0,
+            l_pid: 0,
+        };
+        fcntl(file.as_fd(), FcntlArg::F_SETLK(&whole)).unwrap();
+        file
+    }
+
+    /// Needs no network: there is nothing to fetch and nothing to install.
+    #[test]
+    fn another_apt_is_waited_for_and_named() {
+        if find_program("apt-get").is_none() {
+            eprintln!("NOT TESTED: there is no apt-get");
+            return;
+        }
+        let debian = debian();
+        let config = debian.path().join("apt.conf");
+        for (lock, args) in [
+            ("var/lib/apt/lists/lock", &["update"][..]),
+            ("var/lib/dpkg/lock-frontend", &["install", "--yes"]),
+            ("var/cache/apt/archives/lock", &["install", "--yes"]),
+        ] {
+            let held = RefCell::new(Some(locked(&debian.path().join(lock))));
+            let heard = RefCell::new(Vec::new());
+            let told = |message: &str| {
+                heard.borrow_mut().push(message.to_owned());
+                // The other one ends.
+                drop(held.take());
+            };
+            let apt = Apt { config: Some(&config), pause: Duration::from_millis(10), told: &told };
+            apt.get(args).unwrap_or_else(|error| panic!("{lock}: {error:#}"));
+            assert_eq!(heard.take(), ["another apt has the lock: waiting for it"], "{lock}");
+        }
+    }
+
+    #[test]
+    fn whatever_else_is_wrong_is_told_at_once() {
+        if find_program("apt-get").is_none() {
+            eprintln!("NOT TESTED: there is no apt-get");
+            return;
+        }
+        let debian = debian();
+        let config = debian.path().join("apt.conf");
+        let told = |message: &str| panic!("{message}");
+        let apt = Apt { config: Some(&config), pause: Duration::ZERO, told: &told };
+        let error = apt.get(&["install", "--yes", "no-such-package"]).unwrap_err();
+        assert!(format!("{error:#}").contains("Unable to locate package no-such-package"), "{error:#}");
+    }
 }

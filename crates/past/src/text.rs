@@ -2,6 +2,7 @@
 
 use std::{fmt::Write, time::Duration};
 
+use lowtide_core::table::{self, Column, Row};
 use lowtide_history::PassedOver;
 
 use crate::{
@@ -16,15 +17,15 @@ use crate::{
 pub(crate) const COUNTED: &str = "Counted is what lay in swap or on slower nodes because lowtide asked the kernel for it. What the kernel \
      swapped out by itself, or before lowtide was started, is told apart as put there by others. Page cache is not counted.";
 
-/// `lowtide report --since`, no line of a table wider than `terminal` but for its names.
+/// `lowtide report --since`, no line of a table wider than `terminal`.
 #[must_use]
 pub fn text(period: &Period, terminal: Option<usize>) -> String {
     let mut text = String::new();
     // Writing to a String cannot fail.
     let _ = write_sums(&mut text, period);
-    let _ = write_parts(&mut text, "TIER", &period.tiers);
-    let _ = write_parts(&mut text, "POLICY", &period.policies);
-    let _ = write_cgroups(&mut text, &period.cgroups, terminal);
+    write_parts(&mut text, "TIER", &period.tiers, terminal);
+    write_parts(&mut text, "POLICY", &period.policies, terminal);
+    write_cgroups(&mut text, &period.cgroups, terminal);
     let _ = writeln!(text, "\n{COUNTED}");
     if let Some(lost) = passed_over(period.passed_over) {
         let _ = writeln!(text, "{lost}");
@@ -116,48 +117,54 @@ pub fn passed_over(found: PassedOver) -> Option<String> {
     })
 }
 
-fn write_parts(text: &mut String, what: &str, parts: &[Part]) -> std::fmt::Result {
+/// The columns of tiers and policies; where the terminal is too narrow, the last one by rank goes first.
+const OF_PARTS: [Column; 4] = [
+    Column { heading: "OFFLOADED", width: 10, dispensable: 1 },
+    Column { heading: "DRAM TAKEN", width: 11, dispensable: 2 },
+    Column { heading: "NET GiB·h", width: 11, dispensable: 0 },
+    Column { heading: "BY OTHERS", width: 11, dispensable: 3 },
+];
+
+fn write_parts(text: &mut String, what: &str, parts: &[Part], terminal: Option<usize>) {
     if parts.is_empty() {
-        return Ok(());
+        return;
     }
-    let names: Vec<_> = parts.iter().map(|part| visible(&part.name)).collect();
-    let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0).clamp(6, 60);
-    let head = ["OFFLOADED", "DRAM TAKEN", "NET GiB·h", "BY OTHERS"];
-    writeln!(text, "\n{what:width$}  {:>10}  {:>10}  {:>10}  {:>10}", head[0], head[1], head[2], head[3])?;
-    for (name, part) in names.iter().zip(parts) {
-        let [offloaded, resident, net, others] =
-            [part.offloaded, part.resident, part.net, part.by_others].map(gib_hours);
-        writeln!(text, "{name:width$}  {offloaded:>10}  {resident:>10}  {net:>10}  {others:>10}")?;
-    }
-    Ok(())
+    text.push('\n');
+    let row = |part: &Part| Row {
+        name: visible(&part.name),
+        figures: [part.offloaded, part.resident, part.net, part.by_others].map(gib_hours).to_vec(),
+        remark: String::new(),
+    };
+    let rows: Vec<_> = parts.iter().map(row).collect();
+    table::draw(text, &Row::head(what, &OF_PARTS, ""), &OF_PARTS, &rows, terminal);
 }
 
-/// What the columns after the name take.
-const FIGURES: usize = 62;
-const LEAST_NAME: usize = 20;
+/// Those of cgroups.
+const OF_CGROUPS: [Column; 5] = [
+    Column { heading: "DRAM", width: 9, dispensable: 0 },
+    Column { heading: "NET GiB·h", width: 10, dispensable: 0 },
+    Column { heading: "BY OTHERS", width: 10, dispensable: 3 },
+    Column { heading: "BACK", width: 10, dispensable: 2 },
+    Column { heading: "STALL", width: 10, dispensable: 1 },
+];
 
-fn write_cgroups(text: &mut String, cgroups: &[CgroupPart], terminal: Option<usize>) -> std::fmt::Result {
-    let names: Vec<_> = cgroups.iter().map(|part| visible(&part.path)).collect();
-    let longest = names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max(6);
-    let room = terminal.map_or(60, |terminal| terminal.saturating_sub(FIGURES).max(LEAST_NAME));
-    let width = longest.min(room);
-    writeln!(
-        text,
-        "\n{:width$} {:>9} {:>10} {:>10} {:>10} {:>10}  POLICY",
-        "CGROUP", "DRAM", "NET GiB·h", "BY OTHERS", "BACK", "STALL"
-    )?;
-    for (name, part) in names.iter().zip(cgroups) {
+fn write_cgroups(text: &mut String, cgroups: &[CgroupPart], terminal: Option<usize>) {
+    text.push('\n');
+    let row = |part: &CgroupPart| {
         let stall =
             part.memory_stall.map_or_else(|| "-".to_owned(), |time| format!("{:.1}s", time.as_secs_f64()));
-        writeln!(
-            text,
-            "{name:width$} {:>9} {:>10} {:>10} {:>10} {stall:>10}  {}",
-            part.dram,
-            gib_hours(part.net),
-            gib_hours(part.by_others),
-            part.refaulted,
-            part.policy
-        )?;
-    }
-    Ok(())
+        Row {
+            name: visible(&part.path),
+            figures: vec![
+                part.dram.to_string(),
+                gib_hours(part.net),
+                gib_hours(part.by_others),
+                part.refaulted.to_string(),
+                stall,
+            ],
+            remark: part.policy.clone(),
+        }
+    };
+    let rows: Vec<_> = cgroups.iter().map(row).collect();
+    table::draw(text, &Row::head("CGROUP", &OF_CGROUPS, "POLICY"), &OF_CGROUPS, &rows, terminal);
 }

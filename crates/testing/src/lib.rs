@@ -1,8 +1,14 @@
-//! What the tests of several crates share: a file that hangs, and what a thread has logged. No program is
-//! built with it.
+//! What the tests of several crates share: a file that hangs, what a thread has logged, and what the
+//! documentation tells people to type. No program is built with it.
 
-#![allow(clippy::unwrap_used, clippy::missing_panics_doc, reason = "a test that cannot go on has failed")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::missing_panics_doc,
+    clippy::panic,
+    reason = "a test that cannot go on has failed"
+)]
 
+pub mod docs;
 pub mod logged;
 mod pipe;
 mod slow_disk;

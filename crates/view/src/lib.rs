@@ -13,7 +13,6 @@ pub mod samples;
 mod shown;
 mod stuck;
 mod sums;
-pub mod table;
 mod treatments;
 mod view;
 

@@ -12,6 +12,7 @@ use lowtide_core::{
     idle::{Measured, WhatIf},
     left_out::Kind,
     reading::{Resolution, Sample},
+    table::{self, Column, Row},
     watermarks,
 };
 use lowtide_observe::{Chosen, Outcome};
@@ -20,7 +21,6 @@ use lowtide_pods::{Place, Pod};
 use crate::{
     ledger::{Entry, WorkingSet},
     promise::Promise,
-    table::{self, Column, Row},
     treatments,
     view::{CgroupView, TierCost, View},
 };
@@ -182,11 +182,7 @@ fn write_cgroups(text: &mut String, view: &View, of: usize, terminal: Option<usi
         return writeln!(text, "\nno cgroup matches a policy: `lowtide check` shows the policies");
     }
     writeln!(text)?;
-    let head = Row {
-        name: "CGROUP".to_owned(),
-        figures: COLUMNS.iter().map(|column| column.heading.to_owned()).collect(),
-        remark: "DECISION".to_owned(),
-    };
+    let head = Row::head("CGROUP", &COLUMNS, "DECISION");
     let rows: Vec<_> = view.cgroups.iter().map(row).collect();
     table::draw(text, &head, &COLUMNS, &rows, terminal);
     if rows.len() < of {

@@ -1,7 +1,7 @@
 //! The Helm chart: rendered with each set of values, held against Kubernetes' schemas and `lowtide check`,
 //! and refused where it is broken.
 
-use crate::build;
+use crate::{build, documented};
 use anyhow::{Context, Result, bail, ensure};
 use lowtide_lab::process::{output_of, say};
 use lowtide_lab::tools::{Needed, install};
@@ -43,6 +43,15 @@ pub(crate) fn check() -> Result<()> {
     for values in chart.sets("values")? {
         chart.accepted(&values).with_context(|| format!("{}", values.display()))?;
     }
+    for (page, block) in documented::blocks("yaml", "# values.yaml")? {
+        let values = chart.work.join("documented.yaml");
+        fs::write(&values, block)?;
+        chart.accepted_everywhere(&values).context(page)?;
+    }
+    // docs/kubernetes.md: it is copied into the values.
+    chart
+        .accepted_everywhere(&chart.place.join("../../policies/kubernetes.yaml"))
+        .context("the default policies")?;
     for broken in chart.sets("broken")? {
         chart.refused(&broken).with_context(|| format!("{}", broken.display()))?;
     }

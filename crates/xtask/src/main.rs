@@ -4,6 +4,7 @@ mod bench;
 mod build;
 mod chart;
 mod dist;
+mod documented;
 mod fuzz;
 mod lab;
 mod pack;

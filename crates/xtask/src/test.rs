@@ -1,12 +1,13 @@
 //! `cargo xtask test`: everything that can fail.
 
-use crate::{build, chart, fuzz, step, units};
+use crate::{build, chart, documented, fuzz, step, units};
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use lowtide_lab::dirs::LabDirs;
 use lowtide_lab::process::{output_of, say};
 use lowtide_lab::{kernel, scenarios, tools};
 use std::collections::VecDeque;
+use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
@@ -90,32 +91,65 @@ fn on_this_machine() -> Result<Vec<Failure>> {
         ("lints", &["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"]),
         ("unit, property and fixture tests", &["test", "--workspace"]),
     ];
-    tools::install(&[tools::TMUX])?;
+    tools::install(&[tools::TMUX, tools::JQ, tools::SYSTEMD])?;
     let mut failed = Vec::new();
     for (name, arguments) in steps {
         if !step::cargo(name, arguments)? {
             failed.push(Failure { name: name.to_owned(), lines: Vec::new() });
         }
     }
-    if let Err(error) = alert_rules() {
-        say(&format!("FAILED: alert rules ({error:#})"));
-        failed.push(Failure { name: "alert rules".to_owned(), lines: vec![format!("{error:#}")] });
-    }
-    if let Err(error) = units::check() {
-        say(&format!("FAILED: units ({error:#})"));
-        failed.push(Failure { name: "units".to_owned(), lines: vec![format!("{error:#}")] });
+    let checks: [(&str, fn() -> Result<()>); 2] = [("alert rules", alert_rules), ("units", units::check)];
+    for (name, check) in checks {
+        if let Err(error) = check() {
+            say(&format!("FAILED: {name} ({error:#})"));
+            failed.push(Failure { name: name.to_owned(), lines: vec![format!("{error:#}")] });
+        }
     }
     Ok(failed)
 }
 
-/// Each alert fires when it should, and is silent beside it, says Prometheus' own tool.
+/// Each alert fires when it should, and is silent beside it, says Prometheus' own tool. It also reads what
+/// the pages give to copy.
 fn alert_rules() -> Result<()> {
     say("alert rules: promtool test rules");
     let promtool = tools::guest_tool(&LabDirs::locate()?, "promtool")?.context("there is no promtool")?;
-    let rules = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../packaging/prometheus");
-    let mut command = Command::new(promtool);
-    command.args(["test", "rules", "lowtide.test.yml"]).current_dir(rules);
-    output_of(&mut command).map(drop)
+    let rules = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../packaging/prometheus").canonicalize()?;
+    let mut command = Command::new(&promtool);
+    command.args(["test", "rules", "lowtide.test.yml"]).current_dir(&rules);
+    output_of(&mut command)?;
+    let directory = LabDirs::locate()?.tools().join("documented");
+    fs::create_dir_all(&directory).with_context(|| format!("cannot create {}", directory.display()))?;
+    configurations_in_docs(&promtool, &rules, &directory)?;
+    queries_in_docs(&promtool, &directory)
+}
+
+/// Each prometheus.yml of the pages is one.
+fn configurations_in_docs(promtool: &Path, rules: &Path, directory: &Path) -> Result<()> {
+    let file = directory.join("prometheus.yml");
+    for (page, block) in documented::blocks("yaml", "# prometheus.yml")? {
+        // Where the packages put the rules.
+        let here = block.replace("/usr/share/lowtide/prometheus/", &format!("{}/", rules.display()));
+        fs::write(&file, here)?;
+        let mut command = Command::new(promtool);
+        output_of(command.args(["check", "config"]).arg(&file)).context(page)?;
+    }
+    Ok(())
+}
+
+/// Each query of the pages is one: as the rule of a file.
+fn queries_in_docs(promtool: &Path, directory: &Path) -> Result<()> {
+    let file = directory.join("queries.yml");
+    for (page, block) in documented::blocks("promql", "")? {
+        let rules = documented::queries(&block).into_iter().enumerate().map(
+            |(number, query)| serde_json::json!({ "record": format!("documented:{number}"), "expr": query }),
+        );
+        let group = serde_json::json!({ "name": page, "rules": rules.collect::<Vec<_>>() });
+        // JSON is YAML.
+        fs::write(&file, serde_json::json!({ "groups": [group] }).to_string())?;
+        let mut command = Command::new(promtool);
+        output_of(command.args(["check", "rules"]).arg(&file)).context(page)?;
+    }
+    Ok(())
 }
 
 /// A crate's test program `kernel`, whose tests need a machine.

@@ -2,7 +2,6 @@
 
 use anyhow::{Context, Result};
 use lowtide_lab::process::{output_of, say};
-use lowtide_lab::tools;
 use std::path::Path;
 use std::process::Command;
 
@@ -11,7 +10,6 @@ const EXPOSURE: [(&str, &str); 2] = [("lowtide.service", "24"), ("lowtide-tiers.
 
 /// Of the files in `systemd/`, without systemd's running.
 pub(crate) fn check() -> Result<()> {
-    tools::install(&[tools::SYSTEMD])?;
     for (unit, most) in EXPOSURE {
         say(&format!("units: systemd-analyze security {unit}"));
         exposure(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../../systemd").join(unit), most)?;

@@ -10,6 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use lowtide_history::{Minute, read};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -24,24 +25,48 @@ pub(crate) struct Live {
 
 impl Live {
     pub(crate) fn new() -> Self {
+        Self::logging_to(Stdio::null())
+    }
+
+    /// With another standard error.
+    pub(crate) fn logging_to(stderr: Stdio) -> Self {
+        let more = |tree: &Path| {
+            for (name, current) in [("b", "3145728\n"), ("c", "2097152\n")] {
+                copy(&tree.join("web/api"), &tree.join("web").join(name));
+                fs::write(tree.join("web").join(name).join("memory.current"), current).unwrap();
+            }
+        };
+        Self::start(&["/web/*"], more, "", stderr)
+    }
+
+    /// With a group whose members may ask.
+    pub(crate) fn asked_by(group: &str) -> Self {
+        Self::start(&["/web/*"], |_| {}, &format!(", group: {group}"), Stdio::null())
+    }
+
+    /// With other cgroups, which `more` makes below the directory that it is given, and one policy for all of
+    /// them.
+    pub(crate) fn with(matched: &[&str], more: impl FnOnce(&Path)) -> Self {
+        Self::start(matched, more, "", Stdio::null())
+    }
+
+    /// `control` comes behind the path of the socket.
+    fn start(matched: &[&str], more: impl FnOnce(&Path), control: &str, stderr: Stdio) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let root = directory.path().join("root");
         let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/6.12");
         copy(&fixture, &root);
-        let web = root.join("sys/fs/cgroup/web");
-        for (name, current) in [("b", "3145728\n"), ("c", "2097152\n")] {
-            copy(&web.join("api"), &web.join(name));
-            fs::write(web.join(name).join("memory.current"), current).unwrap();
-        }
+        more(&root.join("sys/fs/cgroup"));
         let place = directory.path().display();
         let config = format!(
-            "interval: 1s\nstate_dir: {place}/state\ncontrol: {{ socket: {place}/socket }}\nhotness: {{ source: none }}\n\
-             policies: [{{ name: web, match: ['/web/*'], mode: observe }}]\n"
+            "interval: 1s\nstate_dir: {place}/state\ncontrol: {{ socket: {place}/socket{control} }}\nhotness: {{ source: none }}\n\
+             policies: [{{ name: web, match: {}, mode: observe }}]\n",
+            serde_json::to_string(matched).unwrap()
         );
         fs::write(directory.path().join("lowtide.yaml"), config).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_lowtide"));
         command.arg("run").arg("--root").arg(root).arg("--config").arg(directory.path().join("lowtide.yaml"));
-        let daemon = command.stderr(Stdio::null()).spawn().unwrap();
+        let daemon = command.stderr(stderr).spawn().unwrap();
         let live = Self { directory, daemon };
         let begin = Instant::now();
         while !live.lowtide(&["status"]).status.success() {
@@ -70,10 +95,26 @@ impl Live {
         let _ = kill(Pid::from_raw(self.daemon.id().try_into().unwrap()), Signal::SIGTERM);
     }
 
-    /// Waits until it has ended.
-    pub(crate) fn end(&mut self) {
+    /// Waits until it has ended, and says with what status.
+    pub(crate) fn end(&mut self) -> Option<i32> {
         self.stop();
-        let _ = self.daemon.wait();
+        self.daemon.wait().ok()?.code()
+    }
+
+    /// The last one that the daemon has kept, at its end or before.
+    pub(crate) fn last_minute(&self) -> Minute {
+        let mut last = None;
+        read(&self.history(), 0..=u64::MAX, |minute| last = Some(minute)).unwrap();
+        last.unwrap()
+    }
+
+    /// When that was, as it is typed.
+    pub(crate) fn then(&self) -> String {
+        jiff::Timestamp::from_second(self.last_minute().end.try_into().unwrap()).unwrap().to_string()
+    }
+
+    pub(crate) fn history(&self) -> PathBuf {
+        self.directory.path().join("state/history")
     }
 
     pub(crate) fn told(&self, arguments: &[&str]) -> String {
@@ -99,7 +140,7 @@ impl Drop for Live {
     }
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     assert!(Command::new("cp").arg("-r").arg(from).arg(to).status().unwrap().success());
 }
 

@@ -75,6 +75,27 @@ fn without_a_price_there_is_no_money() {
     assert!(text(&report, None).contains("price_per_gib_month"));
 }
 
+/// A second turn has not come yet, and the first one took some CPU.
+#[test]
+fn of_no_time_no_share_is_told() {
+    let first = view(Duration::from_secs(10), Bytes::ZERO);
+    let report = Report { watched: Duration::ZERO, ..Report::new(&first) };
+    let told = text(&report, None);
+    assert!(told.contains("for watching; ") && !told.contains("of a core"), "{told}");
+}
+
+#[test]
+fn no_table_is_wider_than_the_terminal() {
+    let mut report = after_two_hours(None);
+    for part in report.tiers.iter_mut().chain(&mut report.policies) {
+        part.name = "a-long-name ".repeat(10);
+    }
+    let told = text(&report, Some(80));
+    let tables = told.lines().skip_while(|line| !line.starts_with("TIER"));
+    let tables: Vec<_> = tables.take_while(|line| !line.starts_with("Counted")).collect();
+    assert!(tables.len() >= 8 && tables.iter().all(|line| line.chars().count() <= 80), "{told}");
+}
+
 #[tokio::test]
 async fn the_next_daemon_goes_on_from_where_the_last_one_ended() {
     let directory = tempfile::tempdir().unwrap();

@@ -5,11 +5,11 @@ use std::{
     time::{Duration, UNIX_EPOCH},
 };
 
-use lowtide_core::{Bytes, Ratio, escaped};
-use lowtide_view::{
-    Promise,
+use lowtide_core::{
+    Bytes, Ratio, escaped,
     table::{self, Column, Row},
 };
+use lowtide_view::Promise;
 
 use super::{CgroupPart, Part, Report};
 
@@ -26,8 +26,8 @@ pub(crate) fn text(report: &Report, terminal: Option<usize>) -> String {
     let _ = write_worth(&mut text, report);
     let _ = write_cost(&mut text, report);
     let _ = write_forecast(&mut text, report);
-    let _ = write_parts(&mut text, "TIER", &report.tiers);
-    let _ = write_parts(&mut text, "POLICY", &report.policies);
+    write_parts(&mut text, "TIER", &report.tiers, terminal);
+    write_parts(&mut text, "POLICY", &report.policies, terminal);
     let _ = write_cgroups(&mut text, &report.cgroups, terminal);
     text.push_str(CAVEAT);
     text
@@ -85,24 +85,36 @@ fn write_worth(text: &mut String, report: &Report) -> std::fmt::Result {
 fn write_cost(text: &mut String, report: &Report) -> std::fmt::Result {
     let cost = &report.cost;
     let (reclaim, watching) = (cost.reclaim_cpu.as_secs_f64(), cost.watching_cpu.as_secs_f64());
-    let share = Ratio::new((reclaim + watching) / report.watched.as_secs_f64().max(f64::MIN_POSITIVE));
+    // In the first turn nothing was watched for any time yet.
+    let share = match report.watched.as_secs_f64() {
+        0.0 => String::new(),
+        watched => format!(" ({} of a core)", Ratio::new((reclaim + watching) / watched)),
+    };
     writeln!(
         text,
-        "cost {reclaim:.1} s of kernel CPU for reclaim and {watching:.1} s for watching ({share} of a core); {} faulted back",
+        "cost {reclaim:.1} s of kernel CPU for reclaim and {watching:.1} s for watching{share}; {} faulted back",
         cost.promoted
     )
 }
 
-fn write_parts(text: &mut String, what: &str, parts: &[Part]) -> std::fmt::Result {
+/// The columns of tiers and policies.
+const OF_PARTS: [Column; 3] = [
+    Column { heading: "OFFLOADED", width: 9, dispensable: 0 },
+    Column { heading: "DRAM TAKEN", width: 11, dispensable: 1 },
+    Column { heading: "NET GiB·h", width: 12, dispensable: 0 },
+];
+
+fn write_parts(text: &mut String, what: &str, parts: &[Part], terminal: Option<usize>) {
     if parts.is_empty() {
-        return Ok(());
+        return;
     }
-    let width = parts.iter().map(|part| part.name.len()).max().unwrap_or(0).clamp(6, 60);
-    writeln!(text, "\n{what:width$}  {:>9}  {:>10}  {:>11}", "OFFLOADED", "DRAM TAKEN", "NET GiB·h")?;
-    for Part { name, offloaded, resident, net_gib_hours } in parts {
-        writeln!(text, "{:width$}  {offloaded:>9}  {resident:>10}  {net_gib_hours:>11.3}", escaped(name))?;
-    }
-    Ok(())
+    text.push('\n');
+    let rows = parts.iter().map(|Part { name, offloaded, resident, net_gib_hours }| {
+        let figures = vec![offloaded.to_string(), resident.to_string(), format!("{net_gib_hours:.3}")];
+        Row { name: escaped(name).into_owned(), figures, remark: String::new() }
+    });
+    let rows: Vec<_> = rows.collect();
+    table::draw(text, &Row::head(what, &OF_PARTS, ""), &OF_PARTS, &rows, terminal);
 }
 
 /// Not counted: nothing of it was done.
@@ -132,11 +144,7 @@ fn write_cgroups(text: &mut String, cgroups: &[CgroupPart], terminal: Option<usi
         );
     }
     writeln!(text)?;
-    let head = Row {
-        name: "CGROUP".to_owned(),
-        figures: COLUMNS.iter().map(|column| column.heading.to_owned()).collect(),
-        remark: "POLICY".to_owned(),
-    };
+    let head = Row::head("CGROUP", &COLUMNS, "POLICY");
     let rows: Vec<_> = cgroups.iter().map(row).collect();
     table::draw(text, &head, &COLUMNS, &rows, terminal);
     Ok(())

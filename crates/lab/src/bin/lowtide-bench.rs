@@ -40,3 +40,31 @@ fn main() -> Result<()> {
         Action::Helper(helper) => helper.run(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::error::ErrorKind;
+    use lowtide_testing::docs::{Block, blocks};
+
+    /// `./run` is the script of a pack, which calls the program's `run`.
+    #[test]
+    fn what_the_documentation_tells_to_type_is_parsed() {
+        let mut found = 0;
+        for block in blocks().into_iter().filter(Block::is_shell) {
+            for command in block.commands() {
+                let action: &[&str] = match &*command.words[0] {
+                    "./run" => &["lowtide-bench", "run"],
+                    "./lowtide-bench" => &["lowtide-bench"],
+                    _ => continue,
+                };
+                let words = action.iter().copied().chain(command.words[1..].iter().map(String::as_str));
+                if let Err(error) = Args::try_parse_from(words) {
+                    assert_eq!(error.kind(), ErrorKind::DisplayHelp, "{}: {error}", block.place);
+                }
+                found += 1;
+            }
+        }
+        assert!(found >= 4, "only {found} were found");
+    }
+}

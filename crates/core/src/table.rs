@@ -23,6 +23,15 @@ pub struct Row {
     pub remark: String,
 }
 
+impl Row {
+    /// The headings.
+    #[must_use]
+    pub fn head(name: &str, columns: &[Column], remark: &str) -> Self {
+        let figures = columns.iter().map(|column| column.heading.to_owned()).collect();
+        Self { name: name.to_owned(), figures, remark: remark.to_owned() }
+    }
+}
+
 /// Names are shown in full up to this length where nobody says how wide the terminal is.
 const NAMES: usize = 60;
 /// A shorter rest of a name, or of a remark, tells nothing.
@@ -59,7 +68,9 @@ pub fn draw(text: &mut String, head: &Row, columns: &[Column], rows: &[Row], ter
             let _ = write!(text, " {figure:>width$}", width = column.width);
         }
         let remark = remark.map_or_else(|| row.remark.clone(), |width| cut(&row.remark, width));
-        let _ = writeln!(text, "  {remark}");
+        let _ = write!(text, "  {remark}");
+        text.truncate(text.trim_end().len());
+        text.push('\n');
     }
 }
 
