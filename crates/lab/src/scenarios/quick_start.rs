@@ -6,7 +6,7 @@ use super::Scenario;
 use super::install::{NEWER, let_packages_start_services};
 use super::verdict::Verdict;
 use crate::guest::systemd::{self, wait_for};
-use crate::guest::{Cgroup, Snapshot, knobs, modules, report};
+use crate::guest::{Cgroup, Snapshot, knobs, report};
 use crate::machine::{Machine, Root};
 use crate::outcome::Outcome;
 use crate::process::output;
@@ -90,6 +90,15 @@ struct Reported {
     plots: usize,
 }
 
+/// Swap before and after the unit for tiers was started.
+#[derive(Debug, Serialize, Deserialize)]
+struct Tiers {
+    kind: String,
+    before: String,
+    after: String,
+    state: String,
+}
+
 /// What is there after the package was removed.
 #[derive(Debug, Serialize, Deserialize)]
 struct Removed {
@@ -125,8 +134,6 @@ fn guest() -> Result<()> {
     let tenant = [&program, "--name", "nginx", "--cgroup", CGROUP, "--report", record];
     systemd::start_service(SERVICE, &[&tenant[..], &WORK].concat())?;
     let_packages_start_services()?;
-    // Its parameters are there from then on, whoever loads it.
-    modules::load("zram", &["num_devices=0"])?;
     let before = Snapshot::take()?;
     for block in blocks() {
         report::emit(&paste(&block)?)?;
@@ -142,11 +149,31 @@ fn guest() -> Result<()> {
     waited.with_context(journal)?;
     report::emit(&end(started.elapsed())?)?;
     report::emit(&reported()?)?;
-    report::emit(&remove("with pages", &["--remove", "lowtide"], &before)?)?;
+    report::emit(&remove("with pages", &["dpkg", "--remove", "lowtide"], &before)?)?;
     println!("{}", output("dpkg", &["--install", &format!("{STAGE}/{NEWER}")])?);
     wait_for("the daemon answers again", Duration::from_mins(2), || Ok(status().is_ok()))?;
     output("systemctl", &["stop", SERVICE])?;
-    report::emit(&remove("without", &["--purge", "lowtide"], &before)?)
+    report::emit(&tiers_by_unit()?)?;
+    report::emit(&remove("without", &["apt-get", "purge", "--yes", "lowtide"], &before)?)
+}
+
+/// The unit for tiers, in its sandbox, makes what `lowtide tiers apply` made before.
+fn tiers_by_unit() -> Result<Tiers> {
+    output("systemctl", &["stop", "lowtide.service"])?;
+    output("lowtide", &["restore"])?;
+    let before = swaps()?;
+    output("systemctl", &["enable", "--now", "lowtide-tiers.service"])
+        .with_context(|| output("journalctl", &["--unit", "lowtide-tiers.service"]).unwrap_or_default())?;
+    let after = swaps()?;
+    output("systemctl", &["start", "lowtide.service"])?;
+    let state = systemd::says("is-active", "lowtide-tiers.service")?;
+    Ok(Tiers { kind: "tiers".into(), before, after, state })
+}
+
+/// /proc/swaps, without its heading.
+fn swaps() -> Result<String> {
+    let swaps = knobs::read("/proc/swaps")?;
+    Ok(swaps.split_once('\n').map_or("", |(_, rest)| rest).to_owned())
 }
 
 /// Both of the same minutes: one may end between the two commands.
@@ -173,20 +200,20 @@ fn net() -> Result<f64> {
     data["gib_hours"]["net"].as_f64().with_context(|| format!("no net savings in {text}"))
 }
 
-/// By dpkg, without the daemon's being asked for anything before.
-fn remove(kind: &str, arguments: &[&str], before: &Snapshot) -> Result<Removed> {
-    let mut command = Command::new("dpkg");
+/// By the package manager, without the daemon's being asked for anything before.
+fn remove(kind: &str, command: &[&str], before: &Snapshot) -> Result<Removed> {
+    let (program, arguments) = command.split_first().context("no package manager")?;
+    let mut command = Command::new(program);
     command.args(arguments).env("DEBIAN_FRONTEND", "noninteractive").stdin(Stdio::null());
-    let done = command.output().context("cannot start dpkg")?;
+    let done = command.output().with_context(|| format!("cannot start {program}"))?;
     let said = String::from_utf8_lossy(&[done.stdout, done.stderr].concat()).into_owned();
-    println!("--- dpkg {}\n{said}", arguments.join(" "));
-    let swaps = knobs::read("/proc/swaps")?;
+    println!("--- {program} {}\n{said}", arguments.join(" "));
     let files = FILES.iter().filter(|file| Path::new(file).exists());
     Ok(Removed {
         kind: kind.into(),
         status: done.status.code().unwrap_or(-1),
         said,
-        swaps: swaps.split_once('\n').map_or("", |(_, rest)| rest).to_owned(),
+        swaps: swaps()?,
         process: systemd::main_process(SERVICE).ok(),
         swapped: Cgroup::at(Path::new(CGROUP)).read_number("memory.swap.current").ok(),
         differences: Snapshot::take()?.differences(before),
@@ -262,6 +289,11 @@ fn judge(outcome: &Outcome) -> Result<()> {
     verdict.expect(page == format!("{data:.3}") && plots > 0, "the page and the data of the report agree");
     let (full, empty): (Removed, Removed) = (outcome.result("with pages")?, outcome.result("without")?);
     full.judge_with_pages(&mut verdict);
+    let Tiers { before, after, state, .. } = outcome.result("tiers")?;
+    verdict.expect(
+        before.is_empty() && after.contains("zram") && state == "active",
+        format!("lowtide-tiers.service sets zram up in its sandbox: {after}"),
+    );
     empty.judge_without(&mut verdict);
     verdict.finish()
 }
@@ -283,8 +315,9 @@ impl Removed {
     fn judge_without(&self, verdict: &mut Verdict) {
         let Self { status, swaps, differences, files, .. } = self;
         verdict.expect(*status == 0 && swaps.trim().is_empty(), format!("purged, no swap is left: {swaps}"));
-        // The service that was there before has ended: its cgroup is gone with it.
-        let others: Vec<_> = differences.iter().filter(|line| !line.starts_with(CGROUP)).collect();
+        // The service that was there before has ended, its cgroup is gone with it; and a module stays.
+        let is_other = |line: &&String| !line.starts_with(CGROUP) && !line.starts_with("/sys/module/zram/");
+        let others: Vec<_> = differences.iter().filter(is_other).collect();
         verdict.expect(others.is_empty(), format!("and the host is as before: {others:?}"));
         verdict.expect(files.is_empty(), format!("nothing of it is on the disk: {files:?}"));
     }

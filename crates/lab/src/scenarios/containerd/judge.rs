@@ -35,6 +35,18 @@ impl Memory {
     }
 }
 
+impl Memory {
+    fn print(&self) {
+        let Self { name, current, swap, shmem, .. } = self;
+        println!(
+            "{name:<8} {:>6.1} MiB, {:>6.1} in swap, {:>6.1} of tmpfs",
+            mib(*current),
+            mib(*swap),
+            mib(*shmem)
+        );
+    }
+}
+
 /// lowtide in its container.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Daemon {
@@ -63,6 +75,16 @@ pub(super) struct Named {
     pub(super) pod: Value,
     /// A line of metrics with the pod's namespace.
     pub(super) metric: String,
+    /// What `explain` says of the pod `quiet`.
+    pub(super) quiet: String,
+}
+
+/// A pod of a node that swaps to a disk.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Cache {
+    pub(super) kind: String,
+    pub(super) memory: Memory,
+    pub(super) explained: String,
 }
 
 /// A pod that was taken away.
@@ -94,14 +116,7 @@ const CAPABILITIES: &str = "0000000001000002";
 
 pub(super) fn judge(outcome: &Outcome) -> Result<()> {
     let memory: Vec<Memory> = outcome.all("memory")?;
-    for Memory { name, current, swap, shmem, .. } in &memory {
-        println!(
-            "{name:<8} {:>6.1} MiB, {:>6.1} in swap, {:>6.1} of tmpfs",
-            mib(*current),
-            mib(*swap),
-            mib(*shmem)
-        );
-    }
+    memory.iter().for_each(Memory::print);
     let of = |name: &str| {
         memory.iter().find(|memory| memory.name == name).with_context(|| format!("{name} was not seen"))
     };
@@ -117,6 +132,11 @@ pub(super) fn judge(outcome: &Outcome) -> Result<()> {
     let targets = seen.status["cgroups"].as_array().context("status has no cgroups")?;
     verdict.expect(!targets.iter().any(is_kubelet), "kubelet is no target, whatever a policy says");
     named(&outcome.result("named")?, &mut verdict);
+    let cached: Vec<Cache> = outcome.all("cache")?;
+    for Cache { memory, .. } in &cached {
+        memory.print();
+    }
+    caches(&cached, &mut verdict)?;
     daemon(&seen, &mut verdict);
     let Gone { before, after, bundle_is_left, .. } = outcome.result("gone")?;
     println!("mounts of a pod in lowtide's list: {before}, and {after} after it was taken away");
@@ -129,7 +149,21 @@ pub(super) fn judge(outcome: &Outcome) -> Result<()> {
     verdict.finish()
 }
 
-fn named(Named { pod, metric, .. }: &Named, verdict: &mut Verdict) {
+/// `scratch` and `plain` differ by a volume in memory alone.
+fn caches(seen: &[Cache], verdict: &mut Verdict) -> Result<()> {
+    let of = |name: &str| {
+        seen.iter().find(|cache| cache.memory.name == name).with_context(|| format!("{name} was not seen"))
+    };
+    let (scratch, plain) = (of("scratch")?, of("plain")?);
+    verdict.expect(plain.memory.swap > 40 * MIB, "where the node swaps to a disk, a pod is offloaded");
+    let stays = scratch.memory.swap == 0 && scratch.memory.shmem >= 16 * MIB;
+    verdict.expect(stays, "and not one with a volume in memory");
+    verdict
+        .expect(scratch.explained.contains("tmpfs"), format!("whose reason is told: {}", scratch.explained));
+    Ok(())
+}
+
+fn named(Named { pod, metric, quiet, .. }: &Named, verdict: &mut Verdict) {
     println!("{pod}\n{metric}");
     let is = |key: &str, value: &str| pod[key] == value;
     verdict.expect(
@@ -137,6 +171,8 @@ fn named(Named { pod, metric, .. }: &Named, verdict: &mut Verdict) {
         "the pod has its names",
     );
     verdict.expect(metric.contains("namespace=\"shop\""), "in metrics too");
+    let is_told = quiet.contains("lowtide.io/policy") && quiet.contains("`off`");
+    verdict.expect(is_told, format!("and an annotation is shown: {quiet}"));
 }
 
 fn daemon(daemon: &Daemon, verdict: &mut Verdict) {

@@ -9,10 +9,12 @@ mod node;
 mod pods;
 
 use super::Scenario;
+use crate::guest::block::SSD_NANOSECONDS;
 use crate::guest::systemd::wait_for;
 use crate::guest::zram::ZramOptions;
-use crate::guest::{Cgroup, ProcessUse, Zram, http, knobs, report};
+use crate::guest::{Cgroup, NullBlock, ProcessUse, Zram, http, knobs, report, swap};
 use crate::machine::{Machine, Root};
+use crate::process::output;
 use crate::size::MIB;
 use anyhow::{Context, Result};
 use judge::{Daemon, Ended, Gone, Memory, judge};
@@ -41,7 +43,7 @@ const METRICS: &str = "127.0.0.1:9464";
 /// What lowtide holds of a pod while it runs: the policy allows zram, and not zswap.
 const KNOB: &str = "memory.zswap.max";
 
-/// In the place of the chart's policies, which observe. The second names kubelet, as an operator may by
+/// In the place of the chart's policies, which observe. The last one names kubelet, as an operator may by
 /// mistake.
 const POLICIES: &str = "
 policies:
@@ -53,6 +55,13 @@ policies:
     limits: { floor: 4MiB, per_minute: 100% }
     tiers: [{ use: zram }]
     may_choose: [off]
+  - name: caches
+    match: [/kubepods.slice/kubepods-burstable.slice/**]
+    namespaces: [cache]
+    mode: full
+    cold_after: 1m
+    slo: { memory_pressure: 50%, io_pressure: 50% }
+    limits: { floor: 4MiB, per_minute: 100% }
   - name: services
     match: [/system.slice/kubelet.service]
     mode: full
@@ -89,7 +98,10 @@ fn guest() -> Result<()> {
     }
     report::emit(&Memory::of("kubelet", &Cgroup::at(Path::new(node::KUBELET)))?)?;
     report::emit(&look(&kubelet, daemon)?)?;
-    report::emit(&names(&kubelet, daemon, of("web")?)?)?;
+    report::emit(&names(&kubelet, daemon, of("web")?, of("quiet")?)?)?;
+    for memory in with_a_disk(&kubelet, daemon)? {
+        report::emit(&memory)?;
+    }
     report::emit(&take_away(&kubelet, daemon, of("early")?)?)?;
     report::emit(&end(&kubelet, daemon, &of("web")?.cgroup())?)
 }
@@ -130,8 +142,32 @@ fn status_of(kubelet: &Kubelet, daemon: &Pod) -> Result<Value> {
     serde_json::from_str(&text).with_context(|| format!("`lowtide status --json` printed {text}"))
 }
 
-/// What `status --json` says of one pod.
-fn names(kubelet: &Kubelet, daemon: &Pod, pod: &Pod) -> Result<judge::Named> {
+/// From now on what is swapped out may come to lie on a disk, and two pods more are there.
+fn with_a_disk(kubelet: &Kubelet, daemon: &Pod) -> Result<Vec<judge::Cache>> {
+    let disk = NullBlock::create(0, 512 * MIB, SSD_NANOSECONDS)?;
+    output("mkswap", &[disk.device().to_str().context("a path that is no text")?])?;
+    swap::on(disk.device(), 10)?;
+    let caches = kubelet.run("caches", &pods::caches(), &[])?;
+    let of = |name: &str| caches.get(name).with_context(|| format!("there is no pod {name}"));
+    let waited = wait_for("the pod `plain` is offloaded", Duration::from_mins(12), || {
+        sleep(Duration::from_secs(2));
+        Ok(of("plain")?.cgroup().read_number("memory.swap.current")? > 40 * MIB)
+    });
+    // The other one began at the same time.
+    sleep(Duration::from_secs(30));
+    let mut seen = Vec::new();
+    for name in pods::CACHES {
+        let cgroup = of(name)?.cgroup();
+        let explained = kubelet.exec(daemon, &["lowtide", "explain", &cgroup.name()])?;
+        println!("{explained}");
+        seen.push(judge::Cache { kind: "cache".into(), memory: Memory::of(name, &cgroup)?, explained });
+    }
+    waited?;
+    Ok(seen)
+}
+
+/// What `status --json` says of one pod, and `explain` of another one.
+fn names(kubelet: &Kubelet, daemon: &Pod, pod: &Pod, quiet: &Pod) -> Result<judge::Named> {
     let status = status_of(kubelet, daemon)?;
     let path = pod.cgroup().name();
     let target =
@@ -145,6 +181,7 @@ fn names(kubelet: &Kubelet, daemon: &Pod, pod: &Pod) -> Result<judge::Named> {
             .find(|line| line.contains("namespace=\"shop\""))
             .unwrap_or_default()
             .to_owned(),
+        quiet: kubelet.exec(daemon, &["lowtide", "explain", &quiet.cgroup().name()])?,
     })
 }
 

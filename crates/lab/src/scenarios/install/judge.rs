@@ -1,6 +1,6 @@
 //! What is expected of each package.
 
-use super::{FILES, KNOB, Sandbox, Step};
+use super::{Broken, FILES, KNOB, Sandbox, Step};
 use crate::outcome::Outcome;
 use crate::scenarios::verdict::Verdict;
 use crate::size::{MIB, mib};
@@ -15,9 +15,11 @@ pub(super) fn deb(outcome: &Outcome) -> Result<()> {
     verdict.expect(installed.tiers_enabled == "disabled", "and sets up no swap");
     steps.expect_life(&mut verdict)?;
     expect_sandbox(outcome, &mut verdict)?;
+    expect_answers(outcome, &mut verdict)?;
     let (removed, purged) = (steps.find("removed")?, steps.find("purged")?);
     verdict.expect(removed.files == FILES[..3], "configuration and state are kept until the purge");
     verdict.expect(purged.files.is_empty() && purged.differences.is_empty(), "purged, nothing is left");
+    verdict.expect(purged.left.is_empty(), format!("nor any file that is called lowtide: {:?}", purged.left));
     verdict.finish()
 }
 
@@ -31,8 +33,27 @@ pub(super) fn rpm(outcome: &Outcome) -> Result<()> {
     verdict.expect(enabled.enabled == "enabled" && enabled.tiers_enabled == "disabled", "enabled, it runs");
     steps.expect_life(&mut verdict)?;
     expect_sandbox(outcome, &mut verdict)?;
-    verdict.expect(steps.find("removed")?.files == FILES[1..3], "a policy of one's own and state are kept");
+    expect_answers(outcome, &mut verdict)?;
+    let removed = steps.find("removed")?;
+    verdict.expect(removed.files == FILES[1..3], "a policy of one's own and state are kept");
+    let is_kept = |path: &&String| !KEPT.iter().any(|kept| path.starts_with(kept));
+    let others: Vec<_> = removed.left.iter().filter(is_kept).collect();
+    verdict.expect(others.is_empty(), format!("nor any other file that is called lowtide: {others:?}"));
     verdict.finish()
+}
+
+/// What rpm leaves, having no purge.
+const KEPT: [&str; 2] = ["/etc/lowtide", "/var/lib/lowtide"];
+
+/// By the socket that is used unless a configuration says otherwise.
+fn expect_answers(outcome: &Outcome, verdict: &mut Verdict) -> Result<()> {
+    let Broken { statuses, check, said, .. } = outcome.result("broken")?;
+    verdict.expect(
+        statuses == [0, 0, 0] && check == 78,
+        format!("`status`, `explain`, `report` while a file is wrong: {statuses:?}, `check` {check}: {said}"),
+    );
+    verdict.expect(said.contains("broken.yaml"), "and the file is named");
+    Ok(())
 }
 
 /// The limits are the issue's: 2.4 for the daemon, 4 for what sets up tiers.
@@ -81,6 +102,10 @@ impl Steps {
         verdict.expect(upgraded.knob == "0", "it holds its limit again");
         verdict.expect(upgraded.swapped * 10 >= configured.swapped * 9, "nothing came back for the upgrade");
         verdict.expect(upgraded.files.len() == FILES.len(), "configuration and state are kept");
+        let (before, after) = (configured.report, upgraded.report);
+        let goes_on =
+            before.zip(after).is_some_and(|(before, after)| before.0 == after.0 && after.1 >= before.1);
+        verdict.expect(goes_on, format!("and what was added up goes on: {before:?}, {after:?}"));
         let treated = self.find("treated")?;
         verdict
             .expect(treated.active == "active" && treated.knob == "0", "settings of the host are set beside");

@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
@@ -112,8 +113,23 @@ struct Step {
     /// Of /etc/lowtide/lowtide.yaml, /etc/lowtide/policies.d/web.yaml, /var/lib/lowtide, /usr/bin/lowtide,
     /// what is there.
     files: Vec<String>,
+    /// What `lowtide report --json` has added up: from when on, and the GiB x h that lay outside of DRAM.
+    report: Option<(u64, f64)>,
     /// What is not as it was before the package came.
     differences: Vec<String>,
+    /// Files that are called lowtide; looked for at the end alone, since that takes a minute here.
+    left: Vec<String>,
+}
+
+/// What the commands answer while a file on the disk is wrong, without being told where the socket is.
+#[derive(Debug, Serialize, Deserialize)]
+struct Broken {
+    kind: String,
+    /// Exit statuses of `status`, `explain` and `report`.
+    statuses: Vec<i32>,
+    /// Of `check`, which says what is wrong.
+    check: i32,
+    said: String,
 }
 
 fn guest(packages: &Packaging) -> Result<()> {
@@ -178,6 +194,7 @@ impl Host<'_> {
             wait_for("the owner is heard", Duration::from_mins(3), || Ok(owner::is_heard()))
         })?;
         report::emit(&Sandbox::look()?)?;
+        report::emit(&broken()?)?;
         owner::stop()
     }
 
@@ -205,6 +222,8 @@ impl Host<'_> {
             enabled: says("is-enabled", UNIT)?,
             tiers_enabled: says("is-enabled", "lowtide-tiers.service")?,
             targets: targets(),
+            report: added_up(),
+            left: if is_last(name, self.packages) { called_lowtide()? } else { Vec::new() },
             process: systemd::main_process(UNIT).ok(),
             program: program(),
             tenant: systemd::main_process(TENANT)?,
@@ -226,6 +245,42 @@ fn journal() -> String {
 
 fn program() -> Option<String> {
     output("sha256sum", &["/usr/bin/lowtide"]).ok()?.get(..12).map(ToOwned::to_owned)
+}
+
+fn is_last(name: &str, packages: &Packaging) -> bool {
+    name == if packages.purge.is_some() { "purged" } else { "removed" }
+}
+
+fn called_lowtide() -> Result<Vec<String>> {
+    let places = ["/etc", "/usr", "/var/lib", "/run"];
+    // The lab's own programs are no part of the package.
+    let but = ["-path", STAGE, "-prune", "-o", "-iname", "*lowtide*", "-print"];
+    let found = output("find", &[&places[..], &but].concat())?;
+    Ok(found.lines().map(ToOwned::to_owned).collect())
+}
+
+fn added_up() -> Option<(u64, f64)> {
+    let text = output("lowtide", &["report", "--json"]).ok()?;
+    let report: Value = serde_json::from_str(&text).ok()?;
+    Some((report["since"].as_u64()?, report["gib_hours"]["offloaded"].as_f64()?))
+}
+
+fn broken() -> Result<Broken> {
+    const FILE: &str = "/etc/lowtide/policies.d/broken.yaml";
+    fs::write(FILE, "policies: [{ name: broken, mode: ful }]\n").context("cannot write a wrong policy")?;
+    let ask = |arguments: &[&str]| -> Result<(i32, String)> {
+        let mut command = Command::new("lowtide");
+        let done = command.args(arguments).stdin(Stdio::null()).output().context("cannot start lowtide")?;
+        let said = String::from_utf8_lossy(&[done.stdout, done.stderr].concat()).into_owned();
+        Ok((done.status.code().unwrap_or(-1), said))
+    };
+    let questions = [&["status"][..], &["explain", "/system.slice/web.service"], &["report"]];
+    let answers = questions.into_iter().map(ask).collect::<Result<Vec<_>>>()?;
+    let (check, said) = ask(&["check"])?;
+    fs::remove_file(FILE).context("cannot remove the wrong policy")?;
+    let said = answers.iter().map(|(_, said)| said.as_str()).chain([said.as_str()]).collect::<String>();
+    let statuses = answers.iter().map(|(status, _)| *status).collect();
+    Ok(Broken { kind: "broken".into(), statuses, check, said })
 }
 
 /// How many cgroups `lowtide status` has.
