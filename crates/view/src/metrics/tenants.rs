@@ -87,7 +87,20 @@ fn faults(page: &Page, rows: &[Row<'_>]) {
         "Read from swap: pswpin of the kernel, where it counts that for each cgroup.",
         &["cgroup"],
     );
+    let promoted = page.counter(
+        "lowtide_cgroup_promoted_bytes_total",
+        "Came back from swap or by a read of page cache that was in use, since lowtide first saw the cgroup.",
+        &["cgroup", "type"],
+    );
+    let promotions = page.gauge(
+        "lowtide_cgroup_promotions_per_minute_ratio",
+        "What came back in the last minute, as a share of the working set: what slo.promotion_rate bounds.",
+        &["cgroup"],
+    );
     for row in rows.iter().copied() {
+        promoted.of(row, &["anon"], row.cgroup.came_back.anon.as_f64());
+        promoted.of(row, &["file"], row.cgroup.came_back.file.as_f64());
+        promotions.alone(row, &[], row.cgroup.decision.figures.promotion_rate.get());
         let stat = &row.cgroup.memory.stat;
         let add = |kind, bytes: Option<Bytes>| {
             if let Some(bytes) = bytes {
