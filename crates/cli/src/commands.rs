@@ -30,7 +30,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Command::Status { cgroups, sort, top, daemon, json } => {
             let shown = Shown {
                 cgroups: cgroups.clone(),
-                sort: sort.map(daemon::sort),
+                sort: *sort,
                 top: *top,
                 width: if *json { None } else { output::width() },
             };

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, time::Duration};
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 
 /// Keeps each cgroup's hot memory in DRAM and lets the rest settle into cheaper tiers.
 #[derive(Debug, Parser)]
@@ -49,7 +49,7 @@ pub enum Command {
         cgroups: Option<String>,
         /// What is most first; paths from A to Z.
         #[arg(long, value_name = "COLUMN")]
-        sort: Option<SortBy>,
+        sort: Option<lowtide_view::Sort>,
         /// No more targets than this.
         #[arg(long, value_name = "COUNT")]
         top: Option<usize>,
@@ -119,25 +119,6 @@ pub enum Command {
     },
 }
 
-/// A column of `status`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum SortBy {
-    /// The path.
-    Cgroup,
-    /// Memory in DRAM.
-    Dram,
-    /// Offloaded bytes.
-    Offloaded,
-    /// Net savings.
-    Saved,
-    /// Memory pressure of the last 10 s.
-    Pressure,
-    /// Faulted back in the last minute.
-    Back,
-    /// The price.
-    Price,
-}
-
 /// What `top` looks at, and how it shows that.
 #[derive(Debug, Args)]
 pub struct TopOptions {
@@ -145,10 +126,10 @@ pub struct TopOptions {
     pub cgroups: Option<String>,
     /// What is most first; paths from A to Z.
     #[arg(long, value_name = "COLUMN")]
-    pub sort: Option<TopSortBy>,
+    pub sort: Option<lowtide_top::screen::Sort>,
     /// What is on the screen; with --once nothing else is.
     #[arg(long)]
-    pub view: Option<TopView>,
+    pub view: Option<lowtide_top::screen::View>,
     /// From one look to the next, and what rates are over: 500ms, 2s, 1m; from 100ms to 1h.
     #[arg(long, value_name = "TIME", default_value = "2s", value_parser = look_interval)]
     pub interval: Duration,
@@ -166,40 +147,6 @@ pub struct TopOptions {
     /// As JSON, once.
     #[arg(long)]
     pub json: bool,
-}
-
-/// What `top` shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum TopView {
-    /// A row for each target.
-    Tenants,
-    /// Where offloaded pages can live.
-    Tiers,
-    /// Memory, reclaim, zones.
-    Host,
-}
-
-/// A column of `top`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum TopSortBy {
-    /// The path.
-    Cgroup,
-    /// Memory in DRAM.
-    Dram,
-    /// What of it was touched lately.
-    WorkingSet,
-    /// What of it was not.
-    Cold,
-    /// Offloaded bytes.
-    Offloaded,
-    /// Net savings.
-    Saved,
-    /// Memory pressure of the last turn.
-    Pressure,
-    /// What came back since the last turn.
-    Refaults,
-    /// Faulted back in the last minute.
-    Back,
 }
 
 /// Shorter ones cost more than they show, longer ones are a mistake.

@@ -152,7 +152,7 @@ pub(crate) struct PerType<T> {
 #[derive(Debug, Clone, Copy, Default)]
 struct SoFar {
     /// Faulted back.
-    came_back: Bytes,
+    came_back: ByType,
     /// What the swap-ins cost.
     swap_in_stall: Duration,
     /// What reading page cache again cost.
@@ -238,7 +238,7 @@ impl CgroupState {
         if swap.other_devices {
             (self.fruitless, self.retry_from) = (0, Duration::ZERO);
         }
-        self.so_far.came_back += back.promoted.total();
+        self.so_far.came_back += back.promoted;
         self.history.push(self.sample(seen, now));
         self.usual.observe(&self.history, now);
         self.last_seen = now;
@@ -314,12 +314,17 @@ impl CgroupState {
             at: now,
             swap_in_stall: self.so_far.swap_in_stall,
             refault_stall: self.so_far.refault_stall,
-            promoted: self.so_far.came_back,
+            promoted: self.so_far.came_back.total(),
             reclaimed: self.reclaimed,
             cpu: self.cpu,
             ..Sample::default()
         };
         sample.with_pressure(seen).carried_on_from(self.history.last())
+    }
+
+    /// What was faulted back since lowtide first saw the cgroup.
+    pub(crate) const fn all_that_came_back(&self) -> ByType {
+        self.so_far.came_back
     }
 
     /// What may be asked of a type of memory, saved up.

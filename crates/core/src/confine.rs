@@ -37,6 +37,24 @@ pub fn confine(rules: &TierRules, host: &HostObservation, own: &Own) -> Confinem
     if case.forbids_a_device() { case.kept_off_devices() } else { case.bounded() }
 }
 
+/// Whether a page that the kernel swaps out of a cgroup may come to lie on a disk, with `rules` held to.
+#[must_use]
+pub fn may_reach_disk(rules: &TierRules, host: &HostObservation) -> bool {
+    rules.allows(TierKind::Disk) && devices(host).any(|kind| kind == TierKind::Disk)
+}
+
+/// Whether the kernel swaps to such a device.
+fn has(host: &HostObservation, kind: TierKind) -> bool {
+    host.tiers.iter().any(|tier| tier.kind == kind && tier.has_slots())
+}
+
+/// The tiers in which a page may come to lie that the kernel gives a slot.
+fn devices(host: &HostObservation) -> impl Iterator<Item = TierKind> {
+    let sinks = has(host, TierKind::Zram) && host.ways.zram_sinks;
+    let devices = TierKind::ALL.into_iter().filter(|kind| kind.is_swap_device());
+    devices.filter(move |kind| has(host, *kind) || (sinks && kind.is_below_zram()))
+}
+
 impl Confinement {
     /// The same, with everything that is swapped out going past zswap for the moment.
     #[must_use]
@@ -56,25 +74,13 @@ struct Case<'a> {
 }
 
 impl Case<'_> {
-    /// Whether the kernel swaps to such a device.
-    fn has(&self, kind: TierKind) -> bool {
-        self.host.tiers.iter().any(|tier| tier.kind == kind && tier.has_slots())
-    }
-
-    /// The tiers in which a page may come to lie that the kernel gives a slot.
-    fn devices(&self) -> impl Iterator<Item = TierKind> {
-        let sinks = self.has(TierKind::Zram) && self.host.ways.zram_sinks;
-        let devices = TierKind::ALL.into_iter().filter(|kind| kind.is_swap_device());
-        devices.filter(move |kind| self.has(*kind) || (sinks && kind.is_below_zram()))
-    }
-
     fn allows_no_swap(&self) -> bool {
         TierKind::ALL.into_iter().filter(|kind| kind.is_swap()).all(|kind| !self.rules.allows(kind))
     }
 
     /// Without any device too where no swap is allowed: one that is switched on later finds the knob set.
     fn forbids_a_device(&self) -> bool {
-        self.allows_no_swap() || self.devices().any(|tier| !self.rules.allows(tier))
+        self.allows_no_swap() || devices(self.host).any(|tier| !self.rules.allows(tier))
     }
 
     fn at_most(&self, tier: TierKind) -> Option<Bytes> {
@@ -101,15 +107,15 @@ impl Case<'_> {
         if in_zswap {
             return Why::CannotStay;
         }
-        if self.devices().all(|tier| !self.rules.allows(tier)) {
+        if devices(self.host).all(|tier| !self.rules.allows(tier)) {
             return Why::Forbidden;
         }
-        if self.has(TierKind::Disk) { Why::CannotChoose } else { Why::ZramSinks }
+        if has(self.host, TierKind::Disk) { Why::CannotChoose } else { Why::ZramSinks }
     }
 
     /// Every device is allowed. The smallest bound of any of them is the only one that holds for each.
     fn bounded(&self) -> Confinement {
-        let least = self.devices().filter_map(|tier| self.at_most(tier)).min();
+        let least = devices(self.host).filter_map(|tier| self.at_most(tier)).min();
         let swap = least.map(|limit| SwapBound { limit, why: Why::AtMost });
         let most = match self.rules.rule(TierKind::Zswap) {
             None => Some(Bytes::ZERO),

@@ -43,6 +43,26 @@ const ZSWAP: (TierKind, Option<u64>) = (TierKind::Zswap, None);
 const DISK: (TierKind, Option<u64>) = (TierKind::Disk, None);
 
 #[test]
+fn what_may_get_to_a_disk() {
+    use TierKind::{Disk, Zram};
+    let sinks = Ways { zram_sinks: true, ..NO_ZSWAP };
+    for (rules, kinds, ways, may) in [
+        (TierRules::Any, &[Disk][..], NO_ZSWAP, true),
+        (TierRules::Any, &[Disk], ALL, true),
+        (TierRules::Any, &[Zram, Disk], NO_ZSWAP, true),
+        (TierRules::Any, &[Zram], NO_ZSWAP, false),
+        (TierRules::Any, &[Zram], sinks, true),
+        (TierRules::Any, &[], ALL, false),
+        // The cgroup's own knobs keep it from there.
+        (only(&[ZSWAP]), &[Disk], ALL, false),
+        (only(&[ZRAM]), &[Zram], sinks, false),
+        (only(&[DISK]), &[Zram, Disk], NO_ZSWAP, true),
+    ] {
+        assert_eq!(may_reach_disk(&rules, &host(kinds, ways)), may, "{rules:?} on {kinds:?}, {ways:?}");
+    }
+}
+
+#[test]
 fn each_rule_on_each_host() {
     use TierKind::{Disk, Zram};
     use ZswapBound::{Free, Stays};

@@ -74,6 +74,8 @@ pub enum Why {
     CannotStay,
     /// zswap is forbidden, and the operator has forbidden the way past it.
     NoWayPastZswap,
+    /// It is a pod's and has tmpfs, which lowtide is not to send to a disk.
+    Tmpfs,
     /// `at_most` of a device.
     AtMost,
     /// A knob of the cgroup could not be set.
@@ -106,6 +108,10 @@ impl Why {
             Self::NotSet => {
                 "memory.swap.max or a knob of zswap could not be set for this cgroup, see the log: until it is, lowtide \
                  swaps none of it out"
+            }
+            Self::Tmpfs => {
+                "what is swapped out on this host may get to a disk, and the kernel cannot keep tmpfs apart \
+                 (`tmpfs_to_disk` of the policy)"
             }
             Self::AtMost => {
                 "at_most of a swap device: the kernel counts a cgroup's swap as a whole, so it holds for all devices \

@@ -139,6 +139,8 @@ reasons! {
     ScanPressure = 38, "scan_pressure", "free memory is low and the host's own reclaim does not keep up: anonymous memory stays, and requests for it are stopped";
     /// The host is about to run short, and the cgroup has most memory that is cold.
     RunningShort = 39, "running_short", "the host will be short of memory within a minute: those that have most cold memory are asked first, and for more at once";
+    /// A pod's tmpfs could get to a disk.
+    TmpfsToDisk = 40, "tmpfs_to_disk", "a pod's, with tmpfs or shared memory, which is not sent to where it may get to a disk: anonymous memory stays";
 }
 
 impl Reason {

@@ -7,7 +7,7 @@
 //! data set with a long tail always has something faulted back.
 
 use crate::{
-    decision::{Figures, Reason},
+    decision::Reason,
     history::{History, MINUTE, SHORT, Window},
     policy::Slo,
     units::{Bytes, Ratio},
@@ -23,6 +23,21 @@ pub(crate) struct Harm {
     pub(crate) caused: bool,
     /// Distance to the nearest part of the SLO: one without any harm, zero at the SLO.
     pub(crate) headroom: Ratio,
+    /// What it was judged by.
+    pub(crate) rates: Rates,
+}
+
+/// What a cgroup stalls, and what comes back to it; under the names that [`Figures`](crate::Figures) has for
+/// them.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) struct Rates {
+    pub(crate) memory_pressure: Option<Ratio>,
+    pub(crate) memory_pressure_minute: Option<Ratio>,
+    pub(crate) io_pressure: Option<Ratio>,
+    pub(crate) usual_io_pressure: Ratio,
+    pub(crate) swap_in_stall: Ratio,
+    pub(crate) refault_stall: Ratio,
+    pub(crate) promotion_rate: Ratio,
 }
 
 /// Returns whose cost is more than this share of the SLO are a part in breaking it.
@@ -47,32 +62,32 @@ struct Used {
     returns: Ratio,
 }
 
-/// Compares the last seconds and the last minute with the SLO; the rates go into `figures`.
+/// Compares the last seconds and the last minute with the SLO.
 ///
 /// Both windows count, as in oomd's Senpai (`max(avg10, avg60)`), but from totals: the short one so that a
 /// sudden rise stops at once, the minute because that is what the SLO promises.
-pub(crate) fn assess(history: &History, usual: Usual, slo: &Slo, figures: &mut Figures) -> Harm {
+pub(crate) fn assess(history: &History, usual: Usual, slo: &Slo) -> Harm {
     let (short, minute) = (history.window(SHORT), history.window(MINUTE));
     let mut used = Used::default();
     for window in [short, minute].into_iter().flatten() {
         used = used.or_worse(of_window(&window, usual, slo));
     }
+    let mut rates = Rates { usual_io_pressure: usual.io_pressure, ..Rates::default() };
     if let Some(short) = short {
-        figures.memory_pressure = short.memory_pressure();
-        figures.io_pressure = short.io_pressure();
+        rates.memory_pressure = short.memory_pressure();
+        rates.io_pressure = short.io_pressure();
     }
     let mut acted = false;
     if let Some(minute) = minute {
-        figures.memory_pressure_minute = minute.memory_pressure();
-        figures.swap_in_stall = minute.swap_in_stall();
-        figures.refault_stall = minute.refault_stall();
-        figures.promotion_rate = promotion_rate(&minute, usual.working_set);
+        rates.memory_pressure_minute = minute.memory_pressure();
+        rates.swap_in_stall = minute.swap_in_stall();
+        rates.refault_stall = minute.refault_stall();
+        rates.promotion_rate = promotion_rate(&minute, usual.working_set);
         let allowed = slo.promotion_rate.unwrap_or_default();
-        used.promotion = figures.promotion_rate.over(allowed);
+        used.promotion = rates.promotion_rate.over(allowed);
         acted = !minute.reclaimed().is_zero();
     }
-    figures.usual_io_pressure = usual.io_pressure;
-    used.verdict(acted)
+    used.verdict(acted, rates)
 }
 
 fn of_window(window: &Window, usual: Usual, slo: &Slo) -> Used {
@@ -110,7 +125,7 @@ impl Used {
     }
 
     /// The first part over its SLO names the breach; the worst part sets the headroom.
-    fn verdict(self, acted: bool) -> Harm {
+    fn verdict(self, acted: bool, rates: Rates) -> Harm {
         let parts = [
             (self.memory, Reason::MemoryPressure),
             (self.io, Reason::IoPressure),
@@ -118,7 +133,7 @@ impl Used {
         ];
         let broken = parts.iter().find(|(used, _)| *used > Ratio::ONE).map(|(_, reason)| *reason);
         let worst = parts.iter().fold(Ratio::ZERO, |worst, (used, _)| greater(worst, *used));
-        Harm { broken, caused: acted || self.returns > A_PART, headroom: worst.complement() }
+        Harm { broken, caused: acted || self.returns > A_PART, headroom: worst.complement(), rates }
     }
 }
 

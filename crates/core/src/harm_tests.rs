@@ -20,23 +20,22 @@ fn sample(second: u64, memory_ms: u64, io_ms: u64) -> Sample {
     }
 }
 
-fn of(samples: &[Sample], usual: Usual, slo: &Slo) -> (Harm, Figures) {
+fn of(samples: &[Sample], usual: Usual, slo: &Slo) -> Harm {
     let mut history = History::default();
     for sample in samples {
         history.push(*sample);
     }
-    let mut figures = Figures::default();
-    (assess(&history, usual, slo, &mut figures), figures)
+    assess(&history, usual, slo)
 }
 
-fn seen(samples: &[Sample]) -> (Harm, Figures) {
+fn seen(samples: &[Sample]) -> Harm {
     of(samples, USUAL, &SLO)
 }
 
 #[test]
 fn no_harm_is_full_headroom() {
-    let (harm, _) = seen(&[sample(0, 5, 5), sample(10, 5, 5)]);
-    assert_eq!(harm, Harm { broken: None, caused: false, headroom: Ratio::ONE });
+    let harm = seen(&[sample(0, 5, 5), sample(10, 5, 5)]);
+    assert_eq!((harm.broken, harm.caused, harm.headroom), (None, false, Ratio::ONE));
 }
 
 #[test]
@@ -50,7 +49,7 @@ fn each_part_is_named_when_it_breaks() {
         (Sample { swap_in_stall: Duration::from_millis(101), ..base }, Reason::MemoryPressure),
         (Sample { refault_stall: Duration::from_millis(201), ..base }, Reason::IoPressure),
     ] {
-        let (harm, _) = seen(&[sample(0, 0, 0), after]);
+        let harm = seen(&[sample(0, 0, 0), after]);
         assert_eq!((harm.broken, harm.headroom), (Some(reason), Ratio::ZERO), "{after:?}");
     }
 }
@@ -59,47 +58,47 @@ fn each_part_is_named_when_it_breaks() {
 fn traffic_without_stall_is_no_harm_unless_a_bound_is_set() {
     let back = Sample { promoted: Bytes::mib(500), ..sample(10, 0, 0) };
     let unbound = Slo { promotion_rate: None, ..SLO };
-    let (harm, figures) = of(&[sample(0, 0, 0), back], USUAL, &unbound);
+    let harm = of(&[sample(0, 0, 0), back], USUAL, &unbound);
     assert_eq!((harm.broken, harm.headroom), (None, Ratio::ONE));
-    assert_eq!(figures.promotion_rate, Ratio::percent(50.0), "it is still told");
+    assert_eq!(harm.rates.promotion_rate, Ratio::percent(50.0), "it is still told");
 }
 
 #[test]
 fn the_greater_of_pressure_and_cost_counts_and_not_their_sum() {
     let both = Sample { swap_in_stall: Duration::from_millis(30), ..sample(10, 50, 0) };
-    assert_eq!(seen(&[sample(0, 0, 0), both]).0.headroom, Ratio::new(0.5));
+    assert_eq!(seen(&[sample(0, 0, 0), both]).headroom, Ratio::new(0.5));
 }
 
 #[test]
 fn the_stall_on_io_that_a_tenant_always_had_is_its_own() {
     let samples = [sample(0, 0, 0), sample(60, 0, 3_000)];
     let usual = Usual { io_pressure: Ratio::percent(4.0), ..USUAL };
-    let (harm, figures) = of(&samples, usual, &SLO);
+    let harm = of(&samples, usual, &SLO);
     assert!(harm.broken.is_none() && (harm.headroom.get() - 0.5).abs() < 1e-9, "{harm:?}");
-    assert_eq!(figures.usual_io_pressure, Ratio::percent(4.0));
-    assert_eq!(seen(&samples).0.broken, Some(Reason::IoPressure), "without it the same is a breach");
+    assert_eq!(harm.rates.usual_io_pressure, Ratio::percent(4.0));
+    assert_eq!(seen(&samples).broken, Some(Reason::IoPressure), "without it the same is a breach");
 }
 
 #[test]
 fn a_breach_is_caused_by_who_acted_or_by_what_came_back() {
     let breach = sample(10, 500, 0);
-    assert!(!seen(&[sample(0, 0, 0), breach]).0.caused, "the tenant itself");
+    assert!(!seen(&[sample(0, 0, 0), breach]).caused, "the tenant itself");
     let acted = Sample { reclaimed: Bytes::mib(1), ..breach };
-    assert!(seen(&[sample(0, 0, 0), acted]).0.caused);
+    assert!(seen(&[sample(0, 0, 0), acted]).caused);
     let returns = Sample { swap_in_stall: Duration::from_millis(60), ..breach };
-    assert!(seen(&[sample(0, 0, 0), returns]).0.caused);
+    assert!(seen(&[sample(0, 0, 0), returns]).caused);
 }
 
 #[test]
 fn the_minute_remembers_what_the_last_seconds_do_not() {
     let samples = [(0, 0), (5, 700), (30, 700), (50, 700), (60, 700)];
-    let (harm, figures) = seen(&samples.map(|(second, stalled)| sample(second, stalled, 0)));
-    assert_eq!(figures.memory_pressure, Some(Ratio::ZERO));
+    let harm = seen(&samples.map(|(second, stalled)| sample(second, stalled, 0)));
+    assert_eq!(harm.rates.memory_pressure, Some(Ratio::ZERO));
     assert_eq!(harm.broken, Some(Reason::MemoryPressure));
 }
 
 #[test]
 fn headroom_is_the_worst_part() {
-    let (harm, _) = seen(&[sample(0, 0, 0), sample(10, 25, 100)]);
+    let harm = seen(&[sample(0, 0, 0), sample(10, 25, 100)]);
     assert_eq!((harm.broken, harm.headroom), (None, Ratio::new(0.5)));
 }

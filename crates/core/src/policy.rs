@@ -78,6 +78,8 @@ pub struct Policy {
     pub cold_after: Duration,
     /// Which tiers its memory may go to.
     pub tiers: TierRules,
+    /// A pod's container that has tmpfs or shared memory may be swapped out to where that gets to a disk.
+    pub tmpfs_to_disk: bool,
     /// How much, how fast.
     pub limits: Limits,
     /// Where reports draw the line between hot, warm and cold memory; nothing is decided from it.
@@ -97,6 +99,7 @@ impl Policy {
             slo: Slo::default(),
             cold_after: Duration::from_mins(5),
             tiers: TierRules::default(),
+            tmpfs_to_disk: false,
             limits: Limits::default(),
             lines: Lines::around(Duration::from_mins(5)),
         }

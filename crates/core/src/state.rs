@@ -3,7 +3,7 @@
 use std::{collections::HashMap, time::Duration};
 
 use crate::{
-    cgroup::{CgroupId, Memory},
+    cgroup::{ByType, CgroupId, Memory},
     cgroup_state::CgroupState,
     compression::Compressed,
     cost::{Costs, FaultCost},
@@ -108,6 +108,13 @@ impl State {
     #[must_use]
     pub fn compressed(&self, id: CgroupId, memory: &Memory) -> Option<Compressed> {
         self.cgroups.get(&id)?.compression.known(memory)
+    }
+
+    /// Counter: bytes of a cgroup that were faulted back since it was first seen, as its promotion rate counts
+    /// them. Never falls, and what swapoff brought back is not in it.
+    #[must_use]
+    pub fn came_back(&self, id: CgroupId) -> ByType {
+        self.cgroups.get(&id).map(|cgroup| cgroup.all_that_came_back()).unwrap_or_default()
     }
 
     /// Whether the next request for a cgroup is to be the only one that is written, so that it shows how its

@@ -279,8 +279,15 @@ pub(crate) trait Latest: Clone + Send + Sync + 'static {
 #[derive(Debug, Clone)]
 pub(crate) struct Pages {
     views: watch::Receiver<Option<Arc<View>>>,
+    drawn: Arc<Mutex<Drawn>>,
+}
+
+#[derive(Debug, Default)]
+struct Drawn {
     /// The last page that was drawn, and of which turn; none after it was let go.
-    drawn: Arc<Mutex<Option<(u64, Pieces)>>>,
+    page: Option<(u64, Pieces)>,
+    /// What it leaves to the next one.
+    rest: metrics::Rest,
 }
 
 impl Pages {
@@ -292,7 +299,7 @@ impl Pages {
     /// A turn is done: its page is another one. All of it is locked memory, so it goes now, or when the last
     /// who reads it is done.
     pub(crate) fn let_go(&self) {
-        *self.drawn.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.drawn.lock().unwrap_or_else(PoisonError::into_inner).page = None;
     }
 }
 
@@ -300,11 +307,11 @@ impl Latest for Pages {
     fn page(&self) -> Option<Pieces> {
         let view = self.views.borrow().clone()?;
         let mut drawn = self.drawn.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, page)) = drawn.as_ref().filter(|(turn, _)| *turn == view.ticks) {
+        if let Some((_, page)) = drawn.page.as_ref().filter(|(turn, _)| *turn == view.ticks) {
             return Some(Pieces::clone(page));
         }
-        let pieces: Pieces = metrics::render(&view).into_iter().map(Into::into).collect();
-        *drawn = Some((view.ticks, Pieces::clone(&pieces)));
+        let pieces: Pieces = metrics::render(&view, &mut drawn.rest).into_iter().map(Into::into).collect();
+        drawn.page = Some((view.ticks, Pieces::clone(&pieces)));
         Some(pieces)
     }
 

@@ -55,10 +55,10 @@ mod tests {
         let targets: Vec<_> = (10..).map(CgroupId).zip(paths.iter().map(String::as_str)).collect();
         assert_eq!(order(&targets, None).places, [0, 1, 2, 3, 4, 5, 6]);
         let after = |read, next| order(&targets, Some(Late { read, next: CgroupId(next) })).places;
-        assert_eq!(after(4, 14), [5, 6, 4, 0, 1, 2, 3]);
-        assert_eq!(after(4, 11), [5, 6, 1, 2, 3, 4, 0]);
+        assert_eq!(after(4, 14), [0, 6, 4, 5, 1, 2, 3]);
+        assert_eq!(after(4, 11), [0, 6, 1, 2, 3, 4, 5]);
         // It is gone, or has its share this time.
-        assert_eq!(after(4, 99), [5, 6, 0, 1, 2, 3, 4]);
+        assert_eq!(after(4, 99), [0, 6, 1, 2, 3, 4, 5]);
         assert_eq!(after(1, 16), [6, 0, 1, 2, 3, 4, 5]);
     }
 

@@ -14,4 +14,5 @@ mod unchanged;
 
 pub use choices::{ATTRIBUTE, Chosen, Outcome, Written};
 pub use observer::{Observer, Sight, Stalls};
+pub use pods::is_in_a_pod;
 pub use process::Process;

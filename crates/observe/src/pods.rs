@@ -22,6 +22,12 @@ const MOST: usize = 512;
 /// After so many bytes none is begun any more.
 const MOST_BYTES: usize = 128 << 20;
 
+/// Whether the cgroup at `path` is in kubelet's tree: a pod's, or a part of one.
+#[must_use]
+pub fn is_in_a_pod(path: &str) -> bool {
+    Place::of(path) != Place::Outside
+}
+
 /// What is known of the containers that the last walk came to.
 #[derive(Debug, Default)]
 pub(crate) struct Pods {

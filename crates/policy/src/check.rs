@@ -104,6 +104,7 @@ fn finish(name: Arc<str>, raw: raw::Policy) -> Checked {
         slo: slo(raw.slo.unwrap_or_default()),
         cold_after,
         tiers: tier_rules::rules(raw.tiers),
+        tmpfs_to_disk: raw.tmpfs_to_disk.unwrap_or(default.tmpfs_to_disk),
         limits: limits(raw.limits.unwrap_or_default()),
         lines: lines(&raw.lines.unwrap_or_default(), cold_after),
     };

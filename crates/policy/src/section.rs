@@ -158,6 +158,7 @@ pub(crate) const POLICY: Section = Section {
         "slo",
         "cold_after",
         "tiers",
+        "tmpfs_to_disk",
         "limits",
         "lines",
         "namespaces",

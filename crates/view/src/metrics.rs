@@ -5,64 +5,64 @@
 
 mod page;
 mod process;
+mod rest;
 mod tenants;
 mod treatments;
 mod watermarks;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, mem};
 
 use lowtide_controllers::StoreView;
 use lowtide_core::{
     Bytes, Ratio, TierKind,
     left_out::Kind,
-    quota::chosen,
     reading::{BOUNDARIES, Source},
     tier::Capacity,
 };
 
-use self::page::{Family, Page};
-use crate::view::{CgroupView, View};
+pub use self::rest::Rest;
+use self::{
+    page::{Family, Page},
+    rest::Row,
+};
+use crate::view::View;
 
 /// Idle ages with a series for each cgroup, in seconds; `status --json` has all classes.
-const EXPORTED: [u64; 7] = [30, 60, 300, 600, 1800, 3600, 86_400];
+const EXPORTED: [(u64, &str); 7] =
+    [(30, "30"), (60, "60"), (300, "300"), (600, "600"), (1800, "1800"), (3600, "3600"), (86_400, "86400")];
 
-/// Cgroups with series of their own, shared among the subtrees at each level.
-const SERIES: usize = 4096;
-/// A cgroup has about so many lines, each with its path and so much besides. The page is to have at most so
-/// many bytes: it is in locked memory, and a scraper with a limit of its own is not to drop it whole.
-const LINES: usize = 60;
-const BESIDES: usize = 100;
-const PAGE: usize = 40 << 20;
-/// No honest path is longer; a tenant that nests names has one of a hundred KiB.
-const LONGEST: usize = 1024;
+/// The page in Prometheus' text format, metric by metric. `rest` is what the page before left, and is left to
+/// the next one.
+pub fn render(view: &View, rest: &mut Rest) -> Vec<String> {
+    let rows = rest.rows(view);
+    let page = Page::after(mem::take(rest));
+    draw(&page, view, &rows);
+    let (metrics, left) = page.into_parts();
+    *rest = left;
+    rest.keep(&rows);
+    metrics
+}
 
-/// The page in Prometheus' text format, metric by metric.
-pub fn render(view: &View) -> Vec<String> {
-    let page = Page::default();
-    let paths = || view.cgroups.iter().map(|cgroup| &*cgroup.path).filter(|path| path.len() <= LONGEST);
-    let longest = paths().map(str::len).max().unwrap_or(0);
-    let chosen = chosen(SERIES.min(PAGE / LINES / (longest + BESIDES)), paths());
-    let shown: Vec<_> = view.cgroups.iter().filter(|cgroup| chosen.contains(&*cgroup.path)).collect();
-    host(&page, view, shown.len());
-    process::turns(&page, view);
-    process::process(&page, view);
-    tiers(&page, view);
-    fills(&page, view);
-    balancer(&page, view);
-    endurance(&page, view);
-    watermarks::watermarks(&page, view);
-    treatments::treatments(&page, view);
-    sizes(&page, &shown);
-    pressure(&page, &shown);
-    accounts(&page, &shown);
-    sampling(&page, view);
-    idle(&page, &shown);
-    tenants::tenants(&page, view, &shown);
-    page.into_metrics()
+fn draw(page: &Page, view: &View, rows: &[Row<'_>]) {
+    host(page, view, rows);
+    process::turns(page, view);
+    process::process(page, view);
+    tiers(page, view);
+    fills(page, view);
+    balancer(page, view);
+    endurance(page, view);
+    watermarks::watermarks(page, view);
+    treatments::treatments(page, view);
+    sizes(page, rows);
+    pressure(page, rows);
+    accounts(page, rows);
+    sampling(page, view);
+    idle(page, rows);
+    tenants::tenants(page, view, rows);
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a Prometheus sample is a float")]
-fn host(page: &Page, view: &View, shown: usize) {
+fn host(page: &Page, view: &View, rows: &[Row<'_>]) {
     page.figure(
         "lowtide_net_saved_bytes",
         "Offloaded bytes of the host, less what tiers and lowtide take from DRAM.",
@@ -72,8 +72,8 @@ fn host(page: &Page, view: &View, shown: usize) {
     page.figure("lowtide_cgroups", "Cgroups that policies name.", view.cgroups.len() as f64);
     page.figure(
         "lowtide_cgroups_without_series",
-        "Cgroups that policies name and that are not on this page.",
-        view.cgroups.len().saturating_sub(shown) as f64,
+        "Cgroups that policies name and that have no series of their own: their sums are under cgroup=\"other\".",
+        rows.iter().filter(|row| !row.own).count() as f64,
     );
     page.figure(
         "lowtide_reclaim_hanging",
@@ -208,7 +208,7 @@ fn endurance(page: &Page, view: &View) {
     }
 }
 
-fn sizes(page: &Page, shown: &[&CgroupView]) {
+fn sizes(page: &Page, rows: &[Row<'_>]) {
     let memory = page.gauge("lowtide_cgroup_memory_bytes", "memory.current of the cgroup.", &["cgroup"]);
     let saved = page.gauge(
         "lowtide_cgroup_net_saved_bytes",
@@ -235,16 +235,16 @@ fn sizes(page: &Page, shown: &[&CgroupView]) {
         "What compression leaves of the cgroup's memory, as a share of it.",
         &["cgroup"],
     );
-    for cgroup in shown {
-        let path = &*cgroup.path;
+    for row in rows.iter().copied() {
+        let cgroup = row.cgroup;
         if let Some(found) = cgroup.compressed {
-            compressed.set(&[path], found.share.get());
+            compressed.alone(row, &[], found.share.get());
         }
-        memory.set(&[path], cgroup.memory.current.as_f64());
-        saved.set(&[path], cgroup.net_saved.as_f64());
-        price.set(&[path], cgroup.decision.figures.price.get());
+        memory.of(row, &[], cgroup.memory.current.as_f64());
+        saved.of(row, &[], cgroup.net_saved.as_f64());
+        price.alone(row, &[], cgroup.decision.figures.price.get());
         if let Some(share) = cgroup.decision.figures.slowdown {
-            slowdown.set(&[path], share.get());
+            slowdown.alone(row, &[], share.get());
         }
         // Two devices of one kind add up: the label is the tier, not the device.
         let mut by_kind: BTreeMap<&str, Bytes> = BTreeMap::new();
@@ -252,21 +252,22 @@ fn sizes(page: &Page, shown: &[&CgroupView]) {
             *by_kind.entry(placed.kind.name()).or_default() += placed.bytes;
         }
         for (kind, bytes) in by_kind {
-            offloaded.set(&[path, kind], bytes.as_f64());
+            offloaded.of(row, &[kind], bytes.as_f64());
         }
     }
 }
 
-fn pressure(page: &Page, shown: &[&CgroupView]) {
+fn pressure(page: &Page, rows: &[Row<'_>]) {
     let family = page.gauge(
         "lowtide_cgroup_pressure_ratio",
         "Share of the last interval in which tasks stalled.",
         &["cgroup", "resource", "kind"],
     );
-    for CgroupView { path, stalls, .. } in shown {
+    for row in rows.iter().copied() {
+        let stalls = &row.cgroup.stalls;
         let set = |resource, kind, share: Option<Ratio>| {
             if let Some(share) = share {
-                family.set(&[&**path, resource, kind], share.get());
+                family.alone(row, &[resource, kind], share.get());
             }
         };
         set("memory", "some", stalls.memory_some);
@@ -287,7 +288,7 @@ fn sampling(page: &Page, view: &View) {
     looks.set(&[], sampling.looks as f64);
 }
 
-fn idle(page: &Page, shown: &[&CgroupView]) {
+fn idle(page: &Page, rows: &[Row<'_>]) {
     let working_set = page.gauge(
         "lowtide_cgroup_working_set_bytes",
         "Bytes in DRAM that were touched within cold_after.",
@@ -328,12 +329,12 @@ fn idle(page: &Page, shown: &[&CgroupView]) {
         "Bytes that would be faulted back in a minute.",
         &["cgroup"],
     );
-    for CgroupView { path, forecast, .. } in shown {
-        let Some(forecast) = forecast else { continue };
-        forecast_net.set(&[&**path], forecast.net.as_f64());
-        forecast_back.set(&[&**path], forecast.refaulted_per_minute.as_f64());
+    for row in rows.iter().copied() {
+        let Some(forecast) = &row.cgroup.forecast else { continue };
+        forecast_net.of(row, &[], forecast.net.as_f64());
+        forecast_back.of(row, &[], forecast.refaulted_per_minute.as_f64());
         if let Some(error) = forecast.net_error {
-            forecast_error.set(&[&**path], error.as_f64());
+            forecast_error.alone(row, &[], error.as_f64());
         }
     }
     let cut = page.gauge(
@@ -341,29 +342,28 @@ fn idle(page: &Page, shown: &[&CgroupView]) {
         "Idle age from which on anonymous memory may go.",
         &["cgroup"],
     );
-    for CgroupView { path, hotness, .. } in shown {
-        let Some(hotness) = hotness else { continue };
-        working_set.set(&[&**path], hotness.working_set.as_f64());
-        cut.set(&[&**path], hotness.cut.as_secs_f64());
-        for (index, boundary) in
-            BOUNDARIES.iter().enumerate().filter(|(_, age)| EXPORTED.contains(&age.as_secs()))
-        {
+    for row in rows.iter().copied() {
+        let Some(hotness) = &row.cgroup.hotness else { continue };
+        working_set.of(row, &[], hotness.working_set.as_f64());
+        cut.alone(row, &[], hotness.cut.as_secs_f64());
+        for (index, boundary) in BOUNDARIES.iter().enumerate() {
+            let named = EXPORTED.iter().find(|(seconds, _)| *seconds == boundary.as_secs());
+            let Some((_, age)) = named else { continue };
             let bytes = hotness.histogram.at_least(index).total();
-            let age = boundary.as_secs().to_string();
-            idle.set(&[&**path, age.as_str()], bytes.as_f64());
+            idle.of(row, &[age], bytes.as_f64());
             if let Some(half) = hotness.resolution.error_of(bytes) {
-                error.set(&[&**path, age.as_str()], half.as_f64());
+                error.alone(row, &[age], half.as_f64());
             }
         }
         if let Some(measured) = hotness.precision {
-            precision.set(&[&**path], measured.share.get());
-            sampled.set(&[&**path], measured.pages);
+            precision.alone(row, &[], measured.share.get());
+            sampled.alone(row, &[], measured.pages);
         }
     }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a Prometheus sample is a float")]
-fn accounts(page: &Page, shown: &[&CgroupView]) {
+fn accounts(page: &Page, rows: &[Row<'_>]) {
     let family = |name, help| page.counter(name, help, &["cgroup"]);
     let requested = family("lowtide_reclaim_requested_bytes_total", "Asked of the kernel.");
     let effective = family("lowtide_reclaim_effective_bytes_total", "What really left DRAM.");
@@ -373,12 +373,13 @@ fn accounts(page: &Page, shown: &[&CgroupView]) {
         "Decisions by action and reason.",
         &["cgroup", "action", "reason"],
     );
-    for CgroupView { path, account, .. } in shown {
-        requested.set(&[&**path], account.requested.as_f64());
-        effective.set(&[&**path], account.effective.as_f64());
-        cpu.set(&[&**path], account.reclaim_cpu.as_secs_f64());
+    for row in rows.iter().copied() {
+        let account = &row.cgroup.account;
+        requested.of(row, &[], account.requested.as_f64());
+        effective.of(row, &[], account.effective.as_f64());
+        cpu.of(row, &[], account.reclaim_cpu.as_secs_f64());
         for ((action, reason), count) in &account.decisions {
-            decisions.set(&[&**path, action, reason], *count as f64);
+            decisions.of(row, &[action, reason], *count as f64);
         }
     }
 }

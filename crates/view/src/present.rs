@@ -8,6 +8,7 @@ use lowtide_core::{
     Action, Basis, Bytes, Compressed, Confinement, Decision, FaultCost, Figures, Forecast, Gain, Hotness,
     Ladder, LeftOut, Lines, PastZswap, Ratio, Reason, Rung, Scope, SwapBound, ZswapBound,
     balancer::{Settle, Sinking},
+    confinement::Why,
     escaped,
     idle::{Measured, WhatIf},
     left_out::Kind,
@@ -293,7 +294,9 @@ fn numbered(reason: Reason) -> String {
 
 /// What the policy's tiers come to; nothing where they bound nothing.
 fn write_confinement(text: &mut String, confined: &Confinement) -> std::fmt::Result {
-    if let Some(SwapBound { limit, why }) = confined.swap {
+    if let Some(SwapBound { why: why @ Why::Tmpfs, .. }) = confined.swap {
+        writeln!(text, "  lowtide swaps none of it out: {}", why.sentence())?;
+    } else if let Some(SwapBound { limit, why }) = confined.swap {
         writeln!(text, "  tiers: memory.swap.max {limit}: {}", why.sentence())?;
     }
     if confined.past_zswap == PastZswap::Set {

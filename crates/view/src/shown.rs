@@ -36,8 +36,9 @@ impl Shown {
 /// By what targets are sorted: the most first, paths from A to Z.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 pub enum Sort {
-    /// Path.
+    /// The path.
     Cgroup,
     /// Memory in DRAM.
     Dram,
@@ -47,7 +48,7 @@ pub enum Sort {
     Saved,
     /// Memory pressure of the last 10 s.
     Pressure,
-    /// What was faulted back in the last minute.
+    /// Faulted back in the last minute.
     Back,
     /// The price.
     Price,

@@ -10,8 +10,8 @@ use std::{
 use lowtide_ages::Sampling;
 use lowtide_controllers::{Shown, StoreView};
 use lowtide_core::{
-    Bytes, CgroupId, Compressed, Confinement, Decision, FaultCost, Forecast, HostObservation, Hotness,
-    Ladder, LeftOut, Memory, Observation, Policy, Stall, State, Tier,
+    ByType, Bytes, CgroupId, Compressed, Confinement, Decision, FaultCost, Forecast, HostObservation,
+    Hotness, Ladder, LeftOut, Memory, Observation, Policy, Stall, State, Tier,
     savings::{self, Origins, Placed},
 };
 use lowtide_observe::{Chosen, Process, Stalls};
@@ -151,6 +151,9 @@ pub struct CgroupView {
     pub decision: Decision,
     /// What was done so far.
     pub account: Arc<Account>,
+    /// What was faulted back since lowtide first saw it, as its promotion rate counts that.
+    #[serde(skip)]
+    pub came_back: ByType,
 }
 
 /// What is remembered besides what was seen.
@@ -220,6 +223,7 @@ impl View {
                 sent,
                 memory: cgroup.memory,
                 confined: cgroup.confined,
+                came_back: state.came_back(cgroup.id),
                 account: ledger.account(cgroup.id).cloned().unwrap_or_default(),
                 decision,
             }

@@ -10,6 +10,7 @@ use serde_json::Value;
 const CODE: &str = concat!(
     include_str!("../src/metrics.rs"),
     include_str!("../src/metrics/process.rs"),
+    include_str!("../src/metrics/rest.rs"),
     include_str!("../src/metrics/tenants.rs"),
     include_str!("../src/metrics/treatments.rs"),
     include_str!("../src/metrics/watermarks.rs")

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::Context;
 use lowtide_ages::damon::records::in_words as damon_in_words;
-use lowtide_cli::options::{ConfigFile, DaemonAddress, SortBy};
+use lowtide_cli::options::{ConfigFile, DaemonAddress};
 use lowtide_core::escape::escaped;
 use lowtide_daemon::{
     Options, Restored, RunError,
@@ -16,7 +16,7 @@ use lowtide_daemon::{
 };
 use lowtide_journal::knobs::Outcome;
 use lowtide_policy::{Config, Problems};
-use lowtide_view::{Shown, Sort};
+use lowtide_view::Shown;
 
 use super::BAD_CONFIG;
 use crate::{logging, output};
@@ -124,19 +124,6 @@ fn finish(outcome: Result<ExitCode, RunError>) -> anyhow::Result<ExitCode> {
 
 pub(crate) fn status(daemon: &DaemonAddress, json: bool, shown: Shown) -> anyhow::Result<ExitCode> {
     ask(daemon, &Request::Status { json, shown })
-}
-
-/// A column of `status`, as the daemon calls it.
-pub(crate) fn sort(by: SortBy) -> Sort {
-    match by {
-        SortBy::Cgroup => Sort::Cgroup,
-        SortBy::Dram => Sort::Dram,
-        SortBy::Offloaded => Sort::Offloaded,
-        SortBy::Saved => Sort::Saved,
-        SortBy::Pressure => Sort::Pressure,
-        SortBy::Back => Sort::Back,
-        SortBy::Price => Sort::Price,
-    }
 }
 
 pub(crate) fn report(daemon: &DaemonAddress, json: bool) -> anyhow::Result<ExitCode> {

@@ -8,14 +8,14 @@ use std::{
 };
 
 use anyhow::ensure;
-use lowtide_cli::options::{TopOptions, TopSortBy, TopView};
+use lowtide_cli::options::TopOptions;
 use lowtide_core::escape::escaped_json;
 use lowtide_daemon::control::{self, AskError, Request};
 use lowtide_kernfs::Root;
 use lowtide_top::{
     draw,
     model::Model,
-    screen::{Screen, Sort, View},
+    screen::{Screen, View},
     shell::{self, Ask, Ended, Source},
 };
 use lowtide_view::Shown;
@@ -99,27 +99,9 @@ fn wants_colours() -> bool {
 
 fn screen(options: &TopOptions) -> Screen {
     Screen {
-        view: options.view.map(|view| match view {
-            TopView::Tenants => View::Tenants,
-            TopView::Tiers => View::Tiers,
-            TopView::Host => View::Host,
-        }),
-        sort: options.sort.map(sort).unwrap_or_default(),
+        view: options.view,
+        sort: options.sort.unwrap_or_default(),
         filter: options.cgroups.clone().unwrap_or_default(),
         ..Screen::default()
-    }
-}
-
-fn sort(by: TopSortBy) -> Sort {
-    match by {
-        TopSortBy::Cgroup => Sort::Cgroup,
-        TopSortBy::Dram => Sort::Dram,
-        TopSortBy::WorkingSet => Sort::WorkingSet,
-        TopSortBy::Cold => Sort::Cold,
-        TopSortBy::Offloaded => Sort::Offloaded,
-        TopSortBy::Saved => Sort::Saved,
-        TopSortBy::Pressure => Sort::Pressure,
-        TopSortBy::Refaults => Sort::Refaults,
-        TopSortBy::Back => Sort::Back,
     }
 }

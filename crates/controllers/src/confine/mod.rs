@@ -16,15 +16,18 @@ use std::{
 
 use lowtide_cgroup::{Cgroup, Mount};
 use lowtide_core::{
-    Bytes, CgroupId, CgroupObservation, Confinement, Limit, Mode, Observation, PastZswap, Ratio, SwapBound,
-    TierRules, confine::confine, confinement::Why, share::interleaved,
+    Bytes, CgroupId, CgroupObservation, Confinement, HostObservation, Limit, Mode, Observation, PastZswap,
+    Policy, Ratio, SwapBound, TierRules,
+    confine::{confine, may_reach_disk},
+    confinement::Why,
+    share::interleaved,
 };
 use lowtide_journal::{
     CgroupKnob, Journal, JournalError, Record,
     knobs::{self, Outcome},
 };
 use lowtide_kernfs::{Root, shown};
-use lowtide_observe::Sight;
+use lowtide_observe::{Sight, is_in_a_pod};
 use lowtide_policy::Config;
 
 use self::{
@@ -99,6 +102,7 @@ impl Confine {
         sight.seen.host.ways = ways(&self.root, config, &sight.seen.host.tiers);
         let planned = self.plan(journal, sight, config, past_zswap);
         let mut complaints = carry_out(journal, &mut sight.seen, planned);
+        keep_tmpfs(&mut sight.seen, config.policies.policies());
         self.sizes.retain(|id, _| sight.targets.contains(id));
         complaints.extend(let_go(&self.root, journal, sight));
         // Once, not at every turn.
@@ -139,7 +143,10 @@ impl Confine {
             let left_alone = cgroup.opted_out || config.budgets.holdout.has(&cgroup.path, policy.mode);
             // What a policy forbids stays forbidden: that is no matter of saving.
             let tiers = &policy.tiers;
-            let past = past_zswap(cgroup.id) && policy.mode == Mode::Full && !left_alone;
+            let past = past_zswap(cgroup.id)
+                && policy.mode == Mode::Full
+                && !left_alone
+                && !keeps_tmpfs(cgroup, policy, &sight.seen.host);
             if *tiers == TierRules::Any && records.is_empty() && !past {
                 continue;
             }
@@ -267,6 +274,23 @@ fn let_go(root: &Root, journal: &mut Journal, sight: &Sight) -> Vec<Complaint> {
 fn may_be_unseen(knob: &Path, unseen: &[Arc<str>]) -> bool {
     let knob = knob.to_string_lossy();
     unseen.iter().any(|path| knob.contains(&format!("{}/", path.trim_end_matches('/'))))
+}
+
+/// A pod's volumes in memory, secrets among them, are not sent to a disk. The kernel swaps them with all other
+/// anonymous memory, so lowtide asks for none of it. It writes no knob for that: under a limit without swap a
+/// pod would be killed where the kernel would have swapped.
+fn keep_tmpfs(seen: &mut Observation, policies: &[Policy]) {
+    for cgroup in &mut seen.cgroups {
+        let keeps = |policy| keeps_tmpfs(cgroup, policy, &seen.host);
+        if policies.get(cgroup.policy).is_some_and(keeps) {
+            cgroup.confined.swap = Some(SwapBound { limit: Bytes::ZERO, why: Why::Tmpfs });
+        }
+    }
+}
+
+fn keeps_tmpfs(cgroup: &CgroupObservation, policy: &Policy, host: &HostObservation) -> bool {
+    let has_tmpfs = !cgroup.memory.stat.shmem.is_zero() && is_in_a_pod(&cgroup.path);
+    has_tmpfs && !policy.tmpfs_to_disk && may_reach_disk(&policy.tiers, host)
 }
 
 /// What is not bounded as it should be gets no swap by lowtide's requests.

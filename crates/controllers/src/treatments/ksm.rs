@@ -1,18 +1,20 @@
 //! KSM: switched on with its advisor, and off again where it costs more than it gives.
 
-use std::{path::PathBuf, time::Duration};
+use std::time::Duration;
 
-use lowtide_core::treatments::{Ksm as Law, KsmSeen, Merging, Reason, Treatment};
+use lowtide_core::{
+    Tier,
+    treatments::{Ksm, KsmSeen, Merging, Reason, Treatment},
+};
 use lowtide_journal::Journal;
 use lowtide_kernfs::Root;
 
 use super::{
-    counts::{Action, Counts},
-    problem::{Problem, Said},
-    setting::{Held, Setting, Wanted},
+    held::Law,
+    problem::Problem,
+    setting::{Setting, Wanted},
 };
 
-const KEY: &str = "treatments.ksm";
 const NEEDS_6_8: &str = "KSM has an advisor since Linux 6.8, with CONFIG_KSM; take `ksm` out of `treatments`, or use a newer kernel";
 
 /// In this order: KSM does not run before its advisor says how fast. They are put back in the other one.
@@ -45,93 +47,38 @@ pub struct KsmView {
     pub held: bool,
 }
 
-#[derive(Debug)]
-pub(super) struct Ksm {
-    root: Root,
-    law: Law,
-    pub(super) setting: Setting,
-    pub(super) said: Said,
-}
+impl Law for Ksm {
+    const TREATMENT: Treatment = Treatment::Ksm;
+    const KEY: &'static str = "treatments.ksm";
+    const WANTED: &'static [Wanted] = WANTED;
+    type Seen = KsmSeen;
+    type Decision = Merging;
+    type View = KsmView;
 
-impl Ksm {
-    pub(super) fn new(root: Root) -> Self {
-        let setting = Setting::new(root.clone(), KEY, WANTED);
-        Self { root, law: Law::default(), setting, said: Said::of(Treatment::Ksm) }
+    fn look(root: &Root, _: &Setting, _: &[Tier]) -> Result<KsmSeen, Problem> {
+        let missing = Problem::Missing { path: "sys/kernel/mm/ksm/general_profit", remedy: NEEDS_6_8 };
+        lowtide_host::ksm(root)?.ok_or(missing)
     }
 
-    /// The knobs that are this daemon's to put back.
-    pub(super) fn held(&self) -> impl Iterator<Item = PathBuf> {
-        self.setting.paths()
-    }
-
-    /// Forgets that it was given up, or left to somebody else. What is held is neither.
-    pub(super) fn begin_anew(&mut self) {
-        if !self.setting.is_held() {
-            self.law = Law::default();
-            self.setting.take_over();
-        }
-    }
-
-    pub(super) fn turn(&mut self, journal: &mut Journal, counts: &mut Counts, now: Duration) -> KsmView {
-        let was_held = self.setting.is_held();
-        let (reason, decision) = match self.hold(journal, now) {
-            Ok(Some(decision)) => (decision.reason, Some(decision)),
-            Ok(None) => (Reason::Foreign, None),
-            Err(problem) => {
-                self.said.fails(&problem);
-                (Reason::Failed, None)
-            }
-        };
-        if reason != Reason::Failed {
-            self.said.works();
-        }
-        let held = self.setting.is_held();
-        counts.add(Treatment::Ksm, Action::between(was_held, held), reason);
-        KsmView { reason, decision, held }
-    }
-
-    /// `None` where somebody else has set it.
-    fn hold(&mut self, journal: &mut Journal, now: Duration) -> Result<Option<Merging>, Problem> {
-        let seen = look(&self.root)?;
-        if self.setting.is_foreign(journal)? {
-            return Ok(None);
-        }
-        if !self.setting.is_held() && self.setting.read(&RUN)? == UNMERGED {
+    fn decide(&mut self, seen: KsmSeen, setting: &Setting, now: Duration) -> Result<Merging, Problem> {
+        if !setting.is_held() && setting.read(&RUN)? == UNMERGED {
             return Err(Problem::Unmerged);
         }
-        let before = self.law;
-        let decision = self.law.decide(seen, now);
-        if !decision.on {
-            self.setting.put_back(journal)?;
-            return Ok(Some(decision));
-        }
-        match self.set(journal) {
-            Ok(Held::AsAsked) => Ok(Some(decision)),
-            Ok(Held::Foreign) => Ok(None),
-            Err(problem) => {
-                // What does not run cannot be tried.
-                self.law = before;
-                Err(problem)
-            }
-        }
+        Ok(Self::decide(self, seen, now))
     }
 
-    fn set(&mut self, journal: &mut Journal) -> Result<Held, Problem> {
-        if self.setting.read(&WANTED[0])? != WANTED[0].value {
-            self.setting.record(journal, PAGES_TO_SCAN, WITHOUT_ADVISOR)?;
-        }
-        self.setting.hold(journal)
+    fn verdict(decision: &Merging) -> (Reason, bool) {
+        (decision.reason, decision.on)
     }
-}
 
-/// Whether KSM has what is needed here.
-pub(super) fn possible(root: &Root) -> Result<(), Problem> {
-    let setting = Setting::new(root.clone(), KEY, WANTED);
-    look(root)?;
-    WANTED.iter().try_for_each(|one| setting.read(one).map(drop))
-}
+    fn prepare(setting: &mut Setting, journal: &mut Journal) -> Result<(), Problem> {
+        if setting.read(&WANTED[0])? != WANTED[0].value {
+            setting.record(journal, PAGES_TO_SCAN, WITHOUT_ADVISOR)?;
+        }
+        Ok(())
+    }
 
-fn look(root: &Root) -> Result<KsmSeen, Problem> {
-    let missing = Problem::Missing { path: "sys/kernel/mm/ksm/general_profit", remedy: NEEDS_6_8 };
-    lowtide_host::ksm(root)?.ok_or(missing)
+    fn view(reason: Reason, decision: Option<Merging>, setting: &Setting) -> KsmView {
+        KsmView { reason, decision, held: setting.is_held() }
+    }
 }

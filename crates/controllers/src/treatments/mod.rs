@@ -6,6 +6,7 @@ mod compaction;
 mod counts;
 mod dying;
 mod fit;
+mod held;
 mod ksm;
 mod page_cluster;
 mod problem;
@@ -22,7 +23,7 @@ use std::{path::PathBuf, time::Duration};
 use lowtide_cgroup::Mount;
 use lowtide_core::{
     Ratio,
-    treatments::{DefragMode, KsmMode, Moment, Pressure, Settings, Treatment},
+    treatments::{DefragMode, Ksm, KsmMode, Moment, Pressure, Settings, ThpDefrag, Treatment},
 };
 use lowtide_journal::Journal;
 use lowtide_kernfs::Root;
@@ -32,11 +33,9 @@ use crate::controller::{Around, Controller, Turn};
 use self::{
     compaction::Compaction,
     dying::{DyingCgroups, Place},
-    ksm::Ksm,
+    held::{HeldBy, possible},
     page_cluster::PageCluster,
     problem::{Problem, Said},
-    setting::Setting,
-    thp_defrag::ThpDefrag,
     work::{Done, Ended, Work},
 };
 
@@ -75,9 +74,9 @@ pub struct TreatmentsView {
 pub fn lacking(root: &Root, settings: Settings) -> Vec<String> {
     let looks = [
         settings.compaction.then(|| (Treatment::Compaction, compaction::possible(root))),
-        settings.ksm.map(|_| (Treatment::Ksm, ksm::possible(root))),
-        settings.thp_defrag.map(|_| (Treatment::ThpDefrag, thp_defrag::possible(root))),
-        settings.page_cluster.then(|| (Treatment::PageCluster, page_cluster::possible(root))),
+        settings.ksm.map(|_| (Treatment::Ksm, possible::<Ksm>(root))),
+        settings.thp_defrag.map(|_| (Treatment::ThpDefrag, possible::<ThpDefrag>(root))),
+        settings.page_cluster.then(|| (Treatment::PageCluster, possible::<PageCluster>(root))),
     ];
     let told = looks.into_iter().flatten().filter_map(|(treatment, look)| {
         look.err().map(|problem| format!("treatments.{treatment}: {problem}"))
@@ -102,9 +101,9 @@ pub(crate) struct Treatments {
     work: Work,
     compaction: Compaction,
     dying_cgroups: DyingCgroups,
-    ksm: Ksm,
-    thp_defrag: ThpDefrag,
-    page_cluster: PageCluster,
+    ksm: HeldBy<Ksm>,
+    thp_defrag: HeldBy<ThpDefrag>,
+    page_cluster: HeldBy<PageCluster>,
     decisions: Counts,
 }
 
@@ -118,9 +117,9 @@ impl Controller for Treatments {
             work: Work::default(),
             compaction: Compaction::default(),
             dying_cgroups: DyingCgroups::default(),
-            ksm: Ksm::new(root.clone()),
-            thp_defrag: ThpDefrag::new(root.clone()),
-            page_cluster: PageCluster::new(root.clone()),
+            ksm: HeldBy::new(root.clone()),
+            thp_defrag: HeldBy::new(root.clone()),
+            page_cluster: HeldBy::new(root.clone()),
             decisions: Counts::default(),
             root: root.clone(),
             mount: mount.clone(),
@@ -186,10 +185,12 @@ impl Treatments {
         let compaction = settings.compaction.then(|| compaction.turn(root, moment, work, decisions, now));
         let dying_cgroups =
             settings.dying_cgroups.then(|| dying_cgroups.turn(&place, moment, work, decisions, now));
-        let ksm = settings.ksm.map(|KsmMode::Advisor| ksm.turn(journal, decisions, now));
-        let thp_defrag =
-            settings.thp_defrag.map(|DefragMode::DeferMadvise| thp_defrag.turn(journal, decisions, now));
-        let page_cluster = settings.page_cluster.then(|| page_cluster.turn(journal, around.tiers, decisions));
+        let tiers = around.tiers;
+        let ksm = settings.ksm.map(|KsmMode::Advisor| ksm.turn(journal, tiers, decisions, now));
+        let thp_defrag = settings
+            .thp_defrag
+            .map(|DefragMode::DeferMadvise| thp_defrag.turn(journal, tiers, decisions, now));
+        let page_cluster = settings.page_cluster.then(|| page_cluster.turn(journal, tiers, decisions, now));
         let (pressure, decisions) = (self.pressure.lately(), self.decisions.clone());
         Some(TreatmentsView { pressure, compaction, dying_cgroups, ksm, thp_defrag, page_cluster, decisions })
     }
@@ -229,20 +230,13 @@ impl Treatments {
     /// Tried again in each turn until it can be recorded.
     fn put_back_what_is_off(&mut self, journal: &mut Journal) {
         if self.settings.ksm.is_none() {
-            put_back(&mut self.ksm.setting, &mut self.ksm.said, journal);
+            self.ksm.put_back(journal);
         }
         if self.settings.thp_defrag.is_none() {
-            put_back(&mut self.thp_defrag.setting, &mut self.thp_defrag.said, journal);
+            self.thp_defrag.put_back(journal);
         }
         if !self.settings.page_cluster {
-            put_back(&mut self.page_cluster.setting, &mut self.page_cluster.said, journal);
+            self.page_cluster.put_back(journal);
         }
-    }
-}
-
-fn put_back(setting: &mut Setting, said: &mut Said, journal: &mut Journal) {
-    match setting.put_back(journal) {
-        Ok(()) => said.works(),
-        Err(problem) => said.fails(&problem),
     }
 }

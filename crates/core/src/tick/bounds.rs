@@ -4,7 +4,7 @@
 use super::{Case, Step};
 use crate::{
     cgroup::Memory,
-    confinement::ZswapBound,
+    confinement::{Why, ZswapBound},
     decision::{Figures, Reason},
     effect::Scope,
     mode::Mode,
@@ -73,7 +73,11 @@ impl Case<'_> {
     /// Below what the policy's tiers allow on this host.
     fn tiers_room(&self) -> (Bytes, Reason) {
         let Some(bound) = self.cgroup.confined.swap else { return (Bytes::MAX, Reason::TierAtMost) };
-        let reason = if bound.limit.is_zero() { Reason::TierForbidden } else { Reason::TierAtMost };
+        let reason = match bound.why {
+            Why::Tmpfs => Reason::TmpfsToDisk,
+            _ if bound.limit.is_zero() => Reason::TierForbidden,
+            _ => Reason::TierAtMost,
+        };
         (bound.limit - self.cgroup.memory.swap_current.unwrap_or_default(), reason)
     }
 

@@ -10,7 +10,7 @@ use crate::{
     decision::{Action, Decision, Figures, Reason},
     effect::{Pending, Scope},
     forecast::{Basis, Forecast},
-    harm::{self, Harm, Usual},
+    harm::{self, Harm, Rates, Usual},
     history::{MINUTE, SHORT},
     mode::Mode,
     observation::{CgroupObservation, HostObservation},
@@ -43,10 +43,9 @@ pub(super) struct Case<'a> {
 impl Case<'_> {
     pub(super) fn decide(&self, state: &mut CgroupState, room: &mut Room) -> Decision {
         self.settle(state);
-        let mut figures = self.figures(state);
         let usual = Usual { io_pressure: state.usual.pressure(), working_set: self.working_set(state) };
-        let harm = harm::assess(&state.history, usual, &self.policy.slo, &mut figures);
-        figures.headroom = harm.headroom;
+        let harm = harm::assess(&state.history, usual, &self.policy.slo);
+        let mut figures = self.figures(state, &harm);
         self.back_off(state, harm);
         figures.price = self.share_of_price(state);
         let waits = self.must_wait(state, harm, &figures, room);
@@ -94,7 +93,16 @@ impl Case<'_> {
         }
     }
 
-    fn figures(&self, state: &CgroupState) -> Figures {
+    fn figures(&self, state: &CgroupState, harm: &Harm) -> Figures {
+        let Rates {
+            memory_pressure,
+            memory_pressure_minute,
+            io_pressure,
+            usual_io_pressure,
+            swap_in_stall,
+            refault_stall,
+            promotion_rate,
+        } = harm.rates;
         let memory = &self.cgroup.memory;
         let footprint = memory.footprint();
         let cold = self.cold(state);
@@ -107,6 +115,14 @@ impl Case<'_> {
             current: memory.current - memory.demoted().total(),
             footprint,
             offloaded: memory.offloaded() + memory.demoted().total(),
+            memory_pressure,
+            memory_pressure_minute,
+            io_pressure,
+            usual_io_pressure,
+            swap_in_stall,
+            refault_stall,
+            promotion_rate,
+            headroom: harm.headroom,
             accuracy: if file.stayed < anon.stayed { file.stayed } else { anon.stayed },
             anon,
             file,

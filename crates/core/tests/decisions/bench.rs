@@ -234,6 +234,7 @@ fn policy() -> Policy {
         slo: Slo::default(),
         cold_after: Duration::from_secs(4),
         tiers: TierRules::Any,
+        tmpfs_to_disk: false,
         limits: Limits { floor: Bytes::mib(16), per_minute: Ratio::percent(40.0) },
         lines: Lines::around(Duration::from_secs(4)),
     }

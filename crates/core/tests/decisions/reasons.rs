@@ -126,6 +126,7 @@ const CASES: &[Case] = &[
     ("no swap, old kernel", no_swap_old_kernel, TakesFile(Reason::NoSwap)),
     ("swap.max 0", |b| b.memory().swap_max = Some(Limit::At(Bytes::ZERO)), TakesFile(Reason::SwapMax)),
     ("swap.high", |b| b.memory().swap_high = Some(Limit::At(Bytes::ZERO)), TakesFile(Reason::SwapMax)),
+    ("tmpfs of a pod, and a disk", tmpfs, TakesFile(Reason::TmpfsToDisk)),
     ("tiers forbid", |b| confine(b, Bytes::ZERO), TakesFile(Reason::TierForbidden)),
     ("tiers bound", |b| confine(b, Bytes::mib(50)), TakesFile(Reason::TierAtMost)),
     ("zswap full, and nowhere else to go", no_room_in_zswap, TakesFile(Reason::SwapReserve)),
@@ -184,6 +185,10 @@ fn bound(bench: &mut Bench, counter: fn(&mut lowtide_core::MemoryStat) -> &mut O
 fn confine(bench: &mut Bench, limit: Bytes) {
     bench.memory().swap_current = Some(Bytes::mib(50));
     bench.cgroup().confined.swap = Some(SwapBound { limit, why: Why::AtMost });
+}
+
+fn tmpfs(bench: &mut Bench) {
+    bench.cgroup().confined.swap = Some(SwapBound { limit: Bytes::ZERO, why: Why::Tmpfs });
 }
 
 fn no_room_in_zswap(bench: &mut Bench) {
@@ -378,6 +383,7 @@ fn numbers_and_names_are_an_interface() {
         (37, "opted_out"),
         (38, "scan_pressure"),
         (39, "running_short"),
+        (40, "tmpfs_to_disk"),
     ];
     assert_eq!(listed, pinned);
 }

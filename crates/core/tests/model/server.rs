@@ -134,6 +134,7 @@ pub(crate) fn policy_of_the_issue() -> Policy {
         slo: Slo { memory_pressure: Ratio::percent(0.5), ..Slo::default() },
         cold_after: Duration::from_secs(10),
         tiers: TierRules::Any,
+        tmpfs_to_disk: false,
         limits: Limits { floor: Bytes::mib(16), per_minute: Ratio::percent(40.0) },
         lines: Lines::around(Duration::from_secs(10)),
     }

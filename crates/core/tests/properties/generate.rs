@@ -327,6 +327,7 @@ fn policy() -> impl Strategy<Value = Policy> {
             slo: Slo { memory_pressure, io_pressure, promotion_rate, ..Slo::default() },
             cold_after: Duration::from_secs(cold_after),
             tiers: TierRules::Any,
+            tmpfs_to_disk: false,
             limits: Limits { floor, per_minute: Ratio::new(per_minute) },
             lines: Lines::around(Duration::from_secs(cold_after)),
         },

@@ -32,6 +32,8 @@ pub(super) struct Stage {
     turns: u64,
     stalls: HashMap<String, u64>,
     view: Option<View>,
+    /// Of the metrics, from page to page.
+    rest: metrics::Rest,
     told: Told,
 }
 
@@ -61,6 +63,7 @@ impl Stage {
             turns: 0,
             stalls: HashMap::new(),
             view: None,
+            rest: metrics::Rest::default(),
             told: Told::default(),
         }
     }
@@ -176,7 +179,7 @@ impl Stage {
     }
 
     fn metrics(&mut self, words: &[String]) {
-        let page = metrics::render(self.view.as_ref().unwrap()).concat();
+        let page = metrics::render(self.view.as_ref().unwrap(), &mut self.rest).concat();
         let wanted = |line: &&str| !line.starts_with('#') && words.iter().all(|word| line.contains(word));
         let lines: Vec<_> = page.lines().filter(wanted).collect();
         self.told.block(&format!("metrics {}", words.join(" ")), &lines.join("\n"));

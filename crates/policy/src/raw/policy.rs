@@ -34,6 +34,10 @@ pub(crate) struct Policy {
     /// allowed.
     #[schemars(length(min = 1))]
     pub tiers: Option<Vec<At<TierRule>>>,
+    /// Whether lowtide may swap out a pod's container that has tmpfs or shared memory, where it may get to a
+    /// disk. The kernel cannot swap the one and keep the other. Not unless given.
+    #[schemars(extend("default" = Checked::observe("").tmpfs_to_disk))]
+    pub tmpfs_to_disk: Option<bool>,
     /// How much may go, and how fast.
     pub limits: Option<PolicyLimits>,
     /// Where reports draw the line between hot, warm and cold memory. Nothing is decided from it.
@@ -149,6 +153,7 @@ impl Read for Policy {
                 slo: reader.field(&fields, "slo"),
                 cold_after: reader.field(&fields, "cold_after"),
                 tiers: tiers(&fields, reader),
+                tmpfs_to_disk: reader.field(&fields, "tmpfs_to_disk"),
                 limits: reader.field(&fields, "limits"),
                 lines: reader.field(&fields, "lines"),
                 namespaces: namespaces(&fields, reader),

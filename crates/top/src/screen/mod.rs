@@ -10,6 +10,7 @@ pub use sort::Sort;
 
 /// What is on the screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 pub enum View {
     /// A row for each target.
     Tenants,

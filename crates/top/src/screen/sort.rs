@@ -6,25 +6,26 @@ use crate::model::Tenant;
 
 /// A column of the tenants by which they are sorted: what is most first, paths from A to Z.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 pub enum Sort {
     /// The path.
     Cgroup,
     /// Memory in DRAM.
     #[default]
     Dram,
-    /// What of it is in use.
+    /// What of it was touched lately.
     WorkingSet,
-    /// What of it is not.
+    /// What of it was not.
     Cold,
     /// Offloaded bytes.
     Offloaded,
     /// Net savings.
     Saved,
-    /// Pressure on memory.
+    /// Memory pressure of the last turn.
     Pressure,
-    /// What came back in the last second.
+    /// What came back since the last turn.
     Refaults,
-    /// What was faulted back in the last minute.
+    /// Faulted back in the last minute.
     Back,
 }
 

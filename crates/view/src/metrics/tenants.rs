@@ -4,16 +4,19 @@ use std::{collections::HashMap, time::Duration};
 
 use lowtide_core::{Bytes, Mode};
 
-use super::page::Page;
-use crate::view::{CgroupView, View};
+use super::{
+    page::Page,
+    rest::{OTHER, Row},
+};
+use crate::view::View;
 
-pub(super) fn tenants(page: &Page, view: &View, shown: &[&CgroupView]) {
-    policies(page, view, shown);
-    stalls(page, shown);
-    faults(page, shown);
+pub(super) fn tenants(page: &Page, view: &View, rows: &[Row<'_>]) {
+    policies(page, view, rows);
+    stalls(page, rows);
+    faults(page, rows);
 }
 
-fn policies(page: &Page, view: &View, shown: &[&CgroupView]) {
+fn policies(page: &Page, view: &View, rows: &[Row<'_>]) {
     let info = page.gauge(
         "lowtide_cgroup_info",
         "1 for the policy and the mode that the cgroup is under; with namespace, pod and container where it is a pod's.",
@@ -30,12 +33,17 @@ fn policies(page: &Page, view: &View, shown: &[&CgroupView]) {
         slo.set(&[&*policy.name, "memory"], policy.slo.memory_pressure.get());
         slo.set(&[&*policy.name, "io"], policy.slo.io_pressure.get());
     }
-    for cgroup in shown {
+    for row in rows.iter().filter(|row| row.own) {
+        let cgroup = row.cgroup;
         let policy = &*cgroup.decision.policy;
         let mode = modes.get(policy).copied().unwrap_or_default();
         let pod = cgroup.pod.as_deref();
         let pod = pod.map_or(["", "", ""], |pod| [&*pod.namespace, &*pod.name, &*pod.container]);
         info.set(&[&*cgroup.path, policy, mode, pod[0], pod[1], pod[2]], 1.0);
+    }
+    // Without names of anything: a join keeps what the rest has, under none.
+    if rows.iter().any(|row| !row.own) {
+        info.set(&[OTHER], 1.0);
     }
 }
 
@@ -47,17 +55,18 @@ const fn word(mode: Mode) -> &'static str {
     }
 }
 
-fn stalls(page: &Page, shown: &[&CgroupView]) {
+fn stalls(page: &Page, rows: &[Row<'_>]) {
     let family = page.counter(
         "lowtide_cgroup_stall_seconds_total",
         "Time in which tasks stalled, since the cgroup was made.",
         &["cgroup", "resource", "kind"],
     );
-    for cgroup in shown {
+    for row in rows.iter().copied() {
+        let cgroup = row.cgroup;
         for (resource, stall) in [("memory", cgroup.memory_stall), ("io", cgroup.io_stall)] {
             let Some(stall) = stall else { continue };
             let add = |kind, time: Duration| {
-                family.set(&[&*cgroup.path, resource, kind], time.as_secs_f64());
+                family.of(row, &[resource, kind], time.as_secs_f64());
             };
             add("some", stall.some);
             if let Some(full) = stall.full {
@@ -67,7 +76,7 @@ fn stalls(page: &Page, shown: &[&CgroupView]) {
     }
 }
 
-fn faults(page: &Page, shown: &[&CgroupView]) {
+fn faults(page: &Page, rows: &[Row<'_>]) {
     let refaulted = page.counter(
         "lowtide_cgroup_refaulted_bytes_total",
         "Reclaimed, by whomever, and faulted back: workingset_refault of the kernel.",
@@ -78,17 +87,30 @@ fn faults(page: &Page, shown: &[&CgroupView]) {
         "Read from swap: pswpin of the kernel, where it counts that for each cgroup.",
         &["cgroup"],
     );
-    for cgroup in shown {
-        let (path, stat) = (&*cgroup.path, &cgroup.memory.stat);
+    let promoted = page.counter(
+        "lowtide_cgroup_promoted_bytes_total",
+        "Came back from swap or by a read of page cache that was in use, since lowtide first saw the cgroup.",
+        &["cgroup", "type"],
+    );
+    let promotions = page.gauge(
+        "lowtide_cgroup_promotions_per_minute_ratio",
+        "What came back in the last minute, as a share of the working set: what slo.promotion_rate bounds.",
+        &["cgroup"],
+    );
+    for row in rows.iter().copied() {
+        promoted.of(row, &["anon"], row.cgroup.came_back.anon.as_f64());
+        promoted.of(row, &["file"], row.cgroup.came_back.file.as_f64());
+        promotions.alone(row, &[], row.cgroup.decision.figures.promotion_rate.get());
+        let stat = &row.cgroup.memory.stat;
         let add = |kind, bytes: Option<Bytes>| {
             if let Some(bytes) = bytes {
-                refaulted.set(&[path, kind], bytes.as_f64());
+                refaulted.of(row, &[kind], bytes.as_f64());
             }
         };
         add("anon", stat.refault_anon);
         add("file", stat.refault_file);
         if let Some(bytes) = stat.swap_in {
-            swapped_in.set(&[path], bytes.as_f64());
+            swapped_in.of(row, &[], bytes.as_f64());
         }
     }
 }
@@ -102,7 +124,7 @@ mod tests {
 
     use crate::{
         ledger::Ledger,
-        metrics::render,
+        metrics::{Rest, render},
         samples,
         view::{Remembered, View},
     };
@@ -136,7 +158,7 @@ mod tests {
         let mut view =
             View::new(seen, vec![decision], remembered, Bytes::ZERO, no_stalls, HashMap::new(), &[false]);
         view.policies = vec![Policy { mode: Mode::File, ..Policy::observe("careful") }];
-        let page = render(&view).concat();
+        let page = render(&view, &mut Rest::default()).concat();
         for line in [
             r#"lowtide_cgroup_info{cgroup="/web",mode="file",policy="careful"} 1"#,
             r#"lowtide_policy_slo_ratio{policy="careful",resource="memory"} 0.001"#,

@@ -184,7 +184,7 @@ fn total(root: &Path) -> Bytes {
 fn show(view: &View) {
     let drawn = [
         present::status(view, view.cgroups.len(), Some(80)),
-        metrics::render(view).concat(),
+        metrics::render(view, &mut metrics::Rest::default()).concat(),
         serde_json::to_string(view).unwrap(),
     ];
     let explained = view.cgroups.iter().map(|cgroup| present::explain(cgroup, view));
