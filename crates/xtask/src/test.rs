@@ -98,9 +98,8 @@ fn on_this_machine() -> Result<Vec<Failure>> {
             failed.push(Failure { name: name.to_owned(), lines: Vec::new() });
         }
     }
-    let checks: [(&str, fn() -> Result<()>); 2] = [("alert rules", alert_rules), ("units", units::check)];
-    for (name, check) in checks {
-        if let Err(error) = check() {
+    for (name, done) in [("alert rules", alert_rules()), ("units", units::check())] {
+        if let Err(error) = done {
             say(&format!("FAILED: {name} ({error:#})"));
             failed.push(Failure { name: name.to_owned(), lines: vec![format!("{error:#}")] });
         }
