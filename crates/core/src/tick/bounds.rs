@@ -60,6 +60,11 @@ impl Case<'_> {
         ]
     }
 
+    /// A pod has tmpfs, and what is swapped out may come to lie on a disk.
+    pub(super) fn keeps_tmpfs(&self) -> bool {
+        self.cgroup.confined.swap.is_some_and(|bound| bound.why == Why::Tmpfs)
+    }
+
     /// Below memory.swap.max, its own and of those above, and below memory.swap.high: a cgroup that lowtide
     /// pushed over that would be throttled for as long as its pages stay swapped out (mm/memcontrol.c,
     /// mem_cgroup_handle_over_high).

@@ -235,8 +235,9 @@ impl Case<'_> {
     fn forecast(&self, state: &CgroupState, offers: &[Offer]) -> Option<Forecast> {
         let full = Price { share: Ratio::ONE, scarce: false, ..self.price(state) };
         let ladder = self.ladder(state, offers, full)?;
-        let (offer, from) =
-            offers.iter().find_map(|offer| Some((offer, ladder.rung(&offer.device)?.from?)))?;
+        let may_take = |offer: &&Offer| !(offer.kind.is_swap() && self.keeps_tmpfs());
+        let mut offers = offers.iter().filter(may_take);
+        let (offer, from) = offers.find_map(|offer| Some((offer, ladder.rung(&offer.device)?.from?)))?;
         let memory = &self.cgroup.memory;
         let protected = self.protected().0;
         Some(Forecast::of(&Basis {
@@ -335,8 +336,9 @@ impl Case<'_> {
             (room.only_watch.is_some(), room.only_watch.unwrap_or(Reason::Headroom)),
             (self.now < state.retry_from, Reason::Ineffective),
             (figures.reclaim_cpu >= self.budgets.reclaim_cpu, Reason::ReclaimCpu),
-            // Of the reasons against anonymous memory the one that speaks against what is on its way, too.
+            // Of the reasons against anonymous memory the two that speak against what is on its way, too.
             (room.under_scan_pressure && self.is_swapping_out(state), Reason::ScanPressure),
+            (self.keeps_tmpfs() && self.is_swapping_out(state), Reason::TmpfsToDisk),
             (self.cgroup.pending == Pending::InFlight, Reason::InFlight),
             (self.cgroup.pending == Pending::Queued, Reason::Queued),
             (self.would_demote_what_must_not(room), Reason::NodeForbidden),

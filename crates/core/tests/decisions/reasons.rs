@@ -127,6 +127,7 @@ const CASES: &[Case] = &[
     ("swap.max 0", |b| b.memory().swap_max = Some(Limit::At(Bytes::ZERO)), TakesFile(Reason::SwapMax)),
     ("swap.high", |b| b.memory().swap_high = Some(Limit::At(Bytes::ZERO)), TakesFile(Reason::SwapMax)),
     ("tmpfs of a pod, and a disk", tmpfs, TakesFile(Reason::TmpfsToDisk)),
+    ("the same before 6.12", tmpfs_before_swappiness, Holds(Reason::FileOnlyUnsupported)),
     ("tiers forbid", |b| confine(b, Bytes::ZERO), TakesFile(Reason::TierForbidden)),
     ("tiers bound", |b| confine(b, Bytes::mib(50)), TakesFile(Reason::TierAtMost)),
     ("zswap full, and nowhere else to go", no_room_in_zswap, TakesFile(Reason::SwapReserve)),
@@ -189,6 +190,12 @@ fn confine(bench: &mut Bench, limit: Bytes) {
 
 fn tmpfs(bench: &mut Bench) {
     bench.cgroup().confined.swap = Some(SwapBound { limit: Bytes::ZERO, why: Why::Tmpfs });
+}
+
+/// Nothing can be asked for: a kernel without `swappiness=` takes both.
+fn tmpfs_before_swappiness(bench: &mut Bench) {
+    tmpfs(bench);
+    bench.seen.host.reclaim_takes_swappiness = false;
 }
 
 fn no_room_in_zswap(bench: &mut Bench) {
@@ -386,6 +393,27 @@ fn numbers_and_names_are_an_interface() {
         (40, "tmpfs_to_disk"),
     ];
     assert_eq!(listed, pinned);
+}
+
+/// A container writes its first page of tmpfs, or a disk is switched on, while a request waits or runs.
+#[test]
+fn tmpfs_stops_what_is_being_swapped_out() {
+    for pending in [Pending::InFlight, Pending::Queued] {
+        let mut bench = Bench::eager();
+        assert!(matches!(outcome(&bench.decide()), Takes(Scope::Any, _)));
+        bench.cgroup().pending = pending;
+        assert!(matches!(outcome(&bench.decide()), Holds(Reason::InFlight | Reason::Queued)));
+        tmpfs(&mut bench);
+        assert_eq!(outcome(&bench.decide()), Holds(Reason::TmpfsToDisk), "{pending:?}");
+        bench.cgroup().pending = Pending::Nothing;
+        assert_eq!(outcome(&bench.decide()), TakesFile(Reason::TmpfsToDisk));
+        bench.cgroup().pending = pending;
+        let held = outcome(&bench.decide());
+        assert!(
+            matches!(held, Holds(Reason::InFlight | Reason::Queued)),
+            "page cache is on its way: {held:?}"
+        );
+    }
 }
 
 /// What speaks against a new request for anonymous memory speaks against the rest of the one that is being

@@ -83,10 +83,10 @@ struct Ended {
 #[derive(Debug, Serialize, Deserialize)]
 struct Reported {
     kind: String,
-    /// Net, in GiB x h.
-    data: f64,
-    /// In the row of the page that says the same.
-    page: String,
+    /// Offloaded, taken for it, lowtide itself, net, by others; in GiB x h.
+    data: Vec<f64>,
+    /// In the rows of the page that say the same.
+    page: Vec<String>,
     plots: usize,
 }
 
@@ -176,28 +176,41 @@ fn swaps() -> Result<String> {
     Ok(swaps.split_once('\n').map_or("", |(_, rest)| rest).to_owned())
 }
 
+/// Key in JSON, and name on the page.
+const SUMS: [(&str, &str); 5] = [
+    ("offloaded", "offloaded"),
+    ("resident", "- taken for it"),
+    ("own", "- lowtide itself"),
+    ("net", "net saved"),
+    ("by_others", "not counted: in swap through others"),
+];
+
 /// Both of the same minutes: one may end between the two commands.
 fn reported() -> Result<Reported> {
     let file = format!("{STAGE}/report.html");
     for _ in 0..3 {
-        let before = net()?;
+        let data = sums()?;
         output("lowtide", &["report", "--since", "1h ago", "--html", &file])?;
-        if before != net()? {
+        if data != sums()? {
             continue;
         }
-        let page = fs::read_to_string(&file).context("cannot read the page")?;
-        let row = page.lines().find_map(|line| line.strip_prefix("<tr><td>net saved</td><td>"));
-        let cell = row.and_then(|row| row.split('<').next()).context("the page has no net savings")?;
-        let plots = page.matches("<svg").count();
-        return Ok(Reported { kind: "reported".into(), data: before, page: cell.into(), plots });
+        let text = fs::read_to_string(&file).context("cannot read the page")?;
+        let cell = |name: &str| {
+            let row = text.lines().find_map(|line| line.strip_prefix(&format!("<tr><td>{name}</td><td>")));
+            row.and_then(|row| row.split('<').next()).map(str::to_owned)
+        };
+        let page = SUMS.iter().map(|(_, name)| cell(name).with_context(|| format!("no {name} on the page")));
+        let plots = text.matches("<svg").count();
+        return Ok(Reported { kind: "reported".into(), data, page: page.collect::<Result<_>>()?, plots });
     }
     bail!("three times a minute ended between two commands")
 }
 
-fn net() -> Result<f64> {
+fn sums() -> Result<Vec<f64>> {
     let text = output("lowtide", &["report", "--since", "1h ago", "--json"])?;
     let data: Value = serde_json::from_str(&text).context("`lowtide report --json` printed no JSON")?;
-    data["gib_hours"]["net"].as_f64().with_context(|| format!("no net savings in {text}"))
+    let sum = |key: &str| data["gib_hours"][key].as_f64().with_context(|| format!("no {key} in {text}"));
+    SUMS.iter().map(|(key, _)| sum(key)).collect()
 }
 
 /// By the package manager, without the daemon's being asked for anything before.
@@ -285,8 +298,13 @@ fn judge(outcome: &Outcome) -> Result<()> {
     verdict.expect(saved.net_saved > 0, "`lowtide status` shows that memory is saved");
     verdict.expect(saved.of_service > 0, "of the service that the policy is for");
     let Reported { data, page, plots, .. } = outcome.result("reported")?;
-    println!("of the last hour: {data} GiB x h net in JSON, {page} on the page, {plots} plots");
-    verdict.expect(page == format!("{data:.3}") && plots > 0, "the page and the data of the report agree");
+    println!("of the last hour, GiB x h: {data:?} in JSON, {page:?} on the page, {plots} plots");
+    let told: Vec<_> = data.iter().map(|sum| format!("{sum:.3}")).collect();
+    let is_something = data.first().is_some_and(|offloaded| *offloaded > 0.0005);
+    verdict.expect(
+        page == told && is_something && plots > 0,
+        "the page and the data of the report agree, and are of something",
+    );
     let (full, empty): (Removed, Removed) = (outcome.result("with pages")?, outcome.result("without")?);
     full.judge_with_pages(&mut verdict);
     let Tiers { before, after, state, .. } = outcome.result("tiers")?;

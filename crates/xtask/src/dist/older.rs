@@ -16,12 +16,14 @@ pub(super) fn sources(top: &Path, commit: &str) -> Result<PathBuf> {
     let older = top.join("target/older").join(found);
     if !older.is_dir() {
         say(&format!("taking the sources of {found}"));
-        let archive = older.with_extension("tar");
-        fs::create_dir_all(&older).with_context(|| format!("cannot create {}", older.display()))?;
+        // What ends halfway is not taken for all of it the next time.
+        let (archive, part) = (older.with_extension("tar"), older.with_extension("part"));
+        fs::create_dir_all(&part).with_context(|| format!("cannot create {}", part.display()))?;
         let file = format!("--output={}", text(&archive)?);
         output("git", &["-C", repository, "archive", &file, found])?;
-        output("tar", &["--extract", "--file", text(&archive)?, "--directory", text(&older)?])?;
+        output("tar", &["--extract", "--file", text(&archive)?, "--directory", text(&part)?])?;
         fs::remove_file(&archive).with_context(|| format!("cannot remove {}", archive.display()))?;
+        fs::rename(&part, &older).with_context(|| format!("cannot rename {}", part.display()))?;
     }
     Ok(older)
 }

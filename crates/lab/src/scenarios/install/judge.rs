@@ -1,6 +1,6 @@
 //! What is expected of each package.
 
-use super::{Broken, FILES, KNOB, Sandbox, Step};
+use super::{Broken, FILES, KNOB, Sandbox, Step, sandbox};
 use crate::outcome::Outcome;
 use crate::scenarios::verdict::Verdict;
 use crate::size::{MIB, mib};
@@ -58,12 +58,16 @@ fn expect_answers(outcome: &Outcome, verdict: &mut Verdict) -> Result<()> {
 
 /// The limits are the issue's: 2.4 for the daemon, 4 for what sets up tiers.
 fn expect_sandbox(outcome: &Outcome, verdict: &mut Verdict) -> Result<()> {
-    let Sandbox { refused, open, tried, exposure, .. } = outcome.result("sandbox")?;
+    let Sandbox { refused, open, closed_outside, tried, exposure, .. } = outcome.result("sandbox")?;
     verdict.expect(
-        tried >= 10 && refused.is_empty(),
+        tried == sandbox::WRITTEN.len() && refused.is_empty(),
         format!("of {tried} files that lowtide may have to write, the unit lets it: not {refused:?}"),
     );
-    verdict.expect(open.is_empty(), format!("and nothing else: {open:?}"));
+    verdict.expect(
+        closed_outside.is_empty(),
+        format!("others could be written outside: not {closed_outside:?}"),
+    );
+    verdict.expect(open.is_empty(), format!("and not from inside: {open:?}"));
     let is_low = matches!(exposure[..], [daemon, tiers] if daemon <= 2.4 && tiers <= 4.0);
     verdict.expect(is_low, format!("systemd-analyze security says {exposure:?}"));
     Ok(())

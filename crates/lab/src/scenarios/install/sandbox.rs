@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// Whatever lowtide may have to write (docs/safety.md), as far as this host has it.
-const WRITTEN: [&str; 15] = [
+/// Whatever lowtide may have to write (docs/safety.md); the lab's default kernel has all of it.
+pub(super) const WRITTEN: [&str; 15] = [
     "/sys/fs/cgroup/system.slice/web.service/memory.reclaim",
     "/sys/kernel/debug/lru_gen",
     "/sys/kernel/mm/damon/admin/kdamonds/nr_kdamonds",
@@ -43,6 +43,8 @@ pub(super) struct Sandbox {
     pub(super) refused: Vec<String>,
     /// Of what must not be written, what can.
     pub(super) open: Vec<String>,
+    /// Of the same, what cannot be written from outside either: of them nothing is shown.
+    pub(super) closed_outside: Vec<String>,
     /// As many of the first list are on this host.
     pub(super) tried: usize,
     /// By `systemd-analyze security`, of the two units as they are installed.
@@ -50,16 +52,18 @@ pub(super) struct Sandbox {
 }
 
 impl Sandbox {
-    /// From the mount namespace of the daemon that runs.
+    /// From the mount namespace of the daemon that runs, and from that of process 1.
     pub(super) fn look() -> Result<Self> {
         let process = systemd::main_process(UNIT)?;
         let there: Vec<_> = WRITTEN.into_iter().filter(|path| Path::new(path).exists()).collect();
         let refused = there.iter().filter(|path| !is_writable(process, path));
         let open = OTHERS.into_iter().filter(|path| is_writable(process, path));
+        let closed_outside = OTHERS.into_iter().filter(|path| !is_writable(1, path));
         Ok(Self {
             kind: "sandbox".into(),
             refused: refused.map(|path| (*path).into()).collect(),
             open: open.map(Into::into).collect(),
+            closed_outside: closed_outside.map(Into::into).collect(),
             tried: there.len(),
             exposure: vec![exposure(UNIT)?, exposure("lowtide-tiers.service")?],
         })
