@@ -127,7 +127,11 @@ const CASES: &[Case] = &[
     ("swap.max 0", |b| b.memory().swap_max = Some(Limit::At(Bytes::ZERO)), TakesFile(Reason::SwapMax)),
     ("swap.high", |b| b.memory().swap_high = Some(Limit::At(Bytes::ZERO)), TakesFile(Reason::SwapMax)),
     ("tmpfs of a pod, and a disk", tmpfs, TakesFile(Reason::TmpfsToDisk)),
-    ("the same before 6.12", tmpfs_before_swappiness, Holds(Reason::FileOnlyUnsupported)),
+    (
+        "the same before 6.12",
+        tmpfs_before_swappiness,
+        HoldsFor(Reason::FileOnlyUnsupported, Reason::TmpfsToDisk),
+    ),
     ("tiers forbid", |b| confine(b, Bytes::ZERO), TakesFile(Reason::TierForbidden)),
     ("tiers bound", |b| confine(b, Bytes::mib(50)), TakesFile(Reason::TierAtMost)),
     ("zswap full, and nowhere else to go", no_room_in_zswap, TakesFile(Reason::SwapReserve)),

@@ -26,6 +26,9 @@ const BESIDES: usize = 100;
 const PAGE: usize = 40 << 20;
 /// No honest path is longer; a tenant that nests names has one of a hundred KiB.
 const LONGEST: usize = 1024;
+/// Few honest paths are longer. Where not all have room, those have none, so that who makes long ones takes
+/// nothing from the others.
+const LONG: usize = 256;
 
 /// A target on the page.
 #[derive(Debug, Clone, Copy)]
@@ -68,12 +71,14 @@ impl Rest {
     /// many as each subtree may have.
     pub(super) fn rows<'v>(&self, view: &'v View) -> Vec<Row<'v>> {
         let all = || view.cgroups.iter();
-        let mut ranked: Vec<_> = all().filter(|cgroup| cgroup.path.len() <= LONGEST).collect();
+        let up_to = |length: usize| all().filter(move |cgroup| cgroup.path.len() <= length);
+        let bytes: usize = up_to(LONGEST).map(|cgroup| (cgroup.path.len() + BESIDES) * LINES).sum();
+        if up_to(LONGEST).count() <= self.series && bytes <= PAGE {
+            return all().map(|cgroup| Row { cgroup, own: cgroup.path.len() <= LONGEST }).collect();
+        }
+        let mut ranked: Vec<_> = up_to(LONG).collect();
         let longest = ranked.iter().map(|cgroup| cgroup.path.len()).max().unwrap_or(0);
         let most = self.series.min(PAGE / LINES / (longest + BESIDES));
-        if view.cgroups.len() <= most && ranked.len() == view.cgroups.len() {
-            return all().map(|cgroup| Row { cgroup, own: true }).collect();
-        }
         // Who is in the rest comes out of it with twice the footprint of whoever is displaced: series that
         // come and go are dear to Prometheus, and their rates have gaps.
         let rank = |cgroup: &&CgroupView| {

@@ -110,6 +110,22 @@ fn who_has_too_long_a_path_is_in_the_rest() {
     assert_eq!(scraped.sample(MEMORY, "/a"), Some(10));
 }
 
+/// A page of 4090 cgroups is nearly full.
+#[test]
+fn a_long_path_takes_nothing_from_the_others() {
+    let mut scraped = Scraped { rest: Rest::default(), ..Scraped::new() };
+    let sample = samples::view(Duration::ZERO, Bytes::ZERO).cgroups.swap_remove(0);
+    let one = |id: u64, path: String| CgroupView { id: CgroupId(id), path: path.into(), ..sample.clone() };
+    scraped.view.cgroups = (1..=4090).map(|id| one(id, format!("/{id:059}"))).collect();
+    let own = |scraped: &Scraped| scraped.rest.rows(&scraped.view).iter().filter(|row| row.own).count();
+    assert_eq!(own(&scraped), 4090);
+    scraped.view.cgroups.push(one(0, format!("/t/{}", "x".repeat(LONGEST - 3))));
+    assert_eq!(own(&scraped), 4090, "the long one is in the rest");
+    scraped.view.cgroups.truncate(3000);
+    scraped.view.cgroups.push(one(0, format!("/t/{}", "x".repeat(LONGEST - 3))));
+    assert_eq!(own(&scraped), 3001, "there is room for it");
+}
+
 #[test]
 fn counters_of_the_rest_tell_what_happened_there_and_never_fall() {
     let mut scraped = four();

@@ -9,6 +9,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// What Rust's own library is made of, beside the licences.
+pub(super) const LIBRARY: &str = "rust-library-copyright.html";
+
 /// The licence texts of everything in it.
 pub(super) fn licences(dist: &Dist) -> Result<PathBuf> {
     let made = dist.into.join("third-party-licences.txt");
@@ -20,7 +23,11 @@ pub(super) fn licences(dist: &Dist) -> Result<PathBuf> {
     command.arg("--output-file").arg(&made).arg(from.join("about.hbs"));
     output_of(&mut command)?;
     let mut file = OpenOptions::new().append(true).open(&made).context("cargo-about wrote nothing")?;
-    file.write_all(Toolchain::find()?.licences()?.as_bytes()).context("cannot write the licences")?;
+    let toolchain = Toolchain::find()?;
+    file.write_all(toolchain.licences()?.as_bytes()).context("cannot write the licences")?;
+    let page = toolchain.library_page();
+    fs::copy(&page, made.with_file_name(LIBRARY))
+        .with_context(|| format!("cannot copy {}", page.display()))?;
     Ok(made)
 }
 

@@ -1,6 +1,6 @@
 //! What a package has, and where it goes.
 
-use super::Dist;
+use super::{Dist, bill};
 use anyhow::{Context, Result};
 use lowtide_lab::process::output_of;
 use std::fs::{self, Permissions};
@@ -82,6 +82,7 @@ pub(super) fn lay_out(dist: &Dist, family: Family, licences: Option<&Path>, tree
     compressed(&dist.top.join("CHANGELOG.md"), &tree.join(DOC).join("changelog"))?;
     if let Some(licences) = licences {
         put(licences, &tree.join(DOC).join("third-party-licences.txt"), 0o644)?;
+        put(&licences.with_file_name(bill::LIBRARY), &tree.join(DOC).join(bill::LIBRARY), 0o644)?;
     }
     directory(&tree.join(POLICIES))
 }

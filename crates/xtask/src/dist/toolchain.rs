@@ -63,6 +63,11 @@ impl Toolchain {
         Ok(Self { parts, texts: Path::new(root.trim()).join("share/doc/rust/licenses") })
     }
 
+    /// What Rust's own library is made of, with whose it is: the page that rustup installs.
+    pub(super) fn library_page(&self) -> PathBuf {
+        self.texts.with_file_name("COPYRIGHT-library.html")
+    }
+
     /// The same form as the rest of the list.
     pub(super) fn licences(&self) -> Result<String> {
         let rule = "=".repeat(80);
