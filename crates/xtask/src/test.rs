@@ -21,6 +21,9 @@ const FUZZED: [&str; 2] = ["--seconds", "60"];
 /// Machines at a time: each is one busy thread, and counted time does not mind a neighbour.
 const MACHINES: usize = 2;
 
+/// What is looked at without cargo.
+type OnThisMachine = fn() -> Result<()>;
+
 /// What to test.
 #[derive(Debug, Args)]
 pub(crate) struct TestArgs {
@@ -98,7 +101,7 @@ fn on_this_machine() -> Result<Vec<Failure>> {
             failed.push(Failure { name: name.to_owned(), lines: Vec::new() });
         }
     }
-    let checks: [(&str, fn() -> Result<()>); 2] = [("alert rules", alert_rules), ("units", units::check)];
+    let checks: [(&str, OnThisMachine); 2] = [("alert rules", alert_rules), ("units", units::check)];
     for (name, check) in checks {
         if let Err(error) = check() {
             say(&format!("FAILED: {name} ({error:#})"));

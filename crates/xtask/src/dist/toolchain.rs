@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn the_version_of_musl_is_in_its_library() {
-        assert_eq!(musl_version(b"\x7fELF\0/etc/passwd\01.2.5\0x"), Some("1.2.5".to_owned()));
+        assert_eq!(musl_version(b"\x7fELF\0/etc/passwd\x001.2.5\0x"), Some("1.2.5".to_owned()));
         assert_eq!(musl_version(b"1.2\0a.b.c\0..\0"), None);
     }
 
