@@ -85,8 +85,8 @@ fn gone_to(name: &str) -> (String, Vec<String>) {
     (gone, modes)
 }
 
-/// Nothing moves before somebody has looked, and the mode that a comment names is one that there is, does what
-/// the comment says, and needs no other change.
+/// Nothing moves before somebody has looked, and the mode that a comment names is one that there is, and needs
+/// no other change.
 #[test]
 fn every_example_begins_by_looking_and_says_which_mode_to_go_to() {
     let mut seen = 0;
