@@ -13,9 +13,7 @@ use std::{
     time::Duration,
 };
 
-use clap::CommandFactory;
-use lowtide_cli::options::Arguments;
-use support::Live;
+use support::{Live, commands};
 
 const LOST: i32 = 74;
 
@@ -167,26 +165,12 @@ fn lost_output_of_a_daemon_and_of_its_history_shows_in_the_status() {
     }
 }
 
-/// Commands without further ones, by their names.
-fn leaves(command: &clap::Command, above: &str, found: &mut Vec<(String, clap::Command)>) {
-    for command in command.get_subcommands().filter(|command| command.get_name() != "help") {
-        let name = format!("{above}{}", command.get_name());
-        if command.has_subcommands() {
-            leaves(command, &format!("{name} "), found);
-        } else {
-            found.push((name, command.clone()));
-        }
-    }
-}
-
 /// Options that have a command say something else.
 const FORMS: [&str; 6] = ["json", "at", "since", "html", "once", "environment"];
 
 #[test]
 fn no_command_is_left_out() {
-    let mut commands = Vec::new();
-    leaves(&Arguments::command(), "", &mut commands);
-    assert!(commands.len() >= 10, "{commands:?}");
+    let commands = commands();
     let lines: Vec<_> = [ALONE, ASKED, PAST].concat();
     let mut missing = BTreeSet::new();
     for (name, command) in &commands {

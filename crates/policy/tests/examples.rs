@@ -54,6 +54,70 @@ fn every_example_has_a_test() {
     );
 }
 
+/// The text of an example with the modes that its comments say to go to, and those modes. A comment above
+/// `mode` speaks for that policy, else the one at the beginning of the file speaks for all of them.
+fn gone_to(name: &str) -> (String, Vec<String>) {
+    let comment = |lines: &mut dyn Iterator<Item = &str>| -> String {
+        let words = lines.map(str::trim).map_while(|line| line.strip_prefix('#').map(str::trim));
+        words.collect::<Vec<_>>().join(" ")
+    };
+    let named = |comment: &str, before: &str| {
+        let (_, after) = comment.split_once(before)?;
+        after.split(|letter: char| !letter.is_ascii_lowercase()).next().map(str::to_owned)
+    };
+    let text = fs::read_to_string(dir().join(format!("{name}.yaml"))).unwrap();
+    let lines: Vec<_> = text.lines().collect();
+    let of_all = named(&comment(&mut lines.iter().copied()), "change `mode` to `");
+    let (mut gone, mut modes) = (String::new(), Vec::new());
+    for (index, line) in lines.iter().enumerate() {
+        let mut line = (*line).to_owned();
+        if let Some(before) = line.strip_suffix("mode: observe").filter(|before| before.trim().is_empty()) {
+            let above = lines[..index].iter().rev().take_while(|line| line.trim().starts_with('#')).count();
+            let above = comment(&mut lines[index - above..index].iter().copied());
+            let mode = named(&above, "Then go to ").or_else(|| of_all.clone());
+            let mode = mode.unwrap_or_else(|| panic!("{name}:{}: no mode to go to", index + 1));
+            line = format!("{before}mode: {mode}");
+            modes.push(mode);
+        }
+        gone += &line;
+        gone.push('\n');
+    }
+    (gone, modes)
+}
+
+/// Nothing moves before somebody has looked, and the mode that a comment names is one that there is, and needs
+/// no other change.
+#[test]
+fn every_example_begins_by_looking_and_says_which_mode_to_go_to() {
+    let mut seen = 0;
+    for (name, expected) in [
+        ("batch", &[Mode::Full][..]),
+        ("file-cache-heavy", &[Mode::File]),
+        ("kubernetes", &[Mode::Full, Mode::Full, Mode::Full]),
+        ("latency-critical", &[Mode::Full]),
+        ("short-lived", &[Mode::Full]),
+        ("system-slice", &[Mode::Full, Mode::Full]),
+    ] {
+        let set = example(name);
+        assert!(set.policies().iter().all(|policy| policy.mode == Mode::Observe), "{name}");
+        let (text, modes) = gone_to(name);
+        assert_eq!(modes.len(), set.policies().len(), "{name}: each policy names its mode");
+        let gone = parse(Path::new("lowtide.yaml"), &text).unwrap_or_else(|problems| panic!("{problems}"));
+        assert!(gone.warnings.is_empty(), "{name}: {:?}", gone.warnings);
+        let found: Vec<_> = gone.config.policies.policies().iter().map(|policy| policy.mode).collect();
+        assert_eq!(found, expected, "{name}");
+        for (before, after) in set.policies().iter().zip(gone.config.policies.policies()) {
+            assert_eq!(
+                &Policy { mode: before.mode, ..after.clone() },
+                before,
+                "{name}: all else is as it was"
+            );
+        }
+        seen += 1;
+    }
+    assert_eq!(seen, fs::read_dir(dir()).unwrap().count());
+}
+
 #[test]
 fn latency_critical() {
     let set = example("latency-critical");
@@ -73,7 +137,6 @@ fn latency_critical() {
         ],
     );
     let policy = policy(&set, name);
-    assert_eq!(policy.mode, Mode::Full);
     assert_eq!(policy.slo.memory_pressure, Ratio::percent(0.02));
     assert_eq!(policy.cold_after, Duration::from_hours(2));
     assert_eq!(policy.limits.floor, Bytes::mib(512));
@@ -111,7 +174,7 @@ fn file_cache_heavy() {
             ("/minio.service", ""),
         ],
     );
-    assert_eq!(policy(&set, name).mode, Mode::File);
+    assert_eq!(policy(&set, name).limits.floor, Bytes::mib(256));
 }
 
 #[test]
@@ -139,9 +202,8 @@ fn kubernetes() {
     for (path, name) in expected {
         assert_matches(&set, &[(&path, name)]);
     }
-    // Nothing is offloaded before somebody has looked, and each pod may keep out of it.
+    // Each pod may keep out of it.
     for (index, policy) in set.policies().iter().enumerate() {
-        assert_eq!(policy.mode, Mode::Observe, "{}", policy.name);
         assert_eq!(set.chosen(index, Choice::OFF), Some(Choice::Off), "{}", policy.name);
     }
     let pressure = |name| policy(&set, name).slo.memory_pressure;
@@ -183,8 +245,8 @@ fn short_lived() {
     assert_eq!(policy.cold_after, Duration::from_secs(20));
     assert_eq!(policy.lines.hot, Line::Share(Ratio::percent(50.0)));
     assert_eq!(policy.lines.warm, Line::Age(policy.cold_after));
-    // Walks that come only as often as by default would be too slow for it.
-    let text = fs::read_to_string(dir().join("short-lived.yaml")).unwrap();
+    // Walks that come only as often as by default would be too slow for it once it acts.
+    let (text, _) = gone_to(name);
     let by_default: String =
         text.split_inclusive('\n').filter(|line| !line.starts_with("hotness:")).collect();
     let warnings = parse(Path::new("lowtide.yaml"), &by_default).unwrap().warnings;
@@ -192,9 +254,14 @@ fn short_lived() {
 }
 
 /// All of them in one policies.d, but for the one that is a lowtide.yaml: no two claim the same pattern, and
-/// the longer pattern takes its cgroups.
+/// the longer pattern takes its cgroups; as they are, and with the modes that they say to go to.
 #[test]
 fn all_examples_together() {
+    all_together(|name| fs::read_to_string(dir().join(format!("{name}.yaml"))).unwrap());
+    all_together(|name| gone_to(name).0);
+}
+
+fn all_together(text: impl Fn(&str) -> String) {
     let host = tempfile::tempdir().unwrap();
     let policies = host.path().join("policies.d");
     fs::create_dir(&policies).unwrap();
@@ -203,7 +270,7 @@ fn all_examples_together() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap();
         let copy = if name == "short-lived.yaml" { config.clone() } else { policies.join(name) };
-        fs::copy(&path, copy).unwrap();
+        fs::write(copy, text(path.file_stem().unwrap().to_str().unwrap())).unwrap();
     }
     let loaded = load(&config).unwrap_or_else(|problems| panic!("{problems}"));
     assert!(loaded.warnings.is_empty());

@@ -1,18 +1,20 @@
 //! What scripts read: JSON with a version, durations in seconds.
 
+use serde::ser::Error as _;
 use serde_json::{Map, Value, json};
 
 /// Counts up when a field is taken away, or means something else than before. A field that is added changes
 /// nothing.
 const VERSION: u32 = 1;
 
-/// `value`, which is a map, as JSON; sizes are bytes, durations seconds, shares from 0 to 1.
+/// `value` as JSON, which has to be a map; sizes are bytes, durations seconds, shares from 0 to 1.
 pub fn render(value: &impl serde::Serialize) -> Result<String, serde_json::Error> {
     let mut value = serde_json::to_value(value)?;
     in_seconds(&mut value);
-    if let Value::Object(map) = &mut value {
-        map.insert("version".to_owned(), json!(VERSION));
-    }
+    let Value::Object(map) = &mut value else {
+        return Err(serde_json::Error::custom("what is no map has no place for a version"));
+    };
+    map.insert("version".to_owned(), json!(VERSION));
     serde_json::to_string_pretty(&value)
 }
 
@@ -49,5 +51,12 @@ mod tests {
         let told = Told { up: Duration::from_millis(1500), ages: vec![None, Some(Duration::from_secs(2))] };
         let read: Value = serde_json::from_str(&render(&told).unwrap()).unwrap();
         assert_eq!(read, json!({ "version": VERSION, "up": 1.5, "ages": [null, 2.0] }));
+    }
+
+    #[test]
+    fn what_has_no_place_for_a_version_is_refused() {
+        for value in [json!([1]), json!("text"), json!({ "secs": 1, "nanos": 0 })] {
+            assert!(render(&value).is_err(), "{value}");
+        }
     }
 }

@@ -141,27 +141,39 @@ pub(super) fn path(cgroup: &str) -> &str {
 }
 
 fn ask(daemon: &DaemonAddress, request: &Request) -> anyhow::Result<ExitCode> {
-    let Place { socket, wrong } = Place::of(daemon);
-    let answer = match (control::ask(&socket, request), wrong) {
-        (Ok(answer), None) => answer,
-        (Ok(answer), Some(_)) => {
+    let Answer { text, warning } = answer(daemon, &Place::of(daemon), request)?;
+    if let Some(warning) = warning {
+        output::complain(&warning)?;
+    }
+    output::print(&text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What the daemon says, and what is to be said about asking it.
+struct Answer {
+    text: String,
+    warning: Option<String>,
+}
+
+fn answer(daemon: &DaemonAddress, place: &Place, request: &Request) -> anyhow::Result<Answer> {
+    let Place { socket, wrong } = place;
+    match (control::ask(socket, request), wrong) {
+        (Ok(text), None) => Ok(Answer { text, warning: None }),
+        (Ok(text), Some(_)) => {
             let config = daemon.config.config.display();
-            output::complain(&format!(
-                "{config} cannot be used (`lowtide check` says why): asked the daemon at {}",
-                socket.display()
-            ))?;
-            answer
+            let asked = socket.display();
+            let warning =
+                format!("{config} cannot be used (`lowtide check` says why): asked the daemon at {asked}");
+            Ok(Answer { text, warning: Some(warning) })
         }
-        (Err(error), None) => return Err(error.into()),
+        (Err(error), None) => Err(error.into()),
         (Err(error), Some(problems)) => {
             let told = format!(
                 "{error}; cannot take another path from the configuration; mend it, or give --socket"
             );
-            return Err(anyhow::Error::new(problems).context(told));
+            Err(anyhow::Error::new(problems.clone()).context(told))
         }
-    };
-    output::print(&answer)?;
-    Ok(ExitCode::SUCCESS)
+    }
 }
 
 /// Where the daemon is asked.
@@ -175,6 +187,10 @@ impl Place {
     /// The socket that was given, or the configured one; if the configuration is wrong, what it says all the
     /// same of the socket, or the default.
     pub(super) fn of(daemon: &DaemonAddress) -> Self {
+        Self::or(daemon, &Config::default().control_socket)
+    }
+
+    fn or(daemon: &DaemonAddress, default: &Path) -> Self {
         if let Some(socket) = &daemon.socket {
             return Self { socket: socket.clone(), wrong: None };
         }
@@ -183,9 +199,60 @@ impl Place {
             Ok(loaded) => Self { socket: loaded.config.control_socket, wrong: None },
             Err(problems) => {
                 let named = lowtide_policy::control_socket(file);
-                let socket = named.unwrap_or_else(|| Config::default().control_socket);
-                Self { socket, wrong: Some(problems) }
+                Self { socket: named.unwrap_or_else(|| default.to_owned()), wrong: Some(problems) }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+    use std::{
+        fs,
+        io::{BufRead, BufReader, Write},
+        os::unix::net::UnixListener,
+        thread,
+    };
+
+    use super::*;
+
+    /// The default lies in /run, which is this host's: here it is another one. That the program takes the one
+    /// in /run is in tests/asking.rs.
+    #[test]
+    fn a_broken_file_has_the_daemon_at_the_default_socket_asked_with_a_warning() {
+        let directory = tempfile::tempdir().unwrap();
+        let (config, socket) = (directory.path().join("lowtide.yaml"), directory.path().join("default.sock"));
+        let listener = UnixListener::bind(&socket).unwrap();
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                BufReader::new(&stream).read_line(&mut String::new()).unwrap();
+                writeln!(stream, "{{\"text\":\"all is well\"}}").unwrap();
+            }
+        });
+        let daemon = DaemonAddress { config: ConfigFile { config: config.clone() }, socket: None };
+        let requests = || {
+            [
+                Request::Status { json: false, shown: Shown::default() },
+                Request::Explain { cgroup: "/web".into(), json: false },
+                Request::Report { json: false, width: None },
+            ]
+        };
+        for broken in ["{ no yaml", "interval: soon\n", "control: { socket: 7 }\n"] {
+            fs::write(&config, broken).unwrap();
+            for request in requests() {
+                let answer = answer(&daemon, &Place::or(&daemon, &socket), &request).unwrap();
+                let warning = answer.warning.unwrap();
+                assert_eq!(answer.text, "all is well", "{broken}");
+                assert!(warning.contains("lowtide.yaml cannot be used"), "{broken}: {warning}");
+                assert!(warning.ends_with("default.sock"), "{broken}: {warning}");
+            }
+        }
+        // One that is not there is as broken as one that cannot be read.
+        fs::remove_file(&config).unwrap();
+        let answer = answer(&daemon, &Place::or(&daemon, &socket), &requests()[0]).unwrap();
+        assert!(answer.text == "all is well" && answer.warning.is_some());
     }
 }

@@ -26,7 +26,7 @@ const RULES: &[Rule] = &[
     // The benchmark's own programs, whose options the tests of xtask parse.
     ("./run", |_| Ok(())),
     ("./lowtide-bench", |_| Ok(())),
-    // Run by the lab's scenarios `quick_start` and `install`.
+    // Run by the lab's scenarios: dpkg by `quick_start` and `install`, rpm by `install_rpm`. apt by none yet.
     ("dpkg", |words| exactly(words, &["--install", &format!("lowtide_{VERSION}-1_amd64.deb")])),
     ("apt", |words| exactly(words, &["remove", "lowtide"])),
     ("rpm", |words| exactly(words, &["--erase", "lowtide"])),

@@ -10,6 +10,8 @@ use std::{
     time::{Duration, Instant},
 };
 
+use clap::CommandFactory;
+use lowtide_cli::options::Arguments;
 use lowtide_history::{Minute, read};
 use nix::{
     sys::signal::{Signal, kill},
@@ -146,11 +148,18 @@ pub(crate) fn copy(from: &Path, to: &Path) {
 
 /// A document of a command is what docs/output.schema.json calls so.
 pub(crate) fn against_schema(command: &str, document: &Value) {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/output.schema.json");
-    let schema: Value = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
+    let schemas = schemas();
+    assert!(schemas.get(command).is_some(), "docs/output.schema.json has no `{command}`");
     let mut wrong = Vec::new();
-    compare(command, &schema["$defs"][command], document, &mut wrong);
+    compare(command, &schemas[command], document, &mut wrong);
     assert_eq!(wrong, Vec::<String>::new(), "docs/output.schema.json");
+}
+
+/// What docs/output.schema.json has, by name.
+pub(crate) fn schemas() -> Value {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/output.schema.json");
+    let mut schema: Value = serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap();
+    schema["$defs"].take()
 }
 
 /// What of `value` is not as `schema` says.
@@ -182,4 +191,23 @@ fn compare(path: &str, schema: &Value, value: &Value, wrong: &mut Vec<String>) {
     wrong.extend(
         required.filter(|key| !found.contains_key(*key)).map(|key| format!("{path}.{key} is missing")),
     );
+}
+
+/// Commands without further ones, by their names.
+pub(crate) fn commands() -> Vec<(String, clap::Command)> {
+    let mut found = Vec::new();
+    leaves(&Arguments::command(), "", &mut found);
+    assert!(found.len() >= 10, "{found:?}");
+    found
+}
+
+fn leaves(command: &clap::Command, above: &str, found: &mut Vec<(String, clap::Command)>) {
+    for command in command.get_subcommands().filter(|command| command.get_name() != "help") {
+        let name = format!("{above}{}", command.get_name());
+        if command.has_subcommands() {
+            leaves(command, &format!("{name} "), found);
+        } else {
+            found.push((name, command.clone()));
+        }
+    }
 }

@@ -292,7 +292,7 @@ fn judge(outcome: &Outcome) -> Result<()> {
         "plan says what is to do, and changes nothing",
     );
     let json: serde_json::Value = serde_json::from_str(&stage("plan as JSON")?.said)?;
-    let planned_steps = json.as_array().into_iter().flatten();
+    let planned_steps = json["steps"].as_array().into_iter().flatten();
     let steps = planned_steps.filter(|step| step["state"] == "to_do").count();
     let applied = stage("apply")?;
     let done = applied.said.lines().filter(|line| line.starts_with("done ")).count();

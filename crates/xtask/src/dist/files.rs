@@ -5,7 +5,7 @@ use anyhow::{Context, Result};
 use lowtide_lab::process::output_of;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::process::Command;
 
 /// Who installs it.
@@ -55,10 +55,18 @@ const FILES: [(&str, &str); 9] = [
 ];
 
 /// All files of a directory with one ending.
-const TREES: [(&str, &str, &str); 3] = [
+const TREES: [(&str, &str, &str); 4] = [
     ("docs", "md", "usr/share/doc/lowtide/docs"),
+    ("docs/dashboards", "svg", "usr/share/doc/lowtide/docs/dashboards"),
     ("policies", "yaml", "usr/share/doc/lowtide/examples/policies"),
     ("packaging/grafana", "json", "usr/share/lowtide/grafana"),
+];
+
+/// Directories that pages lead to, beside those of [`TREES`]: from the workspace, to the root of the host.
+const PLACES: [(&str, &str); 3] = [
+    ("docs/man", "usr/share/man"),
+    ("docs/completions", "usr/share/bash-completion/completions"),
+    ("packaging", "usr/share/lowtide"),
 ];
 
 /// Makes the tree of one kind of package, with the modes that its files shall have.
@@ -66,11 +74,14 @@ pub(super) fn lay_out(dist: &Dist, family: Family, licences: Option<&Path>, tree
     put(&dist.program, &tree.join("usr/bin/lowtide"), 0o755)?;
     for (from, to) in FILES {
         put(&dist.top.join(from), &tree.join(to), 0o644)?;
+        links_hold(Path::new(from), tree, Path::new(to))?;
     }
     put(&dist.top.join("docs/completions/_lowtide"), &tree.join(family.zsh()), 0o644)?;
     for (from, ending, to) in TREES {
         for file in listed(&dist.top.join(from), ending)? {
-            put(&file, &tree.join(to).join(file.file_name().unwrap_or_default()), 0o644)?;
+            let name = file.file_name().unwrap_or_default();
+            put(&file, &tree.join(to).join(name), 0o644)?;
+            links_hold(&Path::new(from).join(name), tree, &Path::new(to).join(name))?;
         }
     }
     for section in ["1", "5"] {
@@ -85,6 +96,69 @@ pub(super) fn lay_out(dist: &Dist, family: Family, licences: Option<&Path>, tree
         put(&licences.with_file_name(bill::LIBRARY), &tree.join(DOC).join(bill::LIBRARY), 0o644)?;
     }
     directory(&tree.join(POLICIES))
+}
+
+/// Where the host has a file or a directory of the workspace.
+fn installed(from: &Path) -> Option<PathBuf> {
+    let single = FILES.iter().chain(&PLACES).find(|(known, _)| Path::new(known) == from);
+    let of_tree = || {
+        TREES.iter().find_map(|(known, ending, to)| match from.strip_prefix(known).ok()?.to_str()? {
+            "" => Some(PathBuf::from(to)),
+            name if !name.contains('/') && from.extension()? == *ending => Some(Path::new(to).join(name)),
+            _ => None,
+        })
+    };
+    single.map(|(_, to)| PathBuf::from(to)).or_else(of_tree)
+}
+
+/// `path` without `.` and `..`.
+fn plain(path: &Path) -> PathBuf {
+    path.components().fold(PathBuf::new(), |mut plain, part| {
+        match part {
+            Component::ParentDir => drop(plain.pop()),
+            Component::CurDir => {}
+            part => plain.push(part),
+        }
+        plain
+    })
+}
+
+/// The way from a file to another one.
+fn way(from: &Path, to: &Path) -> PathBuf {
+    let above = from.parent().unwrap_or(Path::new(""));
+    let shared = above.components().zip(to.components()).take_while(|(one, other)| one == other).count();
+    let up = above.components().skip(shared).map(|_| Component::ParentDir);
+    up.chain(to.components().skip(shared)).collect()
+}
+
+/// Targets of the links of a page, as they are written, without those to another host or in the page itself.
+fn links(text: &str) -> impl Iterator<Item = &str> {
+    let targets = text.split("](").skip(1).filter_map(|rest| rest.split_once(')'));
+    let targets = targets.map(|(target, _)| target);
+    targets.filter(|target| !target.contains([' ', ':']) && !target.starts_with('#') && !target.is_empty())
+}
+
+/// Where a link of a page leads.
+fn target(page: &Path, link: &str) -> PathBuf {
+    let file = link.split('#').next().unwrap_or_default();
+    plain(&page.parent().unwrap_or(Path::new("")).join(file))
+}
+
+/// In a page links lead where the host has the files, which is not how they lie in the workspace.
+fn links_hold(from: &Path, tree: &Path, to: &Path) -> Result<()> {
+    if from.extension().is_none_or(|ending| ending != "md") {
+        return Ok(());
+    }
+    let page = tree.join(to);
+    let text = fs::read_to_string(&page).with_context(|| format!("cannot read {}", page.display()))?;
+    let mut mended = text.clone();
+    for link in links(&text) {
+        let Some(there) = installed(&target(from, link)) else { continue };
+        let anchor = link.find('#').map_or("", |begin| &link[begin..]);
+        let leads = format!("{}{anchor}", way(to, &there).display());
+        mended = mended.replace(&format!("]({link})"), &format!("]({leads})"));
+    }
+    fs::write(&page, mended).with_context(|| format!("cannot write {}", page.display()))
 }
 
 /// Copies one file, with its directories.
@@ -140,18 +214,22 @@ mod tests {
         Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
     }
 
+    fn dist(work: &Path) -> Dist {
+        Dist {
+            top: top(),
+            into: work.to_owned(),
+            work: work.to_owned(),
+            version: "1.0".to_owned(),
+            epoch: 0,
+            program: top().join("Cargo.toml"),
+        }
+    }
+
     /// Both kinds have the same files; only zsh looks in two places.
     #[test]
     fn every_file_of_the_lists_is_there() {
         let work = tempfile::tempdir().unwrap();
-        let dist = Dist {
-            top: top(),
-            into: work.path().to_owned(),
-            work: work.path().to_owned(),
-            version: "1.0".to_owned(),
-            epoch: 0,
-            program: top().join("Cargo.toml"),
-        };
+        let dist = dist(work.path());
         let names = |family: Family| {
             let tree = dist.tree(family, None).unwrap();
             let found = below(&tree).unwrap().into_iter().filter(|path| path.is_file());
@@ -167,5 +245,61 @@ mod tests {
         }
         assert!(deb.iter().any(|path| path.starts_with("usr/share/lowtide/grafana")));
         assert!(deb.iter().any(|path| path.starts_with("usr/share/doc/lowtide/examples/policies")));
+    }
+
+    /// What only a checkout has, and pages lead to.
+    const IN_THE_CHECKOUT: [&str; 5] = [
+        "LICENSE-APACHE",
+        "LICENSE-MIT",
+        "deny.toml",
+        "packaging/helm/lowtide.yaml",
+        "packaging/helm/lowtide/values.yaml",
+    ];
+
+    #[test]
+    fn links_of_installed_pages_lead_to_installed_files() {
+        let work = tempfile::tempdir().unwrap();
+        let tree = dist(work.path()).tree(Family::Deb, None).unwrap();
+        let (mut wrong, mut unused, mut count) = (Vec::new(), Vec::from(IN_THE_CHECKOUT), 0);
+        let found = below(&tree).unwrap();
+        for page in found.iter().filter(|path| path.extension().is_some_and(|ending| ending == "md")) {
+            let text = fs::read_to_string(page).unwrap();
+            for link in links(&text) {
+                count += 1;
+                let there = target(page, link);
+                let lies = there.strip_prefix(tree.join(DOC)).unwrap_or(&there);
+                if let Some(known) = IN_THE_CHECKOUT.iter().find(|known| Path::new(known) == lies) {
+                    unused.retain(|name| name != known);
+                } else if !there.exists() {
+                    wrong.push(format!("{}: {link}", page.strip_prefix(&tree).unwrap().display()));
+                }
+            }
+        }
+        assert!(wrong.is_empty(), "{wrong:#?}");
+        assert!(unused.is_empty() && count > 200, "{count} links, none to {unused:?}");
+        for file in IN_THE_CHECKOUT {
+            assert!(top().join(file).is_file() && installed(Path::new(file)).is_none(), "{file}");
+        }
+    }
+
+    #[test]
+    fn a_link_goes_where_the_file_is() {
+        let lead = |from: &str, to: &str, link: &str| {
+            let there = installed(&target(Path::new(from), link));
+            there.map(|there| way(Path::new(to), &there).display().to_string())
+        };
+        let (page, doc) = ("docs/a.md", "usr/share/doc/lowtide/docs/a.md");
+        for (link, expected) in [
+            ("policy.md#the-host", Some("policy.md")),
+            ("../policies/batch.yaml", Some("../examples/policies/batch.yaml")),
+            ("../policies", Some("../examples/policies")),
+            ("output.schema.json", Some("../../../lowtide/output.schema.json")),
+            ("../systemd/lowtide.service", Some("../../../../lib/systemd/system/lowtide.service")),
+            ("man", Some("../../../man")),
+            ("../deny.toml", None),
+            ("../packaging/helm/lowtide.yaml", None),
+        ] {
+            assert_eq!(lead(page, doc, link).as_deref(), expected, "{link}");
+        }
     }
 }
