@@ -40,8 +40,9 @@ pub(super) const SCENARIO: Scenario = Scenario {
 /// Of the chart, as people without Helm apply it: mounts and rights are read from it, not repeated here.
 const CHART: &str = include_str!("../../../../../packaging/helm/lowtide.yaml");
 const METRICS: &str = "127.0.0.1:9464";
-/// What lowtide holds of a pod while it runs: the policy allows zram, and not zswap.
-const KNOB: &str = "memory.zswap.max";
+/// What lowtide holds of a pod in the end: the policy allows zram, the kernel would choose between it and the disk,
+/// so the pod gets no more swap at all (docs/tiers.md).
+const KNOB: &str = "memory.swap.max";
 
 /// In the place of the chart's policies, which observe. The last one names kubelet, as an operator may by
 /// mistake.

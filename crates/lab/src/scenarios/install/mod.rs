@@ -159,7 +159,7 @@ fn guest(packages: &Packaging) -> Result<()> {
     host.report("configured", 0, text, || {
         wait_for("the tenant is offloaded", Duration::from_mins(3), || Ok(swapped()? > 30 * MIB))?;
         // More adds up than the next daemon could add by itself before it is asked.
-        sleep(Duration::from_secs(120));
+        sleep(Duration::from_mins(2));
         Ok(())
     })?;
     host.package("upgraded", packages.upgrade, Some(packages.newer), || {
