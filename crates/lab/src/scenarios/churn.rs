@@ -26,6 +26,9 @@ pub(super) const SCENARIO: Scenario = Scenario {
 
 const PERIOD: Duration = Duration::from_millis(10);
 const CHURNED: u64 = 6000;
+/// A look after so many. Not after a multiple of the daemon's interval: then all looks would fall into the same
+/// part of its turns, and in one part hardly anybody who was asked is still alive.
+const LOOK_EVERY: u64 = 970;
 /// What the second half of the churn may add to the peak. The allocator grows in steps of up to 1.1 MiB (in a
 /// run five times as long, from the second minute on, once); an account that is not forgotten is over 1 KiB
 /// for each of the half's 3000 cgroups.
@@ -97,7 +100,7 @@ fn guest() -> Result<()> {
     let begun = Instant::now();
     for turn in 0..CHURNED {
         churn.turn(turn)?;
-        if turn % 1000 == 999 {
+        if turn % LOOK_EVERY == LOOK_EVERY - 1 {
             report::emit(&look(&daemon, "churning", started)?)?;
         }
         sleep((begun + PERIOD * u32::try_from(turn + 1)?).saturating_duration_since(Instant::now()));
