@@ -10,13 +10,10 @@ use std::{
     process::Command,
 };
 
+use lowtide_testing::docs::top;
 use serde_json::Value;
 
 type Arrows = BTreeMap<String, BTreeSet<String>>;
-
-fn top() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
 
 /// The name of a crate without `lowtide-`; the command's crate is `cli`.
 fn short(name: &str) -> Option<String> {

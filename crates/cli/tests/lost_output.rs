@@ -8,18 +8,15 @@ use std::{
     collections::BTreeSet,
     fs::{self, File, OpenOptions},
     io::pipe,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Command, Output, Stdio},
     time::Duration,
 };
 
+use lowtide_testing::docs::top;
 use support::{Live, commands};
 
 const LOST: i32 = 74;
-
-fn top() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
 
 fn full_disk() -> File {
     OpenOptions::new().write(true).open("/dev/full").unwrap()

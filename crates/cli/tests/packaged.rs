@@ -1,12 +1,9 @@
-//! What operators are given to copy is right: the example configuration, the unit, the quick start. Blocks of
+//! What operators are given to copy is right: the example configuration, the quick start. Blocks of
 //! the documentation are looked at by `documented`.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::PathBuf};
 
 use lowtide_core::Mode;
 use lowtide_testing::docs::{Page, pages, top};
@@ -71,50 +68,6 @@ fn paste(block: &str, here: &impl Fn(&str) -> PathBuf) {
             fs::write(&path, format!("{before}{}\n", text.join("\n"))).unwrap();
         }
     }
-}
-
-/// The unit relies on the daemon's own defaults and exit status.
-#[test]
-fn the_unit_fits_the_daemon() {
-    let unit = fs::read_to_string(top().join("systemd/lowtide.service")).unwrap();
-    let config = lowtide_policy::Config::default();
-    assert_eq!(config.state_dir, Path::new("/var/lib/lowtide"));
-    assert_eq!(config.control_socket, Path::new("/run/lowtide/lowtide.sock"));
-    for line in [
-        "Type=notify",
-        "StateDirectory=lowtide",
-        "RuntimeDirectory=lowtide",
-        "RestartPreventExitStatus=78",
-        "ExecStart=lowtide run",
-        "ExecStopPost=lowtide restore --keep-tiers --state-dir /var/lib/lowtide",
-        "LimitMEMLOCK=infinity",
-        "MemorySwapMax=0",
-        "PrivateMounts=yes",
-        "IPAddressDeny=any",
-        "IPAddressAllow=localhost",
-    ] {
-        assert!(unit.lines().any(|known| known == line), "{line}");
-    }
-    let tiers = fs::read_to_string(top().join("systemd/lowtide-tiers.service")).unwrap();
-    // What would take away its block devices, or the settings that it is for.
-    for key in ["PrivateDevices=", "ProtectClock=", "DeviceAllow=", "ProtectKernelTunables="] {
-        assert!(!tiers.lines().any(|line| line.starts_with(key)), "{key}");
-    }
-    for line in [
-        "ExecStart=lowtide tiers apply",
-        "Before=lowtide.service",
-        "StateDirectory=lowtide",
-        "SystemCallFilter=@system-service @swap @module",
-        "RestrictNamespaces=yes",
-    ] {
-        assert!(tiers.lines().any(|known| known == line), "{line}");
-    }
-    assert!(
-        !tiers.lines().any(|line| line.starts_with("ExecStop")),
-        "swap is never switched off with the unit"
-    );
-    // openat2(2), by which every kernel file is opened, is blocked by this one.
-    assert!(!unit.contains("RestrictSUIDSGID"));
 }
 
 /// Every relative link of the documentation leads to a file.

@@ -1,13 +1,11 @@
-//! The unit's sandbox leaves writable what lowtide writes, and nothing else.
+//! The unit fits the daemon, and its sandbox leaves writable what lowtide writes, and nothing else.
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-fn top() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
+use lowtide_testing::docs::top;
 
 /// All of one key, in all its lines; `-` before a path says that it need not be there.
 fn listed(unit: &str, key: &str) -> Vec<String> {
@@ -77,4 +75,48 @@ fn a_file_that_is_missing_is_seen() {
     let writable = ["/proc/sys/vm/page-cluster".to_owned(), "/sys/devices/virtual/block".to_owned()];
     assert!(covers(&writable, "/proc/sys/vm/page-cluster") && covers(&writable, "/sys/block/zram0/idle"));
     assert!(!covers(&writable, "/proc/sys/vm/page-cluster2") && !covers(&writable, "/sys/kernel/mm/ksm/run"));
+}
+
+/// The unit relies on the daemon's own defaults and exit status.
+#[test]
+fn the_unit_fits_the_daemon() {
+    let unit = fs::read_to_string(top().join("systemd/lowtide.service")).unwrap();
+    let config = lowtide_policy::Config::default();
+    assert_eq!(config.state_dir, Path::new("/var/lib/lowtide"));
+    assert_eq!(config.control_socket, Path::new("/run/lowtide/lowtide.sock"));
+    for line in [
+        "Type=notify",
+        "StateDirectory=lowtide",
+        "RuntimeDirectory=lowtide",
+        "RestartPreventExitStatus=78",
+        "ExecStart=lowtide run",
+        "ExecStopPost=lowtide restore --keep-tiers --state-dir /var/lib/lowtide",
+        "LimitMEMLOCK=infinity",
+        "MemorySwapMax=0",
+        "PrivateMounts=yes",
+        "IPAddressDeny=any",
+        "IPAddressAllow=localhost",
+    ] {
+        assert!(unit.lines().any(|known| known == line), "{line}");
+    }
+    let tiers = fs::read_to_string(top().join("systemd/lowtide-tiers.service")).unwrap();
+    // What would take away its block devices, or the settings that it is for.
+    for key in ["PrivateDevices=", "ProtectClock=", "DeviceAllow=", "ProtectKernelTunables="] {
+        assert!(!tiers.lines().any(|line| line.starts_with(key)), "{key}");
+    }
+    for line in [
+        "ExecStart=lowtide tiers apply",
+        "Before=lowtide.service",
+        "StateDirectory=lowtide",
+        "SystemCallFilter=@system-service @swap @module",
+        "RestrictNamespaces=yes",
+    ] {
+        assert!(tiers.lines().any(|known| known == line), "{line}");
+    }
+    assert!(
+        !tiers.lines().any(|line| line.starts_with("ExecStop")),
+        "swap is never switched off with the unit"
+    );
+    // openat2(2), by which every kernel file is opened, is blocked by this one.
+    assert!(!unit.contains("RestrictSUIDSGID"));
 }

@@ -24,13 +24,13 @@ pub(crate) struct Harm {
     /// Distance to the nearest part of the SLO: one without any harm, zero at the SLO.
     pub(crate) headroom: Ratio,
     /// What it was judged by.
-    pub(crate) rates: Rates,
+    pub(crate) rates: HarmRates,
 }
 
 /// What a cgroup stalls, and what comes back to it; under the names that [`Figures`](crate::Figures) has for
 /// them.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub(crate) struct Rates {
+pub(crate) struct HarmRates {
     pub(crate) memory_pressure: Option<Ratio>,
     pub(crate) memory_pressure_minute: Option<Ratio>,
     pub(crate) io_pressure: Option<Ratio>,
@@ -72,7 +72,7 @@ pub(crate) fn assess(history: &History, usual: Usual, slo: &Slo) -> Harm {
     for window in [short, minute].into_iter().flatten() {
         used = used.or_worse(of_window(&window, usual, slo));
     }
-    let mut rates = Rates { usual_io_pressure: usual.io_pressure, ..Rates::default() };
+    let mut rates = HarmRates { usual_io_pressure: usual.io_pressure, ..HarmRates::default() };
     if let Some(short) = short {
         rates.memory_pressure = short.memory_pressure();
         rates.io_pressure = short.io_pressure();
@@ -125,7 +125,7 @@ impl Used {
     }
 
     /// The first part over its SLO names the breach; the worst part sets the headroom.
-    fn verdict(self, acted: bool, rates: Rates) -> Harm {
+    fn verdict(self, acted: bool, rates: HarmRates) -> Harm {
         let parts = [
             (self.memory, Reason::MemoryPressure),
             (self.io, Reason::IoPressure),

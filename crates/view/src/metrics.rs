@@ -23,7 +23,7 @@ use lowtide_core::{
 pub use self::rest::Rest;
 use self::{
     page::{Family, Page},
-    rest::Row,
+    rest::Exported,
 };
 use crate::view::View;
 
@@ -43,7 +43,7 @@ pub fn render(view: &View, rest: &mut Rest) -> Vec<String> {
     metrics
 }
 
-fn draw(page: &Page, view: &View, rows: &[Row<'_>]) {
+fn draw(page: &Page, view: &View, rows: &[Exported<'_>]) {
     host(page, view, rows);
     process::turns(page, view);
     process::process(page, view);
@@ -62,7 +62,7 @@ fn draw(page: &Page, view: &View, rows: &[Row<'_>]) {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a Prometheus sample is a float")]
-fn host(page: &Page, view: &View, rows: &[Row<'_>]) {
+fn host(page: &Page, view: &View, rows: &[Exported<'_>]) {
     page.figure(
         "lowtide_net_saved_bytes",
         "Offloaded bytes of the host, less what tiers and lowtide take from DRAM.",
@@ -208,7 +208,7 @@ fn endurance(page: &Page, view: &View) {
     }
 }
 
-fn sizes(page: &Page, rows: &[Row<'_>]) {
+fn sizes(page: &Page, rows: &[Exported<'_>]) {
     let memory = page.gauge("lowtide_cgroup_memory_bytes", "memory.current of the cgroup.", &["cgroup"]);
     let saved = page.gauge(
         "lowtide_cgroup_net_saved_bytes",
@@ -257,7 +257,7 @@ fn sizes(page: &Page, rows: &[Row<'_>]) {
     }
 }
 
-fn pressure(page: &Page, rows: &[Row<'_>]) {
+fn pressure(page: &Page, rows: &[Exported<'_>]) {
     let family = page.gauge(
         "lowtide_cgroup_pressure_ratio",
         "Share of the last interval in which tasks stalled.",
@@ -288,7 +288,7 @@ fn sampling(page: &Page, view: &View) {
     looks.set(&[], sampling.looks as f64);
 }
 
-fn idle(page: &Page, rows: &[Row<'_>]) {
+fn idle(page: &Page, rows: &[Exported<'_>]) {
     let working_set = page.gauge(
         "lowtide_cgroup_working_set_bytes",
         "Bytes in DRAM that were touched within cold_after.",
@@ -363,7 +363,7 @@ fn idle(page: &Page, rows: &[Row<'_>]) {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a Prometheus sample is a float")]
-fn accounts(page: &Page, rows: &[Row<'_>]) {
+fn accounts(page: &Page, rows: &[Exported<'_>]) {
     let family = |name, help| page.counter(name, help, &["cgroup"]);
     let requested = family("lowtide_reclaim_requested_bytes_total", "Asked of the kernel.");
     let effective = family("lowtide_reclaim_effective_bytes_total", "What really left DRAM.");

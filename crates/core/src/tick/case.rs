@@ -10,7 +10,7 @@ use crate::{
     decision::{Action, Decision, Figures, Reason},
     effect::{Pending, Scope},
     forecast::{Basis, Forecast},
-    harm::{self, Harm, Rates, Usual},
+    harm::{self, Harm, HarmRates, Usual},
     history::{MINUTE, SHORT},
     mode::Mode,
     observation::{CgroupObservation, HostObservation},
@@ -94,7 +94,7 @@ impl Case<'_> {
     }
 
     fn figures(&self, state: &CgroupState, harm: &Harm) -> Figures {
-        let Rates {
+        let HarmRates {
             memory_pressure,
             memory_pressure_minute,
             io_pressure,

@@ -3,7 +3,7 @@
 
 use std::{cell::RefCell, collections::BTreeMap, fmt::Write};
 
-use super::rest::{OTHER, Rest, Row, Values};
+use super::rest::{Exported, OTHER, Rest, Values};
 
 /// A page that is being written.
 #[derive(Debug, Default)]
@@ -97,8 +97,8 @@ impl Page {
 impl Family<'_> {
     /// The sample of a cgroup, whose path is the first label. One without series of its own is a part of the
     /// sample of the rest, so the values have to be such that their sum says something.
-    pub(super) fn of(&self, row: Row<'_>, values: &[&'static str], value: f64) {
-        let key: Values = std::array::from_fn(|place| values.get(place).copied().unwrap_or_default());
+    pub(super) fn of(&self, row: Exported<'_>, values: &[&'static str], value: f64) {
+        let key = padded(values);
         match self.kind {
             Kind::Counter => self.page.rest.borrow_mut().counted(row, self.name, key, value),
             Kind::Gauge if !row.own => *self.sums.borrow_mut().entry(key).or_default() += value,
@@ -110,10 +110,9 @@ impl Family<'_> {
     }
 
     /// The same where a sum would say nothing: the rest has no sample.
-    pub(super) fn alone(&self, row: Row<'_>, values: &[&'static str], value: f64) {
+    pub(super) fn alone(&self, row: Exported<'_>, values: &[&'static str], value: f64) {
         if row.own {
-            let key = std::array::from_fn(|place| values.get(place).copied().unwrap_or_default());
-            self.with(&row.cgroup.path, key, value);
+            self.with(&row.cgroup.path, padded(values), value);
         }
     }
 
@@ -143,6 +142,11 @@ impl Family<'_> {
         // Writing to a string cannot fail.
         let _ = writeln!(samples, "{end} {value}");
     }
+}
+
+/// Values of the labels behind the path, with empty ones for those that a family does not have.
+fn padded(values: &[&'static str]) -> Values {
+    std::array::from_fn(|place| values.get(place).copied().unwrap_or_default())
 }
 
 impl Drop for Family<'_> {

@@ -32,7 +32,7 @@ const LONG: usize = 256;
 
 /// A target on the page.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Row<'v> {
+pub(super) struct Exported<'v> {
     pub(super) cgroup: &'v CgroupView,
     /// It has series of its own; otherwise it is one of the rest.
     pub(super) own: bool,
@@ -69,12 +69,12 @@ impl Default for Rest {
 impl Rest {
     /// All targets, in the order of the view. Those with the largest footprints have series of their own, as
     /// many as each subtree may have.
-    pub(super) fn rows<'v>(&self, view: &'v View) -> Vec<Row<'v>> {
+    pub(super) fn rows<'v>(&self, view: &'v View) -> Vec<Exported<'v>> {
         let all = || view.cgroups.iter();
         let up_to = |length: usize| all().filter(move |cgroup| cgroup.path.len() <= length);
         let bytes: usize = up_to(LONGEST).map(|cgroup| (cgroup.path.len() + BESIDES) * LINES).sum();
         if up_to(LONGEST).count() <= self.series && bytes <= PAGE {
-            return all().map(|cgroup| Row { cgroup, own: cgroup.path.len() <= LONGEST }).collect();
+            return all().map(|cgroup| Exported { cgroup, own: cgroup.path.len() <= LONGEST }).collect();
         }
         let mut ranked: Vec<_> = up_to(LONG).collect();
         let longest = ranked.iter().map(|cgroup| cgroup.path.len()).max().unwrap_or(0);
@@ -88,12 +88,12 @@ impl Rest {
         };
         ranked.sort_by_cached_key(rank);
         let own = chosen(most, ranked.iter().map(|cgroup| &*cgroup.path));
-        all().map(|cgroup| Row { cgroup, own: own.contains(&*cgroup.path) }).collect()
+        all().map(|cgroup| Exported { cgroup, own: own.contains(&*cgroup.path) }).collect()
     }
 
     /// Takes in a counter of a cgroup. What is seen for the first time, and was counted before, is nothing that
     /// happened since the last page.
-    pub(super) fn counted(&mut self, row: Row<'_>, metric: &'static str, values: Values, now: f64) {
+    pub(super) fn counted(&mut self, row: Exported<'_>, metric: &'static str, values: Values, now: f64) {
         let id = row.cgroup.id;
         // Who has just got series of its own still grew as one of the rest: nobody takes the first sample of
         // a series for an increase.
@@ -125,7 +125,7 @@ impl Rest {
     }
 
     /// The page is drawn: of those that are not in the rest nothing needs to be known.
-    pub(super) fn keep(&mut self, rows: &[Row<'_>]) {
+    pub(super) fn keep(&mut self, rows: &[Exported<'_>]) {
         if self.last.is_empty() {
             return;
         }

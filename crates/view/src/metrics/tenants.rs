@@ -6,17 +6,17 @@ use lowtide_core::{Bytes, Mode};
 
 use super::{
     page::Page,
-    rest::{OTHER, Row},
+    rest::{Exported, OTHER},
 };
 use crate::view::View;
 
-pub(super) fn tenants(page: &Page, view: &View, rows: &[Row<'_>]) {
+pub(super) fn tenants(page: &Page, view: &View, rows: &[Exported<'_>]) {
     policies(page, view, rows);
     stalls(page, rows);
     faults(page, rows);
 }
 
-fn policies(page: &Page, view: &View, rows: &[Row<'_>]) {
+fn policies(page: &Page, view: &View, rows: &[Exported<'_>]) {
     let info = page.gauge(
         "lowtide_cgroup_info",
         "1 for the policy and the mode that the cgroup is under; with namespace, pod and container where it is a pod's.",
@@ -55,7 +55,7 @@ const fn word(mode: Mode) -> &'static str {
     }
 }
 
-fn stalls(page: &Page, rows: &[Row<'_>]) {
+fn stalls(page: &Page, rows: &[Exported<'_>]) {
     let family = page.counter(
         "lowtide_cgroup_stall_seconds_total",
         "Time in which tasks stalled, since the cgroup was made.",
@@ -76,7 +76,7 @@ fn stalls(page: &Page, rows: &[Row<'_>]) {
     }
 }
 
-fn faults(page: &Page, rows: &[Row<'_>]) {
+fn faults(page: &Page, rows: &[Exported<'_>]) {
     let refaulted = page.counter(
         "lowtide_cgroup_refaulted_bytes_total",
         "Reclaimed, by whomever, and faulted back: workingset_refault of the kernel.",

@@ -13,7 +13,7 @@ use std::process::Command;
 pub(super) const LIBRARY: &str = "rust-library-copyright.html";
 
 /// The licence texts of everything in it.
-pub(super) fn licences(dist: &Dist) -> Result<PathBuf> {
+pub(super) fn licences(dist: &Dist, toolchain: &Toolchain) -> Result<PathBuf> {
     let made = dist.into.join("third-party-licences.txt");
     let from = dist.top.join("packaging/licences");
     say("collecting the licences (cargo-about)");
@@ -23,7 +23,6 @@ pub(super) fn licences(dist: &Dist) -> Result<PathBuf> {
     command.arg("--output-file").arg(&made).arg(from.join("about.hbs"));
     output_of(&mut command)?;
     let mut file = OpenOptions::new().append(true).open(&made).context("cargo-about wrote nothing")?;
-    let toolchain = Toolchain::find()?;
     file.write_all(toolchain.licences()?.as_bytes()).context("cannot write the licences")?;
     let page = toolchain.library_page();
     fs::copy(&page, made.with_file_name(LIBRARY))
@@ -32,7 +31,7 @@ pub(super) fn licences(dist: &Dist) -> Result<PathBuf> {
 }
 
 /// Everything in it, in CycloneDX's form.
-pub(super) fn materials(dist: &Dist) -> Result<()> {
+pub(super) fn materials(dist: &Dist, toolchain: &Toolchain) -> Result<()> {
     const NAME: &str = "lowtide.cdx";
     let crates = dist.top.join("crates");
     let mut command = Command::new(tools::path(dist, "cargo-cyclonedx"));
@@ -46,7 +45,7 @@ pub(super) fn materials(dist: &Dist) -> Result<()> {
     // Where it was built is nobody's business, and not the same everywhere.
     let bill = bill.replace(&format!("file://{}", text(&dist.top)?), "file://.");
     let mut bill = serde_json::from_str(&bill).context("what cargo-cyclonedx wrote is no JSON")?;
-    Toolchain::find()?.add_to(&mut bill)?;
+    toolchain.add_to(&mut bill)?;
     let bill = serde_json::to_string_pretty(&bill)?;
     fs::write(dist.into.join(&file), bill + "\n").context("cannot write the bill of materials")
 }

@@ -23,6 +23,7 @@ use lowtide_lab::tools::install;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use toolchain::Toolchain;
 
 /// What to make.
 #[derive(Debug, Args)]
@@ -65,8 +66,9 @@ pub(crate) fn run(args: &DistArgs) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     tools::ensure(&dist)?;
-    let licences = bill::licences(&dist)?;
-    bill::materials(&dist)?;
+    let toolchain = Toolchain::find()?;
+    let licences = bill::licences(&dist, &toolchain)?;
+    bill::materials(&dist, &toolchain)?;
     fs::copy(&dist.program, dist.into.join(program::NAME)).context("cannot copy the program")?;
     deb::make(&dist, Some(&licences))?;
     rpm::make(&dist, Some(&licences))?;
